@@ -1,0 +1,50 @@
+"""What can go wrong, as types.
+
+::
+
+    Glance3DError
+    ├── ImageError           a photo or a folder of photos cannot be used
+    ├── InputError           an argument or tensor has the wrong shape, range or value
+    ├── ConfigError          a config contradicts itself (raised when it is made)
+    ├── WeightsError         a weights file is missing, unknown, or does not fit the network
+    ├── SceneError           a saved scene cannot be read, or lacks what was asked of it
+    ├── OutputError          a result cannot be written
+    └── MissingExtraError    an optional package is needed; the message names the extra
+
+Every message says what came, what was wanted and what to do.
+"""
+
+
+class Glance3DError(Exception):
+    """Anything that Glance3D refuses, with one clear sentence for the user."""
+
+
+class ImageError(Glance3DError):
+    """A photo, or a set of photos, cannot be used."""
+
+
+class InputError(Glance3DError, ValueError):
+    """An argument or tensor has the wrong shape, range or value."""
+
+
+class ConfigError(Glance3DError, ValueError):
+    """A config contradicts itself."""
+
+
+class WeightsError(Glance3DError):
+    """A weights file is missing, unknown, or does not fit the network."""
+
+
+class SceneError(Glance3DError):
+    """A saved scene cannot be read, or lacks what was asked of it."""
+
+
+class OutputError(Glance3DError):
+    """A result cannot be written."""
+
+
+class MissingExtraError(Glance3DError, ImportError):
+    """An optional package is needed; the message names the extra that brings it."""
+
+    def __init__(self, purpose: str, package: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs {package}: pip install 'glance3d[{extra}]'")
