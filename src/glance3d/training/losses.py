@@ -1,0 +1,220 @@
+"""What training minimises: cameras, depth, points, tracks, and matching.
+
+The sum is the paper's (VGGT, section 3.4), ``camera + depth + points + 0.05 track``, and one term of
+our own: a contrastive loss between the track head's feature maps at corresponding pixels, without
+which a small network learns where the floor is and little else. Every loss is computed in float32
+whatever the network ran in, and is finite and differentiable where nothing is valid.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from glance3d.errors import ConfigError
+
+Losses = dict[str, Tensor]  # named scalars
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each loss counts; 0 leaves it, and the heads only it needs, out of the step."""
+
+    camera: float = 1.0
+    depth: float = 1.0
+    points: float = 1.0
+    track: float = 0.05
+    matching: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse negative weights, and weights that are all zero."""
+        weights = {field.name: getattr(self, field.name) for field in fields(self)}
+        if min(weights.values()) < 0 or max(weights.values()) == 0:
+            raise ConfigError(f"loss weights must be >= 0 and one of them > 0, got {weights}")
+
+
+def camera_loss(
+    pose_enc_iterations: Float[Tensor, "iterations batch views 9"],
+    target: Float[Tensor, "batch views 9"],
+    discount: float = 0.6,
+    beta: float = 0.05,
+) -> Losses:
+    """Huber loss of the nine camera numbers over all iterations of the camera head.
+
+    An iteration counts ``discount`` times the one after it; the weights sum to 1. Errors below
+    ``beta`` count quadratically, larger ones linearly (slope 1). Translation, rotation and field of
+    view are each averaged over their own numbers.
+    """
+    prediction = pose_enc_iterations.float()
+    target = _nearest_quaternion_sign(prediction[-1].detach(), target.float())
+    error = F.smooth_l1_loss(prediction, target.expand_as(prediction), reduction="none", beta=beta)
+    weights = _iteration_weights(len(prediction), discount, prediction)
+    per_number = torch.einsum("i,ibvk->bvk", weights, error)
+    parts = {
+        "camera_translation": per_number[..., :3].mean(),
+        "camera_rotation": per_number[..., 3:7].mean(),
+        "camera_fov": per_number[..., 7:].mean(),
+    }
+    return {"camera": sum(parts.values(), start=prediction.new_zeros(())), **parts}
+
+
+def _nearest_quaternion_sign(
+    prediction: Float[Tensor, "batch views 9"], target: Float[Tensor, "batch views 9"]
+) -> Float[Tensor, "batch views 9"]:
+    """The target, its quaternion negated where that is the same rotation and nearer.
+
+    Targets have w >= 0, one sign for every rotation but those near a half turn: only there is
+    the network free to choose, so that it need not jump.
+    """
+    opposite = (prediction[..., 3:7] * target[..., 3:7]).sum(-1, keepdim=True) < 0
+    flip = opposite & (target[..., 6:7] < 0.1)
+    quat_xyzw = torch.where(flip, -target[..., 3:7], target[..., 3:7])
+    return torch.cat([target[..., :3], quat_xyzw, target[..., 7:]], -1)
+
+
+def _iteration_weights(count: int, discount: float, like: Tensor) -> Float[Tensor, "iterations"]:
+    weights = discount ** torch.arange(count - 1, -1, -1, dtype=like.dtype, device=like.device)
+    return weights / weights.sum()
+
+
+def dense_loss(
+    name: str,
+    prediction: Float[Tensor, "batch views height width channels"],
+    confidence: Float[Tensor, "batch views height width"],
+    target: Float[Tensor, "batch views height width channels"],
+    valid: Bool[Tensor, "batch views height width"],
+    alpha: float = 0.2,
+    gradient_scales: int = 3,
+) -> Losses:
+    """Confidence-weighted error and gradient error, less ``alpha * log(confidence)``.
+
+    Errors are Euclidean lengths over the channels. The gradient error compares differences between
+    pixels 1, 2, 4, ... apart, both ends valid. Each is averaged over the valid pixels (pairs) of
+    the batch, and is 0 where there are none.
+    """
+    prediction, confidence, target = prediction.float(), confidence.float(), target.float()
+    residual = torch.where(valid[..., None], prediction - target, 0.0)
+    error = torch.linalg.vector_norm(residual, dim=-1)
+    value = _masked_mean(confidence * error - alpha * torch.log(confidence), valid)
+    gradient = prediction.new_zeros(())
+    for scale in range(gradient_scales):
+        gradient = gradient + _gradient_error(residual, confidence, valid, 2**scale)
+    gradient = gradient / max(gradient_scales, 1)
+    return {
+        name: value + gradient,
+        f"{name}_error": _masked_mean(error, valid).detach(),
+        f"{name}_gradient": gradient.detach(),
+    }
+
+
+def _gradient_error(
+    residual: Float[Tensor, "batch views height width channels"],
+    confidence: Float[Tensor, "batch views height width"],
+    valid: Bool[Tensor, "batch views height width"],
+    step: int,
+) -> Float[Tensor, ""]:
+    """The gradient of the residual is the residual of the gradients, along x plus along y."""
+    total = residual.new_zeros(())
+    for dim in (-1, -2):
+        if valid.shape[dim] <= step:
+            continue
+        size = valid.shape[dim] - step
+        channel_dim = dim - 1  # residuals have one more axis at the end
+        difference = residual.narrow(channel_dim, step, size) - residual.narrow(
+            channel_dim, 0, size
+        )
+        both = valid.narrow(dim, step, size) & valid.narrow(dim, 0, size)
+        weight = confidence.narrow(dim, 0, size)
+        total = total + _masked_mean(weight * torch.linalg.vector_norm(difference, dim=-1), both)
+    return total
+
+
+def _masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Tensor:
+    return torch.where(mask, values, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+def track_loss(
+    tracks_iterations: Float[Tensor, "iterations batch views queries 2"],
+    visibility_predicted: Float[Tensor, "batch views queries"],
+    track_conf: Float[Tensor, "batch views queries"],
+    tracks: Float[Tensor, "batch views queries 2"],
+    visibility: Bool[Tensor, "batch views queries"],
+    image_size: tuple[int, int],
+    discount: float = 0.8,
+    confident_within: float = 12 / 518,
+) -> Losses:
+    """L1 on the positions of visible points, cross-entropy on visibility and on confidence.
+
+    Positions are divided by the image's longer side. The first view is left out of the positions,
+    since it holds the query itself. A track is taught to be confident where it is
+    visible and its last position is within ``confident_within`` longer sides of the truth.
+    """
+    longer = max(image_size)
+    with torch.autocast(tracks.device.type, enabled=False):
+        target = torch.where(visibility[..., None], tracks.float(), 0.0) / longer
+        predicted = tracks_iterations.float() / longer
+        error = torch.where(visibility[..., None], predicted - target, 0.0).abs().sum(-1)
+        weights = _iteration_weights(len(predicted), discount, predicted)
+        seen = visibility[:, 1:]
+        position = _masked_mean(torch.einsum("i,ibvn->bvn", weights, error)[:, 1:], seen)
+        truth = visibility.float()
+        visible = F.binary_cross_entropy(_probability(visibility_predicted), truth)
+        close = truth * (error[-1].detach() < confident_within)
+        confidence = F.binary_cross_entropy(_probability(track_conf), close)
+    return {
+        "track": position + visible + confidence,
+        "track_px": (_masked_mean(error[-1][:, 1:], seen) * longer).detach(),
+        "track_visibility": visible.detach(),
+    }
+
+
+def _probability(values: Tensor) -> Tensor:
+    """Away from 0 and 1, where a saturated sigmoid has no gradient and its logarithm no value."""
+    return values.float().clamp(1e-6, 1 - 1e-6)
+
+
+def matching_loss(
+    features: Float[Tensor, "batch views channels map_height map_width"],
+    tracks: Float[Tensor, "batch views queries 2"],
+    visibility: Bool[Tensor, "batch views queries"],
+    pixels_per_cell: float = 2.0,
+    temperature: float = 0.07,
+) -> Losses:
+    """InfoNCE in both directions between features of the same point in every pair of views.
+
+    Each point must find itself among the other points visible in both views, by cosine
+    similarity. ``features`` are read as the tracker reads them: a pixel coordinate divided by
+    ``pixels_per_cell`` indexes the map's cells. ``matching_top1`` is how often the nearest feature
+    was the right one.
+    """
+    sampled = sample_features(features.float(), tracks.float() / pixels_per_cell)
+    sampled = F.normalize(sampled, dim=-1)
+    first, second = torch.triu_indices(sampled.shape[1], sampled.shape[1], offset=1)
+    both = visibility[:, first] & visibility[:, second]
+    logits = sampled[:, first] @ sampled[:, second].transpose(-1, -2) / temperature
+    # A finite floor, since rows of minus infinities (nothing visible) would have no softmax.
+    candidates = both[..., None, :] & both[..., :, None]
+    logits = torch.where(candidates, logits, -1e4)
+    right = torch.arange(logits.shape[-1], device=logits.device)
+    forward = -F.log_softmax(logits, -1).diagonal(dim1=-2, dim2=-1)
+    backward = -F.log_softmax(logits, -2).diagonal(dim1=-2, dim2=-1)
+    return {
+        "matching": _masked_mean((forward + backward) / 2, both),
+        "matching_top1": _masked_mean((logits.argmax(-1) == right).float(), both).detach(),
+    }
+
+
+def sample_features(
+    features: Float[Tensor, "batch views channels map_height map_width"],
+    cells: Float[Tensor, "batch views queries 2"],
+) -> Float[Tensor, "batch views queries channels"]:
+    """Features at fractional cells (x, y), bilinearly; the border's value beyond the border."""
+    height, width = features.shape[-2:]
+    size = cells.new_tensor([max(width - 1, 1), max(height - 1, 1)])
+    grid = torch.nan_to_num(cells).flatten(0, 1)[:, :, None] / size * 2 - 1
+    sampled = F.grid_sample(
+        features.flatten(0, 1), grid, padding_mode="border", align_corners=True
+    )
+    return sampled[..., 0].transpose(-1, -2).unflatten(0, features.shape[:2])

@@ -1,0 +1,78 @@
+"""The scale and frame in which the network is taught (VGGT, section 3.4).
+
+The world is the first camera's frame, and every length is divided by the mean distance of all valid
+points to the origin. Moving, turning or scaling the true world therefore changes no target. What
+the network says is not normalised: it must learn this normalisation.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from glance3d.geometry.cameras import unproject_depth
+from glance3d.geometry.pose_encoding import encode_pose
+from glance3d.geometry.transforms import compose, invert
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the network should have said about a batch of scenes.
+
+    ``depth`` and ``points_world`` are 0 where ``valid`` is False. ``scale`` is what the true
+    lengths were divided by.
+    """
+
+    pose_enc: Float[Tensor, "batch views 9"]
+    depth: Float[Tensor, "batch views height width"]
+    points_world: Float[Tensor, "batch views height width 3"]
+    valid: Bool[Tensor, "batch views height width"]
+    scale: Float[Tensor, "batch"]
+
+
+def cameras_relative_to_first(
+    cam_from_world: Float[Tensor, "batch views 3 4"],
+) -> Float[Tensor, "batch views 3 4"]:
+    """The same cameras, in a world that is the first camera's frame."""
+    return compose(cam_from_world, invert(cam_from_world[:, :1]))
+
+
+def mean_distance(
+    points: Float[Tensor, "batch views height width 3"],
+    valid: Bool[Tensor, "batch views height width"],
+) -> Float[Tensor, "batch"]:
+    """Mean distance of each scene's valid points to the origin; 1 for a scene that has none."""
+    distance = torch.where(valid, points.norm(dim=-1), 0.0).flatten(1).sum(1)
+    count = valid.flatten(1).sum(1)
+    mean = distance / count.clamp(min=1)
+    return torch.where(mean > 0, mean, torch.ones_like(mean))
+
+
+@torch.no_grad()
+def normalise_scenes(
+    cam_from_world: Float[Tensor, "batch views 3 4"],
+    intrinsics: Float[Tensor, "batch views 3 3"],
+    depth: Float[Tensor, "batch views height width"],
+    valid: Bool[Tensor, "batch views height width"],
+) -> Targets:
+    """Training targets of a batch of scenes, in float32.
+
+    Pixels whose depth is not a positive, finite number are taken as invalid.
+    """
+    valid = valid & torch.isfinite(depth) & (depth > 0)
+    depth = torch.where(valid, depth, 0.0).float()
+    intrinsics = intrinsics.float()
+    # In float64, since a world origin far from the cameras would eat float32's digits.
+    cameras = cameras_relative_to_first(cam_from_world.double()).float()
+    points = torch.where(valid[..., None], unproject_depth(depth, cameras, intrinsics), 0.0)
+    scale = mean_distance(points, valid)
+    cameras = torch.cat([cameras[..., :3], cameras[..., 3:] / scale[:, None, None, None]], -1)
+    height, width = depth.shape[-2:]
+    return Targets(
+        pose_enc=encode_pose(cameras, intrinsics, height, width),
+        depth=depth / scale[:, None, None, None],
+        points_world=points / scale[:, None, None, None, None],
+        valid=valid,
+        scale=scale,
+    )
