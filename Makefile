@@ -1,0 +1,47 @@
+# Everything runs in its own environment, VENV, with the versions that constraints.txt pins.
+# On Linux without an NVIDIA GPU, PIP_FLAGS can point pip at PyTorch's much smaller CPU builds:
+#   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+PIP_FLAGS ?=
+DEMO ?= demo
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
+
+.PHONY: help setup demo test check clean
+
+help:
+	@echo "make demo    reconstruct the example photos into $(DEMO)/ and measure the result"
+	@echo "make test    run the tests"
+	@echo "make check   format, lint, types, import layers"
+	@echo "make setup   only make the environment $(VENV)"
+	@echo "make clean   remove $(VENV) and $(DEMO)"
+
+# The stamps are newer than what they were made from; another pyproject.toml or other pins remake them.
+$(VENV)/.core: constraints.txt pyproject.toml
+	@echo "making $(VENV) (a few minutes when packages must be downloaded)"
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, this is ' + sys.version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) torch
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.dev
+
+demo: $(VENV)/.core
+	@$(BIN)/python scripts/demo.py --out $(DEMO)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	PATH="$(abspath $(BIN)):$$PATH" scripts/check
+
+clean:
+	rm -rf $(VENV) $(DEMO)
