@@ -1,5 +1,80 @@
-"""Glance3D: geometry from photos in one look."""
+"""Glance3D: geometry from photos in one look.
+
+``scene = glance3d.reconstruct("photos/")`` turns photos into cameras, depth and points;
+``glance3d.export(scene, "scene.glb")`` writes them for other tools. Importing this package loads
+nothing heavy: a public name is imported when it is first used (PEP 562).
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from glance3d._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from glance3d.errors import Glance3DError as Glance3DError
+    from glance3d.exporters import export as export
+    from glance3d.exporters import load_scene as load_scene
+    from glance3d.images import Preprocessing as Preprocessing
+    from glance3d.images import load_images as load_images
+    from glance3d.models import build_model as build_model
+    from glance3d.models import list_cards as list_cards
+    from glance3d.models import load_model as load_model
+    from glance3d.reconstruction import reconstruct as reconstruct
+    from glance3d.types import Cameras as Cameras
+    from glance3d.types import ImageBatch as ImageBatch
+    from glance3d.types import Placement as Placement
+    from glance3d.types import Predictions as Predictions
+    from glance3d.types import Reconstruction as Reconstruction
+    from glance3d.types import Tracks as Tracks
+
+# Where each public name lives.
+_HOMES = {
+    "Cameras": "glance3d.types",
+    "Glance3DError": "glance3d.errors",
+    "ImageBatch": "glance3d.types",
+    "Placement": "glance3d.types",
+    "Predictions": "glance3d.types",
+    "Preprocessing": "glance3d.images",
+    "Reconstruction": "glance3d.types",
+    "Tracks": "glance3d.types",
+    "build_model": "glance3d.models",
+    "export": "glance3d.exporters",
+    "list_cards": "glance3d.models",
+    "load_images": "glance3d.images",
+    "load_model": "glance3d.models",
+    "load_scene": "glance3d.exporters",
+    "reconstruct": "glance3d.reconstruction",
+}
+
+__all__ = [  # noqa: RUF022 (sorted as people read, not as ASCII)
+    "build_model",
+    "Cameras",
+    "export",
+    "Glance3DError",
+    "ImageBatch",
+    "list_cards",
+    "load_images",
+    "load_model",
+    "load_scene",
+    "Placement",
+    "Predictions",
+    "Preprocessing",
+    "Reconstruction",
+    "reconstruct",
+    "Tracks",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"glance3d has no attribute {name!r}; public names: {__all__}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, also those not imported yet."""
+    return sorted(set(globals()) | set(__all__))
