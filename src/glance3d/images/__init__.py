@@ -1,0 +1,19 @@
+"""Photos in: from files as cameras and phones leave them to what the network sees, and back."""
+
+from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright
+from glance3d.images.load import load_images
+from glance3d.images.preprocess import Preprocessing, plan_placements, render
+from glance3d.images.sources import READABLE_SUFFIXES, resolve_sources, unique_names
+
+__all__ = [
+    "MAX_PHOTO_PIXELS",
+    "MIN_SIDE",
+    "READABLE_SUFFIXES",
+    "Preprocessing",
+    "load_images",
+    "open_upright",
+    "plan_placements",
+    "render",
+    "resolve_sources",
+    "unique_names",
+]

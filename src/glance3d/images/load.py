@@ -1,0 +1,201 @@
+"""Photos to one :class:`~glance3d.types.ImageBatch`: many at a time, in bounded memory.
+
+Two passes: the headers of all photos decide where each goes, then each photo is decoded, shrunk
+to its place and let go. At no time are more full-size photos in memory than fit in half a
+gigabyte (or one, if a single one is larger).
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from glance3d.errors import ImageError, InputError
+from glance3d.images.decode import Photo, PhotoHeader, read_header
+from glance3d.images.preprocess import Preprocessing, plan_placements, render
+from glance3d.images.sources import PathLike, resolve_sources, unique_names
+from glance3d.types import ImageBatch, Placement, SkippedPhoto
+
+ImageInMemory = Image.Image | np.ndarray
+Sources = PathLike | ImageInMemory | Sequence[PathLike | ImageInMemory]
+
+_LOG = logging.getLogger("glance3d")
+_DECODING_BYTES = 512 * 2**20
+# Decoded RGB, and as much again for a conversion or rotation on the way.
+_BYTES_PER_PIXEL = 6
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A photo that was asked for."""
+
+    name: str
+    source: str
+    photo: Photo
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A photo whose header was read, so that its place can be planned."""
+
+    candidate: _Candidate
+    header: PhotoHeader
+
+
+_Pixels = UInt8[np.ndarray, "height width 3"]
+
+
+def load_images(
+    sources: Sources,
+    preprocessing: Preprocessing = Preprocessing(),  # noqa: B008 (frozen)
+    *,
+    progress: bool = False,
+) -> ImageBatch:
+    """Photos as the network sees them, with the way back to each original.
+
+    ``sources`` is a folder, a file, a glob pattern, a list of these, or images in memory: PIL
+    images or uint8 arrays ``[height, width, 3]``, which are called ``view_000.png`` and so on.
+    The first photo is the reference view. Photos that cannot be read are left out with a warning
+    in the log (``glance3d``) and listed in ``ImageBatch.skipped``; the others are placed as if
+    those had never been there.
+
+    Raises:
+        ImageError: nothing to read, or no photo could be read; the message says why.
+        InputError: arrays that are no images, or paths mixed with images in memory.
+        MissingExtraError: a HEIC photo, and pillow-heif is not installed.
+    """
+    skipped: list[SkippedPhoto] = []
+    views = _read_headers(_candidates(sources), skipped)
+    pixels: dict[_View, _Pixels] = {}
+    placements: dict[_View, Placement] = {}
+    while True:
+        _refuse_none_left(views, skipped)
+        planned = _plan(views, preprocessing)
+        # What was rendered before a bad photo came to light stays, unless its place has changed.
+        pixels = {v: pixels[v] for v in views if v in pixels and planned[v] == placements[v]}
+        placements = planned
+        missing = [view for view in views if view not in pixels]
+        if not missing:
+            break
+        pixels |= _render(missing, placements, preprocessing, skipped, progress)
+        views = [view for view in views if view in pixels]
+    _LOG.info("the reference view is %s, of %d", views[0].candidate.name, len(views))
+    return ImageBatch(
+        images=_stack([pixels.pop(view) for view in views]),
+        names=tuple(view.candidate.name for view in views),
+        sources=tuple(view.candidate.source for view in views),
+        placements=tuple(placements[view] for view in views),
+        skipped=tuple(skipped),
+    )
+
+
+def _candidates(sources: Sources) -> list[_Candidate]:
+    entries = (
+        list(sources)
+        if isinstance(sources, Sequence) and not isinstance(sources, str)
+        else [sources]
+    )
+    pictures = [entry for entry in entries if isinstance(entry, ImageInMemory)]
+    files = [entry for entry in entries if not isinstance(entry, ImageInMemory)]
+    if pictures and files:
+        raise InputError("paths and images in memory came in one list: give one kind or the other")
+    if pictures:
+        return [
+            _Candidate(f"view_{index:03d}.png", f"memory:{index}", _as_picture(picture))
+            for index, picture in enumerate(pictures)
+        ]
+    paths = resolve_sources(files)
+    names = unique_names(paths)
+    return [_Candidate(n, str(path), path) for n, path in zip(names, paths, strict=True)]
+
+
+def _as_picture(image: ImageInMemory) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(
+            f"an array of {image.dtype} and shape {image.shape} came as an image: uint8 "
+            f"[height, width, 3] is wanted (several images: a list of such arrays)"
+        )
+    return Image.fromarray(image)
+
+
+def _read_headers(candidates: Sequence[_Candidate], skipped: list[SkippedPhoto]) -> list[_View]:
+    views = []
+    for candidate in candidates:
+        try:
+            views.append(_View(candidate, read_header(candidate.photo)))
+        except ImageError as error:
+            _skip(candidate, error, skipped)
+    return views
+
+
+def _plan(views: Sequence[_View], preprocessing: Preprocessing) -> dict[_View, Placement]:
+    placements = plan_placements(
+        [view.header.size for view in views],
+        preprocessing,
+        [view.header.exif_orientation for view in views],
+    )
+    return dict(zip(views, placements, strict=True))
+
+
+def _render(
+    views: Sequence[_View],
+    placements: dict[_View, Placement],
+    preprocessing: Preprocessing,
+    skipped: list[SkippedPhoto],
+    progress: bool,
+) -> dict[_View, _Pixels]:
+    """The pixels of those views that can be decoded; the others are recorded as skipped."""
+    exact = preprocessing.mode != "fit"  # only the published modes promise exact pixels
+
+    def render_or_error(view: _View) -> _Pixels | ImageError:
+        try:
+            return render(view.candidate.photo, placements[view], exact=exact)
+        except ImageError as error:
+            return error
+
+    pixels = {}
+    with ThreadPoolExecutor(_num_threads(views)) as pool:
+        results = pool.map(render_or_error, views)
+        shown = tqdm(results, "photos", len(views), disable=not progress, unit="photo")
+        for view, result in zip(views, shown, strict=True):
+            if isinstance(result, ImageError):
+                _skip(view.candidate, result, skipped)
+            else:
+                pixels[view] = result
+    return pixels
+
+
+def _num_threads(views: Sequence[_View]) -> int:
+    largest = max(width * height for width, height in (view.header.size for view in views))
+    affordable = _DECODING_BYTES // (largest * _BYTES_PER_PIXEL)
+    return max(1, min(affordable, os.cpu_count() or 1, len(views), 16))
+
+
+def _skip(candidate: _Candidate, error: ImageError, skipped: list[SkippedPhoto]) -> None:
+    _LOG.warning("skipped a photo: %s", error)
+    skipped.append(SkippedPhoto(candidate.source, str(error)))
+
+
+def _refuse_none_left(views: Sequence[_View], skipped: Sequence[SkippedPhoto]) -> None:
+    if views:
+        return
+    reasons = "; ".join(photo.reason for photo in skipped[:5])
+    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+    raise ImageError(f"none of the photos given can be used: {reasons}{more}")
+
+
+def _stack(pixels: list[_Pixels]) -> Float[Tensor, "views 3 height width"]:
+    images = torch.empty((len(pixels), 3, *pixels[0].shape[:2]))
+    for index, picture in enumerate(pixels):
+        images[index] = torch.tensor(picture).permute(2, 0, 1)
+    return images.div_(255)
