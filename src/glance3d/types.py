@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import camera_centers, scale_intrinsics, unproject_depth
 from glance3d.geometry.pose_encoding import decode_pose
+
+
+# The network counts query points and tracks from the top-left pixel's centre, we from its corner.
+TRACK_PIXEL_SHIFT = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,30 +72,44 @@ class Placement:
     ) -> Float[Tensor, "height_original width_original"]:
         """A map on the network's grid, resampled to every pixel of the original photo.
 
-        ``mode`` is ``nearest`` (depth: never mixes front and back) or ``bilinear``. Pixels that
-        the network did not see (cut off by a crop) are 0.
+        ``mode`` is ``nearest`` (depth: never mixes front and back) or ``bilinear`` (never mixes in
+        padding). Pixels that the network did not see (cut off by a crop) are 0.
         """
-        width, height = self.original_size
         grid_width, grid_height = self.processed_size
         if tuple(grid.shape) != (grid_height, grid_width):
             raise InputError(
                 f"a map of shape {tuple(grid.shape)} came, but this photo was processed at "
                 f"{(grid_height, grid_width)} (height, width)"
             )
-        x = (torch.arange(width, device=grid.device) + 0.5) * self.scale[0] + self.offset[0]
-        y = (torch.arange(height, device=grid.device) + 0.5) * self.scale[1] + self.offset[1]
-        seen = ((y > 0) & (y < grid_height))[:, None] & ((x > 0) & (x < grid_width))[None, :]
-        normalised = torch.stack(
-            torch.meshgrid(2 * x / grid_width - 1, 2 * y / grid_height - 1, indexing="xy"), -1
-        )
-        sampled = F.grid_sample(
-            grid[None, None],
-            normalised[None].to(grid.dtype),
-            mode=mode,
-            padding_mode="border",
-            align_corners=False,
-        )
-        return torch.where(seen, sampled[0, 0], sampled.new_zeros(()))
+        if mode not in ("nearest", "bilinear"):
+            raise InputError(f"unknown resampling mode {mode!r}: use 'nearest' or 'bilinear'")
+        # The way back is affine per axis, so columns and rows are resampled one after the other.
+        return self._resample(self._resample(grid, 0, mode), 1, mode)
+
+    def _resample(
+        self, grid: Float[Tensor, "rows columns"], axis: int, mode: str
+    ) -> Float[Tensor, "rows_out columns_out"]:
+        """``grid`` at the original's pixel centres along one axis (0 is x, 1 is y)."""
+        length, scale, offset = self.processed_size[axis], self.scale[axis], self.offset[axis]
+        centers = torch.arange(self.original_size[axis], dtype=torch.float64, device=grid.device)
+        centers = (centers + 0.5) * scale + offset
+        seen = (centers > 0) & (centers < length)
+        dim = 1 - axis
+        # One more entry, 0, stands for everything out of sight.
+        entries = torch.cat([grid, torch.zeros_like(grid.narrow(dim, 0, 1))], dim)
+
+        def take(index: Tensor) -> Tensor:
+            return entries.index_select(dim, torch.where(seen, index, length))
+
+        if mode == "nearest":
+            return take(centers.floor().long().clamp(0, length - 1))
+        first = max(0, round(offset))
+        last = min(length, round(offset + self.original_size[axis] * scale)) - 1
+        position = (centers - 0.5).clamp(first, last)
+        before = position.floor().long()
+        weight = (position - before).to(grid.dtype)
+        after = (before + 1).clamp(max=last)
+        return take(before).lerp_(take(after), weight if dim == 1 else weight[:, None])
 
 
 @dataclass(frozen=True)
@@ -262,7 +279,7 @@ class Predictions:
             return None
         positions = self.tracks[scene].detach().float().cpu()
         original = [
-            placement.to_original(view)
+            placement.to_original(view + TRACK_PIXEL_SHIFT)
             for placement, view in zip(batch.placements, positions, strict=True)
         ]
         return Tracks(
