@@ -1,0 +1,1 @@
+"""Plain network parts that know nothing of three dimensions."""

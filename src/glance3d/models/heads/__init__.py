@@ -1,0 +1,1 @@
+"""From tokens to geometry: cameras, dense maps, tracks."""

@@ -1,0 +1,240 @@
+"""Every size of the network is a field of a frozen config; a variant is a function that returns one."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from glance3d.errors import ConfigError
+
+Output = Literal["camera", "depth", "points", "tracks"]
+OUTPUTS: tuple[Output, ...] = ("camera", "depth", "points", "tracks")
+
+
+@dataclass(frozen=True)
+class VitEmbedConfig:
+    """Patch embedding by a DINOv2 vision transformer. ``image_size`` gives its position grid."""
+
+    depth: int = 24
+    num_heads: int = 16
+    image_size: int = 518
+    num_register_tokens: int = 4
+    mlp_ratio: float = 4.0
+    init_values: float = 1.0
+    kind: Literal["vit"] = "vit"
+
+
+@dataclass(frozen=True)
+class ConvEmbedConfig:
+    """Patch embedding by one convolution."""
+
+    kind: Literal["conv"] = "conv"
+
+
+@dataclass(frozen=True)
+class StemEmbedConfig:
+    """Patch embedding by a stem of stride-2 convolutions."""
+
+    base_channels: int = 32
+    kind: Literal["stem"] = "stem"
+
+
+PatchEmbedConfig = VitEmbedConfig | ConvEmbedConfig | StemEmbedConfig
+
+
+@dataclass(frozen=True)
+class AggregatorConfig:
+    """Alternating attention. ``order`` is which of the two blocks of a pair comes first."""
+
+    depth: int = 24
+    num_heads: int = 16
+    order: tuple[str, ...] = ("frame", "global")
+    num_register_tokens: int = 4
+    mlp_ratio: float = 4.0
+    qkv_bias: bool = True
+    qk_norm: bool = True
+    init_values: float = 0.01
+    rope_base: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuse an order that does not hold each kind of block once."""
+        if sorted(self.order) != ["frame", "global"]:
+            raise ConfigError(f"order must hold 'frame' and 'global' once each, got {self.order}")
+        if self.depth < 1:
+            raise ConfigError(f"depth must be at least 1, got {self.depth}")
+
+
+@dataclass(frozen=True)
+class CameraHeadConfig:
+    """Iterative camera head."""
+
+    trunk_depth: int = 4
+    num_heads: int = 16
+    mlp_ratio: float = 4.0
+    init_values: float = 0.01
+    num_iterations: int = 4
+
+
+@dataclass(frozen=True)
+class DenseHeadConfig:
+    """DPT: which layers it reads, the channels it projects each to, and its fused width."""
+
+    layers: tuple[int, ...] = (4, 11, 17, 23)
+    channels: tuple[int, ...] = (256, 512, 1024, 1024)
+    features: int = 256
+    output_channels: int = 32
+
+    def __post_init__(self) -> None:
+        """Refuse anything but four levels, and widths that a UV code cannot fill."""
+        if len(self.layers) != 4 or len(self.channels) != 4:
+            raise ConfigError("a dense head reads four layers and projects to four widths")
+        if self.features % 8 or any(channels % 4 for channels in self.channels):
+            raise ConfigError("features must divide by 8 and channels by 4, for the UV embedding")
+
+
+@dataclass(frozen=True)
+class TrackHeadConfig:
+    """DPT features at half resolution and a tracker on them."""
+
+    layers: tuple[int, ...] = (4, 11, 17, 23)
+    channels: tuple[int, ...] = (256, 512, 1024, 1024)
+    latent_dim: int = 128
+    hidden_dim: int = 384
+    num_heads: int = 8
+    depth: int = 6
+    num_virtual_tracks: int = 64
+    pyramid_levels: int = 7
+    radius: int = 4
+    num_iterations: int = 4
+    flow_scale: float = 518.0
+
+    @property
+    def features(self) -> DenseHeadConfig:
+        """The dense head that makes the feature maps."""
+        return DenseHeadConfig(self.layers, self.channels, self.latent_dim)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A whole network. A head that is None is absent, and so are its outputs."""
+
+    name: str
+    patch_size: int = 14
+    embed_dim: int = 1024
+    patch_embed: PatchEmbedConfig = field(default_factory=VitEmbedConfig)
+    aggregator: AggregatorConfig = field(default_factory=AggregatorConfig)
+    camera: CameraHeadConfig | None = field(default_factory=CameraHeadConfig)
+    depth: DenseHeadConfig | None = field(default_factory=DenseHeadConfig)
+    points: DenseHeadConfig | None = field(default_factory=DenseHeadConfig)
+    tracks: TrackHeadConfig | None = field(default_factory=TrackHeadConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse widths that heads cannot divide and layers that do not exist."""
+        heads = self.aggregator.num_heads
+        if self.embed_dim % (heads * 4):
+            raise ConfigError(
+                f"embed_dim {self.embed_dim} must divide by 4 x {heads} heads: rotary positions "
+                "turn quarters of a head"
+            )
+        for output in ("depth", "points", "tracks"):
+            head = getattr(self, output)
+            if head and not all(0 <= layer < self.aggregator.depth for layer in head.layers):
+                raise ConfigError(
+                    f"the {output} head reads layers {head.layers}, but there are only "
+                    f"{self.aggregator.depth}"
+                )
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What this network can predict."""
+        return tuple(output for output in OUTPUTS if getattr(self, output) is not None)
+
+    def layers_needed(self, outputs: tuple[Output, ...]) -> tuple[int, ...]:
+        """The aggregator's layers that the heads of these outputs read, in order."""
+        layers: set[int] = set()
+        for output in outputs:
+            head = getattr(self, output)
+            layers.update(head.layers if output != "camera" else (self.aggregator.depth - 1,))
+        return tuple(sorted(layers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; :meth:`from_dict` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "ModelConfig":
+        """The config that :meth:`to_dict` wrote."""
+        try:
+            kinds = {"vit": VitEmbedConfig, "conv": ConvEmbedConfig, "stem": StemEmbedConfig}
+            fields = dict(data)
+            embed = dict(fields["patch_embed"])
+            fields["patch_embed"] = kinds[embed["kind"]](**embed)
+            parts = {
+                "aggregator": AggregatorConfig,
+                "camera": CameraHeadConfig,
+                "depth": DenseHeadConfig,
+                "points": DenseHeadConfig,
+                "tracks": TrackHeadConfig,
+            }
+            for name, part in parts.items():
+                if fields.get(name) is not None:
+                    fields[name] = part(**_with_tuples(fields[name]))
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"this is no model config: {error}") from error
+
+
+def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+
+
+def vggt_1b() -> ModelConfig:
+    """The published VGGT-1B (Wang et al. 2025), 1,256.5 M parameters."""
+    return ModelConfig(name="vggt-1b")
+
+
+def glance_small() -> ModelConfig:
+    """The package's own small model: the same architecture, sized for a laptop's processor."""
+    channels, layers = (48, 64, 96, 96), (1, 2, 3, 5)
+    dense = DenseHeadConfig(layers, channels, features=48, output_channels=16)
+    return ModelConfig(
+        name="glance-small",
+        patch_size=16,
+        embed_dim=192,
+        patch_embed=StemEmbedConfig(base_channels=24),
+        aggregator=AggregatorConfig(depth=6, num_heads=6, init_values=0.1),
+        camera=CameraHeadConfig(trunk_depth=2, num_heads=6, init_values=0.1),
+        depth=dense,
+        points=dense,
+        tracks=TrackHeadConfig(
+            layers,
+            channels,
+            latent_dim=64,
+            hidden_dim=128,
+            depth=2,
+            num_virtual_tracks=16,
+            pyramid_levels=5,
+            radius=3,
+        ),
+    )
+
+
+def tiny() -> ModelConfig:
+    """The smallest network with every part, for tests; its numbers are pinned by golden files."""
+    channels, layers = (16, 32, 48, 48), (0, 1, 2, 3)
+    return ModelConfig(
+        name="tiny",
+        embed_dim=64,
+        patch_embed=VitEmbedConfig(depth=3, num_heads=4, image_size=70),
+        aggregator=AggregatorConfig(depth=4, num_heads=4),
+        camera=CameraHeadConfig(trunk_depth=2, num_heads=8),
+        depth=DenseHeadConfig(layers, channels, features=32),
+        points=DenseHeadConfig(layers, channels, features=32),
+        tracks=TrackHeadConfig(
+            layers,
+            channels,
+            latent_dim=32,
+            hidden_dim=48,
+            depth=2,
+            pyramid_levels=3,
+            radius=3,
+        ),
+    )

@@ -1,0 +1,132 @@
+"""The track head: feature maps by DPT and a CoTracker-style tracker on them (VGGT, section 3.3).
+
+Coordinates inside are pixels of the half-resolution map whose first pixel's centre is 0; queries
+and tracks outside are in image pixels, twice those. Everything runs in float32.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from glance3d.errors import InputError
+from glance3d.models.aggregator import AggregatedTokens
+from glance3d.models.config import TrackHeadConfig
+from glance3d.models.heads.correlation import (
+    build_pyramid,
+    correlate,
+    embed_flow,
+    embed_query_positions,
+    sample_bilinear,
+)
+from glance3d.models.heads.dense import DenseFeatures, map_views
+from glance3d.models.heads.update_transformer import UpdateTransformer
+from glance3d.nn.mlp import Mlp
+from glance3d.nn.precision import LayerNorm, Linear
+
+TrackIterations = Float[Tensor, "iterations batch views queries 2"]
+
+
+class TrackHead(nn.Module):
+    """Query points of the first view to their positions in every view."""
+
+    def __init__(self, dim: int, config: TrackHeadConfig) -> None:
+        super().__init__()
+        self.min_image_side = 2 ** config.pyramid_levels
+        self.feature_extractor = DenseFeatures(dim, config.features, config.latent_dim, uv=False)
+        self.tracker = Tracker(config)
+
+    def features(
+        self, tokens: AggregatedTokens, image_size: tuple[int, int], grid: tuple[int, int]
+    ) -> Float[Tensor, "batch views channels half_height half_width"]:
+        """Feature maps at half the image's resolution, before the tracker's own norm."""
+        size = (image_size[0] // 2, image_size[1] // 2)
+        aspect = image_size[1] / image_size[0]
+
+        def extract(layers: list[Tensor]) -> Tensor:
+            x = self.feature_extractor(layers, grid, aspect)
+            return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+
+        return map_views(extract, tokens, self.feature_extractor.layers).float()
+
+    def forward(
+        self,
+        tokens: AggregatedTokens,
+        image_size: tuple[int, int],
+        grid: tuple[int, int],
+        query_points: Float[Tensor, "batch queries 2"],
+    ) -> tuple[TrackIterations, Tensor, Tensor]:
+        """Tracks of every iteration in image pixels, then visibility and confidence in [0, 1]."""
+        if min(image_size) < self.min_image_side:
+            raise InputError(
+                f"tracks need images of at least {self.min_image_side} pixels a side for the "
+                f"correlation pyramid, got {image_size[1]} x {image_size[0]}: use larger images "
+                "or leave out 'tracks'"
+            )
+        maps = self.features(tokens, image_size, grid)
+        coords, visibility, confidence = self.tracker(maps, query_points.float() / 2)
+        return coords * 2, visibility, confidence
+
+
+class Tracker(nn.Module):
+    """Iterative refinement of tracks from local correlations (CoTracker, Karaev et al. 2024)."""
+
+    def __init__(self, config: TrackHeadConfig) -> None:
+        super().__init__()
+        self.config = config
+        latent = config.latent_dim
+        window = (2 * config.radius + 1) ** 2
+        input_dim = 3 * latent + 4
+        self.map_norm = LayerNorm(latent)
+        self.correlation_mlp = Mlp(config.pyramid_levels * window, config.hidden_dim, latent)
+        self.query_ref_token = nn.Parameter(torch.randn(1, 2, input_dim) * 1e-2)
+        self.update_transformer = UpdateTransformer(input_dim, latent + 2, config)
+        self.feature_norm = LayerNorm(latent)
+        self.feature_update = Linear(latent, latent)
+        self.visibility_head = Linear(latent, 1)
+        self.confidence_head = Linear(latent, 1)
+
+    def forward(
+        self,
+        maps: Float[Tensor, "batch views channels height width"],
+        queries: Float[Tensor, "batch queries 2"],
+    ) -> tuple[TrackIterations, Tensor, Tensor]:
+        """Refine from "nothing moved": every view starts at the query, with the query's feature."""
+        num_views = maps.shape[1]
+        maps = self.map_norm(maps.movedim(2, -1)).movedim(-1, 2)
+        pyramid = build_pyramid(maps, self.config.pyramid_levels)
+        query_features = sample_bilinear(maps[:, 0], queries, padding="border")
+        features = query_features[:, None].expand(-1, num_views, -1, -1)
+        coords = queries[:, None].expand(-1, num_views, -1, -1)
+        position = embed_query_positions(queries, maps.shape[-2:], self.query_ref_token.shape[-1])
+        identity = self._identity_codes(num_views)
+        history = []
+        for _ in range(self.config.num_iterations):
+            coords = coords.detach()
+            inputs = self._inputs(pyramid, coords, features) + position[:, None] + identity
+            delta = self.update_transformer(inputs)
+            features = features + F.gelu(self.feature_update(self.feature_norm(delta[..., 2:])))
+            coords = torch.cat([queries[:, None], (coords + delta[..., :2])[:, 1:]], dim=1)
+            history.append(coords)
+        visibility = self.visibility_head(features).squeeze(-1).sigmoid()
+        confidence = self.confidence_head(features).squeeze(-1).sigmoid()
+        return torch.stack(history), visibility, confidence
+
+    def _identity_codes(self, num_views: int) -> Float[Tensor, "1 views 1 dim"]:
+        """Which view is the queries' own: one code for it, another for all the rest."""
+        first, other = self.query_ref_token[:, :1], self.query_ref_token[:, 1:]
+        return torch.cat([first, other.expand(-1, num_views - 1, -1)], dim=1)[:, :, None]
+
+    def _inputs(
+        self,
+        pyramid: list[Float[Tensor, "batch views channels _h _w"]],
+        coords: Float[Tensor, "batch views queries 2"],
+        features: Float[Tensor, "batch views queries channels"],
+    ) -> Float[Tensor, "batch views queries dim"]:
+        """What the update sees of each track in each view: motion, correlation, feature."""
+        correlation = correlate(pyramid, coords, features, self.config.radius)
+        correlation = self.correlation_mlp(correlation / math.sqrt(self.config.latent_dim))
+        flow = embed_flow(coords - coords[:, :1], self.config.latent_dim, self.config.flow_scale)
+        return torch.cat([flow, correlation, features], dim=-1)

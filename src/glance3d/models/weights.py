@@ -1,0 +1,136 @@
+"""Weights from a file, without unpickling objects and without a second copy in memory.
+
+A network is made on the meta device, where tensors have no storage, and the file's tensors are
+assigned to it. A ``.safetensors`` file is mapped, so that float32 weights of a float32 file are read from
+disk as they are used; a conversion holds one tensor at a time beside the result.
+"""
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from glance3d.errors import ConfigError, WeightsError
+from glance3d.files import atomic_file
+from glance3d.models.config import ModelConfig
+from glance3d.models.remap import name_from_published, published_from_name
+
+CONFIG_KEY = "glance3d_config"
+MAX_NAMES_SHOWN = 5
+
+
+def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
+    """Fill a network (on the meta device or real) from a file with the published names.
+
+    Raises:
+        WeightsError: if the file cannot be read, or its tensors are not the network's: missing,
+            extra and misshapen ones are named.
+    """
+    expected = {published_from_name(name): t for name, t in model.state_dict().items()}
+    found = dict(_read_shapes(path))
+    _check_names(path, {n: tuple(t.shape) for n, t in expected.items()}, found)
+    state = {}
+    for name, tensor in _read_tensors(path, device):
+        ours = name_from_published(name)
+        state[ours] = tensor.to(device=device, dtype=expected[name].dtype)
+    model.load_state_dict(state, strict=True, assign=True)
+
+
+def save_weights(model: nn.Module, path: Path, config: ModelConfig, **about: str) -> None:
+    """Write ``.safetensors`` with the published names and the config in its metadata."""
+    state = {published_from_name(n): t.contiguous().cpu() for n, t in model.state_dict().items()}
+    metadata = {CONFIG_KEY: json.dumps(config.to_dict()), **about}
+    with atomic_file(path) as temporary:
+        save_file(state, temporary, metadata=metadata)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a ``.safetensors`` file; empty for other files."""
+    if path.suffix != ".safetensors":
+        return {}
+    with _open_safetensors(path) as file:
+        return file.metadata() or {}
+
+
+def read_config(path: Path) -> ModelConfig | None:
+    """The config that a file carries, or None if it carries none."""
+    text = read_metadata(path).get(CONFIG_KEY)
+    if text is None:
+        return None
+    try:
+        return ModelConfig.from_dict(json.loads(text))
+    except (json.JSONDecodeError, ConfigError) as error:
+        raise WeightsError(f"{path} carries a config that cannot be read: {error}") from error
+
+
+def _read_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    if path.suffix == ".safetensors":
+        with _open_safetensors(path) as file:
+            for name in file.keys():  # noqa: SIM118 (a safetensors file is no dict)
+                yield name, tuple(file.get_slice(name).get_shape())
+    else:
+        for name, tensor in _load_pickled_tensors(path).items():
+            yield name, tuple(tensor.shape)
+
+
+def _read_tensors(path: Path, device: torch.device) -> Iterator[tuple[str, Tensor]]:
+    if path.suffix == ".safetensors":
+        with _open_safetensors(path, str(device)) as file:
+            for name in file.keys():  # noqa: SIM118
+                yield name, file.get_tensor(name)
+    else:
+        yield from _load_pickled_tensors(path).items()
+
+
+def _open_safetensors(path: Path, device: str = "cpu"):
+    try:
+        return safe_open(path, framework="pt", device=device)
+    except FileNotFoundError as error:
+        raise WeightsError(f"no weights file at {path}") from error
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is no readable .safetensors file: {error}") from error
+
+
+def _load_pickled_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a ``.pt`` file; anything in it that is not plain data is refused unread."""
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"no weights file at {path}") from error
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{path} is no plain checkpoint of tensors: {reason}") from error
+    for key in ("model", "state_dict"):
+        if isinstance(data, dict) and isinstance(data.get(key), dict):
+            data = data[key]
+    if not isinstance(data, dict) or not all(isinstance(t, Tensor) for t in data.values()):
+        raise WeightsError(f"{path} holds no dictionary of tensors")
+    return data
+
+
+def _check_names(
+    path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
+) -> None:
+    problems = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "extra": sorted(found.keys() - expected.keys()),
+        "of another shape": [
+            f"{name} {found[name]} instead of {shape}"
+            for name, shape in expected.items()
+            if name in found and found[name] != shape
+        ],
+    }
+    said = [f"{len(names)} {kind}: {_shorten(names)}" for kind, names in problems.items() if names]
+    if said:
+        raise WeightsError(f"{path} does not fit this network ({'; '.join(said)})")
+
+
+def _shorten(names: list[str]) -> str:
+    shown = ", ".join(names[:MAX_NAMES_SHOWN])
+    more = len(names) - MAX_NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

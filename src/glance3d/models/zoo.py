@@ -1,0 +1,134 @@
+"""From a name or a file to a network that is ready to predict."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+)
+
+from glance3d.errors import InputError, WeightsError
+from glance3d.models.cards import ALIASES, CARDS, WeightsCard
+from glance3d.models.config import ModelConfig
+from glance3d.models.vggt import VGGT
+from glance3d.models.weights import load_weights, read_config
+from glance3d.nn.precision import set_matmul_precision
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def load_model(
+    name: str | Path = "glance-small",
+    weights: str | Path | None = None,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+) -> VGGT:
+    """A network with weights, in evaluation mode, asking for no gradients.
+
+    Args:
+        name: a known name (``glance3d models`` lists them), its hub repository, or the path of a
+            ``.safetensors`` file that Glance3D wrote.
+        weights: a local ``.safetensors`` or ``.pt`` file to fill the named network from, instead
+            of the embedded file or the hub.
+        device: "auto" (a GPU if there is one), or what torch calls it.
+        precision: "float32", "bfloat16" (matrix products of the aggregator; everything else stays
+            float32), or "auto": bfloat16 on a GPU that has it, float32 elsewhere.
+
+    Raises:
+        WeightsError: if the name is unknown, or the file is missing or does not fit the network.
+        InputError: if the device or the precision is unknown.
+    """
+    target = resolve_device(device)
+    dtype = _resolve_precision(precision, target)
+    config, card, path = _find(str(name), None if weights is None else Path(weights))
+    with torch.device("meta"):
+        model = VGGT(config)
+    set_matmul_precision(model.aggregator, dtype)
+    load_weights(model, path, target)
+    model.card = card
+    if card is not None:
+        model.preprocessing = card.preprocessing
+    model.weights_path = path
+    return model.eval().requires_grad_(False)
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """The torch device; "auto" is the first GPU, or the processor."""
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {str(device)!r} cannot be used here: {reason}") from error
+    return resolved
+
+
+def _resolve_precision(precision: str, device: torch.device) -> torch.dtype:
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+    if precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise InputError(f"unknown precision {precision!r}; choose auto, {known}")
+    return PRECISIONS[precision]
+
+
+def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | None, Path]:
+    """Config, card and file of what was asked for."""
+    card = CARDS.get(ALIASES.get(name, name))
+    if card is not None:
+        config = card.build_config()
+        if weights is None:
+            return config, card, card.embedded_path or _fetch(card)
+        return config, replace(card, source=str(weights), filename=weights.name), weights
+    path = Path(name)
+    if path.suffix in (".safetensors", ".pt", ".pth") or path.is_file():
+        return _config_of_file(path), None, path
+    raise WeightsError(
+        f"unknown model {name!r}; known are {', '.join(CARDS)}, or give the path of a "
+        ".safetensors file"
+    )
+
+
+def _config_of_file(path: Path) -> ModelConfig:
+    config = read_config(path)
+    if config is None:
+        raise WeightsError(
+            f"{path} does not say which network it is for: give the network's name as the model "
+            "and this file as the weights"
+        )
+    return config
+
+
+def _fetch(card: WeightsCard) -> Path:
+    """The file from the hub: from its cache if it is there, else fetched (resumable)."""
+    if card.source == "embedded":
+        raise WeightsError(
+            f"the weights of {card.name!r} are not in this installation ({card.filename} is "
+            "missing): install Glance3D again, or give a file with weights="
+        )
+    try:
+        return Path(hf_hub_download(card.source, card.filename, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        return Path(hf_hub_download(card.source, card.filename))
+    except GatedRepoError as error:
+        raise WeightsError(
+            f"{card.source} wants its licence accepted first: open https://huggingface.co/"
+            f"{card.source}, accept, then `hf auth login`"
+        ) from error
+    except (LocalEntryNotFoundError, EntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise WeightsError(
+            f"cannot fetch {card.filename} of {card.source} ({type(error).__name__}): check the "
+            "connection, or give a local file with weights="
+        ) from error
+
+

@@ -1,0 +1,62 @@
+"""Multi-head attention: of a sequence to itself, and of queries to a context."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from glance3d.nn.precision import LayerNorm, Linear
+from glance3d.nn.rope import RopeTable, apply_rope
+
+
+class SelfAttention(nn.Module):
+    """Attention of every token to every token of its sequence.
+
+    With ``qk_norm`` queries and keys are normalised per head, before the rotary positions.
+    """
+
+    def __init__(self, dim: int, num_heads: int, qkv_bias: bool = True, qk_norm: bool = False) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        head_dim = dim // num_heads
+        self.qkv = Linear(dim, 3 * dim, bias=qkv_bias)
+        self.q_norm = LayerNorm(head_dim) if qk_norm else nn.Identity()
+        self.k_norm = LayerNorm(head_dim) if qk_norm else nn.Identity()
+        self.proj = Linear(dim, dim)
+
+    def forward(
+        self, x: Float[Tensor, "batch tokens dim"], rope: RopeTable | None = None
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Attend; ``rope`` is the table of one view, which the tokens repeat view after view."""
+        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        q, k = self.q_norm(q), self.k_norm(k)
+        if rope is not None:
+            q, k = apply_rope(q, rope), apply_rope(k, rope)
+        out = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+
+class PackedAttention(nn.Module):
+    """Attention of queries to a context, with q, k and v packed in one weight.
+
+    The context may be the queries themselves. Queries and context have the same width.
+    """
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.in_proj = Linear(dim, 3 * dim)
+        self.out_proj = Linear(dim, dim)
+
+    def forward(
+        self, x: Float[Tensor, "batch queries dim"], context: Float[Tensor, "batch keys dim"]
+    ) -> Float[Tensor, "batch queries dim"]:
+        """Attend from ``x`` to ``context``."""
+        weight, bias = self.in_proj.weight, self.in_proj.bias
+        dim = x.shape[-1]
+        q = F.linear(x.to(weight.dtype), weight[:dim], bias[:dim])
+        kv = F.linear(context.to(weight.dtype), weight[dim:], bias[dim:])
+        q = q.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        k, v = kv.unflatten(-1, (2, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        out = F.scaled_dot_product_attention(q, k, v)
+        return self.out_proj(out.transpose(1, 2).flatten(2))

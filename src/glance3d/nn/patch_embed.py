@@ -1,0 +1,53 @@
+"""Patches to tokens by convolution alone: one layer, or a stem of several."""
+
+import math
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from glance3d.errors import ConfigError
+
+
+class PatchConv(nn.Module):
+    """One convolution whose stride is its size: each patch becomes a token, row by row."""
+
+    def __init__(self, patch_size: int, embed_dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, embed_dim, kernel_size=patch_size, stride=patch_size)
+
+    def forward(
+        self, images: Float[Tensor, "views 3 height width"]
+    ) -> Float[Tensor, "views patches dim"]:
+        """Tokens of every view."""
+        return self.proj(images).flatten(2).transpose(1, 2)
+
+
+class ConvStem(nn.Module):
+    """Overlapping stride-2 convolutions down to the patch grid (Xiao et al. 2021).
+
+    A small network learns to match from far fewer images with it than with one large convolution.
+    """
+
+    def __init__(self, patch_size: int, embed_dim: int, base_channels: int) -> None:
+        super().__init__()
+        num_stages = int(math.log2(patch_size))
+        if 2**num_stages != patch_size:
+            raise ConfigError(f"a stem halves the image: patch_size {patch_size} is no power of two")
+        layers: list[nn.Module] = []
+        channels = 3
+        for stage in range(num_stages):
+            out = min(base_channels * 2**stage, embed_dim)
+            layers += [
+                nn.Conv2d(channels, out, 3, stride=2, padding=1),
+                nn.GroupNorm(min(8, out), out),
+                nn.GELU(),
+            ]
+            channels = out
+        self.stages = nn.Sequential(*layers)
+        self.proj = nn.Conv2d(channels, embed_dim, 1)
+
+    def forward(
+        self, images: Float[Tensor, "views 3 height width"]
+    ) -> Float[Tensor, "views patches dim"]:
+        """Tokens of every view, row by row."""
+        return self.proj(self.stages(images)).flatten(2).transpose(1, 2)

@@ -1,0 +1,90 @@
+"""DINOv2's vision transformer with registers (Oquab et al. 2023; Darcet et al. 2024)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from glance3d.nn.block import Block
+from glance3d.nn.patch_embed import PatchConv
+from glance3d.nn.precision import LayerNorm
+
+
+class VisionTransformer(nn.Module):
+    """Images to patch tokens.
+
+    Tokens are [class, registers, patches]; registers carry no position. Only the patch tokens
+    leave the network. ``mask_token`` belongs to DINOv2's own training: it is part of the file
+    format and takes no part here.
+    """
+
+    def __init__(
+        self,
+        *,
+        patch_size: int,
+        embed_dim: int,
+        depth: int,
+        num_heads: int,
+        num_register_tokens: int,
+        position_grid: int,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        init_values: float = 1.0,
+        norm_eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.position_grid = position_grid
+        self.patch_embed = PatchConv(patch_size, embed_dim)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, embed_dim) * 1e-6)
+        self.pos_embed = nn.Parameter(torch.randn(1, 1 + position_grid**2, embed_dim) * 0.02)
+        self.register_tokens = nn.Parameter(torch.randn(1, num_register_tokens, embed_dim) * 1e-6)
+        self.mask_token = nn.Parameter(torch.zeros(1, embed_dim), requires_grad=False)
+        self.blocks = nn.ModuleList(
+            Block(
+                embed_dim,
+                num_heads,
+                mlp_ratio=mlp_ratio,
+                qkv_bias=qkv_bias,
+                init_values=init_values,
+                norm_eps=norm_eps,
+            )
+            for _ in range(depth)
+        )
+        self.norm = LayerNorm(embed_dim, eps=norm_eps)
+        self._position_cache: tuple[tuple, Tensor] | None = None
+
+    def forward(
+        self, images: Float[Tensor, "views 3 height width"]
+    ) -> Float[Tensor, "views patches dim"]:
+        """Normalised patch tokens, row by row."""
+        num_views = len(images)
+        grid = (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
+        tokens = torch.cat([self.cls_token.expand(num_views, -1, -1), self.patch_embed(images)], 1)
+        tokens = tokens + self._positions(grid)
+        registers = self.register_tokens.expand(num_views, -1, -1)
+        tokens = torch.cat([tokens[:, :1], registers, tokens[:, 1:]], dim=1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        num_special = 1 + self.register_tokens.shape[1]
+        return self.norm(tokens[:, num_special:])
+
+    def _positions(self, grid: tuple[int, int]) -> Float[Tensor, "1 tokens dim"]:
+        """Position embedding resampled to the patch grid, kept until the weights change."""
+        if torch.is_grad_enabled() and self.pos_embed.requires_grad:
+            return self._resample_positions(grid)
+        weight = self.pos_embed
+        key = (grid, weight.data_ptr(), weight.device, weight._version)
+        if self._position_cache is None or self._position_cache[0] != key:
+            self._position_cache = (key, self._resample_positions(grid))
+        return self._position_cache[1]
+
+    def _resample_positions(self, grid: tuple[int, int]) -> Float[Tensor, "1 tokens dim"]:
+        if grid == (self.position_grid, self.position_grid):
+            return self.pos_embed
+        square = self.pos_embed[:, 1:].float().unflatten(1, (self.position_grid, -1))
+        patches = F.interpolate(
+            square.permute(0, 3, 1, 2), size=grid, mode="bicubic", antialias=True, align_corners=False
+        )
+        patches = patches.flatten(2).transpose(1, 2)
+        return torch.cat([self.pos_embed[:, :1].float(), patches], dim=1)
