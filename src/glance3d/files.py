@@ -87,7 +87,9 @@ def save_bytes(path: str | Path, content: bytes) -> Path:
 
 def save_json(path: str | Path, content: Any) -> Path:
     """Write strict JSON (UTF-8, indented); see :func:`to_json_text` and :func:`atomic_file`."""
-    return save_bytes(path, (to_json_text(content, indent=1) + "\n").encode())
+    text = to_json_text(content, indent=1) + "\n"
+    # A path with bytes that are no text keeps them as an escape, which JSON has too.
+    return save_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def to_json_text(content: Any, indent: int | None = None) -> str:
@@ -110,7 +112,7 @@ def _json_ready(value: Any) -> Any:
 
 
 def _temporary_beside(path: Path) -> Path:
-    """Hidden, unguessable, on the same file system; the suffix stays for writers that look at it."""
+    """Hidden, unguessable, on the same disk; the suffix stays, because writers look at it."""
     return path.parent / f".tmp-{secrets.token_hex(6)}{path.suffix}"
 
 

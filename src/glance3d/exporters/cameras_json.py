@@ -1,0 +1,61 @@
+"""``cameras.json``: the cameras in plain text, with their conventions beside them.
+
+The layout is the one that ``glance3d evaluate`` and :mod:`glance3d.datasets` read: per view
+``image``, ``size`` (width, height), ``intrinsics`` (3x3) and ``cam_from_world`` (3x4), and
+``depth`` where there is a depth PNG (times ``depth_scale``, 0 = unknown).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale
+from glance3d.exporters.file_names import depth_file_names, photo_file_names
+from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.photos import photos_folder
+from glance3d.files import save_json
+from glance3d.types import Reconstruction
+
+CONVENTIONS = {
+    "cam_from_world": "3x4 [R | t]; a world point p is R p + t in the camera",
+    "axes": "OpenCV: x right, y down, z forward",
+    "world": "the first view's camera frame",
+    "pixels": "of the original photo turned upright; the top-left pixel's centre is (0.5, 0.5)",
+    "intrinsics": "3x3 pinhole, pixels of an image of `size` (width, height); no lens distortion",
+    "depth": "16-bit PNG of z-depth along the camera's z axis, times `depth_scale`; 0 is unknown",
+}
+
+
+def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+    """Write every camera; needs neither depth nor points."""
+    with_depth = options.depth_files and scene.depth is not None
+    folder = photos_folder(scene, path.parent).name
+    views: list[dict[str, Any]] = [
+        {
+            "image": f"{folder}/{name}",
+            "source": source,
+            "size": list(placement.original_size),
+            "intrinsics": intrinsics.tolist(),
+            "cam_from_world": pose.tolist(),
+        }
+        for name, source, placement, intrinsics, pose in zip(
+            photo_file_names(scene),
+            scene.sources,
+            scene.placements,
+            scene.cameras.intrinsics.double(),
+            scene.cameras.cam_from_world.double(),
+            strict=True,
+        )
+    ]
+    if with_depth:
+        for view, name in zip(views, depth_file_names(scene), strict=True):
+            view["depth"] = f"{DEPTH_FOLDER}/{name}"
+    content = {
+        "name": path.resolve().parent.name,
+        "about": f"cameras predicted by Glance3D with the model {scene.model or 'unknown'}",
+        "conventions": CONVENTIONS,
+        "units": scene.units,
+        "metric": scene.units != "arbitrary",
+        "depth_scale": depth_scale(scene) if with_depth else None,
+        "views": views,
+    }
+    return Written((save_json(path, content),))

@@ -1,0 +1,142 @@
+"""One scene to one format, or to the folder that holds them all."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from glance3d.errors import InputError, SceneError
+from glance3d.exporters.colmap import DEFAULT_MAX_POINTS as COLMAP_MAX_POINTS
+from glance3d.exporters.options import DEFAULT_PERCENTILE, ExportOptions, Written, build_options
+from glance3d.exporters.table import FORMATS, Exporter
+from glance3d.types import Reconstruction
+
+logger = logging.getLogger(__name__)
+
+
+def export(
+    scene: Reconstruction, path: str | Path, format: str | None = None, **options: Any
+) -> list[Path]:
+    """Write a scene to ``path`` and return the files that were written.
+
+    ``format`` is a key of ``FORMATS``; without it the path tells: ``.npz``, ``.ply``, ``.glb``,
+    ``cameras.json``, ``transforms.json``, ``report.json``, or a folder called ``sparse``,
+    ``colmap``, ``nerfstudio``, ``depth`` or ``images``. ``options`` are the fields of ``ExportOptions``.
+
+    Raises:
+        InputError: an unknown format or option.
+        SceneError: the scene lacks what the format needs.
+        OutputError: the file system refuses; nothing half-written is left.
+    """
+    path = Path(path)
+    name = format or infer_format(path)
+    exporter = _exporter(name)
+    chosen = build_options(**options)
+    reason = exporter.missing_from(scene)
+    if reason:
+        raise SceneError(f"cannot export to {name}: {reason}; reconstruct it with 'depth' as well")
+    written = exporter.write(scene, path, chosen)
+    for warning in written.warnings:
+        logger.warning("warning: %s", warning)
+    return list(written.paths)
+
+
+def write_scene_folder(
+    scene: Reconstruction,
+    out: str | Path,
+    *,
+    formats: Iterable[str] | None = None,
+    percentile: float = DEFAULT_PERCENTILE,
+    max_points: int | None = None,
+    progress: bool = False,
+) -> list[Path]:
+    """Write everything that ``glance3d reconstruct`` writes into ``out``; return the files.
+
+    Each file is written atomically. ``formats`` picks some of ``FORMATS``; what the scene has no
+    data for is skipped, with the reason among the warnings in ``report.json``, beside those of the
+    reconstruction. ``max_points`` bounds the point clouds (the COLMAP model keeps its own lower
+    bound).
+    """
+    out = Path(out)
+    chosen = {name: _exporter(name) for name in (FORMATS if formats is None else formats)}
+    ordered = {name: exporter for name, exporter in FORMATS.items() if name in chosen}
+    options = ExportOptions(
+        percentile=percentile,
+        max_points=max_points,
+        companions=False,
+        depth_files="depth" in chosen and scene.depth is not None,
+    )
+    written = Written(())
+    for name, exporter in tqdm(ordered.items(), "writing", unit="file", disable=not progress):
+        if name == "report":
+            scene = _with_export_report(scene, out, written, options)
+        written += _write_one(scene, out, name, exporter, options)
+    for warning in written.warnings:
+        logger.warning("warning: %s", warning)
+    return list(written.paths)
+
+
+def infer_format(path: Path) -> str:
+    """The format that a path's name speaks of.
+
+    Raises:
+        InputError: none does; the message lists what would.
+    """
+    name = path.name.lower()
+    for key, exporter in FORMATS.items():
+        if name == exporter.path_in_folder or path.suffix.lower() in exporter.suffixes:
+            return key
+        if name in exporter.folder_names:
+            return key
+    known = [
+        f"{key} ({', '.join(exporter.suffixes) or exporter.path_in_folder})"
+        for key, exporter in FORMATS.items()
+    ]
+    raise InputError(
+        f"the name {path.name!r} does not say which format is meant; "
+        f"give format= one of: {', '.join(known)}"
+    )
+
+
+def _exporter(name: str) -> Exporter:
+    if name not in FORMATS:
+        raise InputError(f"unknown export format {name!r}; known: {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _write_one(
+    scene: Reconstruction, out: Path, name: str, exporter: Exporter, options: ExportOptions
+) -> Written:
+    """One format of the folder; what the scene cannot give is a warning."""
+    if name == "colmap":
+        options = replace(
+            options, max_points=min(options.max_points or COLMAP_MAX_POINTS, COLMAP_MAX_POINTS)
+        )
+    reason = exporter.missing_from(scene)
+    if reason is None:
+        try:
+            return exporter.write(scene, out / exporter.path_in_folder, options)
+        except SceneError as error:
+            reason = str(error)
+    return Written((), (f"{exporter.path_in_folder} was not written: {reason}",))
+
+
+def _with_export_report(
+    scene: Reconstruction, out: Path, written: Written, options: ExportOptions
+) -> Reconstruction:
+    """The scene with what was written added to its report."""
+    report = {
+        **scene.report,
+        "warnings": [*scene.report.get("warnings", []), *written.warnings],
+        "export": {
+            "confidence_percentile_dropped": options.percentile,
+            "max_points": options.max_points,
+            "files": {
+                path.relative_to(out).as_posix(): path.stat().st_size for path in written.paths
+            },
+        },
+    }
+    return replace(scene, report=report)

@@ -1,0 +1,51 @@
+"""The names under which every export speaks of the photos and of their depth maps.
+
+They depend on the scene's names alone, so that a COLMAP model, a ``transforms.json`` and an
+``images/`` folder that were exported at different times still fit together.
+"""
+
+import re
+from pathlib import PurePosixPath
+
+from glance3d.types import Reconstruction
+
+# What COLMAP, nerfstudio and 3-D Gaussian splatting all read; a file of another kind is encoded
+# anew: lossless where its own format usually is.
+_KEPT_SUFFIXES = {".jpg", ".jpeg", ".png"}
+_LOSSLESS_SUFFIXES = {".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".gif", ""}
+
+
+def photo_file_names(scene: Reconstruction) -> list[str]:
+    """The file name of each photo's upright copy: its own, with a suffix that all tools read."""
+    return _unique([_photo_file_name(name) for name in scene.names])
+
+
+def depth_file_names(scene: Reconstruction) -> list[str]:
+    """The file name of each photo's depth PNG: the photo's, ending in ``.png``."""
+    return _unique([PurePosixPath(name).stem + ".png" for name in photo_file_names(scene)])
+
+
+def _photo_file_name(name: str) -> str:
+    # A scene file may come from anywhere: its names must not lead out of the output folder.
+    path = PurePosixPath(re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "_", name).strip(". ") or "photo")
+    suffix = path.suffix.lower()
+    if suffix in _KEPT_SUFFIXES:
+        return path.name
+    if suffix in _LOSSLESS_SUFFIXES:
+        return path.stem + ".png"
+    known_photo = re.fullmatch(r"\.[a-z][a-z0-9]{2,4}", suffix) is not None
+    return (path.stem if known_photo else path.name) + ".jpg"
+
+
+def _unique(names: list[str]) -> list[str]:
+    """The same names, numbered where two would be one file (also where case does not count)."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        path, number, candidate = PurePosixPath(name), 1, name
+        while candidate.lower() in taken:
+            number += 1
+            candidate = f"{path.stem}_{number}{path.suffix}"
+        taken.add(candidate.lower())
+        result.append(candidate)
+    return result

@@ -1,0 +1,63 @@
+"""What a writer is asked for, and what it answers."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from glance3d.errors import InputError
+
+# The published demos drop half of the points and the field's tools none. A quarter removes most of
+# the sky, edges and reflections that a network marks as doubtful, and leaves surfaces closed.
+DEFAULT_PERCENTILE = 25.0
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What can be chosen about a file; each format reads what concerns it.
+
+    ``percentile``: the least confident share of the pixels, in percent, that clouds leave out.
+    ``max_points``: at most so many points; None for the format's own default.
+    ``companions``: a format that points to other files (photos, a point cloud) writes those too.
+    ``depth_files``: whether camera files name the depth PNGs, which are written beside.
+    ``depth_agreement``: how much of its depth a COLMAP point may differ from another view's depth
+    map and still count as seen by that view.
+    """
+
+    percentile: float = DEFAULT_PERCENTILE
+    max_points: int | None = None
+    companions: bool = True
+    depth_files: bool = False
+    depth_agreement: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their ranges."""
+        if not 0 <= self.percentile < 100:
+            raise InputError(
+                f"percentile is {self.percentile}; it must be from 0 (keep all) to below 100"
+            )
+        if self.max_points is not None and self.max_points < 1:
+            raise InputError(f"max_points is {self.max_points}; it must be at least 1")
+        if not 0 < self.depth_agreement < 1:
+            raise InputError(
+                f"depth_agreement is {self.depth_agreement}; it must lie between 0 and 1"
+            )
+
+
+def build_options(**options: Any) -> ExportOptions:
+    """Options by name; an unknown name is refused with the known ones."""
+    known = [field.name for field in fields(ExportOptions)]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise InputError(f"unknown export option {', '.join(unknown)}; known: {', '.join(known)}")
+    return ExportOptions(**options)
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files that a writer made, and what a person should know about them."""
+
+    paths: tuple[Path, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __add__(self, other: "Written") -> "Written":
+        return Written(self.paths + other.paths, self.warnings + other.warnings)

@@ -1,0 +1,93 @@
+"""The points that are worth writing, with the pixel that each came from."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from glance3d.errors import SceneError
+from glance3d.geometry.filter import most_confident, spread_sample, usable_depth
+from glance3d.geometry.transforms import transform_points
+from glance3d.types import Placement, Reconstruction
+
+
+@dataclass(frozen=True)
+class PointCloud:
+    """Coloured points in the world, each one pixel of one view.
+
+    ``pixels_original`` are the centres of those pixels on the original, upright photos.
+    ``num_confident`` counts the points before the budget thinned them.
+    """
+
+    points_world: Float[Tensor, "points 3"]
+    colors: UInt8[Tensor, "points 3"]
+    view_indices: Int[Tensor, "points"]
+    pixels_original: Float[Tensor, "points 2"]
+    num_confident: int
+
+    def __len__(self) -> int:
+        return len(self.points_world)
+
+
+def confident_pixels(scene: Reconstruction, percentile: float) -> Bool[Tensor, "views h w"]:
+    """Where a pixel shows a photo, has a usable depth, and is not among the least confident.
+
+    The rank is taken over the whole scene: one pass of the network speaks of all views alike, so a
+    view that failed may go as a whole rather than a share of each good one.
+    """
+    if scene.points_world is None:
+        raise SceneError(
+            "this scene has no points: reconstruct it with the 'depth' or 'points' output"
+        )
+    valid = scene.mask & usable_depth(points_depth(scene))
+    valid &= torch.isfinite(scene.points_world).all(-1)
+    if scene.confidence is None:
+        return valid
+    return most_confident(scene.confidence, valid, percentile)
+
+
+def points_depth(scene: Reconstruction) -> Float[Tensor, "views h w"]:
+    """The z-depth of every pixel's point in its own camera: the depth map, if there is one."""
+    if scene.depth is not None and scene.points_from == "depth":
+        return scene.depth
+    if scene.points_world is None:
+        raise SceneError("this scene has neither depth nor points")
+    return torch.stack(
+        [
+            transform_points(pose, points.flatten(0, 1))[:, 2].unflatten(0, points.shape[:2])
+            for pose, points in zip(scene.cameras.cam_from_world, scene.points_world, strict=True)
+        ]
+    )
+
+
+def select_points(scene: Reconstruction, percentile: float, max_points: int) -> PointCloud:
+    """The confident points, at most ``max_points`` of them, the same ones on every call."""
+    keep = confident_pixels(scene, percentile)
+    flat = keep.flatten().nonzero().squeeze(-1)
+    num_confident = len(flat)
+    flat = flat[spread_sample(num_confident, max_points)]
+    height, width = keep.shape[-2:]
+    view_indices = flat // (height * width)
+    x, y = flat % width + 0.5, flat // width % height + 0.5
+    assert scene.points_world is not None  # confident_pixels has refused that already
+    return PointCloud(
+        points_world=scene.points_world.flatten(0, 2)[flat],
+        colors=scene.colors.flatten(0, 2)[flat],
+        view_indices=view_indices,
+        pixels_original=to_original(
+            torch.stack([x, y], -1).double(), scene.placements, view_indices
+        ),
+        num_confident=num_confident,
+    )
+
+
+def to_original(
+    pixels_processed: Float[Tensor, "points 2"],
+    placements: tuple[Placement, ...],
+    view_indices: Int[Tensor, "points"],
+) -> Float[Tensor, "points 2"]:
+    """Pixels of several views' grids, each on its own original photo."""
+    scale = pixels_processed.new_tensor([placement.scale for placement in placements])
+    offset = pixels_processed.new_tensor([placement.offset for placement in placements])
+    return (pixels_processed - offset[view_indices]) / scale[view_indices]

@@ -1,0 +1,12 @@
+"""``report.json``: how the scene was made, as the reconstruction recorded it."""
+
+from pathlib import Path
+
+from glance3d.exporters.options import ExportOptions, Written
+from glance3d.files import save_json
+from glance3d.types import Reconstruction
+
+
+def write_report_json(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+    """Write the scene's report as strict JSON (NaN becomes null)."""
+    return Written((save_json(path, scene.report),))

@@ -1,0 +1,94 @@
+"""The one table of formats. A new format is a file with a writer, and a line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from glance3d.exporters.cameras_json import write_cameras_json
+from glance3d.exporters.colmap import write_colmap
+from glance3d.exporters.depth_png import write_depth_pngs
+from glance3d.exporters.glb import write_glb
+from glance3d.exporters.npz import load_scene, write_npz
+from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.photos import write_photos
+from glance3d.exporters.ply import write_ply
+from glance3d.exporters.report_json import write_report_json
+from glance3d.exporters.transforms_json import write_transforms_json
+from glance3d.types import Reconstruction
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """One format: how it is recognised, what it needs and what writes it.
+
+    ``path_in_folder`` is where ``glance3d reconstruct`` puts it; its last part, ``suffixes`` (of
+    files) and ``folder_names`` are what a path is recognised by. ``needs`` names the parts of a
+    scene without which there is nothing to write.
+    """
+
+    path_in_folder: str
+    description: str
+    write: Callable[[Reconstruction, Path, ExportOptions], Written]
+    read: Callable[[str | Path], Reconstruction] | None = None
+    suffixes: tuple[str, ...] = ()
+    folder_names: tuple[str, ...] = ()
+    needs: tuple[Literal["points", "depth"], ...] = ()
+
+    def missing_from(self, scene: Reconstruction) -> str | None:
+        """Why this scene cannot be written so, or None if it can."""
+        held = {"points": scene.points_world is not None, "depth": scene.depth is not None}
+        missing = [part for part in self.needs if not held[part]]
+        if not missing:
+            return None
+        return f"the scene has no {' and no '.join(missing)} (its outputs held cameras alone)"
+
+
+# In the order in which a folder is written: first what everything else can be made from again.
+FORMATS: dict[str, Exporter] = {
+    "npz": Exporter(
+        "scene.npz",
+        "the whole scene, to load again and export from",
+        write_npz,
+        read=load_scene,
+        suffixes=(".npz",),
+    ),
+    "cameras": Exporter(
+        "cameras.json", "cameras in plain text, conventions stated", write_cameras_json
+    ),
+    "images": Exporter(
+        "images",
+        "the photos, upright, at their original size",
+        write_photos,
+        folder_names=("images",),
+    ),
+    "colmap": Exporter(
+        "sparse/0",
+        "a COLMAP model with multi-view observations; a folder",
+        write_colmap,
+        folder_names=("sparse", "0", "colmap"),
+    ),
+    "ply": Exporter(
+        "points.ply", "coloured point cloud", write_ply, suffixes=(".ply",), needs=("points",)
+    ),
+    "glb": Exporter(
+        "scene.glb",
+        "coloured points and camera frusta for 3-D viewers",
+        write_glb,
+        suffixes=(".glb",),
+    ),
+    "depth": Exporter(
+        "depth",
+        "16-bit depth PNGs and coloured previews at the photos' size; a folder",
+        write_depth_pngs,
+        folder_names=("depth",),
+        needs=("depth",),
+    ),
+    "nerfstudio": Exporter(
+        "transforms.json",
+        "nerfstudio's transforms.json; or a folder with it, photos, points and depth",
+        write_transforms_json,
+        folder_names=("nerfstudio",),
+    ),
+    "report": Exporter("report.json", "how the scene was made", write_report_json),
+}

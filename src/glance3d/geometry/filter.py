@@ -1,0 +1,67 @@
+"""Which points to keep: by depth, by confidence rank, by number, by agreement between views."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from glance3d.errors import InputError
+from glance3d.geometry.cameras import project_points
+
+
+def usable_depth(depth: Float[Tensor, "*batch"]) -> Bool[Tensor, "*batch"]:
+    """True where a depth is finite and in front of the camera."""
+    return torch.isfinite(depth) & (depth > 0)
+
+
+def most_confident(
+    confidence: Float[Tensor, "*batch"], valid: Bool[Tensor, "*batch"], percentile: float
+) -> Bool[Tensor, "*batch"]:
+    """The valid entries without the least confident ``percentile`` percent of them.
+
+    By rank, because only the order of a network's confidence means something: an absolute threshold
+    that suits one scene empties another. What ties with the threshold is kept, so a constant
+    confidence keeps everything. Where the confidence is not finite, nothing is kept.
+    """
+    if not 0 <= percentile < 100:
+        raise InputError(f"a percentile from 0 to below 100 is needed, not {percentile}")
+    valid = valid & torch.isfinite(confidence)
+    ranked = confidence[valid]
+    num_dropped = int(len(ranked) * percentile / 100)
+    if num_dropped == 0:
+        return valid
+    threshold = torch.kthvalue(ranked, num_dropped + 1).values
+    return valid & (confidence >= threshold)
+
+
+def spread_sample(num_items: int, max_items: int, seed: int = 0) -> Int[Tensor, " kept"]:
+    """At most ``max_items`` of ``num_items`` indices, ascending; the same ones on every call.
+
+    A seeded draw rather than every n-th: a fixed stride over an image leaves stripes.
+    """
+    if num_items <= max_items:
+        return torch.arange(num_items)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(num_items, generator=generator)[:max_items].sort().values
+
+
+def seen_by_depth(
+    points_world: Float[Tensor, "points 3"],
+    depth: Float[Tensor, "height width"],
+    cam_from_world: Float[Tensor, "3 4"],
+    intrinsics: Float[Tensor, "3 3"],
+    tolerance: float,
+) -> tuple[Bool[Tensor, " points"], Float[Tensor, "points 2"]]:
+    """Which points a view sees, and at which pixels of its depth map's grid.
+
+    A point is seen where the view's own depth at that pixel (the nearest one) differs from the
+    point's depth by at most ``tolerance`` of it: neither hidden behind a surface nor floating
+    before one. Depth that is not usable sees nothing.
+    """
+    height, width = depth.shape
+    pixels, point_depth = project_points(points_world, cam_from_world, intrinsics)
+    size = pixels.new_tensor([width, height])
+    inside = ((pixels >= 0) & (pixels < size)).all(-1) & (point_depth > 0)
+    x, y = torch.where(inside[:, None], pixels, 0.0).long().unbind(-1)
+    surface = depth[y, x]
+    agrees = (surface - point_depth).abs() <= tolerance * point_depth
+    return inside & usable_depth(surface) & agrees, pixels
