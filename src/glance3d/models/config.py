@@ -212,7 +212,8 @@ def glance_small() -> ModelConfig:
             depth=2,
             num_virtual_tracks=16,
             pyramid_levels=5,
-            radius=3,
+            radius=2,
+            num_iterations=3,
         ),
     )
 
