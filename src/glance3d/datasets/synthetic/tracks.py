@@ -1,0 +1,73 @@
+"""Query points of the first view and where they truly are in all views."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from glance3d.datasets.synthetic.draws import Draws
+from glance3d.datasets.synthetic.scenes import Scenes
+from glance3d.datasets.synthetic.trajectories import cast, seen_by
+
+#: How many random pixels compete for each query.
+_CONTEST = 4
+
+
+def _choose_queries(
+    draws: Draws,
+    image: Float[Tensor, "batch 3 height width"],
+    valid: Bool[Tensor, "batch height width"],
+    num_queries: int,
+) -> Float[Tensor, "batch queries 2"]:
+    """Random sub-pixel places, those on textured surfaces more often; on sky only if need be."""
+    height, width = valid.shape[-2:]
+    number = _CONTEST * num_queries
+    x, y = draws.uniform(0, 1, number) * width, draws.uniform(0, 1, number) * height
+    column = x.long().clamp(1, width - 2)
+    row = y.long().clamp(1, height - 2)
+    grey = image.mean(1).flatten(1)
+    place = row * width + column
+
+    def at(offset: int) -> Tensor:
+        return grey.gather(1, place + offset)
+
+    slope = (at(1) - at(-1)).abs() + (at(width) - at(-width)).abs()
+    solid = valid.flatten(1).gather(1, place)
+    score = 3 * slope.clamp(max=0.3) + draws.uniform(0, 1, number) + 10 * solid
+    chosen = score.topk(num_queries, dim=1).indices
+    return torch.stack([x.gather(1, chosen), y.gather(1, chosen)], -1)
+
+
+def make_tracks(
+    draws: Draws,
+    scenes: Scenes,
+    image: Float[Tensor, "batch 3 height width"],
+    valid: Bool[Tensor, "batch height width"],
+    cam_from_world: Float[Tensor, "batch views 3 4"],
+    intrinsics: Float[Tensor, "batch views 3 3"],
+    num_queries: int,
+) -> tuple[
+    Float[Tensor, "batch queries 2"],
+    Float[Tensor, "batch views queries 2"],
+    Bool[Tensor, "batch views queries"],
+]:
+    """Query points [x, y], their true places in every view, and whether they are seen there.
+
+    ``image`` and ``valid`` are the first view's. The surface point behind a query is found by its
+    own ray and hidden by exact shadow rays, not by comparing depth maps. A query on the sky (only
+    where the first view is nearly all sky) counts as seen nowhere.
+    """
+    height, width = valid.shape[-2:]
+    views = cam_from_world.shape[1]
+    queries = _choose_queries(draws, image, valid, num_queries)
+    points, _, _ = cast(scenes.local_from_world, cam_from_world[:, 0], intrinsics[:, 0], queries)
+    pixel = queries.long()
+    solid = valid.flatten(1).gather(1, pixel[..., 1] * width + pixel[..., 0])
+    tracks, seen = seen_by(
+        scenes.local_from_world.repeat_interleave(views, 0),
+        cam_from_world.flatten(0, 1),
+        intrinsics.flatten(0, 1),
+        (height, width),
+        points.repeat_interleave(views, 0),
+    )
+    split = (len(queries), views)
+    return queries, tracks.unflatten(0, split), seen.unflatten(0, split) & solid[:, None]
