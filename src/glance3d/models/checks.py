@@ -1,5 +1,7 @@
 """What comes into the network, checked once, with one clear sentence for each mistake."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ LARGEST_SENSIBLE_VALUE = 16.0  # beyond this the pixels are surely 0 to 255
 
 
 def check_outputs(
-    outputs: tuple[Output, ...] | None, available: tuple[Output, ...], has_queries: bool
+    outputs: Sequence[str] | None, available: tuple[Output, ...], has_queries: bool
 ) -> tuple[Output, ...]:
     """The outputs to compute, in the table's order."""
     if outputs is None:

@@ -1,5 +1,6 @@
 """The network: photos of a scene to cameras, depth, points and tracks (VGGT, Wang et al. 2025)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -41,7 +42,7 @@ class VGGT(nn.Module):
         self,
         images: Tensor,
         query_points: Tensor | None = None,
-        outputs: tuple[Output, ...] | None = None,
+        outputs: Sequence[str] | None = None,
     ) -> Predictions:
         """One look at all views.
 
@@ -55,12 +56,12 @@ class VGGT(nn.Module):
         Raises:
             InputError: if a shape, size or value cannot be used.
         """
-        outputs = check_outputs(outputs, self.config.outputs, query_points is not None)
+        wanted = check_outputs(outputs, self.config.outputs, query_points is not None)
         images = check_images(images, self.config.patch_size)
         if query_points is not None:
             query_points = check_query_points(query_points, images)
-        tokens = self.aggregator(images, self.config.layers_needed(outputs))
-        return self.predict(tokens, (images.shape[-2], images.shape[-1]), outputs, query_points)
+        tokens = self.aggregator(images, self.config.layers_needed(wanted))
+        return self.predict(tokens, (images.shape[-2], images.shape[-1]), wanted, query_points)
 
     def predict(
         self,
@@ -106,5 +107,6 @@ def _start_from_a_plain_camera(head: CameraHead) -> None:
     with torch.no_grad():
         layer.weight.mul_(0.1)
         layer.bias.copy_(layer.bias.new_tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]))
+        layer.bias.div_(head.num_iterations)  # the iterations' updates add up
 
 
