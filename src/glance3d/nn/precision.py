@@ -15,7 +15,9 @@ class Linear(nn.Linear):
     """A linear layer that takes its input at the precision of its weight."""
 
     def forward(self, x: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
-        """``x W^T + b``, at the weight's precision."""
+        """``x W^T + b``, at the weight's precision; under autocast, at autocast's."""
+        if torch.is_autocast_enabled(x.device.type):
+            return F.linear(x, self.weight, self.bias)
         return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import ConfigError
+from glance3d.models.heads.correlation import sample_bilinear
 
 Losses = dict[str, Tensor]  # named scalars
 
@@ -33,6 +34,11 @@ class LossWeights:
         weights = {field.name: getattr(self, field.name) for field in fields(self)}
         if min(weights.values()) < 0 or max(weights.values()) == 0:
             raise ConfigError(f"loss weights must be >= 0 and one of them > 0, got {weights}")
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """The losses that count."""
+        return tuple(field.name for field in fields(self) if getattr(self, field.name) > 0)
 
 
 def camera_loss(
@@ -189,8 +195,9 @@ def matching_loss(
     ``pixels_per_cell`` indexes the map's cells. ``matching_top1`` is how often the nearest feature
     was the right one.
     """
-    sampled = sample_features(features.float(), tracks.float() / pixels_per_cell)
-    sampled = F.normalize(sampled, dim=-1)
+    cells = torch.nan_to_num(tracks.float() / pixels_per_cell).flatten(0, 1)
+    sampled = sample_bilinear(features.float().flatten(0, 1), cells, padding="border")
+    sampled = F.normalize(sampled, dim=-1).unflatten(0, tracks.shape[:2])
     first, second = torch.triu_indices(sampled.shape[1], sampled.shape[1], offset=1)
     both = visibility[:, first] & visibility[:, second]
     logits = sampled[:, first] @ sampled[:, second].transpose(-1, -2) / temperature
@@ -204,17 +211,3 @@ def matching_loss(
         "matching": _masked_mean((forward + backward) / 2, both),
         "matching_top1": _masked_mean((logits.argmax(-1) == right).float(), both).detach(),
     }
-
-
-def sample_features(
-    features: Float[Tensor, "batch views channels map_height map_width"],
-    cells: Float[Tensor, "batch views queries 2"],
-) -> Float[Tensor, "batch views queries channels"]:
-    """Features at fractional cells (x, y), bilinearly; the border's value beyond the border."""
-    height, width = features.shape[-2:]
-    size = cells.new_tensor([max(width - 1, 1), max(height - 1, 1)])
-    grid = torch.nan_to_num(cells).flatten(0, 1)[:, :, None] / size * 2 - 1
-    sampled = F.grid_sample(
-        features.flatten(0, 1), grid, padding_mode="border", align_corners=True
-    )
-    return sampled[..., 0].transpose(-1, -2).unflatten(0, features.shape[:2])

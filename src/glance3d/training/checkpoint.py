@@ -1,0 +1,92 @@
+"""Checkpoints of a run, and the weights that leave it.
+
+A checkpoint holds the full state, so that a run continues bit for bit: weights, their moving
+average, the optimiser, and how far the data stream was read. It is a ``torch.save`` file of plain
+tensors and numbers, read with ``weights_only=True``: opening one never runs code.
+"""
+
+import copy
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glance3d.errors import WeightsError
+from glance3d.files import atomic_file
+from glance3d.models import VGGT
+from glance3d.models.weights import save_weights
+
+FORMAT = "glance3d-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    step: int = 0
+    samples: int = 0
+    seconds: float = 0.0  # of training, all runs of this checkpoint together
+    num_skipped: int = 0  # steps left out since their loss or gradient was not finite
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds."""
+
+    config: dict[str, Any]
+    progress: Progress
+    model: dict[str, Tensor]
+    average: dict[str, Any]
+    optimiser: dict[str, Any]
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
+    """Write a checkpoint; an older one of that name stays until this one is complete."""
+    state = {
+        "format": FORMAT,
+        "config": json.dumps(checkpoint.config),
+        "progress": asdict(checkpoint.progress),
+        "model": checkpoint.model,
+        "average": checkpoint.average,
+        "optimiser": checkpoint.optimiser,
+    }
+    with atomic_file(path) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # how torch reports a full disk
+            raise OSError(str(error)) from error
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint, onto the CPU, without running any code in it."""
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"there is no checkpoint {path}: give a file that training wrote")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise WeightsError(
+            f"{path} is not a readable checkpoint ({error}): give a file that training wrote"
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise WeightsError(f"{path} is no checkpoint of the format {FORMAT!r}")
+    return Checkpoint(
+        config=json.loads(state["config"]),
+        progress=Progress(**state["progress"]),
+        model=state["model"],
+        average=state["average"],
+        optimiser=state["optimiser"],
+    )
+
+
+def export_weights(
+    model: VGGT, path: str | Path, dtype: torch.dtype = torch.bfloat16, **about: str
+) -> None:
+    """Write a network's weights as ``.safetensors`` of ``dtype``, with where they are from.
+
+    The network itself keeps its precision.
+    """
+    save_weights(copy.deepcopy(model).to(dtype), Path(path), model.config, **about)

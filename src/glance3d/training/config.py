@@ -1,0 +1,104 @@
+"""Everything that decides how a network is trained, as frozen dataclasses that fail when made."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from glance3d.datasets import SyntheticConfig
+from glance3d.errors import ConfigError
+from glance3d.models.config import ModelConfig
+from glance3d.training.losses import LossWeights
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """AdamW, its learning-rate schedule, and what is done to gradients and weights.
+
+    ``cooldown`` is the last fraction of the run over which the rate falls (1: plain cosine).
+    Weight decay touches matrices only, not biases, norms, scales or tokens.
+    """
+
+    peak_lr: float = 2e-4
+    final_lr_factor: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05
+    warmup_samples: int = 2_000
+    cooldown: float = 1.0
+    grad_clip: float = 1.0
+    average_decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their ranges."""
+        _require(self.peak_lr > 0, "peak_lr > 0", self.peak_lr)
+        _require(0 <= self.final_lr_factor <= 1, "final_lr_factor in [0, 1]", self.final_lr_factor)
+        _require(all(0 <= beta < 1 for beta in self.betas), "betas in [0, 1)", self.betas)
+        _require(self.weight_decay >= 0, "weight_decay >= 0", self.weight_decay)
+        _require(self.warmup_samples >= 0, "warmup_samples >= 0", self.warmup_samples)
+        _require(0 < self.cooldown <= 1, "cooldown in (0, 1]", self.cooldown)
+        _require(self.grad_clip > 0, "grad_clip > 0", self.grad_clip)
+        _require(0 <= self.average_decay < 1, "average_decay in [0, 1)", self.average_decay)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run, complete: the same config and seed give the same stream of scenes.
+
+    The schedule is over when ``total_samples`` scenes were seen, or ``time_budget_minutes`` of
+    training were spent, whichever comes first; either may be changed when a run is resumed.
+    ``num_data_workers`` processes draw scenes while the network learns; 0 draws them in between.
+    The tracker learns from the first ``track_queries`` query points of ``track_scenes`` scenes of a
+    batch; the matching loss uses all. Dense heads learn from the first ``dense_views`` views of a
+    scene (None: all of them). ``textures`` is a folder of pictures to paint the scenes with (None:
+    procedural ones).
+    """
+
+    recipe: str
+    model: ModelConfig
+    data: SyntheticConfig
+    losses: LossWeights = field(default_factory=LossWeights)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    total_samples: int = 100_000
+    time_budget_minutes: float | None = None
+    precision: str = "bfloat16"
+    device: str = "cpu"
+    seed: int = 0
+    num_data_workers: int = 0
+    track_queries: int = 32
+    track_scenes: int = 4
+    dense_views: int | None = None
+    textures: str | None = None
+    compile_renderer: bool = False
+    log_every_steps: int = 10
+    validate_every_samples: int = 10_000
+    num_validation_batches: int = 2
+    checkpoint_every_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their ranges."""
+        for name in ("total_samples", "track_queries", "track_scenes", "log_every_steps"):
+            _require(getattr(self, name) > 0, f"{name} > 0", getattr(self, name))
+        for name in ("num_data_workers", "num_validation_batches", "validate_every_samples"):
+            _require(getattr(self, name) >= 0, f"{name} >= 0", getattr(self, name))
+        _require(self.precision in PRECISIONS, f"precision in {PRECISIONS}", self.precision)
+        budget = self.time_budget_minutes
+        _require(budget is None or budget > 0, "time_budget_minutes > 0", budget)
+        _require(self.checkpoint_every_minutes > 0, "checkpoint_every_minutes > 0", self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready dicts, lists, numbers and strings."""
+        return _plain(dataclasses.asdict(self))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _require(holds: bool, wanted: str, got: Any) -> None:
+    if not holds:
+        raise ConfigError(f"a training config needs {wanted}, got {got}")

@@ -1,0 +1,129 @@
+"""From a batch of scenes to the number that is minimised."""
+
+import torch
+from torch import Tensor
+
+from glance3d.datasets import MultiViewSample
+from glance3d.errors import InputError
+from glance3d.models import VGGT
+from glance3d.models.aggregator import AggregatedTokens
+from glance3d.models.config import Output
+from glance3d.training.config import TrainConfig
+from glance3d.training.losses import (
+    Losses,
+    LossWeights,
+    camera_loss,
+    dense_loss,
+    matching_loss,
+    track_loss,
+)
+from glance3d.training.normalise import Targets, normalise_scenes
+
+# The network counts pixels from the first one's centre, samples from the image's corner.
+_NETWORK_PIXEL_ORIGIN = 0.5
+
+
+def compute_losses(model: VGGT, sample: MultiViewSample, config: TrainConfig) -> Losses:
+    """All losses of a batch, and their weighted sum as ``loss``.
+
+    The aggregator runs once, over all views, and every head that has a weight reads its tokens:
+    some heads read some of them only (see :class:`TrainConfig`). Losses themselves are computed in float32.
+    """
+    weights = config.losses
+    targets = normalise_scenes(
+        sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid
+    )
+    device = sample.images.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        tokens = model.aggregator(sample.images, _layers_needed(model, weights))
+        losses = _camera_and_dense(model, sample, tokens, targets, config)
+        if weights.track > 0 or weights.matching > 0:
+            losses |= _tracks_and_matching(model, sample, tokens, config)
+    total = sum(
+        (getattr(weights, name) * losses[name] for name in weights.active),
+        start=sample.images.new_zeros(()),
+    )
+    return {"loss": total, **losses}
+
+
+def _layers_needed(model: VGGT, weights: LossWeights) -> tuple[int, ...]:
+    outputs: dict[str, Output] = {
+        "camera": "camera",
+        "depth": "depth",
+        "points": "points",
+        "track": "tracks",
+        "matching": "tracks",
+    }
+    return model.config.layers_needed(tuple({outputs[name] for name in weights.active}))
+
+
+def _camera_and_dense(
+    model: VGGT,
+    sample: MultiViewSample,
+    tokens: AggregatedTokens,
+    targets: Targets,
+    config: TrainConfig,
+) -> Losses:
+    weights = config.losses
+    size = (sample.images.shape[-2], sample.images.shape[-1])
+    losses: Losses = {}
+    if weights.camera > 0:
+        iterations = model.predict(tokens, size, ("camera",)).pose_enc_iterations
+        assert iterations is not None
+        losses |= camera_loss(iterations, targets.pose_enc)
+    dense: tuple[Output, ...] = tuple(
+        name for name in ("depth", "points") if getattr(weights, name) > 0
+    )
+    if not dense:
+        return losses
+    count = config.dense_views or sample.images.shape[1]
+    some = AggregatedTokens(
+        {index: layer[:, :count] for index, layer in tokens.layers.items()},
+        tokens.patch_start_idx,
+    )
+    said = model.predict(some, size, dense)
+    valid = targets.valid[:, :count]
+    with torch.autocast(sample.images.device.type, enabled=False):
+        if said.depth is not None and said.depth_conf is not None:
+            depth = targets.depth[:, :count, ..., None]
+            losses |= dense_loss("depth", said.depth[..., None], said.depth_conf, depth, valid)
+        if said.points_world is not None and said.points_conf is not None:
+            points = targets.points_world[:, :count]
+            losses |= dense_loss("points", said.points_world, said.points_conf, points, valid)
+    return losses
+
+
+def _tracks_and_matching(
+    model: VGGT, sample: MultiViewSample, tokens: AggregatedTokens, config: TrainConfig
+) -> Losses:
+    """The track head's maps are made once, for the tracker and for the matching loss."""
+    head = model.track_head
+    if head is None:
+        raise InputError("track and matching losses need a network with a track head")
+    if sample.query_points is None or sample.tracks is None or sample.visibility is None:
+        raise InputError("track and matching losses need samples with query points and tracks")
+    weights = config.losses
+    size = (sample.images.shape[-2], sample.images.shape[-1])
+    patch = model.config.patch_size
+    maps = head.features(tokens, size, (size[0] // patch, size[1] // patch))
+    tracks = sample.tracks - _NETWORK_PIXEL_ORIGIN
+    losses: Losses = {}
+    if weights.matching > 0:
+        normed = head.tracker.map_norm(maps.movedim(2, -1)).movedim(-1, 2)
+        with torch.autocast(sample.images.device.type, enabled=False):
+            losses |= matching_loss(normed, tracks, sample.visibility)
+    if weights.track > 0:
+        scenes, count = slice(config.track_scenes), config.track_queries
+        queries = sample.query_points[scenes, :count] - _NETWORK_PIXEL_ORIGIN
+        # Where there is a matching loss, it shapes the maps, and the tracker learns to use them.
+        some_maps = maps[scenes].detach() if weights.matching > 0 else maps[scenes]
+        positions, visible, confident = head.tracker(some_maps, queries / 2)
+        losses |= track_loss(
+            positions * 2,
+            visible,
+            confident,
+            tracks[scenes, :, :count],
+            sample.visibility[scenes, :, :count],
+            size,
+        )
+    return losses

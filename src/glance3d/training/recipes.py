@@ -1,0 +1,83 @@
+"""Recipes: functions that return a full training config. The table lists them by name."""
+
+from collections.abc import Callable
+
+from glance3d.datasets import SyntheticConfig
+from glance3d.errors import ConfigError
+from glance3d.models import config as models
+from glance3d.training.config import OptimiserConfig, TrainConfig
+from glance3d.training.losses import LossWeights
+
+
+def small_cpu() -> TrainConfig:
+    """``glance-small`` on a processor with two cores: hours, one drawing scenes and one learning.
+
+    Pictures of 128 x 128 pixels' area in every shape from 1:2 to 2:1, 2 to 6 views a scene.
+    """
+    return TrainConfig(
+        recipe="small-cpu",
+        model=models.glance_small(),
+        data=SyntheticConfig(images_per_batch=64),
+        losses=LossWeights(camera=2.0, depth=1.0, points=0.5, track=0.2, matching=0.3),
+        optimiser=OptimiserConfig(
+            peak_lr=6e-4, warmup_samples=3_000, cooldown=0.5, average_decay=0.998
+        ),
+        total_samples=200_000,
+        num_data_workers=1,
+        dense_views=2,
+        compile_renderer=True,
+    )
+
+
+def small_h200() -> TrainConfig:
+    """The same network with a larger batch and more samples, for one data-centre GPU. Not tried."""
+    return TrainConfig(
+        recipe="small-h200",
+        model=models.glance_small(),
+        data=SyntheticConfig(images_per_batch=768),
+        losses=LossWeights(camera=2.0, depth=1.0, points=0.5, track=0.2, matching=0.3),
+        optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=20_000, cooldown=0.5),
+        total_samples=3_000_000,
+        device="cuda",
+        validate_every_samples=200_000,
+        track_scenes=64,
+        compile_renderer=True,
+    )
+
+
+def tiny_test() -> TrainConfig:
+    """Seconds, not hours: the smallest network on the smallest pictures, to see the path work."""
+    return TrainConfig(
+        recipe="tiny-test",
+        model=models.tiny(),
+        data=SyntheticConfig(
+            images_per_batch=8,
+            num_views=(2, 2),
+            max_pixels=70 * 70,
+            size_multiple=14,
+            aspect_ratio=(1.0, 1.0),
+            num_queries=32,
+            num_textures=16,
+            texture_size=64,
+        ),
+        optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=16, average_decay=0.9),
+        total_samples=64,
+        precision="float32",
+        track_queries=8,
+        validate_every_samples=32,
+        num_validation_batches=1,
+    )
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "small-cpu": small_cpu,
+    "small-h200": small_h200,
+    "tiny-test": tiny_test,
+}
+
+
+def build_recipe(name: str) -> TrainConfig:
+    """The config of a recipe by name."""
+    if name not in RECIPES:
+        raise ConfigError(f"there is no recipe {name!r}: choose from {', '.join(RECIPES)}")
+    return RECIPES[name]()

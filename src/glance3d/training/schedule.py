@@ -1,0 +1,66 @@
+"""Learning rate over a run, and the moving average of the weights."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from glance3d.errors import ConfigError
+
+
+def learning_rate_factor(
+    progress: float, samples: int, warmup_samples: int, cooldown: float, floor: float
+) -> float:
+    """What to multiply the peak learning rate by.
+
+    ``progress`` is how much of the run is over, 0 to 1. The factor rises linearly over
+    ``warmup_samples``, stays 1, and falls as half a cosine to ``floor`` over the run's last
+    ``cooldown`` (a fraction; 1 is the plain cosine schedule). A run whose cooldown has not begun
+    can be extended as if it had been planned longer.
+    """
+    if not 0 < cooldown <= 1:
+        raise ConfigError(f"cooldown must be a fraction of the run in (0, 1], got {cooldown}")
+    warm = min(1.0, (samples + 1) / max(warmup_samples, 1))
+    into_cooldown = (min(max(progress, 0.0), 1.0) - (1 - cooldown)) / cooldown
+    falling = 0.5 * (1 + math.cos(math.pi * max(into_cooldown, 0.0)))
+    return warm * (floor + (1 - floor) * falling)
+
+
+class WeightAverage:
+    """Exponential moving average of a module's floating-point state, in float32.
+
+    The decay starts low, min(decay, (1 + n) / (10 + n)) after n updates, so that the first random
+    weights are soon forgotten.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.num_updates = 0
+        self.values = {
+            name: value.detach().float().clone() if value.is_floating_point() else value.clone()
+            for name, value in module.state_dict().items()
+        }
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """Move towards the module's present weights."""
+        self.num_updates += 1
+        decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
+        averages, values = [], []
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                averages.append(self.values[name])
+                values.append(value.detach().float())
+            else:
+                self.values[name].copy_(value)
+        torch._foreach_lerp_(averages, values, 1 - decay)
+
+    def state_dict(self) -> dict[str, Tensor | int | dict[str, Tensor]]:
+        """Everything that a resumed run needs."""
+        return {"num_updates": self.num_updates, "values": self.values}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue from what :meth:`state_dict` gave."""
+        self.num_updates = state["num_updates"]
+        for name, value in state["values"].items():
+            self.values[name].copy_(value)

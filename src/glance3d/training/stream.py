@@ -1,0 +1,152 @@
+"""Where a trainer's batches come from: drawn in between steps, or ahead by worker processes.
+
+Either way batch number ``i`` is a pure function of ``i``, and batches come in order. A resumed run
+therefore sees exactly what an uninterrupted one would have seen, however many workers there are.
+"""
+
+import dataclasses
+import queue
+import signal
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+import torch
+from torch import multiprocessing
+
+from glance3d.datasets import MultiViewSample
+from glance3d.errors import Glance3DError
+
+DrawBatch = Callable[[int], MultiViewSample]  # the batch of that number
+BuildDraw = Callable[[], DrawBatch]  # made in the process that draws; must be picklable
+
+_BATCHES_AHEAD = 3
+
+
+class BatchStream(Protocol):
+    """Batches in order, as a context that owns what draws them."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def next_batch(self) -> MultiViewSample:
+        """The next one."""
+        ...
+
+
+class InlineStream:
+    """Draws each batch when it is asked for."""
+
+    def __init__(self, build_draw: BuildDraw, first_index: int) -> None:
+        self._draw = build_draw()
+        self._index = first_index
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing to stop."""
+
+    def next_batch(self) -> MultiViewSample:
+        """Draw the next batch."""
+        sample = self._draw(self._index)
+        self._index += 1
+        return sample
+
+
+class WorkerStream:
+    """Worker processes of one thread each draw ahead; worker w draws batches w, w + n, w + 2n ..."""
+
+    def __init__(self, build_draw: BuildDraw, first_index: int, num_workers: int) -> None:
+        self._build_draw = build_draw
+        self._first_index = first_index
+        self._num_workers = num_workers
+        self._turn = 0
+
+    def __enter__(self) -> Self:
+        context = multiprocessing.get_context("spawn")
+        self._queues = [context.Queue(_BATCHES_AHEAD) for _ in range(self._num_workers)]
+        self._stop = context.Event()
+        self._workers = [
+            context.Process(
+                target=_draw_forever,
+                args=(
+                    self._build_draw,
+                    self._first_index + number,
+                    self._num_workers,
+                    batches,
+                    self._stop,
+                ),
+                daemon=True,
+            )
+            for number, batches in enumerate(self._queues)
+        ]
+        for worker in self._workers:
+            worker.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the workers; batches drawn ahead are dropped, and drawn again on resume."""
+        self._stop.set()
+        for batches in self._queues:
+            batches.cancel_join_thread()
+        for worker in self._workers:
+            worker.join(timeout=0.5)
+            if worker.is_alive():
+                worker.terminate()
+                worker.join()
+
+    def next_batch(self) -> MultiViewSample:
+        """Wait for the next batch."""
+        number = self._turn % self._num_workers
+        self._turn += 1
+        while True:
+            try:
+                result = self._queues[number].get(timeout=5)
+            except queue.Empty:
+                if not self._workers[number].is_alive():
+                    raise Glance3DError(
+                        f"the data worker {number} ended (exit code "
+                        f"{self._workers[number].exitcode}): resume, perhaps with fewer workers"
+                    ) from None
+                continue
+            if isinstance(result, str):
+                raise Glance3DError(f"the data worker {number} failed: {result}")
+            return MultiViewSample(**result)
+
+
+def _draw_forever(
+    build_draw: BuildDraw,
+    first_index: int,
+    stride: int,
+    batches: "multiprocessing.Queue[object]",
+    stop: "multiprocessing.Event",
+) -> None:
+    """What a worker does. An interrupt from the keyboard is left to the trainer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    torch.multiprocessing.set_sharing_strategy("file_system")
+    try:
+        draw, index = build_draw(), first_index
+        while not stop.is_set():
+            batches.put(_fields(draw(index)))
+            index += stride
+    except Exception as error:
+        batches.put(f"{type(error).__name__}: {error}")
+
+
+def _fields(sample: MultiViewSample) -> dict[str, object]:
+    return {field.name: getattr(sample, field.name) for field in dataclasses.fields(sample)}
+
+
+def build_stream(build_draw: BuildDraw, first_index: int, num_workers: int) -> BatchStream:
+    """The stream for a number of workers; 0 draws inline."""
+    if num_workers == 0:
+        return InlineStream(build_draw, first_index)
+    return WorkerStream(build_draw, first_index, num_workers)

@@ -1,0 +1,275 @@
+"""The training loop of one process on one device.
+
+Batch number ``step`` of the data stream makes step number ``step``, and nothing else is random: a
+run that was stopped and resumed ends with the same weights, bit for bit, as one that was not (on
+the same device and number of threads, with a schedule by samples).
+"""
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from glance3d.errors import ConfigError, Glance3DError
+from glance3d.files import save_json
+from glance3d.models import VGGT, build_model
+from glance3d.training.checkpoint import (
+    Checkpoint,
+    Progress,
+    export_weights,
+    load_checkpoint,
+    save_checkpoint,
+)
+from glance3d.training.config import TrainConfig
+from glance3d.training.interrupts import StopRequest
+from glance3d.training.journal import Journal, draw_learning_curve, read_journal
+from glance3d.training.objective import compute_losses
+from glance3d.training.schedule import WeightAverage, learning_rate_factor
+from glance3d.training.spikes import SpikeDetector
+from glance3d.training.stream import BuildDraw, build_stream
+from glance3d.training.synthetic_draw import SyntheticDraw
+
+Evaluate = Callable[[VGGT], dict[str, float]]
+
+_CURVES = ("loss", "camera", "depth", "points", "matching")
+_MAX_SKIPPED_IN_A_ROW = 50
+
+
+class Trainer:
+    """A network, its optimiser, its average, and how far they are.
+
+    ``out`` receives ``config.json``, ``log.jsonl``, ``curve.png``, ``checkpoint.pt`` and
+    ``weights.safetensors`` (the averaged weights). ``evaluate`` is called with the averaged network at every
+    validation, and what it returns is logged. ``build_draw`` and ``build_validation_draw`` replace
+    the synthetic scenes.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        out: str | Path,
+        *,
+        evaluate: Evaluate | None = None,
+        build_draw: BuildDraw | None = None,
+        build_validation_draw: BuildDraw | None = None,
+        show_progress: bool = True,
+    ) -> None:
+        self.config = config
+        self.out = Path(out)
+        self.evaluate = evaluate
+        self.show_progress = show_progress
+        self.progress = Progress()
+        self.journal = Journal(self.out / "log.jsonl")
+        self.device = torch.device(config.device)
+        torch.manual_seed(config.seed)
+        self.model = build_model(config.model, device=config.device).train()
+        self.average = WeightAverage(self.model, config.optimiser.average_decay)
+        self.optimiser = _build_optimiser(self.model, config)
+        self._build_draw = build_draw or SyntheticDraw.of(config, "train")
+        self._build_validation_draw = build_validation_draw or SyntheticDraw.of(config, "validation")
+        self._spikes = SpikeDetector()
+        self._skipped_in_a_row = 0
+        self._validation: list | None = None
+
+    def resume(self, path: str | Path | None = None) -> None:
+        """Continue from a checkpoint, by default ``checkpoint.pt`` in ``out``.
+
+        The network must be the same; the schedule and the rest may differ and are then the
+        present config's.
+        """
+        checkpoint = load_checkpoint(path or self.out / "checkpoint.pt")
+        mine = self.config.to_dict()
+        if checkpoint.config["model"] != mine["model"]:
+            raise ConfigError(
+                f"the checkpoint holds the network {checkpoint.config['model']}, the config asks "
+                f"for {mine['model']}: resume with the same network, or start a new run"
+            )
+        changed = {
+            key: value for key, value in mine.items() if checkpoint.config.get(key) != value
+        }
+        self.model.load_state_dict(checkpoint.model)
+        self.average.load_state_dict(checkpoint.average)
+        self.optimiser.load_state_dict(checkpoint.optimiser)
+        self.progress = checkpoint.progress
+        self._log("resumed", changed=json.dumps(changed))
+
+    def run(self, max_steps: int | None = None) -> Progress:
+        """Train until the schedule ends, Ctrl-C, or ``max_steps`` more steps; always checkpoint."""
+        self._write_config()
+        last_step = math.inf if max_steps is None else self.progress.step + max_steps
+        stream = build_stream(
+            self._build_draw, self.progress.step, self.config.num_data_workers
+        )
+        bar = tqdm(
+            total=self.config.total_samples,
+            initial=self.progress.samples,
+            unit="scene",
+            disable=not self.show_progress,
+        )
+        last_checkpoint = time.monotonic()
+        with StopRequest() as stop, stream, bar:
+            try:
+                while self._schedule_progress() < 1 and self.progress.step < last_step and not stop:
+                    before = self.progress.samples
+                    self._timed_step(stream.next_batch)
+                    bar.update(self.progress.samples - before)
+                    if self._crossed(self.config.validate_every_samples, before):
+                        self.validate()
+                    if time.monotonic() - last_checkpoint > self.config.checkpoint_every_minutes * 60:
+                        self.save()
+                        last_checkpoint = time.monotonic()
+            finally:
+                self.save()
+        return self.progress
+
+    def _timed_step(self, next_batch: Callable) -> None:
+        start = time.monotonic()
+        sample = next_batch()
+        waited = time.monotonic() - start
+        values = self.train_step(sample)
+        seconds = time.monotonic() - start
+        before = self.progress
+        self.progress = Progress(
+            step=before.step + 1,
+            samples=before.samples + len(sample.images),
+            seconds=before.seconds + seconds,
+            num_skipped=before.num_skipped + ("skipped" in values),
+        )
+        if "skipped" not in values and self.progress.step % self.config.log_every_steps == 0:
+            self._log("train", **values, waited=waited, step_seconds=seconds)
+
+    def train_step(self, sample) -> dict[str, float | str]:
+        """One update from one batch. A loss or gradient that is not finite updates nothing."""
+        rate = self._set_learning_rate()
+        self.optimiser.zero_grad(set_to_none=True)
+        losses = compute_losses(self.model, sample.to(self.device), self.config)
+        losses["loss"].backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.grad_clip)
+        values = _as_floats(losses)
+        values |= {"grad_norm": float(norm), "lr": rate}
+        if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
+            self._skip(values)
+            return {**values, "skipped": "not finite"}
+        self._skipped_in_a_row = 0
+        if self._spikes.is_spike(values["loss"]):
+            self._log("spike", **values)
+        self.optimiser.step()
+        self.average.update(self.model)
+        return values
+
+    def _skip(self, values: dict[str, float]) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        self._log("skipped", **values)
+        self._skipped_in_a_row += 1
+        if self._skipped_in_a_row >= _MAX_SKIPPED_IN_A_ROW:
+            raise Glance3DError(
+                f"{self._skipped_in_a_row} steps in a row had a loss or gradient that was not "
+                "finite: the run has diverged. Resume an older checkpoint with a smaller peak_lr"
+            )
+
+    def _set_learning_rate(self) -> float:
+        optimiser = self.config.optimiser
+        rate = optimiser.peak_lr * learning_rate_factor(
+            self._schedule_progress(),
+            self.progress.samples,
+            optimiser.warmup_samples,
+            optimiser.cooldown,
+            optimiser.final_lr_factor,
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _schedule_progress(self) -> float:
+        """How much of the run is over: by samples, or by time if that is nearer its end."""
+        by_samples = self.progress.samples / self.config.total_samples
+        budget = self.config.time_budget_minutes
+        return max(by_samples, 0.0 if budget is None else self.progress.seconds / (budget * 60))
+
+    def _crossed(self, every: int, before: int) -> bool:
+        """Whether the last step went past a multiple of ``every`` samples (0: never)."""
+        return every > 0 and self.progress.samples // every > before // every
+
+    def averaged_model(self) -> VGGT:
+        """A copy of the network with the averaged weights, in eval mode."""
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.average.values)
+        return model.eval()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Losses of the averaged weights on the same held-out scenes each time."""
+        if self._validation is None:
+            draw = self._build_validation_draw()
+            count = self.config.num_validation_batches
+            self._validation = [draw(index) for index in range(count)]
+        model = self.averaged_model()
+        all_losses = [
+            _as_floats(compute_losses(model, sample.to(self.device), self.config))
+            for sample in self._validation
+        ]
+        means = {
+            name: sum(losses[name] for losses in all_losses) / len(all_losses)
+            for name in (all_losses[0] if all_losses else ())
+        }
+        if self.evaluate is not None:
+            means |= {f"eval_{key}": value for key, value in self.evaluate(model).items()}
+        self._log("validation", **means)
+        return means
+
+    def save(self) -> None:
+        """Checkpoint, averaged weights, and learning curve."""
+        config = self.config.to_dict()
+        save_checkpoint(
+            Checkpoint(
+                config=config,
+                progress=self.progress,
+                model=self.model.state_dict(),
+                average=self.average.state_dict(),
+                optimiser=self.optimiser.state_dict(),
+            ),
+            self.out / "checkpoint.pt",
+        )
+        export_weights(
+            self.averaged_model(),
+            self.out / "weights.safetensors",
+            recipe=self.config.recipe,
+            seed=str(self.config.seed),
+            step=str(self.progress.step),
+            samples=str(self.progress.samples),
+        )
+        if self.journal.path.is_file():
+            lines = read_journal(self.journal.path, "train")
+            draw_learning_curve(lines, _CURVES, self.out / "curve.png")
+
+    def _write_config(self) -> None:
+        save_json(self.out / "config.json", self.config.to_dict())
+
+    def _log(self, kind: str, **values: float | str) -> None:
+        self.journal.write(kind, self.progress.step, self.progress.samples, **values)
+
+
+def _build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with decay on weights of two or more dimensions that end in ``weight``."""
+    decayed, plain = [], []
+    for name, parameter in model.named_parameters():
+        matrix = parameter.ndim >= 2 and name.endswith("weight")
+        (decayed if matrix else plain).append(parameter)
+    optimiser = config.optimiser
+    groups = [
+        {"params": decayed, "weight_decay": optimiser.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=optimiser.peak_lr, betas=optimiser.betas, fused=True)
+
+
+def _as_floats(losses: dict[str, Tensor]) -> dict[str, float]:
+    """All scalars in one transfer from the device."""
+    values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
+    return dict(zip(losses, values, strict=True))
