@@ -7,11 +7,11 @@ The photos are copied unchanged. The wheel's disparities become z-depth in metre
 calibration becomes two cameras, in the layout of ``glance3d.datasets.photo_folder``.
 
 Where the numbers come from: scikit-image's ``data.stereo_motorcycle`` documents the Middlebury
-calibration divided by 4, its reduction factor. Middlebury counts pixels from 0 at their centres; with
-the top-left pixel's centre at (0.5, 0.5) the reduction is a pure scale, so the full-size principal
-point gains half a pixel before it is divided: (4 * 311.193 + 0.5) / 4. A point at depth z moves
-``focal * baseline / z - doffs`` pixels to the left between the photos, ``doffs`` being the
-difference of the principal points.
+calibration divided by 4, its reduction factor. Middlebury counts pixels from 0 at their centres;
+with the top-left pixel's centre at (0.5, 0.5) the reduction is a pure scale, so the full-size
+principal point gains half a pixel before it is divided: (4 * 311.193 + 0.5) / 4. A point at depth
+z moves ``focal * baseline / z - doffs`` pixels to the left between the photos, ``doffs`` being
+the difference of the principal points.
 """
 
 import io

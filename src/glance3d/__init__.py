@@ -46,23 +46,23 @@ _HOMES = {
     "reconstruct": "glance3d.reconstruction",
 }
 
-__all__ = [  # noqa: RUF022 (sorted as people read, not as ASCII)
-    "build_model",
+__all__ = [
     "Cameras",
-    "export",
     "Glance3DError",
     "ImageBatch",
-    "list_cards",
-    "load_images",
-    "load_model",
-    "load_scene",
     "Placement",
     "Predictions",
     "Preprocessing",
     "Reconstruction",
-    "reconstruct",
     "Tracks",
     "__version__",
+    "build_model",
+    "export",
+    "list_cards",
+    "load_images",
+    "load_model",
+    "load_scene",
+    "reconstruct",
 ]
 
 

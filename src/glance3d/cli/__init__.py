@@ -1,14 +1,16 @@
 """The command line: ``glance3d COMMAND ...``, one module a command.
 
 Each command's module has ``Options``, a frozen dataclass whose docstrings are the help, and
-``run(options)``, which raises a ``Glance3DError`` for what it refuses. Only the module of the command
-that was asked for is imported, and none imports torch before ``run``: ``--help`` answers at once.
+``run(options)``, which raises a ``Glance3DError`` for what it refuses. Only the module of the
+command that was asked for is imported, and none imports torch before ``run``: ``--help`` answers
+at once.
 
 Exit codes: 0 done, 1 it could not be done, 2 the command was not understood, 130 interrupted.
 Results go to stdout; progress, log and errors to stderr.
 """
 
 import importlib
+import inspect
 import logging
 import os
 import sys
@@ -73,7 +75,7 @@ def _run_command(command: str, words: list[str]) -> None:
     import tyro
 
     module = importlib.import_module(f"glance3d.cli.{command}")
-    description = f"{module.Options.__doc__}\n\n{EVERYWHERE}"
+    description = f"{inspect.cleandoc(module.Options.__doc__)}\n\n{EVERYWHERE}"
     options = tyro.cli(
         module.Options,
         prog=f"glance3d {command}",
@@ -91,7 +93,7 @@ def top_level_help() -> str:
         [
             "usage: glance3d COMMAND ...",
             "",
-            "Geometry from photos in one look: cameras, depth and points from one pass of a network.",
+            "Geometry from photos in one look: cameras, depth and points.",
             "",
             "commands:",
             *(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()),

@@ -1,0 +1,37 @@
+"""The same by parts: model, images, predictions, scene. Look here to put your own code in between.
+
+    python examples/02_by_parts.py
+
+``Predictions`` is what the network said, batched and on the network's pixel grid;
+``Reconstruction`` is one scene for a person, with cameras of the original photos.
+"""
+
+from pathlib import Path
+
+import torch
+
+import glance3d
+
+PHOTOS = Path(__file__).parent / "data" / "motorcycle" / "images"
+
+
+def main(out: Path = Path("runs/02"), model: str = "glance-small") -> None:
+    """Run the network by hand and keep the scene."""
+    network = glance3d.load_model(model, device="cpu", precision="float32")
+    batch = glance3d.load_images(PHOTOS, network.preprocessing)
+    print(f"the network sees {tuple(batch.images.shape)}: views, RGB, height, width")
+
+    with torch.inference_mode():
+        predictions = network(batch.images, outputs=("camera", "depth"))
+    for key, value in predictions.as_dict().items():  # the published names and shapes
+        if isinstance(value, torch.Tensor):
+            print(f"{key:12} {tuple(value.shape)}")
+
+    scene = predictions.to_reconstruction(batch)
+    glance3d.export(scene, out / "scene.npz")
+    again = glance3d.load_scene(out / "scene.npz")
+    print(f"saved and loaded {again.num_views} views: {', '.join(again.names)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""One scene in every format that Glance3D writes.
+
+    python examples/03_export_formats.py
+
+The formats are a table that can be listed: ``glance3d.exporters.FORMATS``.
+"""
+
+from pathlib import Path
+
+import glance3d
+from glance3d.exporters import FORMATS
+
+PHOTOS = Path(__file__).parent / "data" / "motorcycle" / "images"
+
+
+def main(out: Path = Path("runs/03"), model: str = "glance-small") -> None:
+    """Export the example scene in each format and say what came of it."""
+    scene = glance3d.reconstruct(PHOTOS, model=model)
+    for name in FORMATS:
+        glance3d.export(scene, out / name / Path(FORMATS[name].path_in_folder).name, format=name)
+        files = [path for path in (out / name).rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        print(f"{name:12} {len(files):3} files {size / 1e6:8.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

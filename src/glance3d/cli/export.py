@@ -1,0 +1,60 @@
+"""``glance3d export``: a saved scene, in another format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from glance3d.errors import InputError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Turn a saved scene into another format.
+
+    Example: glance3d export scene/ --format glb --confidence-percentile 50
+    """
+
+    scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
+    """A scene.npz, or the folder that holds one."""
+    format: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(metavar="FMT...", help_behavior_hint="(or as --out is called)"),
+    ] = ()
+    """npz, cameras, images, colmap, ply, glb, depth, nerfstudio or report."""
+    out: Annotated[
+        Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: beside the scene)")
+    ] = None
+    """File or folder to write."""
+    confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
+    """This share of the points, the least certain ones, is left out of point clouds."""
+    max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """At most this many points in a point cloud."""
+
+
+def run(options: Options) -> None:
+    """Load the scene, write each format, and say what was written."""
+    formats = tuple(part for word in options.format for part in word.split(",") if part)
+    if not formats and options.out is None:
+        raise InputError("say what to write: --format FMT, or --out with a name such as scene.glb")
+    if len(formats) > 1 and options.out is not None:
+        raise InputError("--out is for one format; several go to their usual places")
+
+    from glance3d.exporters import FORMATS, export, load_scene
+
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise InputError(f"unknown format {', '.join(unknown)}; there are: {', '.join(FORMATS)}")
+    scene = load_scene(options.scene)
+    home = options.scene if options.scene.is_dir() else options.scene.parent
+    for name in formats or (None,):
+        usual = home / FORMATS[name].path_in_folder if name else home
+        paths = export(
+            scene,
+            options.out or usual,
+            format=name,
+            percentile=options.confidence_percentile,
+            max_points=options.max_points,
+        )
+        print("\n".join(f"wrote {path}" for path in paths))

@@ -1,0 +1,170 @@
+"""``glance3d reconstruct``: photos become cameras, depth and a point cloud."""
+
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from glance3d.cli.output_folder import prepare_output_folder
+from glance3d.errors import InputError
+from glance3d.files import save_json, to_json_text
+
+if TYPE_CHECKING:
+    from glance3d.types import Reconstruction
+
+
+@dataclass(frozen=True)
+class Options:
+    """Photos become cameras, depth and a point cloud, by one pass of a network.
+
+    Files of an earlier run in the output folder are replaced, each when its successor is whole;
+    nothing else in that folder is touched.
+
+    Example: glance3d reconstruct photos/ --out scene/
+    """
+
+    sources: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="SOURCE...", help_behavior_hint="(at least one)"),
+    ]
+    """A folder of photos, photos, or globs in quotes. The first photo is the reference view."""
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder for the results; made if need be."""
+    model: Annotated[str, tyro.conf.arg(metavar="NAME|FILE")] = "glance-small"
+    """A known model (see glance3d models) or a weights file that glance3d train wrote."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """A .safetensors or .pt file to use instead of the model's own weights."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 ..."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the network's large products; cameras and geometry are always float32."""
+    preprocess: Literal["model", "fit", "crop", "pad"] = "model"
+    """The model's own way, the whole photo at its aspect ratio, or VGGT's published ways."""
+    max_pixels: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """Pixels a view that the network sees in fit: fewer are faster and take less memory."""
+    outputs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME...")] = ("camera", "depth")
+    """What to predict, of camera, depth, points and tracks."""
+    query: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y...", help_behavior_hint="")] = ()
+    """Pixels of the original reference photo to follow through all views."""
+    confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
+    """This share of the points, the least certain ones, is left out of point clouds."""
+    max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """At most this many points in a point cloud."""
+    json: bool = False
+    """Print the report as JSON, and nothing else, to stdout."""
+    progress: bool = False
+    """Show progress bars also where stderr is no terminal."""
+
+
+def run(options: Options) -> None:
+    """Reconstruct, write everything, and say what was written."""
+    if not options.sources:
+        raise InputError("no photos given: glance3d reconstruct PHOTOS --out DIR")
+    queries = parse_pixels(options.query)
+
+    from glance3d.exporters import ExportOptions
+    from glance3d.reconstruction import reconstruct
+
+    # Refuse now what would only come to light after the network has run, which can take long.
+    ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
+    prepare_output_folder(options.out)
+    progress = options.progress or sys.stderr.isatty()
+    scene = reconstruct(
+        options.sources,
+        model=options.model,
+        weights=options.weights,
+        device=options.device,
+        precision=options.precision,
+        preprocess=preprocessing_changes(options),
+        outputs=split_commas(options.outputs),
+        query_points=queries or None,
+        progress=progress,
+    )
+    report, paths = write(scene, options, progress)
+    if options.json:
+        print(to_json_text(report, indent=1))
+    else:
+        print("\n".join(summary(report, options.out, paths)))
+
+
+def preprocessing_changes(options: Options) -> dict[str, Any]:
+    """What was asked to differ from the model's own preprocessing."""
+    changes: dict[str, Any] = {}
+    if options.preprocess != "model":
+        changes["mode"] = options.preprocess
+    if options.max_pixels is not None:
+        changes["max_pixels"] = options.max_pixels
+    return changes
+
+
+def parse_pixels(words: tuple[str, ...]) -> list[tuple[float, float]]:
+    """``("10,20", ...)`` as pixels (x, y)."""
+    pixels = []
+    for word in words:
+        try:
+            x, y = map(float, word.split(","))
+        except ValueError:
+            raise InputError(f"a query is a pixel such as 320,240, got {word!r}") from None
+        pixels.append((x, y))
+    return pixels
+
+
+def split_commas(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Both ``camera depth`` and ``camera,depth`` are understood."""
+    return tuple(part for word in words for part in word.split(",") if part)
+
+
+def write(
+    scene: "Reconstruction", options: Options, progress: bool
+) -> tuple[dict[str, Any], list[Path]]:
+    """Write every format, then the report once more, which now knows how long writing took."""
+    from glance3d.exporters import write_scene_folder
+
+    start = time.perf_counter()
+    paths = write_scene_folder(
+        scene,
+        options.out,
+        percentile=options.confidence_percentile,
+        max_points=options.max_points,
+        progress=progress,
+    )
+    seconds = round(time.perf_counter() - start, 4)
+    report_path = options.out / "report.json"
+    report = json.loads(report_path.read_text(encoding="utf-8"))
+    total = round(report["times"]["total"] + seconds, 4)
+    report["times"] = {**report["times"], "write": seconds, "total": total}
+    save_json(report_path, report)
+    return report, paths
+
+
+def summary(report: dict[str, Any], out: Path, paths: list[Path]) -> list[str]:
+    """What was done, what was written, and what to do next, for a person."""
+    weights, times = report["model"]["weights"], report["times"]
+    licence = weights["licence"] or "unknown licence"
+    skipped = len(report["skipped"])
+    return [
+        *([f"skipped {skipped} photos, see report.json"] if skipped else []),
+        f"reconstructed {report['num_views']} photos with {report['model']['name']} ({licence}) "
+        f"on {report['machine']['device']} in {times['total']:.1f} s",
+        f"the world is the frame of {report['reference_view']}; lengths have no unit",
+        f"wrote {len(paths)} files to {out}/:",
+        *(f"  {line}" for line in _by_folder(out, paths)),
+        f"next: open {out / 'scene.glb'} in a 3-D viewer, or glance3d export {out} --help",
+    ]
+
+
+def _by_folder(out: Path, paths: list[Path]) -> list[str]:
+    """Single files by name, the files of a folder by their number."""
+    names = [path.relative_to(out) for path in paths]
+    counts = Counter(name.parent for name in names)
+    folders = {name.parent: counts[name.parent] for name in names if name.parent != Path()}
+    return [
+        *(str(name) for name in names if name.parent == Path()),
+        *(f"{folder}/ ({count} files)" for folder, count in folders.items()),
+    ]

@@ -1,0 +1,222 @@
+"""The front door: photos in, a scene out."""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glance3d import report as describe
+from glance3d.errors import InputError
+from glance3d.images import Preprocessing, load_images
+from glance3d.models import VGGT, load_model
+from glance3d.types import TRACK_PIXEL_SHIFT, ImageBatch, Predictions, Reconstruction
+
+logger = logging.getLogger(__name__)
+
+
+def reconstruct(
+    sources: Any,
+    *,
+    model: str | Path | VGGT = "glance-small",
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
+    outputs: Sequence[str] = ("camera", "depth"),
+    query_points: Sequence[Sequence[float]] | Tensor | None = None,
+    progress: bool = False,
+) -> Reconstruction:
+    """Cameras, depth and points of the photos in ``sources``, from one pass of the network.
+
+    Args:
+        sources: A folder, a file, a glob, or a list of files, Pillow images or arrays; see
+            :func:`glance3d.load_images`. The first photo is the reference: the world is its frame.
+        model: A known model's name (``glance3d.list_cards()``), a weights file, or a loaded model,
+            which is used as it is: ``weights``, ``device`` and ``precision`` do not apply then.
+        weights: A ``.safetensors`` or ``.pt`` file to use instead of the model's own weights.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
+        precision: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
+        preprocess: A mode (``"fit"``, ``"crop"``, ``"pad"``), the fields of the model's own
+            ``Preprocessing`` to change, such as ``{"max_pixels": 100_000}``, or a whole one.
+        outputs: Of ``camera``, ``depth``, ``points`` and ``tracks``. Cameras always come.
+        query_points: ``[N, 2]`` pixels (x, y) of the reference photo, upright and at its original
+            size, to follow through all views.
+        progress: Show progress bars on stderr.
+
+    Returns:
+        The scene; ``scene.report`` says how it was made.
+
+    Raises:
+        Glance3DError: A photo, model or argument cannot be used; the message says which and why.
+    """
+    times = describe.StageTimes()
+    with times.stage("load_model"):
+        network = _model_of(model, weights, device, precision)
+    preprocessing = _preprocessing_of(preprocess, network)
+    with times.stage("load_images"):
+        batch = load_images(sources, preprocessing, progress=progress)
+    asked = _outputs_of(outputs, query_points)
+    queries = _query_points_of(query_points, batch)
+    with times.stage("predict"):
+        predictions = predict(network, batch, asked, queries)
+    name = network.config.name
+    with times.stage("to_scene"):
+        scene = predictions.to_reconstruction(batch, model=name)
+    report = _report(network, batch, preprocessing, asked, queries, times, scene)
+    for warning in report["warnings"]:
+        logger.warning("warning: %s", warning)
+    return replace(scene, report=report)
+
+
+def predict(
+    network: VGGT,
+    batch: ImageBatch,
+    outputs: Sequence[str] = ("camera", "depth"),
+    query_points: Tensor | None = None,
+) -> Predictions:
+    """One pass of the network over a batch, on the network's device, without gradients.
+
+    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid.
+    """
+    device = _device_of(network)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with torch.inference_mode(), _enough_memory(batch):
+        return network(
+            batch.images.to(device),
+            query_points=None if query_points is None else query_points.to(device),
+            outputs=tuple(outputs),
+        )
+
+
+def _model_of(
+    model: str | Path | VGGT,
+    weights: str | Path | None,
+    device: str,
+    precision: str,
+) -> VGGT:
+    if isinstance(model, VGGT):
+        return model
+    return load_model(model, weights=weights, device=device, precision=precision)
+
+
+def _preprocessing_of(
+    preprocess: str | Mapping[str, Any] | Preprocessing | None, network: VGGT
+) -> Preprocessing:
+    """The model's preprocessing with what was asked for changed."""
+    if isinstance(preprocess, Preprocessing):
+        return preprocess
+    own = network.preprocessing
+    asked = {"mode": preprocess} if isinstance(preprocess, str) else preprocess
+    changes: dict[str, Any] = dict(asked or {})
+    unknown = sorted(changes.keys() - {field.name for field in fields(own)})
+    if unknown:
+        raise InputError(f"unknown preprocessing field {', '.join(unknown)}")
+    if "size" not in changes and own.size % own.patch_size:
+        # The published size does not suit this patch: a square of the model's pixel budget does.
+        side = math.isqrt(own.max_pixels) // own.patch_size * own.patch_size
+        changes["size"] = max(side, own.patch_size)
+    return replace(own, **changes)
+
+
+def _outputs_of(outputs: Sequence[str], query_points: object) -> tuple[str, ...]:
+    """What the network is asked for; what it does not know, it refuses itself."""
+    if isinstance(outputs, str):
+        raise InputError(f"outputs must be a list of names such as ('camera',), got {outputs!r}")
+    asked = dict.fromkeys(("camera", *outputs))
+    if query_points is not None:
+        asked["tracks"] = None
+    elif "tracks" in asked:
+        raise InputError("tracks need query points: pixels (x, y) of the reference photo")
+    return tuple(asked)
+
+
+def _query_points_of(
+    query_points: Sequence[Sequence[float]] | Tensor | None, batch: ImageBatch
+) -> Tensor | None:
+    """Query points of the original reference photo, as the network counts pixels of its grid."""
+    if query_points is None:
+        return None
+    points = torch.as_tensor(query_points, dtype=torch.float32)
+    if points.ndim != 2 or points.shape[-1] != 2 or not len(points):
+        raise InputError(f"query points must be [N, 2] pixels (x, y), got {tuple(points.shape)}")
+    placement = batch.placements[0]
+    _refuse_outside(points, points, placement.original_size, f"the photo {batch.names[0]}")
+    on_grid = placement.to_processed(points)
+    seen = f"the part of {batch.names[0]} that the network sees"
+    _refuse_outside(points, on_grid, placement.processed_size, seen)
+    last = on_grid.new_tensor(placement.processed_size) - 1
+    return torch.minimum((on_grid - TRACK_PIXEL_SHIFT).clamp(min=0), last)
+
+
+def _refuse_outside(points: Tensor, at: Tensor, size: tuple[int, int], what: str) -> None:
+    """Name the first of ``points`` that, taken to ``at``, lies outside an image of this size."""
+    slack = 1e-3  # of a pixel, for rounding on the way
+    outside = ((at < -slack) | (at > at.new_tensor(size) + slack) | ~at.isfinite()).any(-1)
+    if outside.any():
+        x, y = points[outside][0].tolist()
+        raise InputError(f"query point ({x:g}, {y:g}) lies outside {what}: {size[0]} x {size[1]}")
+
+
+def _device_of(network: VGGT) -> torch.device:
+    return next(network.parameters()).device
+
+
+@contextmanager
+def _enough_memory(batch: ImageBatch) -> Iterator[None]:
+    """Turn the many ways of running out of memory into one sentence."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if not (
+            isinstance(error, MemoryError)
+            or "out of memory" in text
+            or "can't allocate memory" in text
+        ):
+            raise
+        num_views, _, height, width = batch.images.shape
+        raise InputError(
+            f"{num_views} views of {width} x {height} pixels do not fit into memory: use fewer "
+            "photos or outputs, fewer pixels (max_pixels), or another device"
+        ) from error
+
+
+def _report(
+    network: VGGT,
+    batch: ImageBatch,
+    preprocessing: Preprocessing,
+    outputs: tuple[str, ...],
+    query_points: Tensor | None,
+    times: describe.StageTimes,
+    scene: Reconstruction,
+) -> dict[str, Any]:
+    device = _device_of(network)
+    return {
+        "schema": "glance3d.report/1",
+        "created": describe.now(),
+        "versions": describe.describe_versions(),
+        "machine": describe.describe_machine(device),
+        "model": describe.describe_model(network),
+        "preprocessing": asdict(preprocessing),
+        "outputs": outputs,
+        "num_views": scene.num_views,
+        "reference_view": batch.names[0],
+        "processed_size": batch.placements[0].processed_size,
+        "views": describe.describe_views(batch),
+        "num_query_points": 0 if query_points is None else len(query_points),
+        "skipped": [asdict(photo) for photo in batch.skipped],
+        "warnings": [
+            *describe.model_warnings(network),
+            *describe.photo_warnings(batch),
+            *describe.scene_warnings(scene),
+        ],
+        "times": {**times.seconds, "total": describe.total(times.seconds)},
+        "memory": describe.describe_memory(device),
+    }

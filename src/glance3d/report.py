@@ -1,0 +1,178 @@
+"""How a scene was made, JSON-ready: enough to say why it looks as it does, and to make it again.
+
+The keys are stable: tools may read them. Times are seconds, sizes (width, height) in pixels,
+memory bytes.
+"""
+
+import hashlib
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glance3d._version import __version__
+from glance3d.models import VGGT
+from glance3d.types import ImageBatch, Reconstruction
+
+# Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
+_NOTABLE_PADDING = 0.2
+_LARGEST_HASHED_FILE = 500_000_000
+
+
+class StageTimes:
+    """Seconds that each named stage took, in order."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the block under this name."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 4)
+
+
+def describe_versions() -> dict[str, str]:
+    """What software this is."""
+    found = {"glance3d": __version__, "python": platform.python_version()}
+    for package in ("torch", "numpy", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """What hardware this is, and which part of it computed."""
+    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "num_cores": os.cpu_count(),
+        "num_threads": torch.get_num_threads(),
+        "device": str(device),
+        "accelerator": accelerator,
+    }
+
+
+def describe_model(network: VGGT) -> dict[str, Any]:
+    """Which network, whose weights, and what may be done with what it makes."""
+    card, path = network.card, network.weights_path
+    matmul_types = {parameter.dtype for parameter in network.aggregator.parameters()}
+    return {
+        "name": network.config.name,
+        "num_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "precision": "bfloat16" if torch.bfloat16 in matmul_types else "float32",
+        "weights": {
+            "source": card.source if card else None,
+            "file": path.name if path else None,
+            "size_bytes": path.stat().st_size if path and path.is_file() else None,
+            "sha256": file_sha256(path) if path and path.is_file() else None,
+            "licence": card.licence if card else None,
+            "commercial_use": card.commercial_use if card else None,
+            "note": card.note if card else "no weights card: source and licence are not known",
+        },
+    }
+
+
+def file_sha256(path: Path) -> str | None:
+    """The file's SHA-256; None for a file so large that hashing it would cost seconds."""
+    if path.stat().st_size > _LARGEST_HASHED_FILE:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def model_warnings(network: VGGT) -> list[str]:
+    """What the weights' card says a user should know first."""
+    card = network.card
+    return [f"{card.name}: {card.note}"] if card and card.note else []
+
+
+def describe_views(batch: ImageBatch) -> list[dict[str, Any]]:
+    """Each photo, and where it lies on the network's grid (see ``Placement``)."""
+    return [
+        {
+            "name": name,
+            "source": source,
+            "original_size": placement.original_size,
+            "exif_orientation": placement.exif_orientation,
+            "scale": placement.scale,
+            "offset": placement.offset,
+        }
+        for name, source, placement in zip(
+            batch.names, batch.sources, batch.placements, strict=True
+        )
+    ]
+
+
+def describe_memory(device: torch.device) -> dict[str, int | None]:
+    """The most memory that was in use: by this process ever, and on the GPU since the start."""
+    on_gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+    return {"peak_process": peak_process_memory(), "peak_gpu": on_gpu}
+
+
+def peak_process_memory() -> int | None:
+    """Bytes of memory that this process held at its worst; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def photo_warnings(batch: ImageBatch) -> list[str]:
+    """What a person should know about these photos before trusting the result."""
+    found = []  # photos that were skipped are listed by themselves, and logged where it happened
+    if len(batch.names) == 1:
+        found.append(
+            "one photo has no relative pose: its camera is the world's origin, and only its field "
+            "of view was estimated"
+        )
+    padding = 1 - batch.content_mask.float().mean().item()
+    if padding > _NOTABLE_PADDING:
+        found.append(
+            f"{padding:.0%} of what the network sees is padding, because the photos' aspect ratios "
+            "differ much or were padded on request: photos of one shape are seen in more detail"
+        )
+    return found
+
+
+def scene_warnings(scene: Reconstruction) -> list[str]:
+    """What shows by itself that the network's answer cannot be right."""
+    found = []
+    sizes = scene.cameras.image_sizes.float()
+    focal = scene.cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
+    fields = 2 * torch.rad2deg(torch.atan2(sizes / 2, focal)).amax(-1)
+    for name, field in zip(scene.names, fields.tolist(), strict=True):
+        if not 1 < field < 170:
+            found.append(f"{name}: a field of view of {field:.0f} degrees is hardly a photo's")
+    for what in ("depth", "points_world"):
+        values = getattr(scene, what)
+        lost = 0.0 if values is None else 1 - values.isfinite().float().mean().item()
+        if lost:
+            found.append(f"{lost:.1%} of {what} is not finite and is left out")
+    return found
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def total(seconds: Mapping[str, float]) -> float:
+    """The stages' sum."""
+    return round(sum(seconds.values()), 4)

@@ -1,0 +1,44 @@
+"""Importing is cheap, and every public name is there when asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+import glance3d
+
+
+def _run(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    code = "import sys, glance3d, glance3d.cli; print(*sorted(sys.modules))"
+    loaded = _run(code).split()
+    assert "glance3d" in loaded
+    assert not {"torch", "numpy", "PIL", "tyro", "huggingface_hub"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", glance3d.__all__)
+def test_public_name_is_there(name: str) -> None:
+    assert getattr(glance3d, name) is not None
+
+
+def test_public_names_are_listed() -> None:
+    assert set(glance3d.__all__) <= set(dir(glance3d))
+
+
+def test_public_names_are_functions_and_types_not_modules() -> None:
+    """A submodule of the same name would shadow a public function once it is imported."""
+    code = (
+        "import pkgutil, glance3d;"
+        "print(*{module.name for module in pkgutil.iter_modules(glance3d.__path__)}"
+        " & set(glance3d.__all__))"
+    )
+    assert _run(code).strip() == ""
+
+
+def test_unknown_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match="reconstuct"):
+        _ = glance3d.reconstuct  # type: ignore[attr-defined]
