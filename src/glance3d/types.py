@@ -15,7 +15,6 @@ from glance3d.errors import InputError
 from glance3d.geometry.cameras import camera_centers, scale_intrinsics, unproject_depth
 from glance3d.geometry.pose_encoding import decode_pose
 
-
 # The network counts query points and tracks from the top-left pixel's centre, we from its corner.
 TRACK_PIXEL_SHIFT = 0.5
 

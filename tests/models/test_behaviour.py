@@ -82,7 +82,12 @@ def test_only_what_is_asked_for_is_computed(model: VGGT, outputs, monkeypatch) -
     for hook in hooks:
         hook.remove()
     assert tuple(called) == outputs
-    published = {"camera": "pose_enc", "depth": "depth", "points": "world_points", "tracks": "track"}
+    published = {
+        "camera": "pose_enc",
+        "depth": "depth",
+        "points": "world_points",
+        "tracks": "track",
+    }
     assert set(published.values()) & set(found.as_dict()) == {published[o] for o in outputs}
 
 
@@ -109,7 +114,9 @@ def test_layers_needed_by_each_output() -> None:
 
 
 @pytest.mark.parametrize(
-    "embed", [None, ConvEmbedConfig(), StemEmbedConfig(base_channels=8)], ids=["vit", "conv", "stem"]
+    "embed",
+    [None, ConvEmbedConfig(), StemEmbedConfig(base_channels=8)],
+    ids=["vit", "conv", "stem"],
 )
 def test_gradients_reach_every_used_parameter(embed) -> None:
     config = tiny()

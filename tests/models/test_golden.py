@@ -44,9 +44,7 @@ def test_every_output(model: VGGT, case: str) -> None:
             tolerance = TOLERANCE_OF_PROBABILITIES if name in ("vis", "conf") else TOLERANCE
             assert_close(name, value, golden[name], tolerance)
     assert set(found.as_dict()) - {"pose_enc_list"} <= set(golden)
-    assert_close(
-        "iterations", found.pose_enc_iterations, golden["pose_enc_iterations"], TOLERANCE
-    )
+    assert_close("iterations", found.pose_enc_iterations, golden["pose_enc_iterations"], TOLERANCE)
     assert_close("tracks", found.tracks_iterations, golden["track_iterations"], TOLERANCE)
 
 

@@ -1,7 +1,7 @@
 """A camera as nine numbers, as the network predicts it (VGGT, section 3.3).
 
-Convention: translation (3) and quaternion x y z w (4, of any length) of ``cam_from_world``, then the
-vertical and the horizontal field of view in radians. The world is the first camera's frame.
+Convention: translation (3) and quaternion x y z w (4, of any length) of ``cam_from_world``, then
+the vertical and the horizontal field of view in radians. The world is the first camera's frame.
 """
 
 import roma

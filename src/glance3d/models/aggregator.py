@@ -91,7 +91,7 @@ class Aggregator(nn.Module):
     def _embed(
         self, images: Float[Tensor, "batch views 3 height width"]
     ) -> Float[Tensor, "batch_views tokens dim"]:
-        """Special tokens and patch tokens of every view; the first view has its own special ones."""
+        """Special and patch tokens of every view; the first view has its own special ones."""
         num_scenes, num_views = images.shape[:2]
         mean, std = _image_statistics(images.device)
         patches = self.patch_embed((images.flatten(0, 1) - mean) / std)

@@ -50,8 +50,8 @@ CARDS: dict[str, WeightsCard] = {
             filename="glance-small.safetensors",
             licence="Apache-2.0",
             commercial_use=True,
-            num_parameters=0,
-            size_bytes=0,
+            num_parameters=13_730_460,
+            size_bytes=27_500_000,
             preprocessing=Preprocessing(mode="fit", max_pixels=128 * 128, patch_size=16),
         ),
         WeightsCard(

@@ -79,6 +79,6 @@ def check_query_points(query_points: Tensor, images: Tensor) -> Tensor:
     if not bool(inside.all()):
         x, y = query_points[~inside][0].tolist()
         raise InputError(
-            f"query point ({x:g}, {y:g}) lies outside the {width} x {height} image of the first view"
+            f"query point ({x:g}, {y:g}) lies outside the first view's {width} x {height} pixels"
         )
     return query_points

@@ -1,4 +1,4 @@
-"""Every size of the network is a field of a frozen config; a variant is a function that returns one."""
+"""Every size of the network is a field of a frozen config; a variant is a function."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal

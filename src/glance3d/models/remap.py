@@ -64,7 +64,9 @@ def name_from_published(published: str) -> str:
 
 def published_from_name(name: str) -> str:
     """The published name of one of our tensors."""
-    backwards = ({ours: theirs for theirs, ours in table.items()} for table in (_BEGINNINGS, _ENDINGS))
+    backwards = (
+        {ours: theirs for theirs, ours in table.items()} for table in (_BEGINNINGS, _ENDINGS)
+    )
     return _exchange(name, *backwards)
 
 

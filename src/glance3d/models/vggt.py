@@ -108,5 +108,3 @@ def _start_from_a_plain_camera(head: CameraHead) -> None:
         layer.weight.mul_(0.1)
         layer.bias.copy_(layer.bias.new_tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]))
         layer.bias.div_(head.num_iterations)  # the iterations' updates add up
-
-

@@ -1,8 +1,8 @@
 """Weights from a file, without unpickling objects and without a second copy in memory.
 
 A network is made on the meta device, where tensors have no storage, and the file's tensors are
-assigned to it. A ``.safetensors`` file is mapped, so that float32 weights of a float32 file are read from
-disk as they are used; a conversion holds one tensor at a time beside the result.
+assigned to it. A ``.safetensors`` file is mapped, so that float32 weights of a float32 file are
+read from disk as they are used; a conversion holds one tensor at a time beside the result.
 """
 
 import json

@@ -130,5 +130,3 @@ def _fetch(card: WeightsCard) -> Path:
             f"cannot fetch {card.filename} of {card.source} ({type(error).__name__}): check the "
             "connection, or give a local file with weights="
         ) from error
-
-

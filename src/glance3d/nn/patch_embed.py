@@ -32,7 +32,9 @@ class ConvStem(nn.Module):
         super().__init__()
         num_stages = int(math.log2(patch_size))
         if 2**num_stages != patch_size:
-            raise ConfigError(f"a stem halves the image: patch_size {patch_size} is no power of two")
+            raise ConfigError(
+                f"a stem halves the image: patch_size {patch_size} is no power of two"
+            )
         layers: list[nn.Module] = []
         channels = 3
         for stage in range(num_stages):

@@ -24,9 +24,9 @@ class Linear(nn.Linear):
 class LayerNorm(nn.LayerNorm):
     """Layer norm over the last dimension, in float32 whatever comes in."""
 
-    def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+    def forward(self, input: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Normalised in float32."""
-        return F.layer_norm(x.float(), self.normalized_shape, self.weight, self.bias, self.eps)
+        return F.layer_norm(input.float(), self.normalized_shape, self.weight, self.bias, self.eps)
 
 
 def set_matmul_precision(module: nn.Module, dtype: torch.dtype) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 import torch
 
@@ -23,4 +23,4 @@ def cached_table(make: Callable[P, R]) -> Callable[P, R]:
         with torch.inference_mode(False), torch.no_grad():
             return make(*args, **kwargs)
 
-    return cached
+    return cast(Callable[P, R], cached)

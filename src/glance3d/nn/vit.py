@@ -84,7 +84,11 @@ class VisionTransformer(nn.Module):
             return self.pos_embed
         square = self.pos_embed[:, 1:].float().unflatten(1, (self.position_grid, -1))
         patches = F.interpolate(
-            square.permute(0, 3, 1, 2), size=grid, mode="bicubic", antialias=True, align_corners=False
+            square.permute(0, 3, 1, 2),
+            size=grid,
+            mode="bicubic",
+            antialias=True,
+            align_corners=False,
         )
         patches = patches.flatten(2).transpose(1, 2)
         return torch.cat([self.pos_embed[:, :1].float(), patches], dim=1)

@@ -1,4 +1,4 @@
-"""What the tracker measures: sampled features, local correlations, and codes of motion and place."""
+"""What the tracker measures: features, local correlations, and codes of motion and place."""
 
 import torch
 import torch.nn.functional as F

@@ -34,7 +34,7 @@ class TrackHead(nn.Module):
 
     def __init__(self, dim: int, config: TrackHeadConfig) -> None:
         super().__init__()
-        self.min_image_side = 2 ** config.pyramid_levels
+        self.min_image_side = 2**config.pyramid_levels
         self.feature_extractor = DenseFeatures(dim, config.features, config.latent_dim, uv=False)
         self.tracker = Tracker(config)
 
