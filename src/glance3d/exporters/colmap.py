@@ -53,11 +53,21 @@ def write_colmap(scene: Reconstruction, path: Path, options: ExportOptions) -> W
         }
         for name, content in files.items():
             (temporary / name).write_bytes(content)
-    written = Written(tuple(folder / name for name in files))
+    written = Written(tuple(folder / name for name in files), _single_view_warning(points))
     return (
         written + write_photos_beside(scene, folder.parent.parent)
         if options.companions
         else written
+    )
+
+
+def _single_view_warning(points: SparsePoints) -> tuple[str, ...]:
+    num_single = int((points.num_observations_of_each() == 1).sum())
+    if num_single == 0 or len(points.cameras) == 1:
+        return ()
+    return (
+        "few points are seen by two views, because the views' depths do not agree: the COLMAP "
+        f"model holds {num_single} points seen by one, with which it cannot be bundle-adjusted",
     )
 
 

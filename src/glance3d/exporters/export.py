@@ -24,7 +24,8 @@ def export(
 
     ``format`` is a key of ``FORMATS``; without it the path tells: ``.npz``, ``.ply``, ``.glb``,
     ``cameras.json``, ``transforms.json``, ``report.json``, or a folder called ``sparse``,
-    ``colmap``, ``nerfstudio``, ``depth`` or ``images``. ``options`` are the fields of ``ExportOptions``.
+    ``colmap``, ``nerfstudio``, ``depth`` or ``images``. ``options`` are
+    the fields of ``ExportOptions``.
 
     Raises:
         InputError: an unknown format or option.

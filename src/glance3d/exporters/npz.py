@@ -77,6 +77,11 @@ def load_scene(path: str | Path) -> Reconstruction:
         path = path / SCENE_FILE
     if not path.is_file():
         raise SceneError(f"no saved scene at {path}: give a scene.npz or the folder that holds one")
+    if not zipfile.is_zipfile(path):
+        raise SceneError(
+            f"{path} is not a Glance3D scene, or was cut short; write it again with "
+            "'glance3d reconstruct'"
+        )
     try:
         with np.load(path, allow_pickle=False) as archive:
             _check_header(path, archive)
@@ -92,7 +97,7 @@ def load_scene(path: str | Path) -> Reconstruction:
 
 
 def _check_header(path: Path, archive: Any) -> None:
-    if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
+    if "format" not in archive.files:
         raise SceneError(f"{path} is not a Glance3D scene; give a scene.npz written by Glance3D")
     if str(archive["format"]) != FORMAT:
         raise SceneError(f"{path} holds a {str(archive['format'])!r}, not a {FORMAT!r}")

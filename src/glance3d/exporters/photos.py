@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from glance3d.errors import Glance3DError
+from glance3d.errors import ImageError, MissingExtraError
 from glance3d.exporters.file_names import photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file
@@ -25,39 +25,43 @@ _EXIF_ORIENTATION = 0x0112
 
 def photos_folder(scene: Reconstruction, root: Path) -> Path:
     """The folder under ``root`` where upright copies go: ``images``, unless that would destroy."""
-    folder = root / PHOTOS_FOLDER
-    sources = {Path(source).resolve() for source in scene.sources}
-    for name, source, placement in _photos(scene):
-        target = folder / name
-        if target.resolve() in sources and not (
-            target.resolve() == source.resolve() and _is_upright(source, target, placement)
-        ):
-            return root / f"{PHOTOS_FOLDER}_upright"
-    return folder
+    return _harmless_folder(scene, root / PHOTOS_FOLDER)
 
 
 def write_photos_beside(scene: Reconstruction, root: Path) -> Written:
     """Write the upright copies where camera files in ``root`` expect them."""
-    return write_photos(scene, photos_folder(scene, root), ExportOptions())
+    return write_photos(scene, root / PHOTOS_FOLDER, ExportOptions())
 
 
 def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write every photo whose source is still there; the others become a warning each."""
+    folder = _harmless_folder(scene, path)
     paths, warnings = [], []
+    if folder != path:
+        warnings.append(
+            f"{path.name}/ holds photos that a copy would replace: the copies are in {folder.name}/"
+        )
     for name, source, placement in _photos(scene):
-        target = path / name
-        try:
-            reason = _write_photo(source, target, placement)
-        except (Glance3DError, OSError) as error:
-            if isinstance(error, Glance3DError) and not source.is_file():
-                reason = "its source is gone"
-            else:
-                raise
-        if reason:
-            warnings.append(f"{target.name} is not in {path.name}/: {reason} ({source})")
+        reason = _write_photo(source, folder / name, placement)
+        if reason is None:
+            paths.append(folder / name)
         else:
-            paths.append(target)
+            warnings.append(f"{name} is not in {folder.name}/: {reason} (source: {source})")
     return Written(tuple(paths), tuple(warnings))
+
+
+def _harmless_folder(scene: Reconstruction, folder: Path) -> Path:
+    """``folder``, or one named after it in which no copy takes the place of a source."""
+    sources = {Path(source).resolve() for source in scene.sources}
+
+    def replaces_a_source(name: str, source: Path, placement: Placement) -> bool:
+        target = (folder / name).resolve()
+        is_itself = target == source.resolve() and _is_upright(source, target, placement)
+        return target in sources and not is_itself
+
+    while any(replaces_a_source(*photo) for photo in _photos(scene)):
+        folder = folder.with_name(f"{folder.name}_upright")
+    return folder
 
 
 def _photos(scene: Reconstruction) -> list[tuple[str, Path, Placement]]:
@@ -74,7 +78,10 @@ def _write_photo(source: Path, target: Path, placement: Placement) -> str | None
             with atomic_file(target) as temporary:
                 shutil.copyfile(source, temporary)
         return None
-    upright = open_upright(source)
+    try:
+        upright = open_upright(source)
+    except (ImageError, MissingExtraError) as error:
+        return str(error)
     if upright.size != placement.original_size:
         return f"its source has changed, it is now {upright.size[0]}x{upright.size[1]}"
     with atomic_file(target) as temporary:

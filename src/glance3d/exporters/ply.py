@@ -1,7 +1,7 @@
 """``points.ply``: coloured points, as Gaussian splatting, MeshLab and Open3D read them.
 
-Binary, little-endian. Per vertex: x, y, z (float32, in the world frame: the reference camera's, OpenCV axes) and red,
-green, blue (uint8, as in the photos).
+Binary, little-endian. Per vertex: x, y, z (float32, in the world frame: the reference camera's,
+OpenCV axes) and red, green, blue (uint8, as in the photos).
 """
 
 from pathlib import Path

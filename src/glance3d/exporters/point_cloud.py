@@ -47,6 +47,11 @@ def confident_pixels(scene: Reconstruction, percentile: float) -> Bool[Tensor, "
     return most_confident(scene.confidence, valid, percentile)
 
 
+def has_points(scene: Reconstruction) -> bool:
+    """Whether any pixel of the scene can become a point."""
+    return scene.points_world is not None and bool(confident_pixels(scene, 0.0).any())
+
+
 def points_depth(scene: Reconstruction) -> Float[Tensor, "views h w"]:
     """The z-depth of every pixel's point in its own camera: the depth map, if there is one."""
     if scene.depth is not None and scene.points_from == "depth":

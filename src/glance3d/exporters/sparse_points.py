@@ -27,6 +27,8 @@ from glance3d.geometry.transforms import invert, transform_points
 from glance3d.types import Cameras, Reconstruction
 
 _VISIBLE = 0.5
+_CANDIDATES = 3
+_ENOUGH = 1000
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class SparsePoints:
         """Of all points together."""
         return len(self.view_indices)
 
+    def num_observations_of_each(self) -> Int[Tensor, " points"]:
+        """How many views see each point."""
+        return torch.bincount(self.point_indices, minlength=len(self.points_world))
+
     def index_in_view(self) -> Int[Tensor, " observations"]:
         """Each observation's place in its own view's list."""
         counts = torch.bincount(self.view_indices, minlength=len(self.cameras))
@@ -67,8 +73,7 @@ class SparsePoints:
             )
             distance = (projected - self.pixels_original[own]).norm(dim=-1)
             total.index_add_(0, self.point_indices[own], distance)
-        counts = torch.bincount(self.point_indices, minlength=len(self.points_world))
-        return total / counts.clamp_min(1)
+        return total / self.num_observations_of_each().clamp_min(1)
 
 
 def select_sparse_points(
@@ -76,19 +81,44 @@ def select_sparse_points(
 ) -> SparsePoints:
     """Tracks first, then confident pixels, at most ``max_points`` together; all in float64.
 
-    A scene without points gives none.
+    Points that only one view sees are left out, because a single one of them makes COLMAP refuse
+    to bundle-adjust the model. They are kept where there is little else: one photo, or views whose
+    depth maps do not agree. A scene without points gives none.
     """
     if scene.points_world is None:
         return _none(scene)
     tracked = _from_tracks(scene, max_points)
     num_left = max_points - len(tracked.points_world)
-    return _joined(tracked, _from_pixels(scene, percentile, num_left, depth_agreement))
+    # More candidates than wanted, so that the budget is filled with points that several views see.
+    num_candidates = max_points * (_CANDIDATES if scene.num_views > 1 else 1)
+    dense = _from_pixels(scene, percentile, num_candidates, depth_agreement)
+    several = (dense.num_observations_of_each() > 1).nonzero().squeeze(-1)
+    if len(several) >= min(_ENOUGH, num_left):
+        kept = several[spread_sample(len(several), num_left)]
+    else:
+        kept = spread_sample(len(dense.points_world), num_left)
+    return _joined(tracked, _subset(dense, kept))
 
 
 def _none(scene: Reconstruction) -> SparsePoints:
     index, position = torch.zeros(0, dtype=torch.long), torch.zeros(0, 3, dtype=torch.float64)
     color = torch.zeros(0, 3, dtype=torch.uint8)
     return SparsePoints(position, color, index, index, position[:, :2], scene.cameras)
+
+
+def _subset(points: SparsePoints, kept: Int[Tensor, " kept"]) -> SparsePoints:
+    new_index = torch.full((len(points.points_world),), -1)
+    new_index[kept] = torch.arange(len(kept))
+    renumbered = new_index[points.point_indices]
+    own = renumbered >= 0
+    return SparsePoints(
+        points.points_world[kept],
+        points.colors[kept],
+        points.view_indices[own],
+        renumbered[own],
+        points.pixels_original[own],
+        points.cameras,
+    )
 
 
 def _joined(first: SparsePoints, second: SparsePoints) -> SparsePoints:

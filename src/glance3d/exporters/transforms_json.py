@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from glance3d.errors import SceneError
 from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale, write_depth_pngs
 from glance3d.exporters.file_names import depth_file_names, photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import photos_folder, write_photos_beside
 from glance3d.exporters.ply import write_ply
+from glance3d.exporters.point_cloud import has_points
 from glance3d.files import save_json
 from glance3d.geometry.transforms import invert
 from glance3d.types import Reconstruction
@@ -28,15 +28,13 @@ def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOpti
     path = path if path.suffix.lower() == ".json" else path / "transforms.json"
     root, written = path.parent, Written(())
     with_depth = scene.depth is not None and (options.companions or options.depth_files)
-    with_points = scene.points_world is not None
+    with_points = has_points(scene)
     if options.companions:
         written += write_photos_beside(scene, root)
+        if with_points:
+            written += write_ply(scene, root / PLY_NAME, options)
         if with_depth:
             written += write_depth_pngs(scene, root / DEPTH_FOLDER, options)
-        try:
-            written += write_ply(scene, root / PLY_NAME, options)
-        except SceneError:  # cameras alone are still a scene to train from
-            with_points = False
     frames = _frames(scene, root, with_depth)
     content: dict[str, Any] = {"camera_model": "PINHOLE", **_shared_by_all(frames)}
     if with_points:

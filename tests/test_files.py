@@ -1,0 +1,120 @@
+"""A file is whole or not there, and a full disk is one sentence."""
+
+import errno
+import json
+import math
+import resource
+from pathlib import Path
+
+import pytest
+
+from glance3d.errors import OutputError
+from glance3d.files import atomic_file, atomic_folder, save_bytes, save_json
+
+
+@pytest.fixture
+def room_for_1000_bytes():
+    """A disk that is full after 1000 bytes of a file: the system's own limit, not a mock."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, old[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, old)
+
+
+def names_below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_written_file_is_whole_and_alone(tmp_path):
+    assert save_bytes(tmp_path / "deep" / "er" / "a.bin", b"x" * 5).read_bytes() == b"x" * 5
+    assert names_below(tmp_path) == ["deep", "deep/er", "deep/er/a.bin"]
+
+
+def test_the_file_is_not_there_before_it_is_whole(tmp_path):
+    with atomic_file(tmp_path / "a.ply") as temporary:
+        temporary.write_text("half")
+        assert temporary.suffix == ".ply"
+        assert not (tmp_path / "a.ply").exists()
+    assert (tmp_path / "a.ply").read_text() == "half"
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    save_bytes(tmp_path / "a.bin", b"old")
+
+    def fail():
+        with atomic_file(tmp_path / "a.bin") as temporary:
+            temporary.write_bytes(b"ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert (tmp_path / "a.bin").read_bytes() == b"old"
+    assert names_below(tmp_path) == ["a.bin"]
+
+
+def test_no_room_half_way_is_one_sentence_and_leaves_nothing(tmp_path, room_for_1000_bytes):
+    with pytest.raises(OutputError, match=r"cannot write .*a\.bin: the file would be larger"):
+        save_bytes(tmp_path / "new" / "a.bin", b"x" * 5000)
+    assert names_below(tmp_path) == []
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    def full(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        save_bytes(tmp_path / "a.bin", b"x")
+    assert names_below(tmp_path) == []
+
+
+@pytest.mark.parametrize("write", [lambda p: save_bytes(p, b"x"), lambda p: fill_folder(p)])
+def test_a_file_in_the_way_of_a_folder_is_one_sentence(tmp_path, write):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="choose another path"):
+        write(tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def fill_folder(path: Path, names: str = "ab") -> None:
+    with atomic_folder(path) as temporary:
+        for name in names:
+            (temporary / name).write_text(name)
+
+
+def test_a_folder_in_the_way_of_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OutputError, match="a folder of that name"):
+        save_json(tmp_path / "a.json", {})
+
+
+def test_a_folder_replaces_the_old_one_whole(tmp_path):
+    fill_folder(tmp_path / "model", "abc")
+    fill_folder(tmp_path / "model", "cd")
+    assert names_below(tmp_path) == ["model", "model/c", "model/d"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path, room_for_1000_bytes):
+    fill_folder(tmp_path / "model")
+
+    def fail():
+        with atomic_folder(tmp_path / "model") as temporary:
+            (temporary / "a").write_text("new")
+            (temporary / "b").write_bytes(b"x" * 5000)
+
+    with pytest.raises(OutputError):
+        fail()
+    assert names_below(tmp_path) == ["model", "model/a", "model/b"]
+    assert (tmp_path / "model" / "a").read_text() == "a"
+
+
+def test_json_is_strict_and_takes_what_reports_hold(tmp_path):
+    path = save_json(
+        tmp_path / "r.json", {"nan": math.nan, 1: (2, Path("x")), "ü": True, "odd": "a\udcff"}
+    )
+    assert json.loads(path.read_text()) == {
+        "nan": None,
+        "1": [2, "x"],
+        "ü": True,
+        "odd": "a\udcff",
+    }
