@@ -14,11 +14,11 @@ from torch import Tensor, nn
 class Linear(nn.Linear):
     """A linear layer that takes its input at the precision of its weight."""
 
-    def forward(self, x: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
+    def forward(self, input: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
         """``x W^T + b``, at the weight's precision; under autocast, at autocast's."""
-        if torch.is_autocast_enabled(x.device.type):
-            return F.linear(x, self.weight, self.bias)
-        return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
+        if torch.is_autocast_enabled(input.device.type):
+            return F.linear(input, self.weight, self.bias)
+        return F.linear(input.to(self.weight.dtype), self.weight, self.bias)
 
 
 class LayerNorm(nn.LayerNorm):
