@@ -1,0 +1,81 @@
+"""The demo runs, and its measures are right where the answer is known."""
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import glance3d
+from glance3d.datasets.photo_folder import load_photo_set
+from glance3d.types import Reconstruction
+
+ROOT = Path(__file__).parents[2]
+
+
+def _load_demo():
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "scripts" / "demo.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["demo"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+demo = _load_demo()
+
+
+def test_demo_writes_and_measures(
+    tiny_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["demo.py", "--out", str(tmp_path / "demo"), "--model", str(tiny_weights)]
+    monkeypatch.setattr(sys, "argv", words)
+    assert demo.main() == 0
+    out = capsys.readouterr().out
+    assert (tmp_path / "demo" / "scene.glb").is_file()
+    assert list((tmp_path / "demo" / "depth").glob("*_preview.*"))
+    assert "AbsRel" in out
+    assert "NOT clearly better" in out  # the network is untrained
+
+
+@pytest.fixture
+def true_scene() -> Reconstruction:
+    """The truth as if a network had said it, in its own scale."""
+    truth = load_photo_set(demo.PHOTOS)
+    batch = glance3d.load_images(demo.PHOTOS / "images")
+    height, width = batch.images.shape[-2:]
+    true_depth = torch.nn.functional.interpolate(truth.load_depth(0)[None, None], (height, width))
+    pose = truth.cameras.cam_from_world.clone()
+    pose[:, :, 3] *= 0.1
+    return Reconstruction(
+        names=batch.names,
+        sources=batch.sources,
+        placements=batch.placements,
+        cameras=replace(truth.cameras, cam_from_world=pose),
+        colors=torch.zeros(2, height, width, 3, dtype=torch.uint8),
+        mask=batch.content_mask,
+        depth=0.1 * true_depth[0].expand(2, -1, -1),
+    )
+
+
+def test_the_truth_is_right(true_scene: Reconstruction) -> None:
+    truth = load_photo_set(demo.PHOTOS)
+    cameras = demo.measure_cameras(true_scene, truth)
+    assert [measure.model for measure in cameras] == pytest.approx([0, 0, 0], abs=1e-3)
+    absrel, delta = demo.measure_depth(true_scene, truth)
+    assert absrel.model < 0.01  # the network's grid is coarser than the truth
+    assert delta.model > 0.98
+    assert "NOT" not in demo.verdict(cameras, [absrel, delta])
+
+
+def test_a_flat_wall_is_no_better_than_the_guess(true_scene: Reconstruction) -> None:
+    wall = replace(true_scene, depth=torch.ones_like(true_scene.colors[..., 0]).float())
+    measures = demo.measure_depth(wall, load_photo_set(demo.PHOTOS))
+    assert [measure.model for measure in measures] == [measure.guess for measure in measures]
+    assert not any(measure.beats_guess for measure in measures)
