@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from glance3d.datasets.photo_folder import load_photo_set
 from glance3d.errors import InputError, OutputError, SceneError
 from glance3d.exporters import FORMATS, export, infer_format, load_scene, write_scene_folder
 from tests.exporters.analytic import build_scene, without_points
@@ -60,6 +61,27 @@ def test_cameras_json_has_the_layout_of_the_photo_sets(scene, tmp_path):
     assert content["metric"] is False
     assert content["depth_scale"] > 0
     assert "OpenCV" in content["conventions"]["axes"]
+
+
+def test_the_folder_reads_back_as_a_photo_set(scene, tmp_path):
+    write_scene_folder(scene, tmp_path)
+    photos = load_photo_set(tmp_path)
+    torch.testing.assert_close(photos.cameras.cam_from_world, scene.cameras.cam_from_world)
+    torch.testing.assert_close(photos.cameras.intrinsics, scene.cameras.intrinsics)
+    assert photos.has_depth
+    assert photos.load_depth(0).shape == (240, 320)
+    true_median = scene.depth[0][scene.mask[0]].median().item()
+    assert photos.load_depth(0).median().item() == pytest.approx(true_median, rel=0.01)
+
+
+def test_cameras_written_again_still_name_the_depth_beside_them(scene, tmp_path):
+    write_scene_folder(scene, tmp_path)
+    before = (tmp_path / "cameras.json").read_bytes()
+    export(scene, tmp_path / "cameras.json")
+    assert (tmp_path / "cameras.json").read_bytes() == before
+    another = replace(scene, depth=2 * scene.depth)
+    export(another, tmp_path / "cameras.json")
+    assert b"depth/a.png" not in (tmp_path / "cameras.json").read_bytes()
 
 
 def test_writing_again_gives_the_same_files(scene, tmp_path):

@@ -8,7 +8,7 @@ The layout is the one that ``glance3d evaluate`` and :mod:`glance3d.datasets` re
 from pathlib import Path
 from typing import Any
 
-from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale
+from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale, has_depth_pngs
 from glance3d.exporters.file_names import depth_file_names, photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import photos_folder
@@ -27,7 +27,7 @@ CONVENTIONS = {
 
 def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write every camera; needs neither depth nor points."""
-    with_depth = options.depth_files and scene.depth is not None
+    with_depth = has_depth_pngs(scene, path.parent)
     folder = photos_folder(scene, path.parent).name
     views: list[dict[str, Any]] = [
         {

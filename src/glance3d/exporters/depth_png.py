@@ -6,6 +6,7 @@ are the network's, enlarged without mixing neighbours, so that no depth appears 
 far surface.
 """
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from glance3d.files import atomic_file, save_json
 from glance3d.geometry.filter import usable_depth
 from glance3d.types import Placement, Reconstruction
 
-DEPTH_FOLDER = "depth"
+DEPTH_FOLDER, INDEX_FILE = "depth", "depth.json"
 _LEVELS = 65535
 # Sky may be predicted thousands of times farther than the rest; it must not cost the rest its
 # precision. This many medians away still has a value, and a step is 1/2000 of the median at most.
@@ -55,10 +56,21 @@ def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) 
     # The encoders leave Python's lock, so that photos are compressed side by side.
     with ThreadPoolExecutor(max_workers=4) as pool:
         done = list(pool.map(write_view, range(scene.num_views)))
-    index = save_json(path / "depth.json", _index(scene, scale, colors, [view for _, view in done]))
+    index = save_json(path / INDEX_FILE, _index(scene, scale, colors, [view for _, view in done]))
     paths = tuple(file for files, _ in done for file in files)
     num_beyond = int((depth[valid] > scale * _LEVELS).sum())
     return Written((*paths, index), _beyond_warning(num_beyond, scale, scene.units))
+
+
+def has_depth_pngs(scene: Reconstruction, root: Path) -> bool:
+    """Whether this scene's depth lies beside ``root``'s camera files, which then point to it."""
+    if scene.depth is None:
+        return False
+    try:
+        index = json.loads((root / DEPTH_FOLDER / INDEX_FILE).read_text(encoding="utf-8"))
+        return index["scale"] == depth_scale(scene)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def depth_scale(scene: Reconstruction) -> float:
@@ -113,10 +125,8 @@ class _View:
         levels = (torch.where(self.valid, self.depth, 0.0).double() / scale).round()
         levels = torch.where(self.valid, levels.clamp_min(1), 0.0)
         levels = torch.where(levels <= _LEVELS, levels, 0.0)
-        enlarged = self._enlarge(
-            Image.fromarray(levels.numpy().astype(np.int32)), Image.Resampling.NEAREST
-        )
-        return Image.fromarray(np.asarray(enlarged).astype(np.uint16))
+        small = Image.fromarray(levels.numpy().astype(np.uint16))
+        return self._enlarge(small, Image.Resampling.NEAREST)
 
     def preview_at_original_size(self, colors: tuple[float, float]) -> Image.Image:
         """The coloured preview, smooth."""

@@ -64,12 +64,7 @@ def write_scene_folder(
     out = Path(out)
     chosen = {name: _exporter(name) for name in (FORMATS if formats is None else formats)}
     ordered = {name: exporter for name, exporter in FORMATS.items() if name in chosen}
-    options = ExportOptions(
-        percentile=percentile,
-        max_points=max_points,
-        companions=False,
-        depth_files="depth" in chosen and scene.depth is not None,
-    )
+    options = ExportOptions(percentile=percentile, max_points=max_points, companions=False)
     written = Written(())
     for name, exporter in tqdm(ordered.items(), "writing", unit="file", disable=not progress):
         if name == "report":

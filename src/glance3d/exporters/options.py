@@ -18,7 +18,6 @@ class ExportOptions:
     ``percentile``: the least confident share of the pixels, in percent, that clouds leave out.
     ``max_points``: at most so many points; None for the format's own default.
     ``companions``: a format that points to other files (photos, a point cloud) writes those too.
-    ``depth_files``: whether camera files name the depth PNGs, which are written beside.
     ``depth_agreement``: how much of its depth a COLMAP point may differ from another view's depth
     map and still count as seen by that view.
     """
@@ -26,7 +25,6 @@ class ExportOptions:
     percentile: float = DEFAULT_PERCENTILE
     max_points: int | None = None
     companions: bool = True
-    depth_files: bool = False
     depth_agreement: float = 0.02
 
     def __post_init__(self) -> None:

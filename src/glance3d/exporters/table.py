@@ -44,7 +44,8 @@ class Exporter:
         return f"the scene has no {' and no '.join(missing)} (its outputs held cameras alone)"
 
 
-# In the order in which a folder is written: first what everything else can be made from again.
+# In the order in which a folder is written: first what everything else can be made from again, and
+# what a file points to before that file.
 FORMATS: dict[str, Exporter] = {
     "npz": Exporter(
         "scene.npz",
@@ -52,6 +53,13 @@ FORMATS: dict[str, Exporter] = {
         write_npz,
         read=load_scene,
         suffixes=(".npz",),
+    ),
+    "depth": Exporter(
+        "depth",
+        "16-bit depth PNGs and coloured previews at the photos' size; a folder",
+        write_depth_pngs,
+        folder_names=("depth",),
+        needs=("depth",),
     ),
     "cameras": Exporter(
         "cameras.json", "cameras in plain text, conventions stated", write_cameras_json
@@ -76,13 +84,6 @@ FORMATS: dict[str, Exporter] = {
         "coloured points and camera frusta for 3-D viewers",
         write_glb,
         suffixes=(".glb",),
-    ),
-    "depth": Exporter(
-        "depth",
-        "16-bit depth PNGs and coloured previews at the photos' size; a folder",
-        write_depth_pngs,
-        folder_names=("depth",),
-        needs=("depth",),
     ),
     "nerfstudio": Exporter(
         "transforms.json",

@@ -10,7 +10,12 @@ from typing import Any
 
 import torch
 
-from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale, write_depth_pngs
+from glance3d.exporters.depth_png import (
+    DEPTH_FOLDER,
+    depth_scale,
+    has_depth_pngs,
+    write_depth_pngs,
+)
 from glance3d.exporters.file_names import depth_file_names, photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import photos_folder, write_photos_beside
@@ -27,17 +32,16 @@ def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOpti
     """Write ``path`` (a .json, or the folder for ``transforms.json``) and what it points to."""
     path = path if path.suffix.lower() == ".json" else path / "transforms.json"
     root, written = path.parent, Written(())
-    with_depth = scene.depth is not None and (options.companions or options.depth_files)
-    with_points = has_points(scene)
     if options.companions:
         written += write_photos_beside(scene, root)
-        if with_points:
+        if has_points(scene):
             written += write_ply(scene, root / PLY_NAME, options)
-        if with_depth:
+        if scene.depth is not None:
             written += write_depth_pngs(scene, root / DEPTH_FOLDER, options)
+    with_depth = has_depth_pngs(scene, root)
     frames = _frames(scene, root, with_depth)
     content: dict[str, Any] = {"camera_model": "PINHOLE", **_shared_by_all(frames)}
-    if with_points:
+    if has_points(scene) and (root / PLY_NAME).is_file():
         content["ply_file_path"] = PLY_NAME
     if with_depth:
         content["depth_unit_scale_factor"] = depth_scale(scene)
