@@ -86,7 +86,7 @@ def test_an_impossible_camera_is_warned_of(photos: Path, tiny_weights: Path) -> 
     assert network.camera_head is not None
     network.camera_head.pose_mlp.fc2.bias[-1] = 0.9  # radians, four times: beyond half a turn
     scene = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
-    assert sum("field of view" in warning for warning in scene.report["warnings"]) == 3
+    assert any("3 of 3 cameras" in warning for warning in scene.report["warnings"])
 
 
 @pytest.mark.parametrize("mode", ["fit", "crop", "pad"])

@@ -157,9 +157,15 @@ def scene_warnings(scene: Reconstruction) -> list[str]:
     sizes = scene.cameras.image_sizes.float()
     focal = scene.cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
     fields = 2 * torch.rad2deg(torch.atan2(sizes / 2, focal)).amax(-1)
-    for name, field in zip(scene.names, fields.tolist(), strict=True):
-        if not 1 < field < 170:
-            found.append(f"{name}: a field of view of {field:.0f} degrees is hardly a photo's")
+    odd = [
+        (name, f) for name, f in zip(scene.names, fields.tolist(), strict=True) if not 1 < f < 170
+    ]
+    if odd:
+        name, field = odd[0]
+        found.append(
+            f"the field of view of {len(odd)} of {scene.num_views} cameras cannot be a photo's "
+            f"({name}: {field:.0f} degrees)"
+        )
     for what in ("depth", "points_world"):
         values = getattr(scene, what)
         lost = 0.0 if values is None else 1 - values.isfinite().float().mean().item()

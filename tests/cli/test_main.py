@@ -125,7 +125,8 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_reader_that_closes_early_is_no_error() -> None:
-    command = f"{sys.executable} -m glance3d models | true; exit ${{PIPESTATUS[0]}}"
+    code = "import sys, time, glance3d.cli as cli; time.sleep(0.3); sys.exit(cli.main(['--help']))"
+    command = f'{sys.executable} -c "{code}" | true; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.returncode == 0
     assert not done.stderr
