@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
+EMBEDDED = ROOT / "src" / "glance3d" / "models" / "embedded"
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +57,25 @@ def test_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     assert all(name.startswith(("glance3d/", "glance3d-")) for name in names)
 
 
-def test_package_works_outside_the_checkout(unpacked: Path) -> None:
-    code = "import glance3d.cli as cli; print(cli.__file__); cli.main(['models'])"
-    where, *listed = _python(unpacked, "-c", code).stdout.splitlines()
+def test_wheel_holds_the_embedded_weights(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for weights in EMBEDDED.glob("*.safetensors"):
+        assert weights.relative_to(ROOT / "src").as_posix() in names
+        assert weights.stat().st_size <= 40_000_000
+
+
+def test_package_works_outside_the_checkout(
+    unpacked: Path, photos: Path, tmp_path: Path, tiny_weights: Path
+) -> None:
+    """With the embedded model where it is there, else with any other."""
+    words = ["reconstruct", str(photos), "--out", str(tmp_path / "out"), "--max-pixels", "9408"]
+    if not any(EMBEDDED.glob("*.safetensors")):
+        words += ["--model", str(tiny_weights)]
+    code = f"import glance3d.cli as cli; print(cli.__file__); print(cli.main({words!r}))"
+    where, *printed = _python(unpacked, "-c", code).stdout.splitlines()
     assert Path(where).is_relative_to(unpacked)
-    assert "glance-small" in listed
+    assert printed[-1] == "0"
+    assert (tmp_path / "out" / "scene.npz").is_file()
 
 
 def test_constraints_pin_everything_the_project_asks_for() -> None:
