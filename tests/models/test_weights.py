@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from glance3d.errors import InputError, WeightsError
 from glance3d.models import VGGT, build_model, list_cards, load_model, zoo
 from glance3d.models.cards import CARDS
-from glance3d.models.config import ModelConfig, tiny
+from glance3d.models.config import ModelConfig, glance_small, tiny
 from glance3d.models.weights import read_config, save_weights
 from tests.golden_weights import fill_with_golden_weights
 
@@ -55,6 +55,13 @@ def test_a_file_of_ours_needs_no_name(model: VGGT, weights_file: Path) -> None:
     assert torch.equal(depth_of(loaded), depth_of(model))
     assert not loaded.training
     assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_a_file_of_a_known_network_wants_photos_as_its_namesake_does(tmp_path: Path) -> None:
+    small = build_model(glance_small())
+    save_weights(small, tmp_path / "mine.safetensors", small.config)
+    loaded = load_model(tmp_path / "mine.safetensors")
+    assert loaded.preprocessing == CARDS["glance-small"].preprocessing
 
 
 def test_published_names_are_in_the_file(plain_state: dict[str, torch.Tensor]) -> None:

@@ -52,7 +52,7 @@ CARDS: dict[str, WeightsCard] = {
             commercial_use=True,
             num_parameters=13_730_460,
             size_bytes=27_500_000,
-            preprocessing=Preprocessing(mode="fit", max_pixels=128 * 128, patch_size=16),
+            preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
         ),
         WeightsCard(
             name="vggt-1b",
