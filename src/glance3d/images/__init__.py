@@ -2,12 +2,13 @@
 
 from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright
 from glance3d.images.load import load_images
-from glance3d.images.preprocess import Preprocessing, plan_placements, render
+from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
 from glance3d.images.sources import READABLE_SUFFIXES, resolve_sources, unique_names
 
 __all__ = [
     "MAX_PHOTO_PIXELS",
     "MIN_SIDE",
+    "PREPROCESSING_MODES",
     "READABLE_SUFFIXES",
     "Preprocessing",
     "load_images",

@@ -5,7 +5,7 @@ preprocessing.
 """
 
 import numpy as np
-from jaxtyping import Num, UInt8
+from jaxtyping import Num
 from PIL import Image
 
 # What the brightest value of a picture may mean, where the file does not say.
@@ -20,7 +20,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     that the brightest pixel itself is.
 
     Raises:
-        ValueError: Pillow knows no way from this mode to RGB (LAB).
+        ValueError: this Pillow knows no way from the mode to RGB (LAB, in older ones).
     """
     if image.mode.startswith("I;16"):
         return _grey(np.asarray(image), full_scale=65535.0)
@@ -46,6 +46,6 @@ def _guess_full_scale(values: Num[np.ndarray, "height width"]) -> float:
 
 def _grey(values: Num[np.ndarray, "height width"], full_scale: float) -> Image.Image:
     # NaN (a float TIFF's "no data") is black; infinity is as bright as can be.
-    scaled = np.nan_to_num(values.astype(np.float32), nan=0.0) * (255.0 / full_scale)
-    eight_bit: UInt8[np.ndarray, "height width"] = np.rint(scaled.clip(0, 255)).astype(np.uint8)
+    clean = np.nan_to_num(values.astype(np.float32), nan=0.0).clip(0, full_scale)
+    eight_bit = np.rint(clean * (255.0 / full_scale)).astype(np.uint8)
     return Image.fromarray(eight_bit).convert("RGB")

@@ -31,10 +31,33 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Pillow reads its size limit from a global while it opens a file; decoding needs no lock.
-_OPENING = threading.Lock()
 
 Photo = Path | Image.Image
+
+
+class _SizeLimit:
+    """Pillow's size limit, which is a global, replaced by ours while any thread reads a photo."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_readers = 0
+        self._before: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._num_readers == 0:
+                self._before = Image.MAX_IMAGE_PIXELS
+                Image.MAX_IMAGE_PIXELS = MAX_PHOTO_PIXELS
+            self._num_readers += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._num_readers -= 1
+            if self._num_readers == 0:
+                Image.MAX_IMAGE_PIXELS = self._before
+
+
+_OUR_LIMIT = _SizeLimit()
 
 
 @dataclass(frozen=True)
@@ -90,7 +113,7 @@ def _opened(photo: Photo) -> Iterator[Image.Image]:
     name = photo.name if isinstance(photo, Path) else "the image"
     try:
         if isinstance(photo, Path):
-            with photo.open("rb") as file, _identify(file, photo) as image:
+            with _OUR_LIMIT, photo.open("rb") as file, _identify(file, photo) as image:
                 yield _checked(image, name)
         else:
             yield _checked(photo, name)
@@ -98,6 +121,8 @@ def _opened(photo: Photo) -> Iterator[Image.Image]:
         raise ImageError(
             f"{name} is not a photo: its content is none of {', '.join(_FORMATS)}, HEIF"
         ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name} is larger than can be decoded: {error}") from error
     except MemoryError as error:
         raise ImageError(f"{name} does not fit in memory: make it smaller") from error
     except OSError as error:
@@ -118,13 +143,7 @@ def _identify(file: Any, path: Path) -> Image.Image:
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS:
         _register_heif(path.name)
         formats = ("HEIF",)
-    with _OPENING:
-        limit = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = None  # our own limit follows, in _checked
-        try:
-            return Image.open(file, formats=formats)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    return Image.open(file, formats=formats)
 
 
 def _register_heif(name: str) -> None:

@@ -1,8 +1,8 @@
 """Photos to one :class:`~glance3d.types.ImageBatch`: many at a time, in bounded memory.
 
 Two passes: the headers of all photos decide where each goes, then each photo is decoded, shrunk
-to its place and let go. At no time are more full-size photos in memory than fit in half a
-gigabyte (or one, if a single one is larger).
+to its place and let go. At no time are more full-size photos in memory than fit in a gigabyte
+(or one, if a single one needs more).
 """
 
 import logging
@@ -28,7 +28,7 @@ ImageInMemory = Image.Image | np.ndarray
 Sources = PathLike | ImageInMemory | Sequence[PathLike | ImageInMemory]
 
 _LOG = logging.getLogger("glance3d")
-_DECODING_BYTES = 512 * 2**20
+_DECODING_BYTES = 2**30
 # Decoded RGB, and as much again for a conversion or rotation on the way.
 _BYTES_PER_PIXEL = 6
 
@@ -87,7 +87,7 @@ def load_images(
             break
         pixels |= _render(missing, placements, preprocessing, skipped, progress)
         views = [view for view in views if view in pixels]
-    _LOG.info("the reference view is %s, of %d", views[0].candidate.name, len(views))
+    _LOG.info("reference view: %s, the first of %d", views[0].candidate.name, len(views))
     return ImageBatch(
         images=_stack([pixels.pop(view) for view in views]),
         names=tuple(view.candidate.name for view in views),

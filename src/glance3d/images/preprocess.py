@@ -6,7 +6,6 @@ then made from the placement alone: pixels and the way back cannot disagree.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -39,7 +38,7 @@ class Preprocessing:
         ConfigError: an unknown mode, or sizes that no image can have.
     """
 
-    mode: Literal["fit", "crop", "pad"] = "fit"
+    mode: str = "fit"
     size: int = 518
     max_pixels: int = 518 * 392
     patch_size: int = 14
@@ -48,7 +47,8 @@ class Preprocessing:
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         if self.mode not in _LAYOUTS:
-            raise ConfigError(f"unknown preprocessing mode {self.mode!r}: use {_MODES}")
+            known = ", ".join(map(repr, PREPROCESSING_MODES))
+            raise ConfigError(f"unknown preprocessing mode {self.mode!r}: use {known}")
         if self.patch_size < 1:
             raise ConfigError(f"patch_size must be at least 1 pixel, {self.patch_size} came")
         if self.mode == "fit":
@@ -167,4 +167,4 @@ _LAYOUTS: dict[str, Callable[[Sequence[Size], Preprocessing], tuple[list[Size], 
     "crop": _crop,
     "pad": _pad,
 }
-_MODES = ", ".join(repr(mode) for mode in _LAYOUTS)
+PREPROCESSING_MODES = tuple(_LAYOUTS)

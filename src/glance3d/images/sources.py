@@ -51,9 +51,12 @@ def resolve_sources(sources: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
     if not entries:
         raise ImageError("no photos were given: name a folder, image files or a glob pattern")
     _refuse_missing(entries)
-    found = [path for entry in entries for path in _expand(entry)]
     # Two spellings or links of one file are one photo: twice the same view teaches nothing.
-    return tuple({path.resolve(): path for path in reversed(found)}.values())[::-1]
+    first: dict[Path, Path] = {}
+    for entry in entries:
+        for path in _expand(entry):
+            first.setdefault(path.resolve(), path)
+    return tuple(first.values())
 
 
 def natural_key(path: Path) -> tuple[tuple[tuple[str | int, ...], str], ...]:
@@ -152,7 +155,8 @@ def _natural_parts(text: str) -> tuple[str | int, ...]:
 
 
 def _safe(name: str) -> str:
-    return _UNSAFE.sub("_", name).strip(" ") or "_"
+    # No system keeps a trailing dot for sure, and "a." would have no suffix but a dot in its stem.
+    return _UNSAFE.sub("_", name).strip(" ").rstrip(". ") or "_"
 
 
 def _stem_key(name: str) -> str:
