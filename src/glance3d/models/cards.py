@@ -38,7 +38,7 @@ class WeightsCard:
         return path if self.source == "embedded" and path.is_file() else None
 
 
-_VGGT_PREPROCESSING = Preprocessing(mode="fit", max_pixels=518 * 392, patch_size=14)
+_VGGT_PREPROCESSING = Preprocessing(max_pixels=518 * 392, patch_size=14, max_side=518)
 
 CARDS: dict[str, WeightsCard] = {
     card.name: card
