@@ -76,7 +76,8 @@ class VGGT(nn.Module):
         found: dict[str, Tensor] = {}
         if "camera" in outputs and self.camera_head is not None:
             last = tokens.layers[self.config.aggregator.depth - 1]
-            found["pose_enc_iterations"] = self.camera_head(last[:, :, 0])
+            with torch.autocast(last.device.type, enabled=False):  # cameras are always float32
+                found["pose_enc_iterations"] = self.camera_head(last[:, :, 0].float())
             found["pose_enc"] = found["pose_enc_iterations"][-1]
         if "depth" in outputs and self.depth_head is not None:
             raw, found["depth_conf"] = self.depth_head(tokens, image_size, grid)
