@@ -1,4 +1,4 @@
-"""From linear light to a photograph: exposure, colour cast, tone curve, blur and noise, per view."""
+"""From linear light to a photograph: exposure, colour cast, tone curve, blur and noise."""
 
 import torch
 import torch.nn.functional as F
@@ -31,13 +31,12 @@ def _blur(
 def photograph(
     draws: Draws,
     linear: Float[Tensor, "batch views 3 height width"],
-    valid: Tensor,
     noise_seed: int,
 ) -> Float[Tensor, "batch views 3 height width"]:
     """What a camera makes of linear light, in [0, 1].
 
-    The exposure follows the mean over all views of a scene, then differs a little from view to view;
-    a shoulder keeps highlights below white. The noise comes from ``noise_seed``.
+    The exposure follows the mean over all views of a scene, then differs a little from view to
+    view; a shoulder keeps highlights below white. The noise comes from ``noise_seed``.
     """
     batch, views = linear.shape[:2]
     mean = linear.mean((1, 2, 3, 4))
@@ -45,7 +44,7 @@ def photograph(
     gain = (key / mean.clamp(min=1e-4))[:, None] * torch.exp(0.16 * draws.normal(views))
     cast = torch.exp(0.06 * draws.normal(1, 3) + 0.03 * draws.normal(views, 3))
     exposed = linear * (gain[..., None] * cast)[..., None, None]
-    # A shoulder that starts near 0.7: x / (1 + x^4)^(1/4), then the display's curve (a square root).
+    # A shoulder that starts near 0.7, x / (1 + x^4)^(1/4), then the display's square root.
     squared = exposed * exposed
     toned = (exposed * torch.rsqrt(torch.sqrt(1 + squared * squared))).sqrt()
     contrast = draws.uniform(0.85, 1.15, views, 1, 1, 1)

@@ -11,9 +11,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.datasets.synthetic.draws import Draws
+from glance3d.datasets.synthetic.objects import (
+    TURN,
+    axes,
+    draw_lift,
+    draw_objects,
+    draw_places,
+    rotation_z,
+)
 from glance3d.datasets.synthetic.raycast import NUM_BOXES, NUM_PRIMITIVES
-
-_TURN = 2 * torch.pi
 
 
 class Layout(NamedTuple):
@@ -31,58 +37,6 @@ class Layout(NamedTuple):
     azimuth: Float[Tensor, "scenes 2"]
 
 
-def rotation_z(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
-    """Turn about the vertical."""
-    cosine, sine = angle.cos(), angle.sin()
-    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
-    entries = [cosine, -sine, zero, sine, cosine, zero, zero, zero, one]
-    return torch.stack(entries, -1).unflatten(-1, (3, 3))
-
-
-def _random_rotation(draws: Draws, *shape: int) -> Float[Tensor, "scenes *shape 3 3"]:
-    """Two random directions made orthonormal."""
-    a, b = draws.normal(*shape, 3), draws.normal(*shape, 3)
-    x = a / a.norm(dim=-1, keepdim=True)
-    b = b - (b * x).sum(-1, keepdim=True) * x
-    y = b / b.norm(dim=-1, keepdim=True)
-    return torch.stack([x, y, torch.linalg.cross(x, y)], -1)
-
-
-def _objects(draws: Draws, size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Half sizes, rotations and resting heights of assorted objects of about ``size`` [scenes, 1]."""
-    count = NUM_PRIMITIVES
-    half = (
-        size[..., None]
-        * draws.log_uniform(0.4, 1.8, count, 1)
-        * draws.log_uniform(0.6, 1.6, count, 3)
-    )
-    thin = draws.chance(0.3, count, 1) & (draws.integer(3, count, 1) == _axes(half))
-    half = torch.where(thin, 0.15 * half, half)
-    tall = draws.chance(0.2, count, 1) & (_axes(half) == 2)
-    half = torch.where(tall, 2.5 * half, half)
-    upright = rotation_z(draws.uniform(0, _TURN, count))
-    tumbled = draws.chance(0.35, count)[..., None, None]
-    rotations = torch.where(tumbled, _random_rotation(draws, count), upright)
-    # The reach downwards: exact for boxes, generous for the round ones.
-    rest = (rotations[..., 2, :].abs() * half).sum(-1)
-    return half, rotations, rest
-
-
-def _axes(like: Tensor) -> Tensor:
-    return torch.arange(3, device=like.device)
-
-
-def _around(draws: Draws, radius: Tensor) -> Tensor:
-    """Places on a disc of ``radius`` [scenes, 1], as [scenes, primitives, 2]."""
-    angle = draws.uniform(0, _TURN, NUM_PRIMITIVES)
-    away = radius * draws.uniform(0.02, 1, NUM_PRIMITIVES).sqrt()
-    return torch.stack([away * angle.cos(), away * angle.sin()], -1)
-
-
-def _floating(draws: Draws, share: float, height: Tensor) -> Tensor:
-    return draws.chance(share, NUM_PRIMITIVES) * draws.uniform(0, 1, NUM_PRIMITIVES) * height
-
-
 def _with_boxes(values: Tensor, boxes: Tensor, first: int = 0) -> Tensor:
     """``values`` with some of the boxes replaced."""
     last = first + boxes.shape[1]
@@ -90,7 +44,8 @@ def _with_boxes(values: Tensor, boxes: Tensor, first: int = 0) -> Tensor:
 
 
 def _full_circle(draws: Draws) -> Tensor:
-    return torch.stack([draws.uniform(0, _TURN), draws.uniform(torch.pi, torch.pi)], -1)
+    middle = draws.uniform(0, TURN)
+    return torch.stack([middle, torch.full_like(middle, torch.pi)], -1)
 
 
 def room(draws: Draws) -> Layout:
@@ -98,10 +53,10 @@ def room(draws: Draws) -> Layout:
     room_half = torch.stack(
         [draws.uniform(1.6, 4.5), draws.uniform(1.6, 4.5), draws.uniform(1.15, 1.8)], -1
     )
-    half, rotations, rest = _objects(draws, draws.uniform(0.12, 0.4, 1))
+    half, rotations, rest = draw_objects(draws, draws.uniform(0.12, 0.4, 1))
     place = (2 * draws.uniform(0, 1, NUM_PRIMITIVES, 2) - 1) * room_half[:, None, :2] * 0.95
     centers = torch.cat(
-        [place, (rest + _floating(draws, 0.35, room_half[:, None, 2]))[..., None]], -1
+        [place, (rest + draw_lift(draws, 0.35, room_half[:, None, 2]))[..., None]], -1
     )
     # Furniture: upright boxes against a wall, turned by quarters.
     furniture = 6
@@ -120,7 +75,7 @@ def room(draws: Draws) -> Layout:
     pressed = (room_half[:, None, :2] - size[..., :2]) * torch.where(wall % 2 > 0, 1.0, -1.0)[
         ..., None
     ]
-    axis = _axes(size)[:2]
+    axis = axes(size)[:2]
     at = torch.where(turned == (axis == 0), pressed, along)
     hung = draws.chance(0.35, furniture) * draws.uniform(0.3, 1.2, furniture)
     standing = torch.cat([at, (size[..., 2] + hung)[..., None]], -1)
@@ -131,7 +86,7 @@ def room(draws: Draws) -> Layout:
         _with_boxes(half, size),
         _with_boxes(rotations, eye),
         room_half,
-        draws.chance(0.0),
+        torch.zeros_like(room_half[:, 0], dtype=torch.bool),
         torch.cat([aim, draws.uniform(0.3, 1.4, 1)], -1),
         draws.uniform(0.6, 1.6),
         _full_circle(draws),
@@ -141,21 +96,21 @@ def room(draws: Draws) -> Layout:
 def yard(draws: Draws) -> Layout:
     """Outdoors: objects on open ground, a few blocks like houses behind them."""
     extent = draws.log_uniform(0.8, 4)
-    half, rotations, rest = _objects(draws, extent[:, None] * draws.uniform(0.1, 0.3, 1))
-    place = _around(draws, extent[:, None])
-    height = rest + _floating(draws, 0.15, extent[:, None])
+    half, rotations, rest = draw_objects(draws, extent[:, None] * draws.uniform(0.1, 0.3, 1))
+    place = draw_places(draws, extent[:, None])
+    height = rest + draw_lift(draws, 0.15, extent[:, None])
     centers = torch.cat([place, height[..., None]], -1)
     houses = 4
-    angle = draws.uniform(0, _TURN, houses)
+    angle = draws.uniform(0, TURN, houses)
     away = extent[:, None] * draws.log_uniform(2, 5, houses)
     size = extent[:, None, None] * draws.log_uniform(0.5, 1.8, houses, 3)
     at = torch.stack([away * angle.cos(), away * angle.sin(), size[..., 2]], -1)
     return Layout(
         _with_boxes(centers, at),
         _with_boxes(half, size),
-        _with_boxes(rotations, rotation_z(draws.uniform(0, _TURN, houses))),
+        _with_boxes(rotations, rotation_z(draws.uniform(0, TURN, houses))),
         _open_room(extent),
-        draws.chance(1.1),
+        torch.ones_like(extent, dtype=torch.bool),
         torch.cat(
             [0.3 * extent[:, None] * draws.normal(2), extent[:, None] * draws.uniform(0.1, 0.4, 1)],
             -1,
@@ -169,8 +124,8 @@ def table(draws: Draws) -> Layout:
     """Small things on a slab, or on the ground, close by; indoors or out."""
     extent = draws.log_uniform(0.25, 0.8)
     top = draws.chance(0.6, 1) * draws.uniform(0.3, 0.9, 1)
-    half, rotations, rest = _objects(draws, extent[:, None] * draws.uniform(0.15, 0.4, 1))
-    centers = torch.cat([_around(draws, 0.8 * extent[:, None]), (rest + top)[..., None]], -1)
+    half, rotations, rest = draw_objects(draws, extent[:, None] * draws.uniform(0.15, 0.4, 1))
+    centers = torch.cat([draw_places(draws, 0.8 * extent[:, None]), (rest + top)[..., None]], -1)
     stack = draws.chance(0.25, NUM_PRIMITIVES) * draws.uniform(0, 0.8, NUM_PRIMITIVES)
     centers = centers + torch.stack([0 * stack, 0 * stack, stack * extent[:, None]], -1)
     thick = 0.5 * top * draws.uniform(0.05, 1, 1).clamp(min=0.05) + 1e-3
@@ -184,7 +139,7 @@ def table(draws: Draws) -> Layout:
     return Layout(
         _with_boxes(centers, at),
         _with_boxes(half, size),
-        _with_boxes(rotations, rotation_z(draws.uniform(0, _TURN, 1))),
+        _with_boxes(rotations, rotation_z(draws.uniform(0, TURN, 1))),
         torch.where(open_air[:, None], _open_room(extent), indoor),
         open_air,
         focus,
@@ -197,8 +152,8 @@ def facade(draws: Draws) -> Layout:
     """A house front with windows, doors and ledges, and things before it."""
     extent = draws.log_uniform(1.2, 4)
     scale = extent[:, None]
-    half, rotations, rest = _objects(draws, scale * draws.uniform(0.06, 0.2, 1))
-    place = _around(draws, scale * 1.2)
+    half, rotations, rest = draw_objects(draws, scale * draws.uniform(0.06, 0.2, 1))
+    place = draw_places(draws, scale * 1.2)
     place = torch.stack([place[..., 0], -place[..., 1].abs() - 0.4 * scale], -1)
     centers = torch.cat([place, rest[..., None]], -1)
     wall = torch.stack([1.8 * extent, 0.3 * extent, extent * draws.uniform(0.8, 2)], -1)[:, None]
@@ -223,7 +178,7 @@ def facade(draws: Draws) -> Layout:
         _with_boxes(half, torch.cat([wall, size], 1)),
         _with_boxes(rotations, upright),
         _open_room(extent),
-        draws.chance(1.1),
+        torch.ones_like(extent, dtype=torch.bool),
         torch.stack(aim, -1),
         0.8 * extent,
         torch.stack([front, draws.uniform(0.2, 0.9)], -1),

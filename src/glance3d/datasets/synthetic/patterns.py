@@ -1,7 +1,7 @@
 """Procedural textures: each pattern fills a batch of square, seamlessly tiling RGB images.
 
-A pattern is a function of (generator, count, size) to ``[count, 3, size, size]`` about 0.5, roughly in
-[0, 1]. All of them are our own arithmetic on random numbers; there are no pictures.
+A pattern is a function of (generator, count, size) to ``[count, 3, size, size]`` about 0.5, roughly
+in [0, 1]. All of them are our own arithmetic on random numbers; there are no pictures.
 """
 
 from collections.abc import Callable
@@ -139,7 +139,7 @@ def stripes(generator: torch.Generator, count: int, size: int) -> Images:
 def wood(generator: torch.Generator, count: int, size: int) -> Images:
     """Grain: rings stretched along one axis, broken into planks."""
     out = []
-    x, y = _grid(size)
+    _, y = _grid(size)
     stretched = _smooth(torch.randn(count, 1, 64, 4, generator=generator), size)[:, 0]
     for item, planks in enumerate(_integers(generator, 2, 6, count)):
         plank = (y * planks).floor()

@@ -1,9 +1,10 @@
 """Where rays meet a scene of convex primitives in a room: analytic, batched, without branches.
 
-Every primitive is a unit shape under an affine map: the box [-1, 1]^3, the unit ball, or the cylinder
-of radius 1 about z with |z| <= 1. A ray crosses a convex shape in one interval of its parameter, so
-three small formulas serve all. Slots of one kind are contiguous, which keeps the loop free of
-choices: boxes first, then ellipsoids, then cylinders; the room that holds everything comes last.
+Every primitive is a unit shape under an affine map: the box [-1, 1]^3, the unit ball, or the
+cylinder of radius 1 about z with |z| <= 1. A ray crosses a convex shape in one interval of its
+parameter, so three small formulas serve all. Slots of one kind are contiguous, which keeps the
+loop free of choices: boxes first, then ellipsoids, then cylinders; the room that holds everything
+comes last.
 """
 
 from collections.abc import Callable
@@ -82,8 +83,8 @@ def rotate(matrix: Float[Tensor, "*batch 3 3"], vector: Components) -> Component
 def _at_once(device_type: str) -> int:
     """How many primitives to intersect in one tensor operation.
 
-    Compiled, a whole kind is one fused reduction; on a GPU fewer launches win; plain on a CPU, one at
-    a time keeps temporaries in cache.
+    Compiled, a whole kind is one fused reduction; on a GPU fewer launches win; plain on a CPU, one
+    at a time keeps temporaries in cache.
     """
     return NUM_PRIMITIVES if torch.compiler.is_compiling() or device_type != "cpu" else 1
 

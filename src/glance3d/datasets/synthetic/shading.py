@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from glance3d.datasets.synthetic.raycast import (
@@ -24,8 +24,8 @@ _SKY_DISTANCE = 10.0
 class Tiles(NamedTuple):
     """Runs of rays that share one camera, with all the scene that they can meet.
 
-    ``materials`` columns: texture number, uv matrix (cosine, sine) in repeats a metre, uv offset (2),
-    colour matrix (3 x 4, row by row) that maps the texture's RGB less 0.5 to a surface colour.
+    ``materials`` columns: texture number, uv matrix (cosine, sine) in repeats a metre, uv offset
+    (2), colour matrix (3 x 4, row by row) that maps the texture's RGB less 0.5 to a surface colour.
     """
 
     world_from_cam: Float[Tensor, "tiles 3 3"]
@@ -57,6 +57,14 @@ def _dot(a: Components, b: Components) -> Tensor:
 def _unit(a: Components) -> Components:
     inverse = torch.rsqrt(_dot(a, a) + 1e-20)
     return a[0] * inverse, a[1] * inverse, a[2] * inverse
+
+
+def _where(condition: Tensor, a: Components, b: Components) -> Components:
+    return (
+        torch.where(condition, a[0], b[0]),
+        torch.where(condition, a[1], b[1]),
+        torch.where(condition, a[2], b[2]),
+    )
 
 
 def _local_normal(q: Components, index: Tensor) -> Components:
@@ -103,25 +111,16 @@ def _surface_uv(position: Components, normal: Components) -> tuple[Tensor, Tenso
 def _texture_rgb(
     atlas: TextureAtlas, texture: Tensor, u: Tensor, v: Tensor, texels: Tensor
 ) -> Components:
-    """Trilinear look-up of the atlas at repeats ``u, v``; ``texels`` is the pixel's footprint."""
-    last = atlas.num_levels - 1
-    level = torch.log2(texels.clamp(min=1.0)).clamp(max=float(last))
-    base = level.floor().clamp(max=float(last - 1))
-    u, v = u - u.floor(), v - v.floor()
-    start = texture.long() * atlas.texels_per_texture
-    fine = _bilinear(atlas, start, base.long(), u, v)
-    coarse = _bilinear(atlas, start, base.long() + 1, u, v)
-    mix = level - base
-    rgb = [f + mix * (c - f) for f, c in zip(fine, coarse, strict=True)]
-    return rgb[0], rgb[1], rgb[2]
+    """Bilinear look-up at repeats ``u, v`` in the mip level nearest to the pixel's footprint.
 
-
-def _bilinear(
-    atlas: TextureAtlas, start: Tensor, level: Tensor, u: Tensor, v: Tensor
-) -> Components:
+    ``texels`` is the footprint on the finest level. Blending two levels would double the memory
+    traffic, which is most of the cost, for a difference that a training picture does not show.
+    """
+    last = float(atlas.num_levels - 1)
+    level = (torch.log2(texels.clamp(min=1.0)) + 0.4).floor().clamp(max=last).long()
     size = atlas.level_sizes[level]
-    offset = start + atlas.level_offsets[level]
-    x, y = u * size - 0.5, v * size - 0.5
+    offset = texture.long() * atlas.texels_per_texture + atlas.level_offsets[level]
+    x, y = (u - u.floor()) * size - 0.5, (v - v.floor()) * size - 0.5
     x0, y0 = x.floor(), y.floor()
     fx, fy = x - x0, y - y0
     mask = size - 1
@@ -136,7 +135,7 @@ def _bilinear(
     ):
         packed = atlas.packed[offset + row * size + column]
         for channel in range(3):
-            rgb[channel] = rgb[channel] + weight * ((packed >> (8 * channel)) & 255).float()
+            rgb[channel] = rgb[channel] + weight * ((packed >> (8 * channel)) & 255)
     return rgb[0] / 255, rgb[1] / 255, rgb[2] / 255
 
 
@@ -180,56 +179,60 @@ def _lit_share(tiles: Tiles, position: Components, normal: Components, t: Tensor
     return torch.where(shadow < 0.9999, 0.0, cosine.clamp(min=0.0))
 
 
+def _surface_frame(
+    tiles: Tiles, direction: Components, t: Tensor, index: Tensor
+) -> tuple[Components, Components, Components]:
+    """Where a ray hits a shape, in metres along the shape's axes; its normal there and in the world.
+
+    The normal along the shape's axes is not normalised.
+    """
+    maps = [_pick3(tiles.local_from_world[:, :, row], index) for row in range(3)]
+    x, y, z = (
+        _dot(maps[row], direction) * t + _pick(tiles.local_center[..., row], index)
+        for row in range(3)
+    )
+    nx, ny, nz = _local_normal((x, y, z), index)
+    world = [maps[0][k] * nx + maps[1][k] * ny + maps[2][k] * nz for k in range(3)]
+    hx, hy, hz = _pick3(tiles.half_size, index)
+    normal = _unit((world[0], world[1], world[2]))
+    return (x * hx, y * hy, z * hz), (nx / hx, ny / hy, nz / hz), normal
+
+
 def render_tiles(
     tiles: Tiles,
     x: Float[Tensor, "tiles rays"],
     y: Float[Tensor, "tiles rays"],
     atlas: TextureAtlas,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Linear RGB [tiles, 3, rays], z-depth and whether a surface was hit [tiles, rays].
+) -> tuple[Float[Tensor, "tiles 3 rays"], Float[Tensor, "tiles rays"], Bool[Tensor, "tiles rays"]]:
+    """Linear RGB, z-depth (0 on sky) and whether a surface was hit.
 
     ``x, y`` are the rays' directions in the camera, (pixel - principal point) / focal length; with
     camera z of 1 the ray's parameter is the z-depth.
     """
     direction = rotate(tiles.world_from_cam[:, None], (x, y, torch.ones_like(x)))
+    dx, dy, dz = direction
     t, index = trace(tiles.local_center, tiles.local_from_world, direction)
-    m = [_pick3(tiles.local_from_world[:, :, row], index) for row in range(3)]
-    local = [
-        _dot(m[row], direction) * t + _pick(tiles.local_center[..., row], index) for row in range(3)
-    ]
-    shape_normal = _local_normal((local[0], local[1], local[2]), index)
-    world_normal = [sum(m[row][k] * shape_normal[row] for row in range(3)) for k in range(3)]
-    normal = _unit((world_normal[0], world_normal[1], world_normal[2]))
-    center = [tiles.center[:, k, None] for k in range(3)]
-    position = [c + t * d for c, d in zip(center, direction, strict=True)]
+    metric, facing, normal = _surface_frame(tiles, direction, t, index)
 
-    half = _pick3(tiles.half_size, index)
-    inside = index == ROOM
-    metric = [p * h for p, h in zip(local, half, strict=True)]
-    facing = [n / h for n, h in zip(shape_normal, half, strict=True)]
-    _, _, face = _surface_uv((metric[0], metric[1], metric[2]), (facing[0], facing[1], facing[2]))
     # A wall's inward normal points away from its face: face -x of the room has normal +x.
-    material = torch.where(inside, ROOM + (face ^ 1), index)
-    sky = inside & (_pick(tiles.sky_faces, face ^ 1) > 0.5)
-    largest = torch.maximum(
-        torch.maximum(direction[0].abs(), direction[1].abs()), direction[2].abs()
+    face = _surface_uv(metric, facing)[2] ^ 1
+    material = torch.where(index == ROOM, ROOM + face, index)
+    sky = (index == ROOM) & (_pick(tiles.sky_faces, face) > 0.5)
+    # The sky is a texture on a cube that moves with the camera.
+    hang = _SKY_DISTANCE / torch.maximum(torch.maximum(dx.abs(), dy.abs()), dz.abs())
+    u, v, _ = _surface_uv(
+        _where(sky, (dx * hang, dy * hang, dz * hang), metric), _where(sky, (-dx, -dy, -dz), facing)
     )
-    hang = _SKY_DISTANCE / largest
-    at = [torch.where(sky, d * hang, p) for d, p in zip(direction, metric, strict=True)]
-    toward = [torch.where(sky, -d, n) for d, n in zip(direction, facing, strict=True)]
-    u, v, _ = _surface_uv((at[0], at[1], at[2]), (toward[0], toward[1], toward[2]))
+    # Between the footprint's short side and its long one, which grows with slanted incidence.
+    cosine = _dot(normal, _unit(direction)).abs().clamp(min=0.08)
+    distance = torch.where(sky, _SKY_DISTANCE, t * torch.rsqrt(cosine))
+    color = _surface_color(tiles, atlas, material, u, v, tiles.pixel_angle[:, None] * distance)
 
-    length = torch.sqrt(_dot(direction, direction))
-    incidence = (_dot(normal, direction).abs() / length).clamp(min=0.08)
-    spread = tiles.pixel_angle[:, None] * torch.where(
-        sky, _SKY_DISTANCE, t * torch.rsqrt(incidence)
-    )
-    color = _surface_color(tiles, atlas, material, u, v, spread)
-    lit = _lit_share(tiles, (position[0], position[1], position[2]), normal, t)
-    shade = 0.75 + 0.25 * normal[2]
-    out = []
+    px, py, pz = (tiles.center[:, k, None] + t * direction[k] for k in range(3))
+    lit = _lit_share(tiles, (px, py, pz), normal, t)
+    rgb = []
     for k in range(3):
-        light = tiles.ambient[:, k, None] * shade + tiles.light_color[:, k, None] * lit
-        glow = tiles.ambient[:, k, None] + 0.5 * tiles.light_color[:, k, None]
-        out.append(color[k] * torch.where(sky, glow, light))
-    return torch.stack(out, 1), torch.where(sky, 0.0, t), ~sky
+        ambient, lamp = tiles.ambient[:, k, None], tiles.light_color[:, k, None]
+        light = ambient * (0.75 + 0.25 * normal[2]) + lamp * lit
+        rgb.append(color[k] * torch.where(sky, ambient + 0.5 * lamp, light))
+    return torch.stack(rgb, 1), torch.where(sky, 0.0, t), ~sky

@@ -1,33 +1,25 @@
 """An endless, deterministic stream of synthetic multi-view samples."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.datasets.sample import MultiViewSample
 from glance3d.datasets.synthetic.degrade import photograph
 from glance3d.datasets.synthetic.draws import Draws
-from glance3d.datasets.synthetic.scenes import DRAWS_PER_SCENE, Scenes, draw_scenes
-from glance3d.datasets.synthetic.shading import Tiles, render_tiles
-from glance3d.datasets.synthetic.textures import TextureAtlas, atlas_from_images, build_atlas
+from glance3d.datasets.synthetic.render import Renderer
+from glance3d.datasets.synthetic.scenes import DRAWS_PER_SCENE, draw_scenes
+from glance3d.datasets.synthetic.textures import NUM_SKIES, atlas_from_images, build_atlas
 from glance3d.datasets.synthetic.tracks import make_tracks
-from glance3d.datasets.synthetic.trajectories import (
-    draw_cameras,
-    draw_intrinsics,
-    origins_in_shapes,
-)
+from glance3d.datasets.synthetic.trajectories import draw_cameras, draw_intrinsics
 from glance3d.errors import ConfigError, InputError
-from glance3d.geometry.cameras import pixel_grid
-from glance3d.geometry.transforms import invert
 
 #: Every split draws its seeds from its own branch, so that no two share a scene or a texture.
 SPLITS = {"train": 0, "validation": 1, "test": 2}
-
-_TILE_RAYS = 1024
 
 
 @dataclass(frozen=True)
@@ -59,16 +51,32 @@ class SyntheticConfig:
             raise ConfigError(
                 f"images_per_batch {self.images_per_batch} must hold a scene of {high} views"
             )
-        if self.max_pixels < 4 * self.size_multiple**2:
-            raise ConfigError(
-                f"max_pixels {self.max_pixels} is less than a few cells of {self.size_multiple} pixels"
-            )
         if not 0 < self.aspect_ratio[0] <= self.aspect_ratio[1]:
             raise ConfigError(f"aspect_ratio {self.aspect_ratio} must be a range above 0")
         if not 5 <= self.fov_degrees[0] <= self.fov_degrees[1] <= 130:
             raise ConfigError(f"fov_degrees {self.fov_degrees} must be a range within 5 to 130")
         if not 1 <= self.num_queries <= 512:
             raise ConfigError(f"num_queries {self.num_queries} must be from 1 to 512")
+        if self.num_textures <= NUM_SKIES:
+            raise ConfigError(f"num_textures {self.num_textures} must be above {NUM_SKIES}")
+        if self.texture_size < 64 or self.texture_size & (self.texture_size - 1):
+            raise ConfigError(f"texture_size {self.texture_size} must be a power of two from 64")
+        if not self.image_sizes():
+            raise ConfigError(
+                f"no image of at most {self.max_pixels} pixels with sides that are multiples of "
+                f"{self.size_multiple} has an aspect_ratio within {self.aspect_ratio}"
+            )
+
+    def image_sizes(self) -> list[tuple[int, int]]:
+        """Every (height, width) that may be drawn: within bounds, at most a quarter smaller."""
+        cell, most = self.size_multiple, self.max_pixels // self.size_multiple**2
+        low, high = self.aspect_ratio[0] * (1 - 1e-6), self.aspect_ratio[1] * (1 + 1e-6)
+        return [
+            (rows * cell, columns * cell)
+            for columns in range(1, most + 1)
+            for rows in range(1, most // columns + 1)
+            if rows * columns >= 0.75 * most and low <= columns / rows <= high
+        ]
 
 
 class SyntheticScenes:
@@ -77,7 +85,7 @@ class SyntheticScenes:
     ``batch(index)`` is a pure function on a given kind of device, so that training resumes where it
     stopped and workers share the stream by taking every n-th index. ``textures``, bytes of shape
     (count, size, size, 3), replaces the procedural ones. ``compiled`` fuses the ray caster with
-    ``torch.compile`` (half a minute once; the same pictures to rounding).
+    ``torch.compile``: half a minute once, then the same pictures to rounding, twice as fast.
     """
 
     def __init__(
@@ -95,14 +103,12 @@ class SyntheticScenes:
         self.config = config or SyntheticConfig()
         self.seed, self.split, self.device = seed, split, torch.device(device)
         texture_seed = self._seeds(-1)[0]
-        atlas = (
-            build_atlas(texture_seed, self.config.num_textures, self.config.texture_size)
-            if textures is None
-            else atlas_from_images(textures, texture_seed)
-        )
-        self.atlas: TextureAtlas = atlas.to(self.device)
-        self._render = torch.compile(render_tiles, dynamic=False) if compiled else render_tiles
-        self._tiles_at_once = 64 if self.device.type == "cpu" else 2048
+        if textures is None:
+            atlas = build_atlas(texture_seed, self.config.num_textures, self.config.texture_size)
+        else:
+            atlas = atlas_from_images(textures, texture_seed)
+        self._num_textures = atlas.num_textures
+        self._render = Renderer(atlas, self.device, compiled)
 
     def __iter__(self) -> Iterator[MultiViewSample]:
         """All batches from the first one, without end."""
@@ -114,96 +120,42 @@ class SyntheticScenes:
             yield self.batch(start)
             start += step
 
-    def _seeds(self, index: int) -> list[int]:
-        key = (SPLITS[self.split], index + 1)
-        state = np.random.SeedSequence(self.seed, spawn_key=key).generate_state(3, np.uint64)
-        return [int(word >> np.uint64(1)) for word in state]
-
     def shape(self, index: int) -> tuple[int, int, int, int]:
         """Number of scenes, number of views, height and width of a batch."""
         config, rng = self.config, np.random.default_rng(self._seeds(index)[0])
         views = int(rng.integers(config.num_views[0], config.num_views[1] + 1))
-        aspect = float(np.exp(rng.uniform(*np.log(config.aspect_ratio))))
-        cell = config.size_multiple
-        width = max(1, round((config.max_pixels * aspect) ** 0.5 / cell)) * cell
-        height = max(1, int(config.max_pixels / width / cell)) * cell
+        wanted = rng.uniform(*np.log(config.aspect_ratio))
+
+        def misfit(size: tuple[int, int]) -> float:
+            small = 1 - size[0] * size[1] / config.max_pixels
+            return abs(math.log(size[1] / size[0]) - wanted) + 0.5 * small
+
+        height, width = min(config.image_sizes(), key=misfit)
         return config.images_per_batch // views, views, height, width
 
     @torch.no_grad()
     def batch(self, index: int) -> MultiViewSample:
         """Batch number ``index``, from 0."""
-        scenes_count, views, height, width = self.shape(index)
+        if index < 0:
+            raise InputError(f"batch {index} was asked for; batches count from 0")
+        num_scenes, num_views, *size = self.shape(index)
+        height, width = size
         _, draw_seed, noise_seed = self._seeds(index)
-        draws = Draws(draw_seed, scenes_count, DRAWS_PER_SCENE, self.device)
-        scenes, layout = draw_scenes(draws, self.atlas.num_textures)
-        intrinsics = draw_intrinsics(draws, views, height, width, self.config.fov_degrees)
+        draws = Draws(draw_seed, num_scenes, DRAWS_PER_SCENE, self.device)
+        scenes, layout = draw_scenes(draws, self._num_textures)
+        intrinsics = draw_intrinsics(draws, num_views, height, width, self.config.fov_degrees)
         cameras = draw_cameras(draws, scenes, layout, intrinsics, (height, width))
-        linear, depth, valid = self._render_views(scenes, cameras, intrinsics, height, width)
-        images = photograph(draws, linear, valid, noise_seed)
-        queries, tracks, seen = make_tracks(
+        linear, depth, valid = self._render(scenes, cameras, intrinsics, (height, width))
+        images = photograph(draws, linear, noise_seed)
+        queries, tracks, visibility = make_tracks(
             draws, scenes, images[:, 0], valid[:, 0], cameras, intrinsics, self.config.num_queries
         )
-        return MultiViewSample(images, cameras, intrinsics, depth, valid, queries, tracks, seen)
-
-    def _render_views(
-        self,
-        scenes: Scenes,
-        cameras: Float[Tensor, "scenes views 3 4"],
-        intrinsics: Float[Tensor, "scenes views 3 3"],
-        height: int,
-        width: int,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Linear RGB, depth and validity of every view.
-
-        Rays are cut into tiles of one camera each and rendered a fixed number of tiles at a time: the
-        compiled kernel sees one shape whatever the images' size.
-        """
-        batch, views = cameras.shape[:2]
-        per_view = -(-height * width // _TILE_RAYS)
-        padded = per_view * _TILE_RAYS
-        pixels = pixel_grid(height, width, device=self.device).flatten(0, 1)
-        pixels = torch.cat([pixels, pixels[-1:].expand(padded - len(pixels), 2)])
-        world_from_cam = invert(cameras.flatten(0, 1))
-        scene_of_view = torch.arange(batch, device=self.device).repeat_interleave(views)
-        shapes = scenes.local_from_world[scene_of_view]
-        focal = intrinsics.flatten(0, 1)[:, 0, 0]
-        by_view = Tiles(
-            world_from_cam=world_from_cam[..., :3],
-            center=world_from_cam[..., 3],
-            pixel_angle=1 / focal,
-            local_center=origins_in_shapes(shapes, world_from_cam[..., 3]),
-            local_light=origins_in_shapes(shapes, scenes.light[scene_of_view]),
-            local_from_world=shapes[..., :3],
-            half_size=scenes.half_size[scene_of_view],
-            materials=scenes.materials[scene_of_view],
-            sky_faces=scenes.sky_faces[scene_of_view],
-            light=scenes.light[scene_of_view],
-            light_color=scenes.light_color[scene_of_view],
-            ambient=scenes.ambient[scene_of_view],
+        return MultiViewSample(
+            images, cameras, intrinsics, depth, valid, queries, tracks, visibility
         )
-        middle = pixels.new_tensor([width / 2, height / 2])
-        tiles_of_pixels = (pixels - middle).reshape(per_view, _TILE_RAYS, 2)
-        total = batch * views * per_view
-        rgb = linear_out = torch.empty(total, 3, _TILE_RAYS, device=self.device)
-        depth = torch.empty(total, _TILE_RAYS, device=self.device)
-        valid = torch.empty(total, _TILE_RAYS, dtype=torch.bool, device=self.device)
-        for start in range(0, total, self._tiles_at_once):
-            number = torch.arange(start, start + self._tiles_at_once, device=self.device)
-            view = (number.clamp(max=total - 1)) // per_view
-            tiles = Tiles(*(part[view] for part in by_view))
-            xy = tiles_of_pixels[number % per_view] / focal[view][:, None, None]
-            color, z, solid = self._render(
-                tiles, xy[..., 0].contiguous(), xy[..., 1].contiguous(), self.atlas
-            )
-            count = min(self._tiles_at_once, total - start)
-            rgb[start : start + count] = color[:count]
-            depth[start : start + count] = z[:count]
-            valid[start : start + count] = solid[:count]
-        color = linear_out.unflatten(0, (batch, views, per_view)).transpose(2, 3)
-        keep = height * width
 
-        def image(flat: Tensor) -> Tensor:
-            return flat.reshape(batch, views, padded)[..., :keep].unflatten(-1, (height, width))
-
-        color = color.reshape(batch, views, 3, padded)[..., :keep].unflatten(-1, (height, width))
-        return color, image(depth), image(valid)
+    def _seeds(self, index: int) -> list[int]:
+        """Independent seeds for a batch's shape, draws and noise; index -1 is the textures'."""
+        key = (SPLITS[self.split], index + 1)
+        state = np.random.SeedSequence(self.seed, spawn_key=key).generate_state(3, np.uint64)
+        return [int(word >> np.uint64(1)) for word in state]

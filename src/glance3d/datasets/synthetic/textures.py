@@ -1,4 +1,4 @@
-"""The texture atlas: every surface's picture, with its mip levels, packed for one look-up a texel."""
+"""The texture atlas: every surface's picture with its mip levels, packed into one tensor."""
 
 from typing import NamedTuple
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from glance3d.datasets.synthetic.draws import Draws
 from glance3d.datasets.synthetic.scenes import Scenes
-from glance3d.datasets.synthetic.trajectories import cast, seen_by
+from glance3d.datasets.synthetic.visibility import cast, seen_by
 
 #: How many random pixels compete for each query.
 _CONTEST = 4

@@ -1,11 +1,9 @@
 """Cameras for a scene: orbits, walks and looks about, with a stated overlap between views.
 
 Several candidate trajectories are drawn a scene, each with a smaller movement than the last. A few
-probe rays a camera then measure what the views share, how close the nearest surface is and whether a
-camera stands inside something; the candidate nearest to the wanted overlap is kept.
+probe rays a camera then measure what the views share, how close the nearest surface is and whether
+a camera stands inside something; the candidate nearest to the wanted overlap is kept.
 """
-
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,28 +11,15 @@ from torch import Tensor
 
 from glance3d.datasets.synthetic.draws import Draws
 from glance3d.datasets.synthetic.layouts import Layout
-from glance3d.datasets.synthetic.raycast import (
-    NUM_PRIMITIVES,
-    ROOM,
-    closest_primitive,
-    rotate,
-    trace,
-)
-from glance3d.datasets.synthetic.scenes import Scenes
-from glance3d.geometry.cameras import camera_centers, project_points
-from glance3d.geometry.transforms import invert
+from glance3d.datasets.synthetic.raycast import NUM_PRIMITIVES, ROOM
+from glance3d.datasets.synthetic.scenes import FLOOR_FACE, Scenes
+from glance3d.datasets.synthetic.visibility import cast, seen_by
+from glance3d.geometry.cameras import camera_centers
 
-NUM_CANDIDATES = 7
+NUM_CANDIDATES = 8
 #: Each candidate moves this much less than the one before it.
 _SHRINK = 0.62
 _PROBES = 8
-
-
-class Rig(NamedTuple):
-    """Cameras of a batch of scenes; intrinsics are those of every view."""
-
-    cam_from_world: Float[Tensor, "scenes views 3 4"]
-    intrinsics: Float[Tensor, "scenes views 3 3"]
 
 
 def look_at(
@@ -82,7 +67,7 @@ def _candidates(draws: Draws, layout: Layout, half_angle: Tensor, num_views: int
     """Candidate cameras [scenes, candidates, views, 3, 4], the largest movements first."""
     k, v = NUM_CANDIDATES, num_views
     steps = _SHRINK ** torch.arange(k, device=half_angle.device)
-    size = draws.uniform(0.6, 1.3, 1) * steps
+    size = draws.uniform(0.9, 1.7, 1) * steps
     size = size[..., None]
     # Views in order along the path, or in any order.
     place = 2 * (torch.arange(v, device=size.device) + 0.5 * draws.uniform(0, 1, v)) / v - 1
@@ -146,56 +131,6 @@ def _keep_inside(eye: Tensor, layout: Layout) -> Tensor:
     return torch.cat([flat, high[..., None]], -1)
 
 
-def origins_in_shapes(
-    local_from_world: Float[Tensor, "tiles shapes 3 4"], origin: Float[Tensor, "tiles 3"]
-) -> Float[Tensor, "tiles shapes 3"]:
-    """A point in every shape's own frame."""
-    return (local_from_world[..., :3] @ origin[:, None, :, None])[..., 0] + local_from_world[..., 3]
-
-
-def cast(
-    local_from_world: Float[Tensor, "tiles shapes 3 4"],
-    cam_from_world: Float[Tensor, "tiles 3 4"],
-    intrinsics: Float[Tensor, "tiles 3 3"],
-    pixels: Float[Tensor, "tiles rays 2"],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """World points, z-depth and shape number behind pixels of centred cameras."""
-    focal = intrinsics[:, None, 0, 0, None]
-    xy = (pixels - intrinsics[:, None, :2, 2]) / focal
-    world_from_cam = invert(cam_from_world)
-    rotation, center = world_from_cam[..., :3], world_from_cam[..., 3]
-    direction = rotate(rotation[:, None], (xy[..., 0], xy[..., 1], torch.ones_like(xy[..., 0])))
-    depth, index = trace(
-        origins_in_shapes(local_from_world, center), local_from_world[..., :3], direction
-    )
-    points = center[:, None] + depth[..., None] * torch.stack(direction, -1)
-    return points, depth, index
-
-
-def seen_by(
-    local_from_world: Float[Tensor, "tiles shapes 3 4"],
-    cam_from_world: Float[Tensor, "tiles 3 4"],
-    intrinsics: Float[Tensor, "tiles 3 3"],
-    size: tuple[int, int],
-    points: Float[Tensor, "tiles points 3"],
-) -> tuple[Float[Tensor, "tiles points 2"], Tensor]:
-    """Pixels of world points, and whether they are in the image with nothing before them."""
-    height, width = size
-    pixels, depth = project_points(points, cam_from_world, intrinsics)
-    bounds = pixels.new_tensor([width, height])
-    inside = ((pixels >= 0) & (pixels < bounds)).all(-1) & (depth > 1e-3)
-    center = camera_centers(cam_from_world)
-    direction = (points - center[:, None]).unbind(-1)
-    local = origins_in_shapes(local_from_world, center)
-    blocked, _ = closest_primitive(
-        local[:, :ROOM],
-        local_from_world[:, :ROOM, :, :3],
-        (direction[0], direction[1], direction[2]),
-        0.0,
-    )
-    return pixels, inside & (blocked > 0.999)
-
-
 def _probe_pixels(height: int, width: int, device: torch.device) -> Float[Tensor, "probes 2"]:
     axis = (torch.arange(_PROBES, device=device) + 0.5) / _PROBES
     y, x = torch.meshgrid(axis * height, axis * width, indexing="ij")
@@ -205,7 +140,7 @@ def _probe_pixels(height: int, width: int, device: torch.device) -> Float[Tensor
 def _measure(
     scenes: Scenes, cameras: Tensor, intrinsics: Tensor, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Overlap of each later view with its best partner, nearest depth, sky share, depth spread.
+    """Overlap of each later view with its best partner, nearest depth, most sky, depth spread.
 
     The overlap is the share of a view's surface points that the first or the previous view sees.
     """
@@ -216,9 +151,11 @@ def _measure(
     points, depth, index = cast(
         shapes.flatten(0, 2), cameras.flatten(0, 2), lens.flatten(0, 2), pixels
     )
-    material_is_sky = (index == ROOM) & (scenes.sky_faces[:, :1] > 0.5).repeat_interleave(k * v, 0)
-    # The floor is the room's only face that is no sky in the open.
-    solid = ~material_is_sky | (points[..., 2] < 1e-2 + 1e-4 * depth)
+    # The sky's faces are all alike but for the floor, which may be solid.
+    on_floor = points[..., 2] < 1e-2 + 1e-4 * depth
+    sky = scenes.sky_faces.repeat_interleave(k * v, 0)
+    is_sky = torch.where(on_floor, sky[:, FLOOR_FACE, None], sky[:, :1]) > 0.5
+    solid = (index != ROOM) | ~is_sky
     points, solid = points.unflatten(0, (b, k, v)), solid.unflatten(0, (b, k, v))
     overlaps = []
     for partner in (cameras[:, :, :1].expand(-1, -1, v - 1, -1, -1), cameras[:, :, :-1]):
@@ -238,7 +175,7 @@ def _measure(
     return (
         torch.maximum(*overlaps),
         depth.amin((-1, -2)),
-        1 - solid.float().mean((-1, -2)),
+        1 - solid.float().mean(-1).amin(-1),
         depth.clamp(max=1e3).log().std((-1, -2)),
     )
 
@@ -263,12 +200,12 @@ def draw_cameras(
     half_angle = torch.atan(max(height, width) / 2 / intrinsics[:, 0, 0, 0])
     cameras = _candidates(draws, layout, half_angle, intrinsics.shape[1])
     overlap, nearest, sky, spread = _measure(scenes, cameras, intrinsics, size)
-    wanted = draws.uniform(0.15, 0.95, 1)
+    wanted = draws.uniform(0.05, 0.7, 1)
     cost = (overlap.mean(-1) - wanted).abs()
-    cost = cost + 4 * (0.15 - overlap.amin(-1)).clamp(min=0)
+    cost = cost + 4 * (0.13 - overlap.amin(-1)).clamp(min=0)
     cost = cost + 3 * _inside_something(scenes, cameras)
     cost = cost + 2 * (0.12 - nearest / layout.extent[:, None]).clamp(min=0) / 0.12
-    cost = cost + 2 * (sky - 0.5).clamp(min=0) + (0.15 - spread).clamp(min=0) / 0.15
+    cost = cost + 2 * (sky - 0.7).clamp(min=0) + (0.15 - spread).clamp(min=0) / 0.15
     best = cost.argmin(1)
     return cameras.gather(1, best[:, None, None, None, None].expand(-1, 1, *cameras.shape[2:]))[
         :, 0
