@@ -2,14 +2,14 @@
 
 **Pose AUC at T degrees.** For every pair of views i < j the relative pose ``cam_j_from_cam_i`` is
 compared with the truth: the angle between the rotations, and the angle between the directions of
-the translations (0 to 180 degrees; an opposite direction is 180, not 0). The pair's error is the larger of
-the two. The AUC is the mean over k = 1 .. T of the share of pairs with an error below k degrees:
-the area under the recall curve in bins of one degree (VGGT, section 4.1). Nothing needs aligning,
-since relative poses know no world frame and directions no scale.
+the translations (0 to 180 degrees; an opposite direction is 180, not 0). The pair's error is the
+larger of the two. The AUC is the mean over k = 1 .. T of the share of pairs with an error below k
+degrees: the area under the recall curve in bins of one degree (VGGT, section 4.1). Nothing needs
+aligning, since relative poses know no world frame and directions no scale.
 
-**Depth.** One factor for the whole scene, the median of truth / prediction over all valid pixels of
-all views, is applied first: the network's scale is arbitrary, but it is one scale. ``AbsRel`` is the
-mean of |prediction - truth| / truth, ``delta < 1.25`` the share of pixels with
+**Depth.** One factor for the whole scene, the median of truth / prediction over all valid pixels
+of all views, is applied first: the network's scale is arbitrary, but it is one scale. ``AbsRel`` is
+the mean of |prediction - truth| / truth, ``delta < 1.25`` the share of pixels with
 max(prediction / truth, truth / prediction) below 1.25.
 """
 
@@ -101,7 +101,9 @@ class DepthErrors:
     num_pixels: int
 
 
-def depth_errors(predicted: Float[Tensor, "*pixels"], truth: Float[Tensor, "*pixels"]) -> DepthErrors:
+def depth_errors(
+    predicted: Float[Tensor, "*pixels"], truth: Float[Tensor, "*pixels"]
+) -> DepthErrors:
     """Compare depth where both are positive and finite (0 is unknown); NaN where nothing is."""
     valid = (truth > 0) & (predicted > 0) & truth.isfinite() & predicted.isfinite()
     if not valid.any():
@@ -111,7 +113,9 @@ def depth_errors(predicted: Float[Tensor, "*pixels"], truth: Float[Tensor, "*pix
     ratio = predicted / truth
     return DepthErrors(
         depth_absrel_scale_aligned=float((ratio - 1).abs().mean()),
-        depth_delta_125_scale_aligned=float((torch.maximum(ratio, 1 / ratio) < 1.25).double().mean()),
+        depth_delta_125_scale_aligned=float(
+            (torch.maximum(ratio, 1 / ratio) < 1.25).double().mean()
+        ),
         num_pixels=int(valid.sum()),
     )
 

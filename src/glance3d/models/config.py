@@ -200,7 +200,7 @@ def glance_small() -> ModelConfig:
         patch_size=16,
         embed_dim=192,
         patch_embed=StemEmbedConfig(base_channels=24),
-        aggregator=AggregatorConfig(depth=6, num_heads=6, init_values=0.1),
+        aggregator=AggregatorConfig(depth=6, num_heads=3, init_values=0.1),
         camera=CameraHeadConfig(trunk_depth=2, num_heads=6, init_values=0.1),
         depth=dense,
         points=dense,

@@ -3,7 +3,6 @@
 import signal
 import threading
 from types import FrameType
-from typing import Self
 
 
 class StopRequest:
@@ -19,7 +18,7 @@ class StopRequest:
     def __bool__(self) -> bool:
         return self.requested
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._on_signal)

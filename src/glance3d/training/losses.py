@@ -1,7 +1,7 @@
 """What training minimises: cameras, depth, points, tracks, and matching.
 
-The sum is the paper's (VGGT, section 3.4), ``camera + depth + points + 0.05 track``, and one term of
-our own: a contrastive loss between the track head's feature maps at corresponding pixels, without
+The sum is the paper's (VGGT, section 3.4), ``camera + depth + points + 0.05 track``, and one term
+of our own: a contrastive loss between the track head's features at corresponding pixels, without
 which a small network learns where the floor is and little else. Every loss is computed in float32
 whatever the network ran in, and is finite and differentiable where nothing is valid.
 """
@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import ConfigError
-from glance3d.models.heads.correlation import sample_bilinear
 
 Losses = dict[str, Tensor]  # named scalars
 
@@ -57,7 +56,7 @@ def camera_loss(
     target = _nearest_quaternion_sign(prediction[-1].detach(), target.float())
     error = F.smooth_l1_loss(prediction, target.expand_as(prediction), reduction="none", beta=beta)
     weights = _iteration_weights(len(prediction), discount, prediction)
-    per_number = torch.einsum("i,ibvk->bvk", weights, error)
+    per_number = (weights[:, None, None, None] * error).sum(0)
     parts = {
         "camera_translation": per_number[..., :3].mean(),
         "camera_rotation": per_number[..., 3:7].mean(),
@@ -164,7 +163,7 @@ def track_loss(
         error = torch.where(visibility[..., None], predicted - target, 0.0).abs().sum(-1)
         weights = _iteration_weights(len(predicted), discount, predicted)
         seen = visibility[:, 1:]
-        position = _masked_mean(torch.einsum("i,ibvn->bvn", weights, error)[:, 1:], seen)
+        position = _masked_mean((weights[:, None, None, None] * error).sum(0)[:, 1:], seen)
         truth = visibility.float()
         visible = F.binary_cross_entropy(_probability(visibility_predicted), truth)
         close = truth * (error[-1].detach() < confident_within)
@@ -182,25 +181,20 @@ def _probability(values: Tensor) -> Tensor:
 
 
 def matching_loss(
-    features: Float[Tensor, "batch views channels map_height map_width"],
-    tracks: Float[Tensor, "batch views queries 2"],
+    descriptors: Float[Tensor, "batch views queries channels"],
     visibility: Bool[Tensor, "batch views queries"],
-    pixels_per_cell: float = 2.0,
     temperature: float = 0.07,
 ) -> Losses:
-    """InfoNCE in both directions between features of the same point in every pair of views.
+    """InfoNCE in both directions between descriptors of the same points in every pair of views.
 
     Each point must find itself among the other points visible in both views, by cosine
-    similarity. ``features`` are read as the tracker reads them: a pixel coordinate divided by
-    ``pixels_per_cell`` indexes the map's cells. ``matching_top1`` is how often the nearest feature
-    was the right one.
+    similarity. ``matching_top1`` is how often the nearest descriptor was the right one.
     """
-    cells = torch.nan_to_num(tracks.float() / pixels_per_cell).flatten(0, 1)
-    sampled = sample_bilinear(features.float().flatten(0, 1), cells, padding="border")
-    sampled = F.normalize(sampled, dim=-1).unflatten(0, tracks.shape[:2])
-    first, second = torch.triu_indices(sampled.shape[1], sampled.shape[1], offset=1)
+    descriptors = F.normalize(descriptors.float(), dim=-1)
+    num_views = descriptors.shape[1]
+    first, second = torch.triu_indices(num_views, num_views, offset=1)
     both = visibility[:, first] & visibility[:, second]
-    logits = sampled[:, first] @ sampled[:, second].transpose(-1, -2) / temperature
+    logits = descriptors[:, first] @ descriptors[:, second].transpose(-1, -2) / temperature
     # A finite floor, since rows of minus infinities (nothing visible) would have no softmax.
     candidates = both[..., None, :] & both[..., :, None]
     logits = torch.where(candidates, logits, -1e4)

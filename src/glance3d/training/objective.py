@@ -1,13 +1,13 @@
 """From a batch of scenes to the number that is minimised."""
 
 import torch
-from torch import Tensor
 
 from glance3d.datasets import MultiViewSample
 from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import Output
+from glance3d.models.heads.correlation import sample_bilinear
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses import (
     Losses,
@@ -27,12 +27,11 @@ def compute_losses(model: VGGT, sample: MultiViewSample, config: TrainConfig) ->
     """All losses of a batch, and their weighted sum as ``loss``.
 
     The aggregator runs once, over all views, and every head that has a weight reads its tokens:
-    some heads read some of them only (see :class:`TrainConfig`). Losses themselves are computed in float32.
+    some heads read some of them only (see :class:`TrainConfig`). Losses themselves are computed in
+    float32.
     """
     weights = config.losses
-    targets = normalise_scenes(
-        sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid
-    )
+    targets = normalise_scenes(sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid)
     device = sample.images.device.type
     with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16"):
         tokens = model.aggregator(sample.images, _layers_needed(model, weights))
@@ -109,9 +108,12 @@ def _tracks_and_matching(
     tracks = sample.tracks - _NETWORK_PIXEL_ORIGIN
     losses: Losses = {}
     if weights.matching > 0:
-        normed = head.tracker.map_norm(maps.movedim(2, -1)).movedim(-1, 2)
         with torch.autocast(sample.images.device.type, enabled=False):
-            losses |= matching_loss(normed, tracks, sample.visibility)
+            cells = torch.nan_to_num(tracks.flatten(0, 1)) / 2  # the maps' resolution is half
+            features = sample_bilinear(maps.flatten(0, 1), cells, padding="border")
+            # The tracker norms whole maps; norming what was sampled is nearly the same, and cheap.
+            descriptors = head.tracker.map_norm(features).unflatten(0, tracks.shape[:2])
+            losses |= matching_loss(descriptors, sample.visibility)
     if weights.track > 0:
         scenes, count = slice(config.track_scenes), config.track_queries
         queries = sample.query_points[scenes, :count] - _NETWORK_PIXEL_ORIGIN

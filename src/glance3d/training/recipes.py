@@ -8,6 +8,10 @@ from glance3d.models import config as models
 from glance3d.training.config import OptimiserConfig, TrainConfig
 from glance3d.training.losses import LossWeights
 
+# The points head is a spare (points come from depth and cameras); matching is what a small network
+# learns first, and what cameras are learned from.
+_SMALL_LOSSES = LossWeights(camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.5)
+
 
 def small_cpu() -> TrainConfig:
     """``glance-small`` on a processor with two cores: hours, one drawing scenes and one learning.
@@ -17,10 +21,10 @@ def small_cpu() -> TrainConfig:
     return TrainConfig(
         recipe="small-cpu",
         model=models.glance_small(),
-        data=SyntheticConfig(images_per_batch=64),
-        losses=LossWeights(camera=2.0, depth=1.0, points=0.5, track=0.2, matching=0.3),
+        data=SyntheticConfig(images_per_batch=32),
+        losses=_SMALL_LOSSES,
         optimiser=OptimiserConfig(
-            peak_lr=6e-4, warmup_samples=3_000, cooldown=0.5, average_decay=0.998
+            peak_lr=5e-4, warmup_samples=3_000, cooldown=0.5, average_decay=0.998
         ),
         total_samples=200_000,
         num_data_workers=1,
@@ -35,7 +39,7 @@ def small_h200() -> TrainConfig:
         recipe="small-h200",
         model=models.glance_small(),
         data=SyntheticConfig(images_per_batch=768),
-        losses=LossWeights(camera=2.0, depth=1.0, points=0.5, track=0.2, matching=0.3),
+        losses=_SMALL_LOSSES,
         optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=20_000, cooldown=0.5),
         total_samples=3_000_000,
         device="cuda",

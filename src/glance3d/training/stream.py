@@ -7,9 +7,12 @@ therefore sees exactly what an uninterrupted one would have seen, however many w
 import dataclasses
 import queue
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from types import TracebackType
-from typing import Protocol, Self
 
 import torch
 from torch import multiprocessing
@@ -21,18 +24,7 @@ DrawBatch = Callable[[int], MultiViewSample]  # the batch of that number
 BuildDraw = Callable[[], DrawBatch]  # made in the process that draws; must be picklable
 
 _BATCHES_AHEAD = 3
-
-
-class BatchStream(Protocol):
-    """Batches in order, as a context that owns what draws them."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exception: object) -> None: ...
-
-    def next_batch(self) -> MultiViewSample:
-        """The next one."""
-        ...
+_SECONDS_TO_STOP = 10
 
 
 class InlineStream:
@@ -42,7 +34,7 @@ class InlineStream:
         self._draw = build_draw()
         self._index = first_index
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "InlineStream":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -56,7 +48,7 @@ class InlineStream:
 
 
 class WorkerStream:
-    """Worker processes of one thread each draw ahead; worker w draws batches w, w + n, w + 2n ..."""
+    """Processes of one thread each draw ahead; worker w of n draws batches w, w + n, w + 2n ..."""
 
     def __init__(self, build_draw: BuildDraw, first_index: int, num_workers: int) -> None:
         self._build_draw = build_draw
@@ -64,7 +56,7 @@ class WorkerStream:
         self._num_workers = num_workers
         self._turn = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "WorkerStream":
         context = multiprocessing.get_context("spawn")
         self._queues = [context.Queue(_BATCHES_AHEAD) for _ in range(self._num_workers)]
         self._stop = context.Event()
@@ -94,13 +86,13 @@ class WorkerStream:
     ) -> None:
         """Stop the workers; batches drawn ahead are dropped, and drawn again on resume."""
         self._stop.set()
-        for batches in self._queues:
-            batches.cancel_join_thread()
-        for worker in self._workers:
-            worker.join(timeout=0.5)
-            if worker.is_alive():
-                worker.terminate()
-                worker.join()
+        deadline = time.monotonic() + _SECONDS_TO_STOP
+        for worker, batches in zip(self._workers, self._queues, strict=True):
+            while worker.is_alive() and time.monotonic() < deadline:
+                _drop_waiting(batches)  # a worker that waits to put cannot see that it should stop
+                worker.join(timeout=0.05)
+            worker.terminate()
+            worker.join()
 
     def next_batch(self) -> MultiViewSample:
         """Wait for the next batch."""
@@ -125,8 +117,8 @@ def _draw_forever(
     build_draw: BuildDraw,
     first_index: int,
     stride: int,
-    batches: "multiprocessing.Queue[object]",
-    stop: "multiprocessing.Event",
+    batches: Queue,
+    stop: Event,
 ) -> None:
     """What a worker does. An interrupt from the keyboard is left to the trainer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -141,8 +133,17 @@ def _draw_forever(
         batches.put(f"{type(error).__name__}: {error}")
 
 
+def _drop_waiting(batches: Queue) -> None:
+    with suppress(queue.Empty):
+        while True:
+            batches.get_nowait()
+
+
 def _fields(sample: MultiViewSample) -> dict[str, object]:
     return {field.name: getattr(sample, field.name) for field in dataclasses.fields(sample)}
+
+
+BatchStream = InlineStream | WorkerStream
 
 
 def build_stream(build_draw: BuildDraw, first_index: int, num_workers: int) -> BatchStream:

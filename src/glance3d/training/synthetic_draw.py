@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -26,7 +25,7 @@ class SyntheticDraw:
     compiled: bool = False
 
     @classmethod
-    def of(cls, config: TrainConfig, split: str) -> Self:
+    def of(cls, config: TrainConfig, split: str) -> "SyntheticDraw":
         """The scenes of a config; other splits than "train" keep procedural textures."""
         training = split == "train"
         return cls(

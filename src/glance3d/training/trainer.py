@@ -45,9 +45,9 @@ class Trainer:
     """A network, its optimiser, its average, and how far they are.
 
     ``out`` receives ``config.json``, ``log.jsonl``, ``curve.png``, ``checkpoint.pt`` and
-    ``weights.safetensors`` (the averaged weights). ``evaluate`` is called with the averaged network at every
-    validation, and what it returns is logged. ``build_draw`` and ``build_validation_draw`` replace
-    the synthetic scenes.
+    ``weights.safetensors`` (the averaged weights). ``evaluate`` is called with the averaged network
+    at every validation, and what it returns is logged. ``build_draw`` and
+    ``build_validation_draw`` replace the synthetic scenes.
     """
 
     def __init__(
@@ -72,7 +72,9 @@ class Trainer:
         self.average = WeightAverage(self.model, config.optimiser.average_decay)
         self.optimiser = _build_optimiser(self.model, config)
         self._build_draw = build_draw or SyntheticDraw.of(config, "train")
-        self._build_validation_draw = build_validation_draw or SyntheticDraw.of(config, "validation")
+        self._build_validation_draw = build_validation_draw or SyntheticDraw.of(
+            config, "validation"
+        )
         self._spikes = SpikeDetector()
         self._skipped_in_a_row = 0
         self._validation: list | None = None
@@ -90,9 +92,7 @@ class Trainer:
                 f"the checkpoint holds the network {checkpoint.config['model']}, the config asks "
                 f"for {mine['model']}: resume with the same network, or start a new run"
             )
-        changed = {
-            key: value for key, value in mine.items() if checkpoint.config.get(key) != value
-        }
+        changed = {key: value for key, value in mine.items() if checkpoint.config.get(key) != value}
         self.model.load_state_dict(checkpoint.model)
         self.average.load_state_dict(checkpoint.average)
         self.optimiser.load_state_dict(checkpoint.optimiser)
@@ -103,9 +103,7 @@ class Trainer:
         """Train until the schedule ends, Ctrl-C, or ``max_steps`` more steps; always checkpoint."""
         self._write_config()
         last_step = math.inf if max_steps is None else self.progress.step + max_steps
-        stream = build_stream(
-            self._build_draw, self.progress.step, self.config.num_data_workers
-        )
+        stream = build_stream(self._build_draw, self.progress.step, self.config.num_data_workers)
         bar = tqdm(
             total=self.config.total_samples,
             initial=self.progress.samples,
@@ -121,7 +119,10 @@ class Trainer:
                     bar.update(self.progress.samples - before)
                     if self._crossed(self.config.validate_every_samples, before):
                         self.validate()
-                    if time.monotonic() - last_checkpoint > self.config.checkpoint_every_minutes * 60:
+                    if (
+                        time.monotonic() - last_checkpoint
+                        > self.config.checkpoint_every_minutes * 60
+                    ):
                         self.save()
                         last_checkpoint = time.monotonic()
             finally:

@@ -1,0 +1,34 @@
+"""What anyone could say without looking at the photos.
+
+The trivial baseline: every camera looks the same way (identity rotations), each stands one step to
+the right of the one before it, every field of view along the longer side is 55 degrees, and every
+pixel is at depth 1. A step to the right is how stereo pairs are taken and how people walk past a
+thing. A network whose numbers are not clearly better has learned nothing of use.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from glance3d.geometry.cameras import intrinsics_from_fov
+
+TRIVIAL_FOV_DEG = 55.0
+
+
+def trivial_cameras(num_views: int) -> Float[Tensor, "views 3 4"]:
+    """``cam_from_world``: identity rotations, camera i standing at (i, 0, 0)."""
+    cam_from_world = torch.eye(3, 4).repeat(num_views, 1, 1)
+    cam_from_world[:, 0, 3] = -torch.arange(num_views, dtype=torch.float32)
+    return cam_from_world
+
+
+def trivial_intrinsics(sizes: Int[Tensor, "views 2"]) -> Float[Tensor, "views 3 3"]:
+    """Square pixels, 55 degrees along the longer side; ``sizes`` are (width, height)."""
+    matrices = []
+    for width, height in sizes.tolist():
+        focal = max(width, height) / 2 / math.tan(math.radians(TRIVIAL_FOV_DEG) / 2)
+        fov = [torch.tensor(2 * math.atan(side / 2 / focal)) for side in (height, width)]
+        matrices.append(intrinsics_from_fov(fov[0], fov[1], height, width))
+    return torch.stack(matrices)

@@ -1,0 +1,131 @@
+"""What is evaluated on: scenes with truth, in original pixels, beside what a network would see."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.datasets import SyntheticConfig, SyntheticScenes
+from glance3d.datasets.photo_folder import PhotoSet, load_photo_set
+from glance3d.errors import ImageError, InputError
+from glance3d.images import Preprocessing, load_images
+from glance3d.types import Cameras, Placement
+
+MAX_VIEWS = 32
+
+
+@dataclass(frozen=True)
+class EvaluationScene:
+    """One scene: pixels for the network, and the truth for the original photos.
+
+    ``depth`` has a map in original pixels for each view, 0 where unknown, or None.
+    """
+
+    name: str
+    images: Float[Tensor, "views 3 height width"]
+    placements: tuple[Placement, ...]
+    cameras: Cameras
+    depth: tuple[Float[Tensor, "_height _width"] | None, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Scenes under one name, whose scores are averaged; ``about`` says what they are."""
+
+    name: str
+    scenes: tuple[EvaluationScene, ...]
+    about: str
+
+
+def synthetic_set(
+    config: SyntheticConfig | None = None, num_scenes: int = 64, seed: int = 0
+) -> EvaluationSet:
+    """Fresh synthetic scenes of the test split, which shares no seed or texture with training."""
+    stream = SyntheticScenes(config, seed, split="test")
+    scenes: list[EvaluationScene] = []
+    for sample in stream:
+        scenes += _scenes_of_sample(sample, first_number=len(scenes))
+        if len(scenes) >= num_scenes:
+            break
+    about = f"{num_scenes} synthetic scenes, test split, seed {seed}"
+    return EvaluationSet("synthetic", tuple(scenes[:num_scenes]), about)
+
+
+def _scenes_of_sample(sample, first_number: int) -> Iterator[EvaluationScene]:
+    num_scenes, num_views, _, height, width = sample.images.shape
+    placement = Placement((width, height), (width, height))
+    sizes = torch.tensor([[width, height]] * num_views)
+    for index in range(num_scenes):
+        depth = torch.where(sample.valid[index], sample.depth[index], 0.0)
+        yield EvaluationScene(
+            name=f"{first_number + index:04d}",
+            images=sample.images[index],
+            placements=(placement,) * num_views,
+            cameras=Cameras(sample.cam_from_world[index], sample.intrinsics[index], sizes),
+            depth=tuple(depth),
+        )
+
+
+def photo_set(
+    folder: str | Path, preprocessing: Preprocessing, max_views: int = MAX_VIEWS
+) -> EvaluationSet:
+    """A folder in the layout of :mod:`glance3d.datasets.photo_folder`, as one scene.
+
+    All views go through the network at once; of more than ``max_views`` that many are taken, evenly
+    spaced, the first among them.
+    """
+    photos = load_photo_set(folder)
+    chosen = _evenly_spaced(len(photos), max_views)
+    batch = load_images([photos.image_paths[view] for view in chosen], preprocessing)
+    if batch.skipped:
+        raise ImageError(
+            f"{batch.skipped[0].source} cannot be read ({batch.skipped[0].reason}): an evaluation "
+            "needs every photo of its set"
+        )
+    cameras = photos.cameras
+    scene = EvaluationScene(
+        name=photos.name,
+        images=batch.images,
+        placements=batch.placements,
+        cameras=Cameras(
+            cameras.cam_from_world[chosen],
+            cameras.intrinsics[chosen],
+            cameras.image_sizes[chosen],
+        ),
+        depth=tuple(_load_depth(photos, view) for view in chosen),
+    )
+    _check_sizes(scene)
+    return EvaluationSet(photos.name, (scene,), f"{len(chosen)} of {len(photos)} photos")
+
+
+def _evenly_spaced(count: int, at_most: int) -> list[int]:
+    if at_most < 1:
+        raise InputError(f"at least one view is needed, got {at_most}")
+    if count <= at_most:
+        return list(range(count))
+    return [index * count // at_most for index in range(at_most)]
+
+
+def _load_depth(photos: PhotoSet, view: int) -> Float[Tensor, "height width"] | None:
+    """Depth at the photo's own size: a coarser map is enlarged by taking the nearest value."""
+    if photos.depth_paths[view] is None:
+        return None
+    depth = photos.load_depth(view)
+    width, height = photos.cameras.image_sizes[view].tolist()
+    if tuple(depth.shape) == (height, width):
+        return depth
+    resized = torch.nn.functional.interpolate(depth[None, None], (height, width), mode="nearest")
+    return resized[0, 0]
+
+
+def _check_sizes(scene: EvaluationScene) -> None:
+    sizes = [tuple(size) for size in scene.cameras.image_sizes.tolist()]
+    for placement, size in zip(scene.placements, sizes, strict=True):
+        if placement.original_size != size:
+            raise ImageError(
+                f"a photo of {scene.name} is {placement.original_size}, but its cameras.json says "
+                f"{size} (width, height): the intrinsics would not fit"
+            )

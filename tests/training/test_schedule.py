@@ -1,0 +1,123 @@
+import json
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from glance3d.errors import ConfigError, WeightsError
+from glance3d.training import RECIPES, build_recipe, load_checkpoint
+from glance3d.training.config import OptimiserConfig
+from glance3d.training.journal import Journal, draw_learning_curve, read_journal
+from glance3d.training.schedule import WeightAverage, learning_rate_factor
+from glance3d.training.spikes import SpikeDetector
+from glance3d.training.synthetic_draw import load_textures
+
+
+def factor(progress: float, samples: int = 10**6, cooldown: float = 1.0) -> float:
+    return learning_rate_factor(progress, samples, 100, cooldown, 0.1)
+
+
+def test_cosine_from_one_to_the_floor():
+    assert factor(0.0) == 1
+    assert factor(0.5) == pytest.approx(0.55)
+    assert factor(1.0) == pytest.approx(0.1)
+    assert factor(2.0) == pytest.approx(0.1)
+
+
+def test_the_rate_stays_until_the_cooldown():
+    assert factor(0.7, cooldown=0.3) == pytest.approx(1)
+    assert factor(0.85, cooldown=0.3) == pytest.approx(0.55)
+
+
+def test_warm_up_is_linear_in_samples():
+    assert factor(0.0, samples=0) == pytest.approx(0.01)
+    assert factor(0.0, samples=49) == pytest.approx(0.5)
+
+
+def test_average_moves_towards_the_weights():
+    layer = nn.Linear(1, 1)
+    average = WeightAverage(layer, decay=0.5)
+    start = average.values["weight"].clone()
+    with torch.no_grad():
+        layer.weight.add_(1)
+    for _ in range(3):
+        average.update(layer)
+    # Decays 2/11, 3/12 and 4/13 are all below 0.5.
+    left = 2 / 11 * 3 / 12 * 4 / 13
+    torch.testing.assert_close(average.values["weight"], start + 1 - left)
+
+
+def test_spikes_stand_out_of_the_noise():
+    generator = torch.Generator().manual_seed(0)
+    detector = SpikeDetector()
+    for _ in range(200):
+        assert not detector.is_spike(float(1 + 0.1 * torch.randn((), generator=generator)))
+    assert detector.is_spike(5.0)
+
+
+def test_recipes_are_complete_and_json_ready():
+    for name in RECIPES:
+        config = build_recipe(name)
+        assert config.recipe == name
+        assert json.loads(json.dumps(config.to_dict()))["model"]["name"]
+    with pytest.raises(ConfigError, match="small-cpu"):
+        build_recipe("nothing")
+
+
+def test_configs_fail_when_made():
+    with pytest.raises(ConfigError, match="peak_lr > 0"):
+        OptimiserConfig(peak_lr=0.0)
+
+
+def test_journal_keeps_what_is_not_finite_readable(tmp_path):
+    journal = Journal(tmp_path / "log.jsonl")
+    journal.write("train", 1, 8, loss=1.5)
+    journal.write("skipped", 2, 16, loss=float("nan"))
+    assert read_journal(journal.path, "train")[0]["loss"] == 1.5
+    assert read_journal(journal.path, "skipped")[0]["loss"] == "nan"
+
+
+def test_the_curve_falls_from_left_to_right_where_the_loss_does(tmp_path):
+    lines = [{"samples": 10 * step, "loss": float(100 - step)} for step in range(1, 100)]
+    draw_learning_curve(lines, ["loss"], tmp_path / "curve.png", smooth=0.0)
+    image = Image.open(tmp_path / "curve.png").convert("RGB")
+    blue = [
+        (x, y)
+        for x in range(60, image.width - 45)
+        for y in range(70, image.height - 45)
+        if image.getpixel((x, y)) == (31, 119, 180)
+    ]
+    assert max(y for x, y in blue if x < 300) < min(y for x, y in blue if x > 700)
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match="there is no checkpoint"):
+        load_checkpoint(tmp_path / "none.pt")
+    (tmp_path / "text.pt").write_text("hello")
+    with pytest.raises(WeightsError, match="not a readable checkpoint"):
+        load_checkpoint(tmp_path / "text.pt")
+    torch.save({"a": 1}, tmp_path / "other.pt")
+    with pytest.raises(WeightsError, match="no checkpoint of the format"):
+        load_checkpoint(tmp_path / "other.pt")
+
+
+class Attack:
+    def __reduce__(self):
+        return print, ("unpickled",)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path, capsys):
+    torch.save({"format": Attack()}, tmp_path / "evil.pt")
+    with pytest.raises(WeightsError, match="not a readable checkpoint"):
+        load_checkpoint(tmp_path / "evil.pt")
+    assert "unpickled" not in capsys.readouterr().out
+
+
+def test_textures_are_central_squares_in_order(tmp_path):
+    for number, color in enumerate(("red", "blue")):
+        Image.new("RGB", (40, 20), color).save(tmp_path / f"{number}.png")
+    textures = load_textures(tmp_path, 8)
+    assert textures.shape == (2, 8, 8, 3)
+    assert textures[0, 0, 0].tolist() == [255, 0, 0]
+    assert textures[1, 7, 7].tolist() == [0, 0, 255]
