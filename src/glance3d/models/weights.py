@@ -6,6 +6,7 @@ read from disk as they are used; a conversion holds one tensor at a time beside 
 """
 
 import json
+import math
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from glance3d.models.remap import name_from_published, published_from_name
 
 CONFIG_KEY = "glance3d_config"
 MAX_NAMES_SHOWN = 5
+GROUP_PARAMETERS = 200_000_000
 
 
 def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
@@ -79,12 +81,26 @@ def _read_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _read_tensors(path: Path, device: torch.device) -> Iterator[tuple[str, Tensor]]:
-    if path.suffix == ".safetensors":
-        with _open_safetensors(path, str(device)) as file:
-            for name in file.keys():  # noqa: SIM118
-                yield name, file.get_tensor(name)
-    else:
+    if path.suffix != ".safetensors":
         yield from _load_pickled_tensors(path).items()
+        return
+    # Opened anew for each group, so that what was converted is unmapped as the reading goes on.
+    for names in _groups_of_names(path):
+        with _open_safetensors(path, str(device)) as file:
+            for name in names:
+                yield name, file.get_tensor(name)
+
+
+def _groups_of_names(path: Path) -> Iterator[list[str]]:
+    """All names in order, some ``GROUP_PARAMETERS`` numbers at a time."""
+    group, total = [], 0
+    for name, shape in _read_shapes(path):
+        group.append(name)
+        total += math.prod(shape)
+        if total > GROUP_PARAMETERS:
+            yield group
+            group, total = [], 0
+    yield group
 
 
 def _open_safetensors(path: Path, device: str = "cpu"):

@@ -135,11 +135,12 @@ def map_views(predict, tokens: AggregatedTokens, layers: tuple[int, ...]) -> Ten
     """Apply ``predict`` to the patch tokens of ``layers``, a chunk of views at a time.
 
     ``predict`` takes a list of ``[views, patches, dim]`` and returns ``[views, ...]``; the result
-    is ``[batch, views, ...]``, written into one preallocated tensor unless gradients flow.
+    is ``[batch, views, ...]``, written into one preallocated tensor. While gradients flow nothing
+    is saved by chunks, since every activation is kept anyway.
     """
     batch_views = tokens.layers[layers[0]].shape[:2]
     patches = [tokens.layers[i][:, :, tokens.patch_start_idx :].flatten(0, 1) for i in layers]
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() and patches[0].requires_grad:
         return predict(patches).unflatten(0, batch_views)
     out = None
     num_views = len(patches[0])
