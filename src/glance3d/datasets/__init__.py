@@ -1,7 +1,7 @@
 """Where views with truth come from.
 
-Training reads ``MultiViewSample`` from a stream (``SyntheticScenes``); measuring reads a ``PhotoSet``
-of real photos from a folder.
+Training reads ``MultiViewSample`` from a stream (``SyntheticScenes``); measuring reads a
+``PhotoSet`` of real photos from a folder.
 """
 
 from glance3d.datasets.photo_folder import PhotoSet, load_photo_set

@@ -55,5 +55,5 @@ def photograph(
     image = _blur(toned.flatten(0, 1), sigma.flatten()).unflatten(0, (batch, views))
     generator = torch.Generator(device=linear.device).manual_seed(noise_seed)
     noise = torch.randn(image.shape, generator=generator, device=image.device)
-    amount = 0.002 + 0.025 * draws.uniform(0, 1, views, 1, 1, 1) ** 2
+    amount = 0.002 + 0.025 * draws.unit(views, 1, 1, 1) ** 2
     return noise.mul_(amount).add_(image).clamp_(0, 1)

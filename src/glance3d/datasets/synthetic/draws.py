@@ -29,6 +29,10 @@ class Draws:
         self._used += count
         return low + (high - low) * part.reshape(-1, *shape)
 
+    def unit(self, *shape: int) -> Float[Tensor, "scenes *shape"]:
+        """Uniform in [0, 1)."""
+        return self.uniform(0.0, 1.0, *shape)
+
     def log_uniform(self, low: float, high: float, *shape: int) -> Float[Tensor, "scenes *shape"]:
         """Uniform in the logarithm, between ``low`` and ``high``."""
         return self.uniform(math.log(low), math.log(high), *shape).exp()
@@ -39,8 +43,8 @@ class Draws:
 
     def chance(self, probability: float, *shape: int) -> Tensor:
         """True with ``probability``."""
-        return self.uniform(0, 1, *shape) < probability
+        return self.unit(*shape) < probability
 
     def integer(self, count: int, *shape: int) -> Tensor:
         """A whole number in [0, count), as float."""
-        return self.uniform(0, count, *shape).floor().clamp(max=count - 1)
+        return self.uniform(0.0, float(count), *shape).floor().clamp(max=count - 1)

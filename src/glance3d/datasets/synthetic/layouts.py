@@ -44,7 +44,7 @@ def _with_boxes(values: Tensor, boxes: Tensor, first: int = 0) -> Tensor:
 
 
 def _full_circle(draws: Draws) -> Tensor:
-    middle = draws.uniform(0, TURN)
+    middle = draws.uniform(0.0, TURN)
     return torch.stack([middle, torch.full_like(middle, torch.pi)], -1)
 
 
@@ -54,7 +54,7 @@ def room(draws: Draws) -> Layout:
         [draws.uniform(1.6, 4.5), draws.uniform(1.6, 4.5), draws.uniform(1.15, 1.8)], -1
     )
     half, rotations, rest = draw_objects(draws, draws.uniform(0.12, 0.4, 1))
-    place = (2 * draws.uniform(0, 1, NUM_PRIMITIVES, 2) - 1) * room_half[:, None, :2] * 0.95
+    place = (2 * draws.unit(NUM_PRIMITIVES, 2) - 1) * room_half[:, None, :2] * 0.95
     centers = torch.cat(
         [place, (rest + draw_lift(draws, 0.35, room_half[:, None, 2]))[..., None]], -1
     )
@@ -71,7 +71,7 @@ def room(draws: Draws) -> Layout:
     wall = draws.integer(4, furniture)
     turned = (wall < 2)[..., None]
     size = torch.where(turned, size[..., [1, 0, 2]], size)
-    along = (2 * draws.uniform(0, 1, furniture, 2) - 1) * room_half[:, None, :2]
+    along = (2 * draws.unit(furniture, 2) - 1) * room_half[:, None, :2]
     pressed = (room_half[:, None, :2] - size[..., :2]) * torch.where(wall % 2 > 0, 1.0, -1.0)[
         ..., None
     ]
@@ -80,7 +80,7 @@ def room(draws: Draws) -> Layout:
     hung = draws.chance(0.35, furniture) * draws.uniform(0.3, 1.2, furniture)
     standing = torch.cat([at, (size[..., 2] + hung)[..., None]], -1)
     eye = torch.eye(3, device=half.device).expand(half.shape[0], furniture, 3, 3)
-    aim = (2 * draws.uniform(0, 1, 2) - 1) * room_half[:, :2] * 0.8
+    aim = (2 * draws.unit(2) - 1) * room_half[:, :2] * 0.8
     return Layout(
         _with_boxes(centers, standing),
         _with_boxes(half, size),
@@ -95,20 +95,20 @@ def room(draws: Draws) -> Layout:
 
 def yard(draws: Draws) -> Layout:
     """Outdoors: objects on open ground, a few blocks like houses behind them."""
-    extent = draws.log_uniform(0.8, 4)
+    extent = draws.log_uniform(0.8, 4.0)
     half, rotations, rest = draw_objects(draws, extent[:, None] * draws.uniform(0.1, 0.3, 1))
     place = draw_places(draws, extent[:, None])
     height = rest + draw_lift(draws, 0.15, extent[:, None])
     centers = torch.cat([place, height[..., None]], -1)
     houses = 4
-    angle = draws.uniform(0, TURN, houses)
-    away = extent[:, None] * draws.log_uniform(2, 5, houses)
+    angle = draws.uniform(0.0, TURN, houses)
+    away = extent[:, None] * draws.log_uniform(2.0, 5.0, houses)
     size = extent[:, None, None] * draws.log_uniform(0.5, 1.8, houses, 3)
     at = torch.stack([away * angle.cos(), away * angle.sin(), size[..., 2]], -1)
     return Layout(
         _with_boxes(centers, at),
         _with_boxes(half, size),
-        _with_boxes(rotations, rotation_z(draws.uniform(0, TURN, houses))),
+        _with_boxes(rotations, rotation_z(draws.uniform(0.0, TURN, houses))),
         _open_room(extent),
         torch.ones_like(extent, dtype=torch.bool),
         torch.cat(
@@ -126,20 +126,22 @@ def table(draws: Draws) -> Layout:
     top = draws.chance(0.6, 1) * draws.uniform(0.3, 0.9, 1)
     half, rotations, rest = draw_objects(draws, extent[:, None] * draws.uniform(0.15, 0.4, 1))
     centers = torch.cat([draw_places(draws, 0.8 * extent[:, None]), (rest + top)[..., None]], -1)
-    stack = draws.chance(0.25, NUM_PRIMITIVES) * draws.uniform(0, 0.8, NUM_PRIMITIVES)
+    stack = draws.chance(0.25, NUM_PRIMITIVES) * draws.uniform(0.0, 0.8, NUM_PRIMITIVES)
     centers = centers + torch.stack([0 * stack, 0 * stack, stack * extent[:, None]], -1)
-    thick = 0.5 * top * draws.uniform(0.05, 1, 1).clamp(min=0.05) + 1e-3
+    thick = 0.5 * top * draws.uniform(0.05, 1.0, 1).clamp(min=0.05) + 1e-3
     size = torch.cat([extent[:, None] * draws.uniform(0.9, 1.8, 2), thick], -1)[:, None]
-    at = torch.cat([0 * size[..., :2], (top - thick)[:, None]], -1)
+    # Where there is no table its slab hides under the ground, not in the ground's own plane.
+    height = top - thick - 0.02 * (top == 0)
+    at = torch.cat([0 * size[..., :2], height[:, None]], -1)
     open_air = draws.chance(0.4)
     indoor = torch.stack(
-        [draws.uniform(1.3, 3), draws.uniform(1.3, 3), draws.uniform(1.1, 1.6)], -1
+        [draws.uniform(1.3, 3.0), draws.uniform(1.3, 3.0), draws.uniform(1.1, 1.6)], -1
     )
     focus = torch.cat([0.3 * extent[:, None] * draws.normal(2), top + 0.3 * extent[:, None]], -1)
     return Layout(
         _with_boxes(centers, at),
         _with_boxes(half, size),
-        _with_boxes(rotations, rotation_z(draws.uniform(0, TURN, 1))),
+        _with_boxes(rotations, rotation_z(draws.uniform(0.0, TURN, 1))),
         torch.where(open_air[:, None], _open_room(extent), indoor),
         open_air,
         focus,
@@ -150,13 +152,13 @@ def table(draws: Draws) -> Layout:
 
 def facade(draws: Draws) -> Layout:
     """A house front with windows, doors and ledges, and things before it."""
-    extent = draws.log_uniform(1.2, 4)
+    extent = draws.log_uniform(1.2, 4.0)
     scale = extent[:, None]
     half, rotations, rest = draw_objects(draws, scale * draws.uniform(0.06, 0.2, 1))
     place = draw_places(draws, scale * 1.2)
     place = torch.stack([place[..., 0], -place[..., 1].abs() - 0.4 * scale], -1)
     centers = torch.cat([place, rest[..., None]], -1)
-    wall = torch.stack([1.8 * extent, 0.3 * extent, extent * draws.uniform(0.8, 2)], -1)[:, None]
+    wall = torch.stack([1.8 * extent, 0.3 * extent, extent * draws.uniform(0.8, 2.0)], -1)[:, None]
     parts = NUM_BOXES - 3
     size = scale[..., None] * torch.stack(
         [
@@ -166,8 +168,8 @@ def facade(draws: Draws) -> Layout:
         ],
         -1,
     )
-    x = (2 * draws.uniform(0, 1, parts) - 1) * 1.4 * scale
-    z = draws.uniform(0, 1, parts) * 1.7 * wall[..., 2]
+    x = (2 * draws.unit(parts) - 1) * 1.4 * scale
+    z = draws.unit(parts) * 1.7 * wall[..., 2]
     at = torch.stack([x, -0.3 * scale.expand_as(x), z], -1)
     behind = torch.cat([0 * wall[..., :2], wall[..., 2:]], -1)
     upright = torch.eye(3, device=half.device).expand(half.shape[0], parts + 1, 3, 3)
@@ -196,7 +198,7 @@ LAYOUTS = ((room, 0.4), (yard, 0.22), (table, 0.2), (facade, 0.18))
 
 def draw_layout(draws: Draws) -> Layout:
     """One layout a scene, of a random kind (all kinds are drawn, one is kept, so nothing waits)."""
-    pick = draws.uniform(0, 1)
+    pick = draws.unit()
     mixed, total = None, 0.0
     for make, share in LAYOUTS:
         layout = make(draws)

@@ -15,7 +15,7 @@ _SKY_REPEAT = 24.0
 def _color_matrices(draws: Draws, contrast: Tensor) -> Float[Tensor, "scenes materials 3 4"]:
     """Hue turned a little, saturation and contrast changed, around a base colour."""
     angle = 0.5 * draws.normal(NUM_MATERIALS)
-    saturation = 0.15 + 0.75 * draws.uniform(0, 1, NUM_MATERIALS) ** 1.5
+    saturation = 0.15 + 0.75 * draws.unit(NUM_MATERIALS) ** 1.5
     third = angle.new_full((3, 3), 1 / 3)
     cross = third.new_tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / 3**0.5
     around = angle.cos()[..., None, None] * (torch.eye(3, device=third.device) - third)
@@ -43,7 +43,7 @@ def _repeats(draws: Draws, half_sizes: Tensor, sky: Tensor) -> Tensor:
     largest = 2 * half_sizes[:, :NUM_PRIMITIVES].amax(-1)
     room = half_sizes[:, NUM_PRIMITIVES].amin(-1, keepdim=True).clamp(max=4)
     objects = largest * draws.log_uniform(0.35, 1.6, NUM_PRIMITIVES)
-    walls = room * draws.log_uniform(0.6, 2, NUM_MATERIALS - NUM_PRIMITIVES)
+    walls = room * draws.log_uniform(0.6, 2.0, NUM_MATERIALS - NUM_PRIMITIVES)
     return torch.where(sky, _SKY_REPEAT, torch.cat([objects, walls], 1))
 
 
@@ -71,5 +71,5 @@ def draw_materials(
         sky[..., None, None], _sky_colors(draws, void), _color_matrices(draws, contrast)
     )
     placed = torch.stack([texture, turn.cos() / repeat, turn.sin() / repeat], -1)
-    offset = draws.uniform(0, 1, NUM_MATERIALS, 2)
+    offset = draws.unit(NUM_MATERIALS, 2)
     return torch.cat([placed, offset, colors.flatten(-2)], -1)

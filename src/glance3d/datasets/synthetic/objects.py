@@ -39,7 +39,7 @@ def draw_objects(draws: Draws, size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     half = torch.where(thin, 0.15 * half, half)
     tall = draws.chance(0.2, count, 1) & (axes(half) == 2)
     half = torch.where(tall, 2.5 * half, half)
-    upright = rotation_z(draws.uniform(0, TURN, count))
+    upright = rotation_z(draws.uniform(0.0, TURN, count))
     tumbled = draws.chance(0.35, count)[..., None, None]
     rotations = torch.where(tumbled, _random_rotation(draws, count), upright)
     # The reach downwards: exact for boxes, generous for the round ones.
@@ -54,11 +54,11 @@ def axes(like: Tensor) -> Tensor:
 
 def draw_places(draws: Draws, radius: Tensor) -> Tensor:
     """Places on a disc of ``radius`` [scenes, 1], as [scenes, primitives, 2]."""
-    angle = draws.uniform(0, TURN, NUM_PRIMITIVES)
-    away = radius * draws.uniform(0.02, 1, NUM_PRIMITIVES).sqrt()
+    angle = draws.uniform(0.0, TURN, NUM_PRIMITIVES)
+    away = radius * draws.uniform(0.02, 1.0, NUM_PRIMITIVES).sqrt()
     return torch.stack([away * angle.cos(), away * angle.sin()], -1)
 
 
 def draw_lift(draws: Draws, share: float, height: Tensor) -> Tensor:
     """How far above its support each primitive floats: 0 for all but a ``share`` of them."""
-    return draws.chance(share, NUM_PRIMITIVES) * draws.uniform(0, 1, NUM_PRIMITIVES) * height
+    return draws.chance(share, NUM_PRIMITIVES) * draws.unit(NUM_PRIMITIVES) * height

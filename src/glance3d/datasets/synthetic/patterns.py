@@ -50,7 +50,7 @@ def _colors(generator: torch.Generator, count: int, number: int) -> Float[Tensor
     """Palettes: mostly muted, of any hue and brightness."""
     value = _uniform(generator, 0.12, 0.95, count, number, 1)
     tint = torch.randn(count, number, 3, generator=generator)
-    strength = 0.28 * _uniform(generator, 0, 1, count, 1, 1) ** 1.5
+    strength = 0.28 * _uniform(generator, 0.0, 1.0, count, 1, 1) ** 1.5
     return (value + strength * tint).clamp(0.02, 0.98)
 
 
@@ -97,7 +97,7 @@ def bricks(generator: torch.Generator, count: int, size: int) -> Images:
         joint = torch.minimum(
             (along - along.floor()) * number_rows / number_columns, y * number_rows - row
         )
-        shades = _uniform(generator, 0.3, 1, number_rows, number_columns)
+        shades = _uniform(generator, 0.3, 1.0, number_rows, number_columns)
         shade = shades[row.long(), column.long()]
         width = float(_uniform(generator, 0.05, 0.16))
         out.append(torch.where(joint < width, 0.0, shade))
@@ -113,7 +113,7 @@ def tiles(generator: torch.Generator, count: int, size: int) -> Images:
         cells *= 2
         i, j = (x * cells).floor(), (y * cells).floor()
         checker = (i + j) % 2
-        many = _uniform(generator, 0, 1, cells, cells)[j.long(), i.long()]
+        many = _uniform(generator, 0.0, 1.0, cells, cells)[j.long(), i.long()]
         blend = float(torch.rand((), generator=generator).round())
         joint = torch.minimum(x * cells - i, y * cells - j) < 0.06
         out.append(torch.where(joint, 0.5, blend * many + (1 - blend) * (0.8 * checker + 0.1)))
@@ -144,7 +144,7 @@ def wood(generator: torch.Generator, count: int, size: int) -> Images:
     for item, planks in enumerate(_integers(generator, 2, 6, count)):
         plank = (y * planks).floor()
         tone = _uniform(generator, -0.2, 0.2, planks)[plank.long()]
-        rings = float(_uniform(generator, 3, 9))
+        rings = float(_uniform(generator, 3.0, 9.0))
         phase = rings * planks * y + 0.7 * stretched[item] + 9 * tone
         seam = (y * planks - plank) < 0.03
         out.append(torch.where(seam, -0.1, 0.5 + tone + 0.22 * torch.sin(6.2832 * phase)))
@@ -185,11 +185,11 @@ def cells(generator: torch.Generator, count: int, size: int) -> Images:
     out = []
     for _ in range(count):
         near, second, which = _seeds_distance(generator, size)
-        shade = _uniform(generator, 0.25, 1, int(which.max()) + 1)[which]
+        shade = _uniform(generator, 0.25, 1.0, int(which.max()) + 1)[which]
         joint = ((second - near) / float(_uniform(generator, 0.05, 0.3))).clamp(0, 1)
         dome = 1 - 0.4 * float(torch.rand((), generator=generator)) * near
         out.append(shade * joint * dome)
-    level = F.interpolate(torch.stack(out)[:, None], size=(size, size), mode="bilinear")
+    level = _smooth(torch.stack(out)[:, None], size)
     return _ramp(level + 0.07 * fractal(generator, count, size), _colors(generator, count, 4))
 
 

@@ -45,7 +45,7 @@ def _shapes(layout: Layout, present: Tensor) -> tuple[Tensor, Tensor]:
 
 def _draw_lamp(draws: Draws, layout: Layout) -> Tensor:
     """A place under the ceiling."""
-    spread = 0.75 * draws.uniform(-1, 1, 2) * layout.room_half[:, :2]
+    spread = 0.75 * draws.uniform(-1.0, 1.0, 2) * layout.room_half[:, :2]
     return torch.cat([spread, 2 * layout.room_half[:, 2:] * draws.uniform(0.8, 0.97, 1)], -1)
 
 
@@ -72,8 +72,8 @@ def _draw_sky_faces(draws: Draws, layout: Layout) -> Float[Tensor, "scenes 6"]:
 def draw_scenes(draws: Draws, num_textures: int) -> tuple[Scenes, Layout]:
     """Random scenes, and the layouts they were made from."""
     layout = draw_layout(draws)
-    crowd = draws.uniform(0.35, 1, 1)
-    present = draws.uniform(0, 1, NUM_PRIMITIVES) < crowd
+    crowd = draws.uniform(0.35, 1.0, 1)
+    present = draws.unit(NUM_PRIMITIVES) < crowd
     # Box 0 carries the place itself: the table's top, the facade's wall.
     present = present | (torch.arange(NUM_PRIMITIVES, device=present.device) == 0)
     local_from_world, half = _shapes(layout, present)

@@ -182,9 +182,9 @@ def _lit_share(tiles: Tiles, position: Components, normal: Components, t: Tensor
 def _surface_frame(
     tiles: Tiles, direction: Components, t: Tensor, index: Tensor
 ) -> tuple[Components, Components, Components]:
-    """Where a ray hits a shape, in metres along the shape's axes; its normal there and in the world.
+    """Where a ray hits a shape, in metres along its axes; the normal along those and in the world.
 
-    The normal along the shape's axes is not normalised.
+    The former normal is not normalised.
     """
     maps = [_pick3(tiles.local_from_world[:, :, row], index) for row in range(3)]
     x, y, z = (

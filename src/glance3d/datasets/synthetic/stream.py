@@ -63,8 +63,8 @@ class SyntheticConfig:
             raise ConfigError(f"texture_size {self.texture_size} must be a power of two from 64")
         if not self.image_sizes():
             raise ConfigError(
-                f"no image of at most {self.max_pixels} pixels with sides that are multiples of "
-                f"{self.size_multiple} has an aspect_ratio within {self.aspect_ratio}"
+                f"max_pixels {self.max_pixels} allows no image with sides that are multiples of "
+                f"{self.size_multiple} and an aspect_ratio within {self.aspect_ratio}"
             )
 
     def image_sizes(self) -> list[tuple[int, int]]:

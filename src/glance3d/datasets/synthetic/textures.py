@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.datasets.synthetic.patterns import PATTERNS, clouds
@@ -35,11 +35,16 @@ class TextureAtlas(NamedTuple):
         )
 
 
+def check_texture_size(size: int) -> None:
+    """Refuse sides that do not halve down to one pixel or are too small for the patterns."""
+    if size < 16 or size & (size - 1):
+        raise InputError(f"textures of {size} pixels came; wanted a power of two, at least 16")
+
+
 def pack_atlas(images: Float[Tensor, "textures 3 size size"]) -> TextureAtlas:
-    """An atlas of square images in [0, 1] whose side is a power of two, at least 8 pixels."""
+    """An atlas of square images in [0, 1] whose side is a power of two from 16 pixels."""
     count, size = images.shape[0], images.shape[-1]
-    if size < 8 or size & (size - 1):
-        raise InputError(f"textures of {size} pixels came; wanted a power of two, at least 8")
+    check_texture_size(size)
     levels, sizes, offsets, total = [], [], [], 0
     while True:
         byte = (images.clamp(0, 1) * 255).round().to(torch.int32)
@@ -71,25 +76,25 @@ def build_atlas(seed: int, num_textures: int, size: int) -> TextureAtlas:
     generator = torch.Generator().manual_seed(seed)
     images = [_skies(generator, size)]
     for number, pattern in enumerate(PATTERNS):
-        count = len(range(number, num_textures, len(PATTERNS)))
+        count = len(range(number, num_textures - NUM_SKIES, len(PATTERNS)))
         if count:
             images.append(pattern(generator, count, size))
     return pack_atlas(torch.cat(images))
 
 
-def atlas_from_images(
-    textures: UInt8[np.ndarray, "count size size 3"] | UInt8[Tensor, "count size size 3"], seed: int
-) -> TextureAtlas:
-    """An atlas of given RGB textures; skies are still clouds from the seed.
+def atlas_from_images(textures: np.ndarray | Tensor, seed: int) -> TextureAtlas:
+    """An atlas of given RGB textures, bytes of shape (count, size, size, 3); skies stay clouds.
 
     Textures repeat when they are smaller than a surface: seamless ones look best.
     """
     given = torch.as_tensor(np.asarray(textures))
-    if given.ndim != 4 or given.shape[-1] != 3 or given.dtype != torch.uint8 or not len(given):
+    shaped = given.ndim == 4 and given.shape[1] == given.shape[2] and given.shape[3] == 3
+    if not shaped or given.dtype != torch.uint8 or not len(given):
         raise InputError(
             f"textures of shape {tuple(given.shape)} and type {given.dtype} came; wanted bytes of "
             "shape (count, size, size, 3)"
         )
+    check_texture_size(given.shape[1])
     images = given.permute(0, 3, 1, 2).float() / 255
     generator = torch.Generator().manual_seed(seed)
     return pack_atlas(torch.cat([_skies(generator, images.shape[-1]), images]))

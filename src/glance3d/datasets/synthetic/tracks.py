@@ -21,7 +21,7 @@ def _choose_queries(
     """Random sub-pixel places, those on textured surfaces more often; on sky only if need be."""
     height, width = valid.shape[-2:]
     number = _CONTEST * num_queries
-    x, y = draws.uniform(0, 1, number) * width, draws.uniform(0, 1, number) * height
+    x, y = draws.unit(number) * width, draws.unit(number) * height
     column = x.long().clamp(1, width - 2)
     row = y.long().clamp(1, height - 2)
     grey = image.mean(1).flatten(1)
@@ -32,7 +32,7 @@ def _choose_queries(
 
     slope = (at(1) - at(-1)).abs() + (at(width) - at(-width)).abs()
     solid = valid.flatten(1).gather(1, place)
-    score = 3 * slope.clamp(max=0.3) + draws.uniform(0, 1, number) + 10 * solid
+    score = 3 * slope.clamp(max=0.3) + draws.unit(number) + 10 * solid
     chosen = score.topk(num_queries, dim=1).indices
     return torch.stack([x.gather(1, chosen), y.gather(1, chosen)], -1)
 

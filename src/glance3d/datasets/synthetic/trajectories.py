@@ -70,8 +70,8 @@ def _candidates(draws: Draws, layout: Layout, half_angle: Tensor, num_views: int
     size = draws.uniform(0.9, 1.7, 1) * steps
     size = size[..., None]
     # Views in order along the path, or in any order.
-    place = 2 * (torch.arange(v, device=size.device) + 0.5 * draws.uniform(0, 1, v)) / v - 1
-    mixed = 2 * draws.uniform(0, 1, v) - 1
+    place = 2 * (torch.arange(v, device=size.device) + 0.5 * draws.unit(v)) / v - 1
+    mixed = 2 * draws.unit(v) - 1
     along = torch.where(draws.chance(0.5, 1), place, mixed)[:, None] * torch.where(
         draws.chance(0.5, 1, 1), -1.0, 1.0
     )
@@ -80,14 +80,16 @@ def _candidates(draws: Draws, layout: Layout, half_angle: Tensor, num_views: int
     span = half_angle.tan().clamp(0.2, 1.0)[:, None, None]
     distance = extent * draws.log_uniform(0.7, 1.6, k, 1) / span
     middle, spread = layout.azimuth[:, 0, None, None], layout.azimuth[:, 1, None, None]
-    azimuth = middle + spread * draws.uniform(-1, 1, k, 1)
-    elevation = 0.02 + 0.75 * draws.uniform(0, 1, k, 1) ** 1.7
+    azimuth = middle + spread * draws.uniform(-1.0, 1.0, k, 1)
+    elevation = 0.02 + 0.75 * draws.unit(k, 1) ** 1.7
     wobble = size[..., None] * 0.1 * draws.normal(k, v, 3)
 
     orbit = draws.chance(0.5, 1, 1)
     swing = torch.where(orbit, 1.1 * size * along, 0.0)
-    reach = distance * torch.exp(torch.where(orbit, 0.25 * size * draws.uniform(-1, 1, k, v), 0.0))
-    rise = torch.where(orbit, 0.25 * size * draws.uniform(-1, 1, k, v), 0.0)
+    reach = distance * torch.exp(
+        torch.where(orbit, 0.25 * size * draws.uniform(-1.0, 1.0, k, v), 0.0)
+    )
+    rise = torch.where(orbit, 0.25 * size * draws.uniform(-1.0, 1.0, k, v), 0.0)
     focus = layout.focus[:, None, None]
     eye = focus + reach[..., None] * _spherical(
         azimuth + swing, (elevation + rise).clamp(-0.1, 1.35)
