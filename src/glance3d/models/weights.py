@@ -39,7 +39,8 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
     state = {}
     for name, tensor in _read_tensors(path, device):
         ours = name_from_published(name)
-        state[ours] = tensor.to(device=device, dtype=expected[name].dtype)
+        # Vectors are copied: one mapped bias would keep everything read with it in memory.
+        state[ours] = tensor.to(device, expected[name].dtype, copy=tensor.ndim <= 1)
     model.load_state_dict(state, strict=True, assign=True)
 
 
