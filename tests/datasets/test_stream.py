@@ -172,3 +172,22 @@ def test_compiled_gives_the_same_pictures_and_compiles_once() -> None:
         [sys.executable, "-c", _COMPARE], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.gpu
+def test_a_gpu_draws_the_same_world_and_is_never_waited_for() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    on_gpu, on_cpu = (SyntheticScenes(SMALL, seed=5, device=device) for device in ("cuda", "cpu"))
+    on_gpu.batch(0)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        made = on_gpu.batch(1)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    wanted = on_cpu.batch(1)
+    # Rounding may tip the choice between two candidate trajectories of a scene.
+    close = (made.cam_from_world.cpu() - wanted.cam_from_world).abs().amax((1, 2, 3)) < 1e-2
+    assert close.float().mean() > 0.7
+    depth = (made.depth.cpu() - wanted.depth).abs() <= 1e-2 * wanted.depth
+    assert depth[close].float().mean() > 0.99

@@ -16,14 +16,16 @@ def _color_matrices(draws: Draws, contrast: Tensor) -> Float[Tensor, "scenes mat
     """Hue turned a little, saturation and contrast changed, around a base colour."""
     angle = 0.5 * draws.normal(NUM_MATERIALS)
     saturation = 0.15 + 0.75 * draws.unit(NUM_MATERIALS) ** 1.5
+    # A turn about grey: what is grey stays, the rest rotates by the angle.
     third = angle.new_full((3, 3), 1 / 3)
-    cross = third.new_tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / 3**0.5
-    around = angle.cos()[..., None, None] * (torch.eye(3, device=third.device) - third)
+    eye = torch.eye(3, device=third.device)
+    cross = (eye.roll(1, 0) - eye.roll(-1, 0)) / 3**0.5
+    around = angle.cos()[..., None, None] * (eye - third)
     turn = around + angle.sin()[..., None, None] * cross
     sign = torch.where(draws.chance(0.12, NUM_MATERIALS), -1.0, 1.0)
     matrix = (contrast * sign)[..., None, None] * (third + saturation[..., None, None] * turn)
     base = draws.uniform(0.33, 0.7, NUM_MATERIALS, 1)
-    warmth = 0.05 * draws.normal(NUM_MATERIALS, 1) * base.new_tensor([1.0, 0.2, -1.0])
+    warmth = 0.05 * draws.normal(NUM_MATERIALS, 1) * torch.linspace(1, -1, 3, device=base.device)
     tint = 0.03 * draws.normal(NUM_MATERIALS, 3)
     return torch.cat([matrix, (base + warmth + tint)[..., None]], -1)
 

@@ -101,5 +101,5 @@ class Renderer:
         pixels = pixel_grid(height, width, device=self.device).flatten(0, 1)
         missing = -len(pixels) % _TILE_RAYS
         pixels = torch.cat([pixels, pixels[-1:].expand(missing, 2)])
-        middle = torch.tensor([width / 2, height / 2]).to(self.device, non_blocking=True)
-        return (pixels - middle).unflatten(0, (-1, _TILE_RAYS))
+        x, y = pixels[:, 0] - width / 2, pixels[:, 1] - height / 2
+        return torch.stack([x, y], -1).unflatten(0, (-1, _TILE_RAYS))

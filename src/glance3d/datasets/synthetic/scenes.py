@@ -31,10 +31,10 @@ class Scenes(NamedTuple):
 
 def _shapes(layout: Layout, present: Tensor) -> tuple[Tensor, Tensor]:
     """Unit-shape maps and half sizes of all primitives and the room; the absent lie far below."""
-    far = layout.centers.new_tensor([0.0, 0.0, -1e6])
-    centers = torch.where(present[..., None], layout.centers, far)
-    room_center = layout.room_half * far.new_tensor([0.0, 0.0, 1.0])
-    eye = torch.eye(3, device=far.device).expand(len(centers), 1, 3, 3)
+    height = torch.where(present, layout.centers[..., 2], -1e6)
+    centers = torch.cat([layout.centers[..., :2], height[..., None]], -1)
+    eye = torch.eye(3, device=centers.device).expand(len(centers), 1, 3, 3)
+    room_center = layout.room_half * eye[:, 0, 2]
     rotations = torch.cat([layout.rotations, eye], 1)
     half = torch.cat([layout.half_sizes, layout.room_half[:, None]], 1)
     centers = torch.cat([centers, room_center[:, None]], 1)

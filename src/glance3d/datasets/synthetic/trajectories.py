@@ -32,7 +32,7 @@ def look_at(
     Convention: world z is up; ``roll`` turns the camera about its axis, in radians.
     """
     z = forward / forward.norm(dim=-1, keepdim=True)
-    up = z.new_tensor([0.0, 0.0, 1.0]).expand_as(z)
+    up = torch.eye(3, device=z.device)[2].expand_as(z)
     x = torch.linalg.cross(z, up)
     x = x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
     y = torch.linalg.cross(z, x)

@@ -45,8 +45,8 @@ def seen_by(
     """Pixels of world points, and whether they are in the image with nothing before them."""
     height, width = size
     pixels, depth = project_points(points, cam_from_world, intrinsics)
-    bounds = pixels.new_tensor([width, height])
-    inside = ((pixels >= 0) & (pixels < bounds)).all(-1) & (depth > 1e-3)
+    x, y = pixels.unbind(-1)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (depth > 1e-3)
     center = camera_centers(cam_from_world)
     direction = (points - center[:, None]).unbind(-1)
     local = origins_in_shapes(local_from_world, center)
