@@ -64,7 +64,7 @@ def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
     }
     arrays |= {f"depth_{view:03d}": depth.numpy() for view, depth in enumerate(prediction.depth)}
     with atomic_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load_prediction(path: str | Path) -> ScenePrediction:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.datasets import SyntheticConfig, SyntheticScenes
+from glance3d.datasets import MultiViewSample, SyntheticConfig, SyntheticScenes
 from glance3d.datasets.photo_folder import PhotoSet, load_photo_set
 from glance3d.errors import ImageError, InputError
 from glance3d.images import Preprocessing, load_images
@@ -54,7 +54,7 @@ def synthetic_set(
     return EvaluationSet("synthetic", tuple(scenes[:num_scenes]), about)
 
 
-def _scenes_of_sample(sample, first_number: int) -> Iterator[EvaluationScene]:
+def _scenes_of_sample(sample: MultiViewSample, first_number: int) -> Iterator[EvaluationScene]:
     num_scenes, num_views, _, height, width = sample.images.shape
     placement = Placement((width, height), (width, height))
     sizes = torch.tensor([[width, height]] * num_views)

@@ -49,7 +49,8 @@ class TrainConfig:
     training were spent, whichever comes first; either may be changed when a run is resumed.
     ``num_data_workers`` processes draw scenes while the network learns; 0 draws them in between.
     The tracker learns from the first ``track_queries`` query points of ``track_scenes`` scenes of a
-    batch; the matching loss uses all. Dense heads learn from the first ``dense_views`` views of a
+    batch, every ``track_every_steps``; the matching loss uses all. The points head learns every
+    ``points_every_steps``. Dense heads learn from the first ``dense_views`` views of a
     scene (None: all of them). ``textures`` is a folder of pictures to paint the scenes with (None:
     procedural ones).
     """
@@ -67,6 +68,8 @@ class TrainConfig:
     num_data_workers: int = 0
     track_queries: int = 32
     track_scenes: int = 4
+    track_every_steps: int = 1
+    points_every_steps: int = 1
     dense_views: int | None = None
     textures: str | None = None
     compile_renderer: bool = False
@@ -85,6 +88,15 @@ class TrainConfig:
         budget = self.time_budget_minutes
         _require(budget is None or budget > 0, "time_budget_minutes > 0", budget)
         _require(self.checkpoint_every_minutes > 0, "checkpoint_every_minutes > 0", self)
+
+    def losses_at(self, step: int) -> LossWeights:
+        """The weights of one step: heads that learn seldom have none at the others."""
+        left_out = {}
+        if step % self.track_every_steps:
+            left_out["track"] = 0.0
+        if step % self.points_every_steps:
+            left_out["points"] = 0.0
+        return dataclasses.replace(self.losses, **left_out)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready dicts, lists, numbers and strings."""

@@ -7,7 +7,6 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import Output
-from glance3d.models.heads.correlation import sample_bilinear
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses import (
     Losses,
@@ -17,27 +16,33 @@ from glance3d.training.losses import (
     matching_loss,
     track_loss,
 )
+from glance3d.training.matching import sample_sparsely
 from glance3d.training.normalise import Targets, normalise_scenes
 
 # The network counts pixels from the first one's centre, samples from the image's corner.
 _NETWORK_PIXEL_ORIGIN = 0.5
 
 
-def compute_losses(model: VGGT, sample: MultiViewSample, config: TrainConfig) -> Losses:
-    """All losses of a batch, and their weighted sum as ``loss``.
+def compute_losses(
+    model: VGGT,
+    sample: MultiViewSample,
+    config: TrainConfig,
+    weights: LossWeights | None = None,
+) -> Losses:
+    """All losses of a batch, and their weighted sum as ``loss``; ``weights`` replace the config's.
 
     The aggregator runs once, over all views, and every head that has a weight reads its tokens:
     some heads read some of them only (see :class:`TrainConfig`). Losses themselves are computed in
     float32.
     """
-    weights = config.losses
+    weights = weights or config.losses
     targets = normalise_scenes(sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid)
     device = sample.images.device.type
     with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16"):
         tokens = model.aggregator(sample.images, _layers_needed(model, weights))
-        losses = _camera_and_dense(model, sample, tokens, targets, config)
+        losses = _camera_and_dense(model, sample, tokens, targets, weights, config.dense_views)
         if weights.track > 0 or weights.matching > 0:
-            losses |= _tracks_and_matching(model, sample, tokens, config)
+            losses |= _tracks_and_matching(model, sample, tokens, weights, config)
     total = sum(
         (getattr(weights, name) * losses[name] for name in weights.active),
         start=sample.images.new_zeros(()),
@@ -61,9 +66,9 @@ def _camera_and_dense(
     sample: MultiViewSample,
     tokens: AggregatedTokens,
     targets: Targets,
-    config: TrainConfig,
+    weights: LossWeights,
+    dense_views: int | None,
 ) -> Losses:
-    weights = config.losses
     size = (sample.images.shape[-2], sample.images.shape[-1])
     losses: Losses = {}
     if weights.camera > 0:
@@ -75,7 +80,7 @@ def _camera_and_dense(
     )
     if not dense:
         return losses
-    count = config.dense_views or sample.images.shape[1]
+    count = dense_views or sample.images.shape[1]
     some = AggregatedTokens(
         {index: layer[:, :count] for index, layer in tokens.layers.items()},
         tokens.patch_start_idx,
@@ -93,7 +98,11 @@ def _camera_and_dense(
 
 
 def _tracks_and_matching(
-    model: VGGT, sample: MultiViewSample, tokens: AggregatedTokens, config: TrainConfig
+    model: VGGT,
+    sample: MultiViewSample,
+    tokens: AggregatedTokens,
+    weights: LossWeights,
+    config: TrainConfig,
 ) -> Losses:
     """The track head's maps are made once, for the tracker and for the matching loss."""
     head = model.track_head
@@ -101,7 +110,6 @@ def _tracks_and_matching(
         raise InputError("track and matching losses need a network with a track head")
     if sample.query_points is None or sample.tracks is None or sample.visibility is None:
         raise InputError("track and matching losses need samples with query points and tracks")
-    weights = config.losses
     size = (sample.images.shape[-2], sample.images.shape[-1])
     patch = model.config.patch_size
     maps = head.features(tokens, size, (size[0] // patch, size[1] // patch))
@@ -110,7 +118,7 @@ def _tracks_and_matching(
     if weights.matching > 0:
         with torch.autocast(sample.images.device.type, enabled=False):
             cells = torch.nan_to_num(tracks.flatten(0, 1)) / 2  # the maps' resolution is half
-            features = sample_bilinear(maps.flatten(0, 1), cells, padding="border")
+            features = sample_sparsely(maps.flatten(0, 1), cells)
             # The tracker norms whole maps; norming what was sampled is nearly the same, and cheap.
             descriptors = head.tracker.map_norm(features).unflatten(0, tracks.shape[:2])
             losses |= matching_loss(descriptors, sample.visibility)

@@ -28,6 +28,8 @@ def small_cpu() -> TrainConfig:
         ),
         total_samples=200_000,
         num_data_workers=1,
+        track_every_steps=4,
+        points_every_steps=4,
         dense_views=2,
         compile_renderer=True,
     )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from glance3d.datasets import MultiViewSample
 from glance3d.errors import ConfigError, Glance3DError
 from glance3d.files import save_json
 from glance3d.models import VGGT, build_model
@@ -77,7 +78,7 @@ class Trainer:
         )
         self._spikes = SpikeDetector()
         self._skipped_in_a_row = 0
-        self._validation: list | None = None
+        self._validation: list[MultiViewSample] | None = None
 
     def resume(self, path: str | Path | None = None) -> None:
         """Continue from a checkpoint, by default ``checkpoint.pt`` in ``out``.
@@ -129,40 +130,48 @@ class Trainer:
                 self.save()
         return self.progress
 
-    def _timed_step(self, next_batch: Callable) -> None:
+    def _timed_step(self, next_batch: Callable[[], MultiViewSample]) -> None:
         start = time.monotonic()
         sample = next_batch()
         waited = time.monotonic() - start
-        values = self.train_step(sample)
+        values, updated = self.train_step(sample)
         seconds = time.monotonic() - start
         before = self.progress
         self.progress = Progress(
             step=before.step + 1,
             samples=before.samples + len(sample.images),
             seconds=before.seconds + seconds,
-            num_skipped=before.num_skipped + ("skipped" in values),
+            num_skipped=before.num_skipped + (not updated),
         )
-        if "skipped" not in values and self.progress.step % self.config.log_every_steps == 0:
+        if updated and self.progress.step % self.config.log_every_steps == 0:
             self._log("train", **values, waited=waited, step_seconds=seconds)
 
-    def train_step(self, sample) -> dict[str, float | str]:
-        """One update from one batch. A loss or gradient that is not finite updates nothing."""
+    def train_step(self, sample: MultiViewSample) -> tuple[dict[str, float], bool]:
+        """One update from one batch: its numbers, and whether the weights were updated.
+
+        They are not where the loss or a gradient is not finite.
+        """
         rate = self._set_learning_rate()
         self.optimiser.zero_grad(set_to_none=True)
-        losses = compute_losses(self.model, sample.to(self.device), self.config)
+        losses = compute_losses(
+            self.model,
+            sample.to(self.device),
+            self.config,
+            self.config.losses_at(self.progress.step),
+        )
         losses["loss"].backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.grad_clip)
         values = _as_floats(losses)
         values |= {"grad_norm": float(norm), "lr": rate}
         if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
             self._skip(values)
-            return {**values, "skipped": "not finite"}
+            return values, False
         self._skipped_in_a_row = 0
         if self._spikes.is_spike(values["loss"]):
             self._log("spike", **values)
         self.optimiser.step()
         self.average.update(self.model)
-        return values
+        return values, True
 
     def _skip(self, values: dict[str, float]) -> None:
         self.optimiser.zero_grad(set_to_none=True)

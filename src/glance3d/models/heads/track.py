@@ -47,9 +47,11 @@ class TrackHead(nn.Module):
 
         def extract(layers: list[Tensor]) -> Tensor:
             x = self.feature_extractor(layers, grid, aspect)
+            if x.shape[-2:] == size:  # with patches of 16 pixels they are as large as they should be
+                return x
             return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
-        return map_views(extract, tokens, self.feature_extractor.layers).float()
+        return map_views(extract, tokens, self.feature_extractor.layers)
 
     def forward(
         self,

@@ -1,0 +1,78 @@
+"""``glance3d evaluate``: a network's cameras and depth against the truth."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from glance3d.cli.output_folder import prepare_output_folder
+from glance3d.errors import InputError
+from glance3d.files import save_json, to_json_text
+
+if TYPE_CHECKING:
+    from glance3d.evaluation import EvaluationSet
+    from glance3d.models import VGGT
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure a network's cameras and depth, beside a trivial baseline under the same protocol.
+
+    On fresh synthetic scenes, and on folders of photos with true cameras (images/, cameras.json,
+    optionally depth/).
+
+    Example: glance3d evaluate photo_sets/* --out evaluation/
+    """
+
+    sets: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR...")] = ()
+    """Folders with photos and their true cameras."""
+    model: Annotated[str, tyro.conf.arg(metavar="NAME|FILE")] = "glance-small"
+    """A known model (see glance3d models) or a weights file that glance3d train wrote."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """A .safetensors or .pt file to use instead of the model's own weights."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 ..."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the network's large products."""
+    synthetic_scenes: Annotated[int, tyro.conf.arg(metavar="INT")] = 64
+    """How many synthetic scenes of the test split; 0 for none."""
+    max_views: Annotated[int, tyro.conf.arg(metavar="INT")] = 32
+    """Of a set with more photos this many are taken, evenly spaced."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Folder for evaluation.json, evaluation.txt and the predictions that were scored."""
+    json: bool = False
+    """Print JSON instead of the table."""
+
+
+def run(options: Options) -> None:
+    """Predict, score, print."""
+    if not options.sets and options.synthetic_scenes < 1:
+        raise InputError("nothing to evaluate on: name photo sets, or ask for synthetic scenes")
+    if options.out is not None:
+        prepare_output_folder(options.out)
+
+    from glance3d.evaluation import evaluate
+    from glance3d.models import load_model
+
+    model = load_model(options.model, options.weights, options.device, options.precision)
+    predictions = None if options.out is None else options.out / "predictions"
+    report = evaluate(model, build_sets(options, model), predictions, progress=True)
+    if options.out is not None:
+        save_json(options.out / "evaluation.json", report.to_dict())
+        (options.out / "evaluation.txt").write_text(report.to_table() + "\n")
+    print(to_json_text(report.to_dict(), indent=1) if options.json else report.to_table())
+
+
+def build_sets(options: Options, model: "VGGT") -> list["EvaluationSet"]:
+    """The synthetic scenes, then the folders in the order they were named."""
+    from glance3d.datasets import SyntheticConfig
+    from glance3d.evaluation import photo_set, synthetic_set
+
+    sets = []
+    if options.synthetic_scenes > 0:
+        data = SyntheticConfig(size_multiple=model.config.patch_size)
+        sets.append(synthetic_set(data, options.synthetic_scenes))
+    for folder in options.sets:
+        sets.append(photo_set(folder, model.preprocessing, options.max_views))
+    return sets

@@ -1,0 +1,114 @@
+"""``glance3d train``: a network learns from synthetic scenes."""
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from glance3d.cli.output_folder import prepare_output_folder
+from glance3d.errors import InputError
+
+if TYPE_CHECKING:
+    from glance3d.models import VGGT
+    from glance3d.training import TrainConfig
+    from glance3d.training.trainer import Evaluate
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a network on rendered scenes, by a recipe.
+
+    The folder receives a checkpoint, averaged weights for use (weights.safetensors), a log with one
+    JSON object a line, and a learning curve. Ctrl-C saves before it stops; --resume goes on as
+    if there had been no stop.
+
+    Example: glance3d train --recipe small-cpu --out runs/small --minutes 600
+    """
+
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the run; made if need be."""
+    recipe: Annotated[str, tyro.conf.arg(metavar="NAME")] = "small-cpu"
+    """small-cpu, small-h200, or tiny-test (seconds, to see that it works)."""
+    resume: bool = False
+    """Go on from the checkpoint in the folder; the schedule may be longer or shorter now."""
+    samples: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """Scenes until the end of the schedule, instead of the recipe's."""
+    minutes: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")] = None
+    """Training time until the end of the schedule, if that comes before the samples do."""
+    textures: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Pictures to paint the scenes with, instead of procedural ones."""
+    device: Annotated[str | None, tyro.conf.arg(help_behavior_hint="")] = None
+    """cpu, cuda ... instead of the recipe's."""
+    seed: Annotated[int | None, tyro.conf.arg(help_behavior_hint="")] = None
+    """Of the first weights and of the scenes."""
+    threads: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """Processor threads for the network; one data worker comes on top."""
+    validation: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR...")] = ()
+    """Photo sets with true cameras to measure at every validation."""
+
+
+def run(options: Options) -> None:
+    """Train to the end of the schedule, or until Ctrl-C."""
+    checkpoint = options.out / "checkpoint.pt"
+    if checkpoint.exists() and not options.resume:
+        raise InputError(
+            f"{options.out} already holds a run: go on with --resume, or choose another folder"
+        )
+    prepare_output_folder(options.out)
+
+    import torch
+
+    from glance3d.training import Trainer
+
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    trainer = Trainer(
+        build_config(options),
+        options.out,
+        evaluate=build_evaluate(options.validation),
+        show_progress=sys.stderr.isatty(),
+    )
+    if options.resume:
+        trainer.resume(checkpoint)
+    progress = trainer.run()
+    print(
+        json.dumps(
+            {**dataclasses.asdict(progress), "weights": str(options.out / "weights.safetensors")}
+        )
+    )
+
+
+def build_config(options: Options) -> "TrainConfig":
+    """The recipe with what the command line asks to differ."""
+    from glance3d.training import build_recipe
+
+    changes = {
+        "total_samples": options.samples,
+        "time_budget_minutes": options.minutes,
+        "textures": None if options.textures is None else str(options.textures),
+        "device": options.device,
+        "seed": options.seed,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    return dataclasses.replace(build_recipe(options.recipe), **given)
+
+
+def build_evaluate(folders: tuple[Path, ...]) -> "Evaluate | None":
+    """Measures the network on photo sets and returns numbers for the log."""
+    if not folders:
+        return None
+    from glance3d.evaluation import evaluate, photo_set
+
+    def measure(model: "VGGT") -> dict[str, float]:
+        sets = [photo_set(folder, model.preprocessing) for folder in folders]
+        numbers = {}
+        for row in evaluate(model, sets).sets:
+            numbers[f"{row.name}_auc30"] = row.network.pose_auc_at_30deg
+            numbers[f"{row.name}_delta"] = row.network.depth_delta_125_scale_aligned
+        return numbers
+
+    return measure
