@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from glance3d.cli import main
+from glance3d.training import RECIPES
+
+
+def test_train_then_resume_then_refuse_to_overwrite(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    arguments = ["train", "--recipe", "tiny-test", "--out", out, "--threads", "1"]
+    assert main([*arguments, "--samples", "4"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["samples"] == 4
+    assert main([*arguments, "--samples", "4"]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*arguments, "--samples", "8", "--resume"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"] == 8
+
+
+def test_evaluate_a_weights_file_on_synthetic_scenes(tiny_weights, tmp_path, capsys):
+    out = tmp_path / "evaluation"
+    words = ["--model", str(tiny_weights), "--device", "cpu", "--synthetic-scenes", "2"]
+    assert main(["evaluate", *words, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "trivial" in printed
+    report = json.loads((out / "evaluation.json").read_text())
+    assert report["sets"][0]["num_scenes"] == 2
+    assert (out / "evaluation.txt").read_text() == printed
+    assert len(list((out / "predictions" / "synthetic").glob("*.npz"))) == 2
+
+
+def test_nothing_to_evaluate_on_is_refused(capsys):
+    assert main(["evaluate", "--synthetic-scenes", "0"]) == 2
+    assert "nothing to evaluate on" in capsys.readouterr().err
+
+
+def test_an_unknown_recipe_lists_the_known_ones(tmp_path, capsys):
+    assert main(["train", "--recipe", "huge", "--out", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert all(name in message for name in RECIPES)
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_help_explains(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert "Example" in capsys.readouterr().out

@@ -1,0 +1,170 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from glance3d.datasets import SyntheticConfig
+from glance3d.errors import ImageError
+from glance3d.evaluation import evaluate, photo_set, score_sets, synthetic_set
+from glance3d.evaluation.predict import ScenePrediction, load_prediction, save_prediction
+from glance3d.evaluation.score import mean_scores, score_scene
+from glance3d.images import Preprocessing
+from glance3d.models import load_model
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+SMALL = SyntheticConfig(
+    images_per_batch=6,
+    num_views=(3, 3),
+    max_pixels=70 * 70,
+    size_multiple=14,
+    aspect_ratio=(1.0, 1.0),
+    num_textures=16,
+    texture_size=64,
+)
+FIT = Preprocessing(mode="fit", max_pixels=70 * 70, patch_size=14)
+
+
+@pytest.fixture(scope="module")
+def synthetic():
+    return synthetic_set(SMALL, num_scenes=3)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_weights):
+    return load_model(str(tiny_weights), device="cpu", precision="float32")
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> Path:
+    """Three photos of different sizes; cameras one step apart; a depth map for the second."""
+    folder = tmp_path / "table"
+    (folder / "images").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    views = []
+    for index, (width, height) in enumerate(((60, 40), (60, 40), (40, 60))):
+        pixels = random.integers(0, 255, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{index:03d}.png")
+        views.append(
+            {
+                "image": f"images/{index:03d}.png",
+                "size": [width, height],
+                "intrinsics": [[50, 0, width / 2], [0, 50, height / 2], [0, 0, 1]],
+                "cam_from_world": [[1, 0, 0, -index], [0, 1, 0, 0], [0, 0, 1, 0]],
+            }
+        )
+    Image.fromarray(np.full((40, 60), 2000, np.uint16)).save(folder / "depth.png")
+    views[1]["depth"] = "depth.png"
+    record = {"name": "table", "units": "metre", "metric": True, "depth_scale": 1e-3}
+    (folder / "cameras.json").write_text(json.dumps({**record, "views": views}))
+    return folder
+
+
+def truth_of(scene) -> ScenePrediction:
+    """The right answer, at another scale and in another world."""
+    move = torch.eye(4)
+    move[:3, 3] = torch.tensor([1.0, 2.0, 3.0])
+    cameras = scene.cameras.cam_from_world @ move
+    cameras[..., 3] *= 5
+    blank = [torch.ones(h, w) for w, h in scene.cameras.image_sizes.tolist()]
+    depth = tuple(
+        5 * truth if truth is not None else one
+        for truth, one in zip(scene.depth, blank, strict=True)
+    )
+    return ScenePrediction(cameras, scene.cameras.intrinsics, depth)
+
+
+def test_the_truth_scores_perfectly_in_any_world_and_scale(synthetic, photo_folder):
+    scenes = [*synthetic.scenes, *photo_set(photo_folder, FIT).scenes]
+    for scene in scenes:
+        scores = score_scene(truth_of(scene), scene)
+        assert scores.pose_auc_at_5deg == pytest.approx(1)
+        assert scores.fov_error_deg == 0
+        assert scores.depth_absrel_scale_aligned == pytest.approx(0, abs=1e-6)
+        assert scores.depth_delta_125_scale_aligned == 1
+
+
+def test_synthetic_and_photos_end_to_end(model, synthetic, photo_folder, tmp_path):
+    sets = [synthetic, photo_set(photo_folder, FIT)]
+    report = evaluate(model, sets, tmp_path / "out")
+    assert [row.name for row in report.sets] == ["synthetic", "table"]
+    assert [row.num_views for row in report.sets] == [9, 3]
+    for row in report.sets:
+        assert 0 <= row.network.pose_auc_at_30deg <= 1
+        assert row.network.depth_absrel_scale_aligned > 0
+    # The baseline's cameras, unit steps to the right, are this set's truth.
+    assert report.sets[1].trivial.pose_auc_at_5deg == 1
+    assert not report.sets[1].cameras_beat_trivial
+    table = report.to_table()
+    assert "table" in table.splitlines()[3]
+    assert "not clearly better" in table
+    json.dumps(report.to_dict(), allow_nan=False)
+    again = score_sets(sets, tmp_path / "out", "tiny")
+    assert again.to_dict() == report.to_dict()
+
+
+def test_predictions_come_back_from_disk(tmp_path):
+    depth = (torch.rand(4, 6), torch.rand(6, 4))
+    cameras, intrinsics = torch.rand(2, 3, 4), torch.rand(2, 3, 3)
+    path = tmp_path / "set" / "scene.npz"
+    save_prediction(ScenePrediction(cameras, intrinsics, depth), path)
+    back = load_prediction(path)
+    assert torch.equal(back.cam_from_world, cameras)
+    assert torch.equal(back.intrinsics, intrinsics)
+    assert all(torch.equal(a, b) for a, b in zip(back.depth, depth, strict=True))
+
+
+def test_predicted_intrinsics_speak_of_the_original_photo(model, photo_folder):
+    from glance3d.evaluation.predict import predict_scene
+
+    (scene,) = photo_set(photo_folder, FIT).scenes
+    said = predict_scene(model, scene)
+    # The tiny network says about one radian along each side, whatever the photo's shape.
+    for matrix, (width, height) in zip(
+        said.intrinsics, scene.cameras.image_sizes.tolist(), strict=True
+    ):
+        assert float(matrix[0, 2]) == pytest.approx(width / 2, abs=width * 0.05)
+        assert float(matrix[1, 2]) == pytest.approx(height / 2, abs=height * 0.05)
+    assert [tuple(depth.shape) for depth in said.depth] == [(40, 60), (40, 60), (60, 40)]
+
+
+def test_fewer_views_are_evenly_spaced(photo_folder):
+    fewer = photo_set(photo_folder, FIT, max_views=2)
+    assert fewer.about == "2 of 3 photos"
+    assert fewer.scenes[0].cameras.cam_from_world[:, 0, 3].tolist() == [0, -1]
+
+
+def test_a_photo_of_another_size_than_its_camera_is_refused(photo_folder):
+    Image.new("RGB", (30, 20)).save(photo_folder / "images" / "000.png")
+    with pytest.raises(ImageError, match=r"\(30, 20\)"):
+        photo_set(photo_folder, FIT)
+
+
+def test_synthetic_scenes_are_the_same_each_time(synthetic):
+    again = synthetic_set(SMALL, num_scenes=3)
+    assert torch.equal(again.scenes[2].images, synthetic.scenes[2].images)
+    assert len(again.scenes) == 3
+
+
+def test_means_leave_out_what_has_no_truth(synthetic):
+    scores = score_scene(truth_of(synthetic.scenes[0]), synthetic.scenes[0])
+    without = type(scores)(**{**scores.__dict__, "depth_absrel_scale_aligned": math.nan})
+    assert mean_scores([without, scores]).depth_absrel_scale_aligned == pytest.approx(0, abs=1e-6)
+    assert math.isnan(mean_scores([without]).depth_absrel_scale_aligned)
+    assert mean_scores([without]).to_dict()["depth_absrel_scale_aligned"] is None
+
+
+@pytest.mark.shared
+def test_real_photo_sets_load_with_their_truth():
+    if not SHARED.is_dir():
+        pytest.skip("needs the real photo sets in ../shared/data")
+    (door,) = photo_set(SHARED / "lund_door", FIT).scenes
+    assert len(door.images) == 12
+    assert score_scene(truth_of(door), door).pose_auc_at_5deg == pytest.approx(1)
+    (pair,) = photo_set(SHARED / "middlebury_motorcycle", FIT).scenes
+    assert score_scene(truth_of(pair), pair).depth_absrel_scale_aligned == pytest.approx(
+        0, abs=1e-6
+    )
