@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -93,7 +93,7 @@ def build_config(options: Options) -> "TrainConfig":
         "device": options.device,
         "seed": options.seed,
     }
-    given = {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     return dataclasses.replace(build_recipe(options.recipe), **given)
 
 
