@@ -159,5 +159,5 @@ def test_weights_must_be_sensible():
     with pytest.raises(ConfigError, match=">= 0"):
         LossWeights(camera=-1.0)
     with pytest.raises(ConfigError, match="one of them > 0"):
-        LossWeights(0.0, 0.0, 0.0, 0.0, 0.0)
+        LossWeights(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     assert LossWeights(points=0.0).active == ("camera", "depth", "track", "matching")

@@ -50,9 +50,9 @@ class TrainConfig:
     ``num_data_workers`` processes draw scenes while the network learns; 0 draws them in between.
     The tracker learns from the first ``track_queries`` query points of ``track_scenes`` scenes of a
     batch, every ``track_every_steps``; the matching loss uses all. The points head learns every
-    ``points_every_steps``. Dense heads learn from the first ``dense_views`` views of a
-    scene (None: all of them). ``textures`` is a folder of pictures to paint the scenes with (None:
-    procedural ones).
+    ``points_every_steps``. Dense heads learn from the first ``dense_views`` views of a scene (None:
+    all of them). The attention loss teaches the global layers ``attention_layers``. ``textures`` is
+    a folder of pictures to paint the scenes with (None: procedural ones).
     """
 
     recipe: str
@@ -67,6 +67,7 @@ class TrainConfig:
     seed: int = 0
     num_data_workers: int = 0
     track_queries: int = 32
+    attention_layers: tuple[int, ...] = ()
     track_scenes: int = 4
     track_every_steps: int = 1
     points_every_steps: int = 1
@@ -84,6 +85,11 @@ class TrainConfig:
             _require(getattr(self, name) > 0, f"{name} > 0", getattr(self, name))
         for name in ("num_data_workers", "num_validation_batches", "validate_every_samples"):
             _require(getattr(self, name) >= 0, f"{name} >= 0", getattr(self, name))
+        layers = range(self.model.aggregator.depth)
+        known = all(layer in layers for layer in self.attention_layers)
+        _require(known, f"attention_layers below {len(layers)}", self.attention_layers)
+        taught = bool(self.attention_layers) or self.losses.attention == 0
+        _require(taught, "attention_layers, or a weight of 0 for attention", "none")
         _require(self.precision in PRECISIONS, f"precision in {PRECISIONS}", self.precision)
         budget = self.time_budget_minutes
         _require(budget is None or budget > 0, "time_budget_minutes > 0", budget)

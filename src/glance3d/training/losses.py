@@ -27,6 +27,7 @@ class LossWeights:
     points: float = 1.0
     track: float = 0.05
     matching: float = 0.1
+    attention: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse negative weights, and weights that are all zero."""

@@ -7,6 +7,12 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import Output
+from glance3d.training.attention_matching import (
+    CapturedInputs,
+    attention_loss,
+    capture_inputs,
+    first_head_scores,
+)
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses import (
     Losses,
@@ -39,10 +45,15 @@ def compute_losses(
     targets = normalise_scenes(sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid)
     device = sample.images.device.type
     with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16"):
-        tokens = model.aggregator(sample.images, _layers_needed(model, weights))
+        blocks = model.aggregator.global_blocks
+        taught = config.attention_layers if weights.attention > 0 else ()
+        with capture_inputs([blocks[layer].attn for layer in taught]) as captured:
+            tokens = model.aggregator(sample.images, _layers_needed(model, weights))
         losses = _camera_and_dense(model, sample, tokens, targets, weights, config.dense_views)
         if weights.track > 0 or weights.matching > 0:
             losses |= _tracks_and_matching(model, sample, tokens, weights, config)
+        if captured:
+            losses |= _attention(captured, sample, model.config.patch_size)
     total = sum(
         (getattr(weights, name) * losses[name] for name in weights.active),
         start=sample.images.new_zeros(()),
@@ -58,7 +69,9 @@ def _layers_needed(model: VGGT, weights: LossWeights) -> tuple[int, ...]:
         "track": "tracks",
         "matching": "tracks",
     }
-    return model.config.layers_needed(tuple({outputs[name] for name in weights.active}))
+    needed = {outputs[name] for name in weights.active if name in outputs}
+    # Attention needs no head, but the layers up to it must run; "camera" runs them all.
+    return model.config.layers_needed(tuple(needed) or ("camera",))
 
 
 def _camera_and_dense(
@@ -137,3 +150,17 @@ def _tracks_and_matching(
             size,
         )
     return losses
+
+
+def _attention(captured: CapturedInputs, sample: MultiViewSample, patch: int) -> Losses:
+    """The mean over the taught layers."""
+    if sample.tracks is None or sample.visibility is None:
+        raise InputError("the attention loss needs samples with tracks")
+    grid = (sample.images.shape[-2] // patch, sample.images.shape[-1] // patch)
+    patches = torch.nan_to_num(sample.tracks) / patch - 0.5
+    layers = []
+    for attention, x, rope in captured:
+        queries, keys = first_head_scores(attention, x, rope)
+        with torch.autocast(x.device.type, enabled=False):
+            layers.append(attention_loss(queries, keys, grid, patches, sample.visibility))
+    return {name: torch.stack([layer[name] for layer in layers]).mean() for name in layers[0]}

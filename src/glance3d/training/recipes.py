@@ -10,7 +10,9 @@ from glance3d.training.losses import LossWeights
 
 # The points head is a spare (points come from depth and cameras); matching is what a small network
 # learns first, and what cameras are learned from.
-_SMALL_LOSSES = LossWeights(camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.5)
+_SMALL_LOSSES = LossWeights(
+    camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.5, attention=0.3
+)
 
 
 def small_cpu() -> TrainConfig:
@@ -23,6 +25,7 @@ def small_cpu() -> TrainConfig:
         model=models.glance_small(),
         data=SyntheticConfig(images_per_batch=32),
         losses=_SMALL_LOSSES,
+        attention_layers=(2, 3),
         optimiser=OptimiserConfig(
             peak_lr=5e-4, warmup_samples=3_000, cooldown=0.5, average_decay=0.998
         ),
@@ -42,6 +45,7 @@ def small_h200() -> TrainConfig:
         model=models.glance_small(),
         data=SyntheticConfig(images_per_batch=768),
         losses=_SMALL_LOSSES,
+        attention_layers=(2, 3),
         optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=20_000, cooldown=0.5),
         total_samples=3_000_000,
         device="cuda",
@@ -66,6 +70,7 @@ def tiny_test() -> TrainConfig:
             num_textures=16,
             texture_size=64,
         ),
+        attention_layers=(1, 2),
         optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=16, average_decay=0.9),
         total_samples=64,
         precision="float32",
