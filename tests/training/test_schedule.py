@@ -5,13 +5,14 @@ import torch
 from PIL import Image
 from torch import nn
 
+from glance3d.datasets import SyntheticScenes
 from glance3d.errors import ConfigError, WeightsError
 from glance3d.training import RECIPES, build_recipe, load_checkpoint
 from glance3d.training.config import OptimiserConfig
 from glance3d.training.journal import Journal, draw_learning_curve, read_journal
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 from glance3d.training.spikes import SpikeDetector
-from glance3d.training.synthetic_draw import load_textures
+from glance3d.training.synthetic_draw import SyntheticDraw, load_textures
 
 
 def factor(progress: float, samples: int = 10**6, cooldown: float = 1.0) -> float:
@@ -121,3 +122,12 @@ def test_textures_are_central_squares_in_order(tmp_path):
     assert textures.shape == (2, 8, 8, 3)
     assert textures[0, 0, 0].tolist() == [255, 0, 0]
     assert textures[1, 7, 7].tolist() == [0, 0, 255]
+
+
+def test_a_draw_gives_the_streams_batches_by_number():
+    config = build_recipe("tiny-test")
+    draw = SyntheticDraw.of(config, "train")()
+    expected = SyntheticScenes(config.data, config.seed).batch(3)
+    assert torch.equal(draw(3).images, expected.images)
+    held_out = SyntheticDraw.of(config, "validation")()
+    assert not torch.equal(held_out(3).images, expected.images)

@@ -23,10 +23,14 @@ class SyntheticDraw:
     split: str
     textures: str | None = None
     compiled: bool = False
+    device: str = "cpu"
 
     @classmethod
     def of(cls, config: TrainConfig, split: str) -> "SyntheticDraw":
-        """The scenes of a config; other splits than "train" keep procedural textures."""
+        """The scenes of a config; other splits than "train" keep procedural textures.
+
+        Without workers they are drawn on the device that learns from them: a GPU draws its own.
+        """
         training = split == "train"
         return cls(
             config.data,
@@ -34,6 +38,7 @@ class SyntheticDraw:
             split,
             config.textures if training else None,
             config.compile_renderer and training,
+            "cpu" if config.num_data_workers else config.device,
         )
 
     def __call__(self) -> DrawBatch:
@@ -42,7 +47,12 @@ class SyntheticDraw:
         if self.textures is not None:
             textures = load_textures(self.textures, self.data.texture_size)
         scenes = SyntheticScenes(
-            self.data, self.seed, split=self.split, textures=textures, compiled=self.compiled
+            self.data,
+            self.seed,
+            split=self.split,
+            device=self.device,
+            textures=textures,
+            compiled=self.compiled,
         )
         return scenes.batch
 
