@@ -36,7 +36,7 @@ def test_writes_everything_and_says_so(
         assert (out / exporter.path_in_folder).exists()
         assert exporter.path_in_folder in captured.out
     assert "next:" in captured.out
-    assert "reference view is view1.png" in captured.err
+    assert "reference view: view1.png" in captured.err
     assert not list(out.rglob(".tmp-*"))
 
 

@@ -25,7 +25,7 @@ COMMANDS = {
     "reconstruct": "photos become cameras, depth and a point cloud",
     "export": "turn a saved scene into another format",
     "models": "list the known models: source, licence, commercial use",
-    "train": "train a model on rendered scenes or your own",
+    "train": "train a model on rendered scenes",
     "evaluate": "measure a model's cameras and depth against the truth",
     "version": "print the version",
 }

@@ -50,6 +50,7 @@ def save_weights(model: nn.Module, path: Path, config: ModelConfig, **about: str
     metadata = {CONFIG_KEY: json.dumps(config.to_dict()), **about}
     with atomic_file(path) as temporary:
         save_file(state, temporary, metadata=metadata)
+        temporary.chmod(0o644)  # it would be readable by its owner alone
 
 
 def read_metadata(path: Path) -> dict[str, str]:
