@@ -27,7 +27,7 @@ def small_cpu() -> TrainConfig:
         losses=_SMALL_LOSSES,
         attention_layers=(2, 3),
         optimiser=OptimiserConfig(
-            peak_lr=5e-4, warmup_samples=3_000, cooldown=0.5, average_decay=0.998
+            peak_lr=5e-4, warmup_samples=3_000, cooldown=0.4, average_decay=0.998
         ),
         total_samples=200_000,
         num_data_workers=1,
