@@ -11,7 +11,7 @@ from glance3d.training.losses import LossWeights
 # The points head is a spare (points come from depth and cameras); matching is what a small network
 # learns first, and what cameras are learned from.
 _SMALL_LOSSES = LossWeights(
-    camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.5, attention=0.3
+    camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.5, attention=1.0
 )
 
 
