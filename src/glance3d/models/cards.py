@@ -50,7 +50,7 @@ CARDS: dict[str, WeightsCard] = {
             filename="glance-small.safetensors",
             licence="Apache-2.0",
             commercial_use=True,
-            num_parameters=13_731_996,
+            num_parameters=13_769_052,
             size_bytes=27_500_000,
             preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
         ),

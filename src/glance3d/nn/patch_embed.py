@@ -2,10 +2,13 @@
 
 import math
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.errors import ConfigError
+from glance3d.nn.precision import Linear
+from glance3d.nn.uv_embedding import add_uv_embedding
 
 
 class PatchConv(nn.Module):
@@ -23,9 +26,12 @@ class PatchConv(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """Overlapping stride-2 convolutions down to the patch grid (Xiao et al. 2021).
+    """Overlapping stride-2 convolutions down to the patch grid (Xiao et al. 2021), and where it is.
 
     A small network learns to match from far fewer images with it than with one large convolution.
+    Convolutions are blind to where in the image they are, and rotary positions reach queries and
+    keys only, never what is passed on. So each token is also told its place, by a learned reading
+    of the UV code, which starts from nothing.
     """
 
     def __init__(self, patch_size: int, embed_dim: int, base_channels: int) -> None:
@@ -47,9 +53,16 @@ class ConvStem(nn.Module):
             channels = out
         self.stages = nn.Sequential(*layers)
         self.proj = nn.Conv2d(channels, embed_dim, 1)
+        self.position = Linear(embed_dim, embed_dim)
+        nn.init.zeros_(self.position.weight)
+        nn.init.zeros_(self.position.bias)
 
     def forward(
         self, images: Float[Tensor, "views 3 height width"]
     ) -> Float[Tensor, "views patches dim"]:
         """Tokens of every view, row by row."""
-        return self.proj(self.stages(images)).flatten(2).transpose(1, 2)
+        maps = self.proj(self.stages(images))
+        aspect = images.shape[-1] / images.shape[-2]
+        place = add_uv_embedding(torch.zeros_like(maps[:1]), aspect, scale=1.0)
+        tokens, place = (x.flatten(2).transpose(1, 2) for x in (maps, place))
+        return tokens + self.position(place)

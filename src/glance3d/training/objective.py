@@ -47,7 +47,7 @@ def compute_losses(
     with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16"):
         blocks = model.aggregator.global_blocks
         taught = config.attention_layers if weights.attention > 0 else ()
-        with capture_inputs([blocks[layer].attn for layer in taught]) as captured:
+        with capture_inputs([blocks[i].get_submodule("attn") for i in taught]) as captured:
             tokens = model.aggregator(sample.images, _layers_needed(model, weights))
         losses = _camera_and_dense(model, sample, tokens, targets, weights, config.dense_views)
         if weights.track > 0 or weights.matching > 0:

@@ -47,7 +47,7 @@ class TrackHead(nn.Module):
 
         def extract(layers: list[Tensor]) -> Tensor:
             x = self.feature_extractor(layers, grid, aspect)
-            if x.shape[-2:] == size:  # with patches of 16 pixels they are as large as they should be
+            if x.shape[-2:] == size:  # as they are with patches of 16 pixels
                 return x
             return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
