@@ -3,22 +3,13 @@
 import errno
 import json
 import math
-import resource
 from pathlib import Path
 
 import pytest
 
 from glance3d.errors import OutputError
 from glance3d.files import atomic_file, atomic_folder, save_bytes, save_json
-
-
-@pytest.fixture
-def room_for_1000_bytes():
-    """A disk that is full after 1000 bytes of a file: the system's own limit, not a mock."""
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, old[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, old)
+from tests.file_limit import files_of_at_most
 
 
 def names_below(folder: Path) -> list[str]:
@@ -52,8 +43,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert names_below(tmp_path) == ["a.bin"]
 
 
-def test_no_room_half_way_is_one_sentence_and_leaves_nothing(tmp_path, room_for_1000_bytes):
-    with pytest.raises(OutputError, match=r"cannot write .*a\.bin: the file would be larger"):
+def test_no_room_half_way_is_one_sentence_and_leaves_nothing(tmp_path):
+    said = r"cannot write .*a\.bin: the file would be larger"
+    with files_of_at_most(1000), pytest.raises(OutputError, match=said):
         save_bytes(tmp_path / "new" / "a.bin", b"x" * 5000)
     assert names_below(tmp_path) == []
 
@@ -94,7 +86,7 @@ def test_a_folder_replaces_the_old_one_whole(tmp_path):
     assert names_below(tmp_path) == ["model", "model/c", "model/d"]
 
 
-def test_a_failed_folder_leaves_the_old_one(tmp_path, room_for_1000_bytes):
+def test_a_failed_folder_leaves_the_old_one(tmp_path):
     fill_folder(tmp_path / "model")
 
     def fail():
@@ -102,7 +94,7 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path, room_for_1000_bytes):
             (temporary / "a").write_text("new")
             (temporary / "b").write_bytes(b"x" * 5000)
 
-    with pytest.raises(OutputError):
+    with files_of_at_most(1000), pytest.raises(OutputError):
         fail()
     assert names_below(tmp_path) == ["model", "model/a", "model/b"]
     assert (tmp_path / "model" / "a").read_text() == "a"

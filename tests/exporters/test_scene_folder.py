@@ -2,7 +2,6 @@
 
 import errno
 import json
-import resource
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from glance3d.datasets.photo_folder import load_photo_set
 from glance3d.errors import InputError, OutputError, SceneError
 from glance3d.exporters import FORMATS, export, infer_format, load_scene, write_scene_folder
 from tests.exporters.analytic import build_scene, without_points
+from tests.file_limit import files_of_at_most
 
 EVERYTHING = {
     "scene.npz",
@@ -201,13 +201,8 @@ def test_every_format_is_described():
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_a_disk_that_fills_up_leaves_nothing_half_written(scene, tmp_path, name):
     scene = replace(scene, report={"long": "x" * 3000})
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, old[1]))  # no file may be longer
-    try:
-        with pytest.raises(OutputError, match="cannot write"):
-            export(scene, tmp_path / "out", format=name)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    with files_of_at_most(200), pytest.raises(OutputError, match="cannot write"):
+        export(scene, tmp_path / "out", format=name)
     assert files_below(tmp_path) == set()
 
 
