@@ -146,8 +146,9 @@ def test_folders_without_a_usable_photo_are_refused(
         (folder / "a.jpg").write_text("no photo")
     elif content == "one pixel":
         Image.new("RGB", (1, 1)).save(folder / "a.png")
-    assert reconstruct(folder, "--out", tmp_path / "out") == 1
+    assert reconstruct(folder, "--out", tmp_path / "new" / "out") == 1
     assert "photos" in _one_error(capsys)
+    assert not (tmp_path / "new").exists()
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -1,12 +1,13 @@
 """``glance3d evaluate``: a network's cameras and depth against the truth."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from glance3d.cli.output_folder import prepare_output_folder
+from glance3d.cli.output_folder import output_folder
 from glance3d.errors import InputError
 from glance3d.files import save_json, to_json_text
 
@@ -46,12 +47,15 @@ class Options:
 
 
 def run(options: Options) -> None:
-    """Predict, score, print."""
+    """Measure the network, or say what cannot be measured."""
     if not options.sets and options.synthetic_scenes < 1:
         raise InputError("nothing to evaluate on: name photo sets, or ask for synthetic scenes")
-    if options.out is not None:
-        prepare_output_folder(options.out)
+    with nullcontext() if options.out is None else output_folder(options.out):
+        measure(options)
 
+
+def measure(options: Options) -> None:
+    """Predict every set, score the predictions, and write and print the numbers."""
     from glance3d.evaluation import evaluate
     from glance3d.models import load_model
 

@@ -1,6 +1,8 @@
 """The folder that results go to."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from glance3d.errors import OutputError
@@ -20,15 +22,30 @@ REPLACED = (
 )
 
 
-def prepare_output_folder(folder: Path) -> None:
-    """Make the folder and prove that it can be written to, before any long work begins.
+@contextmanager
+def output_folder(folder: Path) -> Iterator[None]:
+    """Make the folder and prove that it can be written to, before the long work in the block.
 
-    A folder with a ``scene.npz`` is an earlier result, which may be replaced. One without, in which
-    a result would replace something, belongs to somebody else: its cameras could be the truth.
+    When the work fails before it has written anything, the folders made for it are gone again. A
+    folder with a ``scene.npz`` is an earlier result, which may be replaced. One without, in which a
+    result would replace something, belongs to somebody else: its cameras could be the truth.
 
     Raises:
         OutputError: the folder cannot be made or written to, or holds what must not be lost.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    _prove_writable(folder)
+    _refuse_foreign(folder)
+    try:
+        yield
+    except BaseException:
+        for path in made:  # innermost first; what is no longer empty stays
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _prove_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".tmp-{secrets.token_hex(6)}"
@@ -36,6 +53,9 @@ def prepare_output_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise output_error(folder, error) from error
+
+
+def _refuse_foreign(folder: Path) -> None:
     foreign = [name for name in REPLACED if (folder / name).exists()]
     if foreign and not (folder / SCENE_FILE).is_file():
         raise OutputError(

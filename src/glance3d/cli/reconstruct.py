@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from glance3d.cli.output_folder import prepare_output_folder
+from glance3d.cli.output_folder import output_folder
 from glance3d.errors import InputError
 from glance3d.files import save_json, to_json_text
 
@@ -73,20 +73,20 @@ def run(options: Options) -> None:
 
     # Refuse now what would only come to light after the network has run, which can take long.
     ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
-    prepare_output_folder(options.out)
-    progress = options.progress or sys.stderr.isatty()
-    scene = reconstruct(
-        options.sources,
-        model=options.model,
-        weights=options.weights,
-        device=options.device,
-        precision=options.precision,
-        preprocess=preprocessing_changes(options),
-        outputs=split_commas(options.outputs),
-        query_points=queries or None,
-        progress=progress,
-    )
-    report, paths = write(scene, options, progress)
+    with output_folder(options.out):
+        progress = options.progress or sys.stderr.isatty()
+        scene = reconstruct(
+            options.sources,
+            model=options.model,
+            weights=options.weights,
+            device=options.device,
+            precision=options.precision,
+            preprocess=preprocessing_changes(options),
+            outputs=split_commas(options.outputs),
+            query_points=queries or None,
+            progress=progress,
+        )
+        report, paths = write(scene, options, progress)
     if options.json:
         print(to_json_text(report, indent=1))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from glance3d.cli.output_folder import prepare_output_folder
+from glance3d.cli.output_folder import output_folder
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,8 +58,12 @@ def run(options: Options) -> None:
         raise InputError(
             f"{options.out} already holds a run: go on with --resume, or choose another folder"
         )
-    prepare_output_folder(options.out)
+    with output_folder(options.out):
+        train(options)
 
+
+def train(options: Options) -> None:
+    """Build the trainer, resume if asked to, run it, and say how far it came."""
     import torch
 
     from glance3d.training import Trainer
@@ -73,7 +77,7 @@ def run(options: Options) -> None:
         show_progress=sys.stderr.isatty(),
     )
     if options.resume:
-        trainer.resume(checkpoint)
+        trainer.resume()
     progress = trainer.run()
     print(
         json.dumps(
