@@ -149,7 +149,6 @@ def test_folders_without_a_usable_photo_are_refused(
     assert reconstruct(folder, "--out", tmp_path / "new" / "out") == 1
     assert "photos" in _one_error(capsys)
     assert not (tmp_path / "new").exists()
-    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(
