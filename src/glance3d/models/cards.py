@@ -54,8 +54,8 @@ CARDS: dict[str, WeightsCard] = {
             size_bytes=27_608_256,
             preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
             note=(
-                "A first version, trained for 90 minutes on two cores: its cameras are no better than "
-                "a guess on real photos and must not be relied on; its depth is rough."
+                "A first version, trained for 90 minutes on two cores: its cameras are no better "
+                "than a guess on real photos and must not be relied on; its depth is rough."
             ),
         ),
         WeightsCard(
