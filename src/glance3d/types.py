@@ -17,6 +17,7 @@ from glance3d.geometry.pose_encoding import decode_pose
 
 # The network counts query points and tracks from the top-left pixel's centre, we from its corner.
 TRACK_PIXEL_SHIFT = 0.5
+PINHOLE_FOV = (0.01, 3.1)  # radians
 
 
 @dataclass(frozen=True)
@@ -230,12 +231,16 @@ class Predictions:
     ) -> "Reconstruction":
         """One scene for a person: cameras for the original photos, points in the world.
 
-        World points come from depth and cameras where depth was predicted (more accurate than the
-        point head, VGGT section 4.3), otherwise from the point head.
+        A field of view that no pinhole camera has (the network may say 0) becomes the nearest that
+        one can have, so that files stay readable; reports warn of it. World points come from depth
+        and cameras where depth was predicted (more accurate than the point head, VGGT section
+        4.3), otherwise from the point head.
         """
-        cam_from_world, intrinsics = (
-            tensor[scene].detach().float().cpu() for tensor in self.cameras()
-        )
+        if self.pose_enc is None:
+            raise InputError("a scene needs cameras: ask the model for 'camera'")
+        pose_enc = self.pose_enc[scene].detach().float().cpu()
+        pose_enc = torch.cat([pose_enc[:, :7], pose_enc[:, 7:].clamp(*PINHOLE_FOV)], dim=-1)
+        cam_from_world, intrinsics = decode_pose(pose_enc, *self.image_size)
         if len(cam_from_world) != len(batch.names):
             raise InputError(
                 f"these predictions have {len(cam_from_world)} views, the images {len(batch.names)}"
