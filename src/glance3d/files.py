@@ -46,7 +46,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     again. Raises ``OutputError`` for whatever the file system refuses inside the block.
     """
     path = Path(path)
-    with _errors_named(path), _parents_of(path):
+    with _errors_named(path), folder_made(path.parent):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         temporary = _temporary_beside(path)
@@ -66,7 +66,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     stays behind and is read together with the new ones.
     """
     path = Path(path)
-    with _errors_named(path), _parents_of(path):
+    with _errors_named(path), folder_made(path.parent):
         if path.exists() and not path.is_dir():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         temporary = _temporary_beside(path)
@@ -139,14 +139,14 @@ def _errors_named(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _parents_of(path: Path) -> Iterator[None]:
-    """Make the folders above ``path``; when the block fails, remove those that were made."""
-    made = [folder for folder in path.parents if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
+def folder_made(folder: Path) -> Iterator[None]:
+    """Make ``folder`` and those above it; when the block fails, remove those that were made."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except BaseException:
-        for folder in made:  # innermost first; one that is no longer empty stays
+        for path in made:  # innermost first; one that is no longer empty stays
             with suppress(OSError):
-                folder.rmdir()
+                path.rmdir()
         raise

@@ -9,7 +9,7 @@ import tyro
 
 from glance3d.cli.output_folder import output_folder
 from glance3d.errors import InputError
-from glance3d.files import save_json, to_json_text
+from glance3d.files import save_bytes, save_json, to_json_text
 
 if TYPE_CHECKING:
     from glance3d.evaluation import EvaluationSet
@@ -64,7 +64,7 @@ def measure(options: Options) -> None:
     report = evaluate(model, build_sets(options, model), predictions, progress=True)
     if options.out is not None:
         save_json(options.out / "evaluation.json", report.to_dict())
-        (options.out / "evaluation.txt").write_text(report.to_table() + "\n")
+        save_bytes(options.out / "evaluation.txt", f"{report.to_table()}\n".encode())
     print(to_json_text(report.to_dict(), indent=1) if options.json else report.to_table())
 
 

@@ -2,11 +2,11 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from glance3d.errors import OutputError
-from glance3d.files import output_error
+from glance3d.files import folder_made, output_error
 
 SCENE_FILE = "scene.npz"
 # Results that would take the place of a file or folder of the same name. Photos in images/ are not
@@ -33,26 +33,17 @@ def output_folder(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: the folder cannot be made or written to, or holds what must not be lost.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    _prove_writable(folder)
-    _refuse_foreign(folder)
-    try:
+    # Only what preparing the folder meets is named after it, not what the block raises.
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder_made(folder))
+            probe = folder / f".tmp-{secrets.token_hex(6)}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise output_error(folder, error) from error
+        _refuse_foreign(folder)
         yield
-    except BaseException:
-        for path in made:  # innermost first; what is no longer empty stays
-            with suppress(OSError):
-                path.rmdir()
-        raise
-
-
-def _prove_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".tmp-{secrets.token_hex(6)}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise output_error(folder, error) from error
 
 
 def _refuse_foreign(folder: Path) -> None:
