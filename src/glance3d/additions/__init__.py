@@ -1,0 +1,1 @@
+"""New photos for a scene that is already there."""

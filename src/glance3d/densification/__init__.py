@@ -1,0 +1,1 @@
+"""Depth measured again from the photos, once the cameras are known."""

@@ -1,0 +1,1 @@
+"""Cameras that somebody already knows, read from the files in which people keep them."""

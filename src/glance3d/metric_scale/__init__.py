@@ -1,0 +1,1 @@
+"""From arbitrary units to metres, with the error that it is worth."""

@@ -1,0 +1,1 @@
+"""Points followed through the photos, from any of them."""

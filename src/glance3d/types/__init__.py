@@ -1,0 +1,26 @@
+"""The nouns that travel between folders, each a frozen dataclass.
+
+``ImageBatch`` (what the network sees) becomes ``Predictions`` (what the network said) becomes
+``Reconstruction`` (one scene for a person). Nothing else crosses a border.
+"""
+
+from glance3d.types.cameras import Cameras
+from glance3d.types.images import ImageBatch, PhotoFacts, SkippedPhoto
+from glance3d.types.placement import Placement
+from glance3d.types.predictions import PINHOLE_FOV, TRACK_PIXEL_SHIFT, Predictions
+from glance3d.types.reconstruction import Reconstruction, SparsePoints, Tracks, ViewTrust
+
+__all__ = [
+    "PINHOLE_FOV",
+    "TRACK_PIXEL_SHIFT",
+    "Cameras",
+    "ImageBatch",
+    "PhotoFacts",
+    "Placement",
+    "Predictions",
+    "Reconstruction",
+    "SkippedPhoto",
+    "SparsePoints",
+    "Tracks",
+    "ViewTrust",
+]

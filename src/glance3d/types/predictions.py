@@ -1,0 +1,135 @@
+"""What the network said."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.errors import InputError
+from glance3d.geometry.cameras import unproject_depth
+from glance3d.geometry.pose_encoding import decode_pose
+from glance3d.types.cameras import Cameras
+from glance3d.types.images import ImageBatch
+from glance3d.types.reconstruction import Reconstruction, Tracks
+
+# The network counts query points and tracks from the top-left pixel's centre, we from its corner.
+TRACK_PIXEL_SHIFT = 0.5
+PINHOLE_FOV = (0.01, 3.1)  # radians
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the network said: batched, differentiable, on the network's grid; None if not asked for.
+
+    Depth and points are at the network's own scale, in the frame of each scene's first camera.
+    ``*_conf`` is at least 1 and grows with certainty; only its order means something. The
+    iterations' last entry equals the plain field.
+    """
+
+    image_size: tuple[int, int]  # (height, width)
+    pose_enc: Float[Tensor, "batch views 9"] | None = None
+    pose_enc_iterations: Float[Tensor, "iterations batch views 9"] | None = None
+    depth: Float[Tensor, "batch views height width"] | None = None
+    depth_conf: Float[Tensor, "batch views height width"] | None = None
+    points_world: Float[Tensor, "batch views height width 3"] | None = None
+    points_conf: Float[Tensor, "batch views height width"] | None = None
+    tracks: Float[Tensor, "batch views queries 2"] | None = None
+    tracks_iterations: Float[Tensor, "iterations batch views queries 2"] | None = None
+    visibility: Float[Tensor, "batch views queries"] | None = None
+    track_conf: Float[Tensor, "batch views queries"] | None = None
+
+    def cameras(
+        self,
+    ) -> tuple[Float[Tensor, "batch views 3 4"], Float[Tensor, "batch views 3 3"]]:
+        """``cam_from_world`` and intrinsics (pixels of the network's grid) of every view."""
+        if self.pose_enc is None:
+            raise InputError("these predictions hold no cameras: ask the model for 'camera'")
+        height, width = self.image_size
+        return decode_pose(self.pose_enc, height, width)
+
+    def as_dict(self) -> dict[str, Tensor | list[Tensor]]:
+        """The published model's keys and shapes (depth with a trailing 1), without what is None."""
+        published = {
+            "pose_enc": self.pose_enc,
+            "depth": None if self.depth is None else self.depth.unsqueeze(-1),
+            "depth_conf": self.depth_conf,
+            "world_points": self.points_world,
+            "world_points_conf": self.points_conf,
+            "track": self.tracks,
+            "vis": self.visibility,
+            "conf": self.track_conf,
+        }
+        out: dict[str, Tensor | list[Tensor]] = {
+            key: value for key, value in published.items() if value is not None
+        }
+        if self.pose_enc_iterations is not None:
+            out["pose_enc_list"] = list(self.pose_enc_iterations)
+        return out
+
+    def to_reconstruction(
+        self, batch: ImageBatch, model: str = "", scene: int = 0
+    ) -> Reconstruction:
+        """One scene for a person: cameras for the original photos, points in the world.
+
+        A field of view that no pinhole camera has (the network may say 0) becomes the nearest that
+        one can have, so that files stay readable; reports warn of it. World points come from depth
+        and cameras where depth was predicted (more accurate than the point head, VGGT section
+        4.3), otherwise from the point head.
+        """
+        if self.pose_enc is None:
+            raise InputError("a scene needs cameras: ask the model for 'camera'")
+        pose_enc = self.pose_enc[scene].detach().float().cpu()
+        pose_enc = torch.cat([pose_enc[:, :7], pose_enc[:, 7:].clamp(*PINHOLE_FOV)], dim=-1)
+        cam_from_world, intrinsics = decode_pose(pose_enc, *self.image_size)
+        if len(cam_from_world) != len(batch.names):
+            raise InputError(
+                f"these predictions have {len(cam_from_world)} views, the images {len(batch.names)}"
+            )
+        sizes = torch.tensor([placement.original_size for placement in batch.placements])
+        original = [
+            placement.intrinsics_to_original(matrix)
+            for placement, matrix in zip(batch.placements, intrinsics, strict=True)
+        ]
+
+        def pick(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[scene].detach().float().cpu()
+
+        depth, points, points_from = pick(self.depth), pick(self.points_world), "points"
+        confidence = pick(self.points_conf)
+        if depth is not None:
+            points, points_from = unproject_depth(depth, cam_from_world, intrinsics), "depth"
+            confidence = pick(self.depth_conf)
+        return Reconstruction(
+            names=batch.names,
+            sources=batch.sources,
+            placements=batch.placements,
+            cameras=Cameras(cam_from_world, torch.stack(original), sizes),
+            colors=(batch.images.detach().cpu() * 255)
+            .round()
+            .clamp(0, 255)
+            .to(torch.uint8)
+            .permute(0, 2, 3, 1),
+            mask=batch.content_mask,
+            depth=depth,
+            points_world=points,
+            confidence=confidence,
+            points_from=None if points is None else points_from,
+            tracks=self._tracks_in_originals(batch, scene),
+            model=model,
+            facts=batch.facts,
+        )
+
+    def _tracks_in_originals(self, batch: ImageBatch, scene: int) -> Tracks | None:
+        if self.tracks is None or self.visibility is None or self.track_conf is None:
+            return None
+        positions = self.tracks[scene].detach().float().cpu()
+        original = [
+            placement.to_original(view + TRACK_PIXEL_SHIFT)
+            for placement, view in zip(batch.placements, positions, strict=True)
+        ]
+        return Tracks(
+            torch.stack(original),
+            self.visibility[scene].detach().float().cpu(),
+            self.track_conf[scene].detach().float().cpu(),
+        )

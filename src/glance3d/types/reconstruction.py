@@ -1,0 +1,109 @@
+"""One scene for a person."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from glance3d.types.cameras import Cameras
+from glance3d.types.images import PhotoFacts
+from glance3d.types.placement import Placement
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Where query points of the reference view appear in every view, in original pixels."""
+
+    positions: Float[Tensor, "views queries 2"]
+    visibility: Float[Tensor, "views queries"]
+    confidence: Float[Tensor, "views queries"]
+
+
+@dataclass(frozen=True)
+class SparsePoints:
+    """Points and, sorted by view, who sees which point where.
+
+    Observation ``i`` says: the view ``view_indices[i]`` sees the point ``point_indices[i]`` at the
+    pixel ``pixels_original[i]`` of its original photo. Every point has at least one.
+    """
+
+    points_world: Float[Tensor, "points 3"]
+    colors: UInt8[Tensor, "points 3"]
+    view_indices: Int[Tensor, " observations"]
+    point_indices: Int[Tensor, " observations"]
+    pixels_original: Float[Tensor, "observations 2"]
+
+    def __len__(self) -> int:
+        return len(self.points_world)
+
+    @property
+    def num_observations(self) -> int:
+        """Of all points together."""
+        return len(self.view_indices)
+
+    def num_observations_of_each(self) -> Int[Tensor, " points"]:
+        """How many views see each point."""
+        return torch.bincount(self.point_indices, minlength=len(self.points_world))
+
+
+@dataclass(frozen=True)
+class ViewTrust:
+    """How far one photo's camera and depth can be trusted, and why.
+
+    ``registered_by`` is what its pose rests on: "network" (the feed-forward guess), "bundle
+    adjustment", "similarity" (the guess, moved into the refined frame) or "known" (it was given).
+    Errors are distances in original pixels between tracks and their points' projections;
+    ``depth_agreement`` is the share of its tracks whose depth map agrees with them, None without
+    tracks or depth. ``verdict`` is "good", "weak" or "unsupported".
+    """
+
+    registered_by: str
+    num_tracks: int
+    median_error_px: float | None
+    p90_error_px: float | None
+    depth_agreement: float | None
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """One scene: cameras of the original photos, depth and points on one pixel grid.
+
+    The grid is the network's, or a finer one where depth was measured again. ``world`` says whose
+    frame the world is: the reference (first) camera's with OpenCV axes, unless known cameras or GPS
+    gave another; lengths are in ``units`` ("arbitrary" until a scale is known, then "metre").
+    ``mask`` is False on padding. ``points_world`` were made from ``points_from``: "depth" or the
+    network's "points" head. ``sparse`` are measured points: multi-view tracks, triangulated.
+    ``consistent`` is False where other views' depth contradicts a pixel's, ``measured`` True where
+    depth was measured from the photos and not guessed. ``trust`` has one judgement a view.
+    ``report`` is JSON-ready: how the scene was made.
+    """
+
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    placements: tuple[Placement, ...]
+    cameras: Cameras
+    colors: UInt8[Tensor, "views height width 3"]
+    mask: Bool[Tensor, "views height width"]
+    depth: Float[Tensor, "views height width"] | None = None
+    points_world: Float[Tensor, "views height width 3"] | None = None
+    confidence: Float[Tensor, "views height width"] | None = None
+    points_from: str | None = None
+    tracks: Tracks | None = None
+    model: str = ""
+    units: str = "arbitrary"
+    world: str = "reference camera"
+    facts: tuple[PhotoFacts, ...] = ()
+    sparse: SparsePoints | None = None
+    consistent: Bool[Tensor, "views height width"] | None = None
+    measured: Bool[Tensor, "views height width"] | None = None
+    trust: tuple[ViewTrust, ...] | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_views(self) -> int:
+        """How many photos the scene has."""
+        return len(self.names)
