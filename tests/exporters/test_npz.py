@@ -35,6 +35,12 @@ def test_a_scene_comes_back_exactly(scene, tmp_path):
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "scene.npz").read_bytes()
 
 
+def test_the_views_of_queries_come_back(scene, tmp_path):
+    tracks = replace(with_tracks(scene).tracks, query_views=torch.tensor([0, 1, 1]))
+    export(replace(scene, tracks=tracks), tmp_path / "scene.npz")
+    assert_same(tracks, load_scene(tmp_path).tracks)
+
+
 def test_points_that_depth_does_not_give_are_kept(scene, tmp_path):
     moved = replace(scene, points_world=scene.points_world + 0.01)
     head = replace(scene, depth=None, points_from="points")

@@ -22,6 +22,7 @@ A NumPy archive without pickles. Schema version 1 (S views, H x W the network's 
 ``points_from``     text                  "depth", "points", or "" without points
 ``track_positions`` float32 [S, Q, 2]     original pixels; with ``track_visibility`` and
                                           ``track_confidence`` [S, Q]; if predicted
+``track_query_views``  int64 [Q]          the view of each query; absent: all in the first
 ``model``, ``units``, ``report``  text    ``report`` is JSON
 ==================  ====================  ========================================================
 
@@ -137,6 +138,7 @@ def _to_arrays(scene: Reconstruction) -> dict[str, Any]:
         arrays["track_positions"] = scene.tracks.positions
         arrays["track_visibility"] = scene.tracks.visibility
         arrays["track_confidence"] = scene.tracks.confidence
+        arrays["track_query_views"] = scene.tracks.query_views
     return {name: array for name, array in arrays.items() if array is not None}
 
 
@@ -207,7 +209,10 @@ def _tracks(tensors: dict[str, Tensor]) -> Tracks | None:
     if "track_positions" not in tensors:
         return None
     return Tracks(
-        tensors["track_positions"], tensors["track_visibility"], tensors["track_confidence"]
+        tensors["track_positions"],
+        tensors["track_visibility"],
+        tensors["track_confidence"],
+        tensors.get("track_query_views"),
     )
 
 

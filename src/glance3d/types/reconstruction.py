@@ -1,12 +1,13 @@
 """One scene for a person."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from glance3d.geometry.similarity import Similarity
 from glance3d.types.cameras import Cameras
 from glance3d.types.images import PhotoFacts
 from glance3d.types.placement import Placement
@@ -14,11 +15,16 @@ from glance3d.types.placement import Placement
 
 @dataclass(frozen=True)
 class Tracks:
-    """Where query points of the reference view appear in every view, in original pixels."""
+    """Where query points appear in every view, in original pixels.
+
+    ``visibility`` and ``confidence`` are in [0, 1]. ``query_views`` says in which view each query
+    was placed; None means all in the reference (first) view.
+    """
 
     positions: Float[Tensor, "views queries 2"]
     visibility: Float[Tensor, "views queries"]
     confidence: Float[Tensor, "views queries"]
+    query_views: Int[Tensor, " queries"] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,3 +113,24 @@ class Reconstruction:
     def num_views(self) -> int:
         """How many photos the scene has."""
         return len(self.names)
+
+    def moved(
+        self, new_from_world: Similarity, *, units: str | None = None, world: str | None = None
+    ) -> "Reconstruction":
+        """The same scene in another world: cameras, depth and points, moved and scaled together."""
+
+        def points_moved(points: Tensor) -> Tensor:
+            return new_from_world.transform_points(points.double()).to(points.dtype)
+
+        poses = self.cameras.cam_from_world
+        moved_poses = new_from_world.transform_cameras(poses.double()).to(poses.dtype)
+        points, sparse = self.points_world, self.sparse
+        return replace(
+            self,
+            cameras=replace(self.cameras, cam_from_world=moved_poses),
+            depth=None if self.depth is None else self.depth * new_from_world.scale,
+            points_world=None if points is None else points_moved(points),
+            sparse=sparse and replace(sparse, points_world=points_moved(sparse.points_world)),
+            units=units or self.units,
+            world=world or self.world,
+        )
