@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale, has_depth_pngs
-from glance3d.exporters.file_names import depth_file_names, photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import photos_folder
 from glance3d.files import save_json
+from glance3d.images.file_names import depth_file_names, photo_file_names
 from glance3d.types import Reconstruction
 
 CONVENTIONS = {

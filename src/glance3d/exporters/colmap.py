@@ -14,11 +14,11 @@ import numpy as np
 import roma
 import torch
 
-from glance3d.exporters.file_names import photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import write_photos_beside
 from glance3d.exporters.sparse_points import SparsePoints, select_sparse_points
 from glance3d.files import atomic_folder
+from glance3d.images.file_names import photo_file_names
 from glance3d.types import Reconstruction
 
 DEFAULT_MAX_POINTS = 100_000

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from glance3d.errors import SceneError
 from glance3d.exporters.colormap import colorize_depth, inverse_depth_range
-from glance3d.exporters.file_names import depth_file_names, photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file, save_json
 from glance3d.geometry.filter import usable_depth
+from glance3d.images.file_names import depth_file_names, photo_file_names
 from glance3d.types import Placement, Reconstruction
 
 DEPTH_FOLDER, INDEX_FILE = "depth", "depth.json"

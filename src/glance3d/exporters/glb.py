@@ -19,13 +19,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from glance3d._version import __version__
-from glance3d.exporters.file_names import photo_file_names
 from glance3d.exporters.frusta import camera_frusta
 from glance3d.exporters.glb_container import GlbBuffer
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.point_cloud import PointCloud, select_points
 from glance3d.files import save_bytes
 from glance3d.geometry.transforms import invert
+from glance3d.images.file_names import photo_file_names
 from glance3d.types import Reconstruction
 
 DEFAULT_MAX_POINTS = 1_000_000

@@ -12,10 +12,10 @@ from pathlib import Path
 from PIL import Image
 
 from glance3d.errors import ImageError, MissingExtraError
-from glance3d.exporters.file_names import photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file
 from glance3d.images import open_upright
+from glance3d.images.file_names import photo_file_names
 from glance3d.types import Placement, Reconstruction
 
 PHOTOS_FOLDER = "images"

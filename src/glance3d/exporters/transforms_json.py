@@ -16,13 +16,13 @@ from glance3d.exporters.depth_png import (
     has_depth_pngs,
     write_depth_pngs,
 )
-from glance3d.exporters.file_names import depth_file_names, photo_file_names
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import photos_folder, write_photos_beside
 from glance3d.exporters.ply import write_ply
 from glance3d.exporters.point_cloud import has_points
 from glance3d.files import save_json
 from glance3d.geometry.transforms import invert
+from glance3d.images.file_names import depth_file_names, photo_file_names
 from glance3d.types import Reconstruction
 
 PLY_NAME = "points.ply"

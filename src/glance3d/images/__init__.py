@@ -2,6 +2,7 @@
 
 from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright
 from glance3d.images.load import load_images
+from glance3d.images.originals import Originals
 from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
 from glance3d.images.sources import READABLE_SUFFIXES, resolve_sources, unique_names
 
@@ -10,6 +11,7 @@ __all__ = [
     "MIN_SIDE",
     "PREPROCESSING_MODES",
     "READABLE_SUFFIXES",
+    "Originals",
     "Preprocessing",
     "load_images",
     "open_upright",
