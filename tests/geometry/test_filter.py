@@ -73,3 +73,13 @@ def test_a_view_sees_points_on_its_surface_alone():
     seen, pixels = seen_by_depth(points, depth, pose, intrinsics, 0.02)
     assert seen.tolist() == [True, False, False, False, False, False]
     assert pixels[0].tolist() == [3.0, 2.0]
+
+
+def test_what_is_preferred_goes_last():
+    confidence = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+    valid = torch.tensor([True] * 7 + [False])
+    preferred = torch.tensor([True, True, True, True, False, False, False, True])
+    kept = [most_confident(confidence, valid, p, preferred).tolist() for p in (0.0, 30.0, 72.0)]
+    assert kept[0] == valid.tolist()
+    assert kept[1] == [True] * 4 + [False, False, True, False]
+    assert kept[2] == [False, False, True, True] + [False] * 4

@@ -1,9 +1,13 @@
-"""Pinhole cameras: projection, unprojection, field of view, and intrinsics of a resized image."""
+"""Cameras: projection, unprojection, field of view, and intrinsics of a resized image.
+
+Pinholes, unless ``radial`` (k1 of :mod:`glance3d.geometry.distortion`, one a camera) is given.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.geometry.distortion import distort, undistort
 from glance3d.geometry.transforms import invert, transform_points
 
 
@@ -51,13 +55,36 @@ def project_points(
     points_world: Float[Tensor, "*batch points 3"],
     cam_from_world: Float[Tensor, "*batch 3 4"],
     intrinsics: Float[Tensor, "*batch 3 3"],
+    radial: Float[Tensor, "*batch"] | None = None,
 ) -> tuple[Float[Tensor, "*batch points 2"], Float[Tensor, "*batch points"]]:
     """Pixels and z-depth of world points. Pixels mean nothing where the depth is not positive."""
     points_cam = transform_points(cam_from_world, points_world)
     depth = points_cam[..., 2]
-    projected = points_cam @ intrinsics.transpose(-1, -2)
     safe_depth = torch.where(depth.abs() < 1e-12, torch.full_like(depth, 1e-12), depth)
+    if radial is not None:
+        seen = distort(points_cam[..., :2] / safe_depth.unsqueeze(-1), radial)
+        seen = torch.cat([seen, torch.ones_like(seen[..., :1])], -1)
+        return (seen @ intrinsics.transpose(-1, -2))[..., :2], depth
+    projected = points_cam @ intrinsics.transpose(-1, -2)
     return projected[..., :2] / safe_depth.unsqueeze(-1), depth
+
+
+def camera_rays(
+    pixels: Float[Tensor, "*batch points 2"],
+    intrinsics: Float[Tensor, "*batch 3 3"],
+    radial: Float[Tensor, "*batch"] | None = None,
+) -> Float[Tensor, "*batch points 3"]:
+    """What pixels look at, in the camera's frame: rays with z = 1, points when times z-depth.
+
+    NaN where ``radial`` lets no ray arrive (beyond the fold of a barrel distortion).
+    """
+    focal = torch.stack([intrinsics[..., 0, 0], intrinsics[..., 1, 1]], -1)[..., None, :]
+    on_plane = (pixels - intrinsics[..., None, :2, 2]) / focal
+    skew = intrinsics[..., None, 0, 1]
+    x, y = on_plane[..., 0] - skew / focal[..., 0] * on_plane[..., 1], on_plane[..., 1]
+    if radial is not None:
+        x, y = undistort(torch.stack([x, y], -1), radial).unbind(-1)
+    return torch.stack([x, y, torch.ones_like(x)], -1)
 
 
 def pixel_grid(
@@ -74,19 +101,16 @@ def unproject_depth(
     cam_from_world: Float[Tensor, "*batch 3 4"],
     intrinsics: Float[Tensor, "*batch 3 3"],
     pixel_origin: float = 0.5,
+    radial: Float[Tensor, "*batch"] | None = None,
 ) -> Float[Tensor, "*batch height width 3"]:
-    """World points of a z-depth map.
+    """World points of a z-depth map; NaN where ``radial`` lets no ray arrive.
 
     Convention: ``pixel_origin`` is the coordinate of the top-left pixel's centre: 0.5 here as in
     COLMAP; the published VGGT code uses 0.0 (integer pixels) with the same principal point.
     """
     height, width = depth.shape[-2:]
-    pixels = pixel_grid(height, width, pixel_origin, depth.device)
-    focal = torch.stack([intrinsics[..., 0, 0], intrinsics[..., 1, 1]], -1)[..., None, None, :]
-    center = intrinsics[..., None, None, :2, 2]
-    skew = intrinsics[..., None, None, 0, 1]
-    rays = (pixels - center) / focal
-    rays_x = rays[..., 0] - skew / focal[..., 0] * rays[..., 1]
-    points_cam = torch.stack([rays_x, rays[..., 1], torch.ones_like(rays_x)], -1) * depth[..., None]
-    flat = transform_points(invert(cam_from_world), points_cam.flatten(-3, -2))
-    return flat.unflatten(-2, (height, width))
+    pixels = pixel_grid(height, width, pixel_origin, depth.device).flatten(0, 1)
+    pixels = pixels.expand(*depth.shape[:-2], *pixels.shape)
+    points_cam = camera_rays(pixels, intrinsics, radial) * depth.flatten(-2)[..., None]
+    points = transform_points(invert(cam_from_world), points_cam)
+    return points.unflatten(-2, (height, width))
