@@ -1,11 +1,13 @@
 """The cameras of one scene."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.geometry.cameras import camera_centers
+from glance3d.types.placement import Placement
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,17 @@ class Cameras:
     def centers(self) -> Float[Tensor, "views 3"]:
         """Where the cameras stand, in the world frame."""
         return camera_centers(self.cam_from_world)
+
+    def on_grid(self, placements: tuple[Placement, ...]) -> "Cameras":
+        """The same cameras for the pixels of the grid on which the photos lie (depth maps').
+
+        Distortion stays as it is: it happens before the intrinsics.
+        """
+        intrinsics = [
+            placement.intrinsics_to_processed(matrix)
+            for placement, matrix in zip(placements, self.intrinsics, strict=True)
+        ]
+        sizes = [placement.processed_size for placement in placements]
+        return replace(
+            self, intrinsics=torch.stack(intrinsics), image_sizes=self.image_sizes.new_tensor(sizes)
+        )
