@@ -1,6 +1,6 @@
 """Photos in: from files as cameras and phones leave them to what the network sees, and back."""
 
-from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright
+from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright, read_facts
 from glance3d.images.load import load_images
 from glance3d.images.originals import Originals
 from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
@@ -16,6 +16,7 @@ __all__ = [
     "load_images",
     "open_upright",
     "plan_placements",
+    "read_facts",
     "render",
     "resolve_sources",
     "unique_names",

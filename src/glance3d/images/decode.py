@@ -11,6 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from glance3d.errors import ImageError, MissingExtraError
 from glance3d.images.color import to_rgb
+from glance3d.images.facts import facts_of
+from glance3d.types import PhotoFacts
 
 MIN_SIDE = 16
 # Pillow's own limit (179 million) refuses photos that cameras and phones really make.
@@ -65,15 +67,16 @@ class PhotoHeader:
     """What a photo says of itself before its pixels are decoded.
 
     ``size`` is the (width, height) of the upright photo; ``exif_orientation`` (1 to 8) how the
-    stored pixels lie.
+    stored pixels lie; ``facts`` how it was taken.
     """
 
     size: tuple[int, int]
     exif_orientation: int
+    facts: PhotoFacts
 
 
 def read_header(photo: Photo) -> PhotoHeader:
-    """Size and orientation of a photo, without decoding it.
+    """Size, orientation and facts of a photo, without decoding it.
 
     Raises:
         ImageError: not a photo, empty, smaller than 16 pixels on a side, or too large.
@@ -81,7 +84,17 @@ def read_header(photo: Photo) -> PhotoHeader:
     """
     with _opened(photo) as image:
         orientation = _orientation(image)
-        return PhotoHeader(_upright_size(image, orientation), orientation)
+        return PhotoHeader(_upright_size(image, orientation), orientation, facts_of(image))
+
+
+def read_facts(photo: str | Photo) -> PhotoFacts:
+    """How a photo was taken, as far as its EXIF says it; damaged EXIF says less, or nothing.
+
+    Raises:
+        ImageError: the photo cannot be read at all.
+        MissingExtraError: a HEIC photo, and pillow-heif is not installed.
+    """
+    return read_header(Path(photo) if isinstance(photo, str) else photo).facts
 
 
 def open_upright(photo: str | Photo, *, at_least: tuple[int, int] | None = None) -> Image.Image:

@@ -94,6 +94,7 @@ def load_images(
         sources=tuple(view.candidate.source for view in views),
         placements=tuple(placements[view] for view in views),
         skipped=tuple(skipped),
+        facts=tuple(view.header.facts for view in views),
     )
 
 
