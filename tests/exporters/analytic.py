@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glance3d.geometry.cameras import pixel_grid, unproject_depth
+from glance3d.geometry.cameras import camera_rays, pixel_grid, project_points, unproject_depth
 from glance3d.geometry.transforms import compose, invert
-from glance3d.types import Cameras, Placement, Reconstruction, Tracks
+from glance3d.types import Cameras, Placement, Reconstruction, SparsePoints, Tracks
 
 GRID = 112
 SPHERE_CENTER, SPHERE_RADIUS = torch.tensor([0.2, -0.1, 4.0]).double(), 1.0
@@ -38,6 +38,8 @@ KINDS = (
     PhotoKind("d.webp", Placement((400, 200), (GRID, GRID), (0.4, 0.56), (-24.0, 0.0)), (350, 340)),
 )
 
+RADIAL = (-0.15, 0.1, -0.05, 0.2)
+
 
 def camera_looking_at_scene(view: int, num_views: int) -> Tensor:
     """``cam_from_world``, on an arc around the sphere; the first is the world's origin."""
@@ -61,11 +63,13 @@ def intrinsics_of(kind: PhotoKind) -> Tensor:
     return torch.tensor([[fx, 0, width / 2 + 1], [0, fy, height / 2 - 2], [0, 0, 1]]).double()
 
 
-def cast(pixels: Tensor, intrinsics: Tensor, cam_from_world: Tensor) -> tuple[Tensor, Tensor]:
+def cast(
+    pixels: Tensor, intrinsics: Tensor, cam_from_world: Tensor, radial: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """z-depth and world position of what each pixel shows."""
-    homogeneous = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
     world_from_cam = invert(cam_from_world)
-    rays = homogeneous @ torch.linalg.inv(intrinsics).T @ world_from_cam[:, :3].T  # z-depth 1
+    in_camera = camera_rays(pixels.reshape(-1, 2), intrinsics, radial)  # z-depth 1
+    rays = (in_camera @ world_from_cam[:, :3].T).reshape(*pixels.shape[:-1], 3)
     center = world_from_cam[:, 3]
     wall = (WALL_DISTANCE - center @ WALL_NORMAL) / (rays @ WALL_NORMAL)
     a = (rays * rays).sum(-1)
@@ -85,10 +89,12 @@ def color_of(points: Tensor) -> Tensor:
     return (base + waves).round().clamp(0, 255).to(torch.uint8)
 
 
-def write_photo(kind: PhotoKind, cam_from_world: Tensor, folder: Path) -> Path:
+def write_photo(
+    kind: PhotoKind, cam_from_world: Tensor, folder: Path, radial: Tensor | None = None
+) -> Path:
     width, height = kind.placement.original_size
     pixels = pixel_grid(height, width).double()
-    _, points = cast(pixels, intrinsics_of(kind), cam_from_world)
+    _, points = cast(pixels, intrinsics_of(kind), cam_from_world, radial)
     photo, path = Image.fromarray(color_of(points).numpy()), folder / kind.name
     exif = Image.Exif()
     if kind.placement.exif_orientation == 6:  # to be turned clockwise by the viewer
@@ -98,9 +104,15 @@ def write_photo(kind: PhotoKind, cam_from_world: Tensor, folder: Path) -> Path:
     return path
 
 
-def build_scene(folder: Path, num_views: int = 4, photos: bool = True) -> Reconstruction:
-    """The scene, and its photos written to ``folder``."""
+def build_scene(
+    folder: Path, num_views: int = 4, photos: bool = True, bent: bool = False
+) -> Reconstruction:
+    """The scene, and its photos written to ``folder``; ``bent`` ones have lens distortion."""
     kinds = [KINDS[view % len(KINDS)] for view in range(num_views)]
+    radial = [
+        torch.tensor(RADIAL[view % len(RADIAL)]).double() if bent else None
+        for view in range(num_views)
+    ]
     kinds = [
         replace(kind, name=kind.name if view < len(KINDS) else f"{view}_{kind.name}")
         for view, kind in enumerate(kinds)
@@ -111,16 +123,18 @@ def build_scene(folder: Path, num_views: int = 4, photos: bool = True) -> Recons
         [k.placement.intrinsics_to_processed(m) for k, m in zip(kinds, original, strict=True)]
     )
     cast_views = [
-        cast(pixel_grid(GRID, GRID).double(), m, p) for m, p in zip(processed, poses, strict=True)
+        cast(pixel_grid(GRID, GRID).double(), m, p, k)
+        for m, p, k in zip(processed, poses, radial, strict=True)
     ]
     depth = torch.stack([view[0] for view in cast_views]).float()
     colors = torch.stack([color_of(view[1]) for view in cast_views])
     mask = torch.stack([kind.placement.content_mask() for kind in kinds])
     generator = torch.Generator().manual_seed(1)
     paths = [
-        write_photo(kind, pose, folder) if photos else folder / kind.name
-        for kind, pose in zip(kinds, poses, strict=True)
+        write_photo(kind, pose, folder, k1) if photos else folder / kind.name
+        for kind, pose, k1 in zip(kinds, poses, radial, strict=True)
     ]
+    bends = torch.stack([k1.float() for k1 in radial if k1 is not None]) if bent else None
     return Reconstruction(
         names=tuple(kind.name for kind in kinds),
         sources=tuple(map(str, paths)),
@@ -129,11 +143,12 @@ def build_scene(folder: Path, num_views: int = 4, photos: bool = True) -> Recons
             poses.float(),
             original.float(),
             torch.tensor([kind.placement.original_size for kind in kinds]),
+            bends,
         ),
         colors=torch.where(mask[..., None], colors, 0),
         mask=mask,
         depth=depth,
-        points_world=unproject_depth(depth, poses.float(), processed.float()),
+        points_world=unproject_depth(depth, poses.float(), processed.float(), radial=bends),
         confidence=1 + torch.rand(depth.shape, generator=generator).exp(),
         points_from="depth",
         model="analytic",
@@ -152,6 +167,31 @@ def with_tracks(scene: Reconstruction) -> Reconstruction:
     visibility = torch.ones(positions.shape[:2])
     visibility[-1, 0] = 0.1
     return replace(scene, tracks=Tracks(positions, visibility, torch.ones_like(visibility)))
+
+
+def with_measured_points(
+    scene: Reconstruction, num_points: int = 300, noise: float = 0.0
+) -> Reconstruction:
+    """The same scene with points seen by at least two views, ``noise`` pixels off on average."""
+    generator = torch.Generator().manual_seed(0)
+    assert scene.points_world is not None
+    pool = scene.points_world[scene.mask]
+    chosen = torch.randperm(len(pool), generator=generator)[:num_points]
+    points, colors = pool[chosen].double(), scene.colors[scene.mask][chosen]
+    cameras = scene.cameras
+    radial = torch.zeros(len(cameras)) if cameras.radial is None else cameras.radial
+    pixels, depth = project_points(
+        points.expand(len(cameras), -1, -1),
+        cameras.cam_from_world.double(),
+        cameras.intrinsics.double(),
+        radial.double(),
+    )
+    pixels = pixels + noise * torch.randn(pixels.shape, generator=generator).double()
+    inside = ((pixels > 0) & (pixels < cameras.image_sizes[:, None])).all(-1) & (depth > 0)
+    kept = inside.sum(0) >= 2
+    views, indices = inside[:, kept].nonzero().unbind(-1)
+    at = pixels[:, kept][views, indices]
+    return replace(scene, sparse=SparsePoints(points[kept], colors[kept], views, indices, at))
 
 
 def without_points(scene: Reconstruction) -> Reconstruction:

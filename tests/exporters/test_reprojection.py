@@ -11,7 +11,13 @@ import trimesh
 
 from glance3d.exporters import write_scene_folder
 from glance3d.exporters.point_cloud import select_points
-from tests.exporters.analytic import upright_pixels
+from tests.exporters.analytic import build_scene, upright_pixels
+
+
+@pytest.fixture(scope="module", params=["pinholes", "bending lenses"])
+def scene(request, tmp_path_factory):
+    photos = tmp_path_factory.mktemp("photos")
+    return build_scene(photos, bent=request.param == "bending lenses")
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +35,7 @@ def read_cameras(path):
             np.array(view["intrinsics"]),
             np.array(view["cam_from_world"]),
             view["size"],
+            view.get("radial", 0.0),
         )
         for view in views
     ]
@@ -50,9 +57,11 @@ def read_glb(folder):
     return cloud.vertices, srgb * 255
 
 
-def project(points, intrinsics, pose):
-    pixels = (points @ pose[:, :3].T + pose[:, 3]) @ intrinsics.T
-    return pixels[:, :2] / pixels[:, 2:]
+def project(points, intrinsics, pose, radial):
+    in_camera = points @ pose[:, :3].T + pose[:, 3]
+    x, y = in_camera[:, 0] / in_camera[:, 2], in_camera[:, 1] / in_camera[:, 2]
+    bend = 1 + radial * (x * x + y * y)
+    return (np.stack([x * bend, y * bend, np.ones_like(x)], -1) @ intrinsics.T)[:, :2]
 
 
 @pytest.mark.parametrize(("read", "max_color_error"), [(read_ply, 4), (read_glb, 6)])
@@ -60,9 +69,11 @@ def test_cloud_points_land_on_their_own_pixels(scene, folder, read, max_color_er
     points, colors = read(folder)
     cloud = select_points(scene, 25.0, 1_000_000)  # says which pixel each point came from
     assert len(points) == len(cloud)
-    for view, (image, intrinsics, pose, size) in enumerate(read_cameras(folder / "cameras.json")):
+    for view, (image, intrinsics, pose, size, radial) in enumerate(
+        read_cameras(folder / "cameras.json")
+    ):
         own = (cloud.view_indices == view).numpy()
-        pixels = project(points[own], intrinsics, pose)
+        pixels = project(points[own], intrinsics, pose, radial)
         assert np.abs(pixels - cloud.pixels_original[own].numpy()).max() < 0.01
         photo = upright_pixels(folder / image)
         assert photo.shape[:2] == (size[1], size[0])
@@ -102,8 +113,9 @@ def test_nerfstudio_cameras_agree_with_the_ply(scene, folder):
         camera_to_world = np.array(frame["transform_matrix"])
         opengl = (points[own] - camera_to_world[:3, 3]) @ camera_to_world[:3, :3]
         assert (opengl[:, 2] < 0).all()  # the camera looks along -z
-        x = frame["fl_x"] * opengl[:, 0] / -opengl[:, 2] + frame["cx"]
-        y = frame["fl_y"] * -opengl[:, 1] / -opengl[:, 2] + frame["cy"]
+        u, v = opengl[:, 0] / -opengl[:, 2], -opengl[:, 1] / -opengl[:, 2]
+        bend = 1 + frame.get("k1", 0.0) * (u * u + v * v)
+        x, y = frame["fl_x"] * u * bend + frame["cx"], frame["fl_y"] * v * bend + frame["cy"]
         expected = cloud.pixels_original[own].numpy()
         assert np.abs(np.stack([x, y], -1) - expected).max() < 0.01
         assert (folder / frame["file_path"]).is_file()

@@ -31,6 +31,8 @@ class Options:
     """This share of the points, the least certain ones, is left out of point clouds."""
     max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
     """At most this many points in a point cloud."""
+    measured_only: bool = False
+    """Leave out of point clouds what the network guessed and the photos did not confirm."""
 
 
 def run(options: Options) -> None:
@@ -56,5 +58,6 @@ def run(options: Options) -> None:
             format=name,
             percentile=options.confidence_percentile,
             max_points=options.max_points,
+            measured_only=options.measured_only,
         )
         print("\n".join(f"wrote {path}" for path in paths))

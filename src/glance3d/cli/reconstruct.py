@@ -145,6 +145,8 @@ def write(
 
 def summary(report: dict[str, Any], out: Path, paths: list[Path]) -> list[str]:
     """What was done, what was written, and what to do next, for a person."""
+    from glance3d.exporters.world_text import describe_units, describe_world
+
     weights, times = report["model"]["weights"], report["times"]
     licence = weights["licence"] or "unknown licence"
     skipped = len(report["skipped"])
@@ -152,7 +154,8 @@ def summary(report: dict[str, Any], out: Path, paths: list[Path]) -> list[str]:
         *([f"skipped {skipped} photos, see report.json"] if skipped else []),
         f"reconstructed {report['num_views']} photos with {report['model']['name']} ({licence}) "
         f"on {report['machine']['device']} in {times['total']:.1f} s",
-        f"the world is the frame of {report['reference_view']}; lengths have no unit",
+        f"the world is {describe_world(report['world'], report['reference_view'])}; "
+        f"{describe_units(report['units'])}",
         f"wrote {len(paths)} files to {out}/:",
         *(f"  {line}" for line in _by_folder(out, paths)),
         f"next: open {out / 'scene.glb'} in a 3-D viewer, or glance3d export {out} --help",

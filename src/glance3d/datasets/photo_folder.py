@@ -6,10 +6,12 @@
 
 Each entry of ``views`` has ``image`` (a path within the folder), ``size`` (width, height),
 ``intrinsics`` (3x3, pixels, the top-left pixel's centre at (0.5, 0.5)), ``cam_from_world`` (3x4,
-OpenCV axes) and, where there is depth, ``depth`` (a path).
+OpenCV axes) and, where there is depth, ``depth`` (a path). There may be ``radial`` (k1 of COLMAP's
+SIMPLE_RADIAL, 0 if absent) and ``physical`` (the number of the camera that took the photo).
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,7 @@ def load_photo_set(path: str | Path) -> PhotoSet:
     if not isinstance(views, list) or not views:
         raise ImageError(f"{folder / CAMERAS_FILE} lists no views; wanted one entry a photo")
     entries = [_View.read(folder, number, entry) for number, entry in enumerate(views)]
+    radial, physical = ([getattr(e, key) for e in entries] for key in ("radial", "physical"))
     depth_scale = record.get("depth_scale")
     if depth_scale is None and any(entry.depth for entry in entries):
         raise ImageError(f"{folder / CAMERAS_FILE} names depth maps but gives no depth_scale")
@@ -85,6 +88,8 @@ def load_photo_set(path: str | Path) -> PhotoSet:
             torch.stack([entry.cam_from_world for entry in entries]),
             torch.stack([entry.intrinsics for entry in entries]),
             torch.tensor([entry.size for entry in entries]),
+            torch.tensor(radial) if any(radial) else None,
+            None if None in physical else torch.tensor(physical),
         ),
         depth_paths=tuple(entry.depth for entry in entries),
         depth_scale=None if depth_scale is None else float(depth_scale),
@@ -114,6 +119,8 @@ class _View:
     intrinsics: Float[Tensor, "3 3"]
     cam_from_world: Float[Tensor, "3 4"]
     depth: Path | None
+    radial: float
+    physical: int | None
 
     @classmethod
     def read(cls, folder: Path, number: int, entry: Any) -> "_View":
@@ -136,6 +143,8 @@ class _View:
             intrinsics=intrinsics,
             cam_from_world=cam_from_world,
             depth=None if entry.get("depth") is None else _file(folder, entry["depth"], where),
+            radial=_number(entry.get("radial", 0.0), f"radial of {where}"),
+            physical=entry.get("physical") if isinstance(entry.get("physical"), int) else None,
         )
 
 
@@ -149,6 +158,12 @@ def _matrix(value: Any, rows: int, columns: int, what: str) -> Tensor:
     if not matrix.isfinite().all():
         raise ImageError(f"{what} holds numbers that are not finite")
     return matrix
+
+
+def _number(value: Any, what: str) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ImageError(f"{what} is {value!r}; wanted a finite number")
+    return float(value)
 
 
 def _size(value: Any, where: str) -> tuple[int, int]:

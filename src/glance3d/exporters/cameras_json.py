@@ -1,8 +1,9 @@
 """``cameras.json``: the cameras in plain text, with their conventions beside them.
 
 The layout is the one that ``glance3d evaluate`` and :mod:`glance3d.datasets` read: per view
-``image``, ``size`` (width, height), ``intrinsics`` (3x3) and ``cam_from_world`` (3x4), and
-``depth`` where there is a depth PNG (times ``depth_scale``, 0 = unknown).
+``image``, ``size`` (width, height), ``intrinsics`` (3x3) and ``cam_from_world`` (3x4); ``radial``
+(k1) where the lens bends; ``physical`` where it is known which photos one camera took (they have
+the same number); ``depth`` where there is a depth PNG (times ``depth_scale``, 0 = unknown).
 """
 
 from pathlib import Path
@@ -11,16 +12,18 @@ from typing import Any
 from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale, has_depth_pngs
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import photos_folder
+from glance3d.exporters.world_text import describe_world, world_axes
 from glance3d.files import save_json
 from glance3d.images.file_names import depth_file_names, photo_file_names
 from glance3d.types import Reconstruction
 
 CONVENTIONS = {
     "cam_from_world": "3x4 [R | t]; a world point p is R p + t in the camera",
-    "axes": "OpenCV: x right, y down, z forward",
-    "world": "the first view's camera frame",
+    "axes": "a camera's, OpenCV: x right, y down, z forward",
     "pixels": "of the original photo turned upright; the top-left pixel's centre is (0.5, 0.5)",
-    "intrinsics": "3x3 pinhole, pixels of an image of `size` (width, height); no lens distortion",
+    "intrinsics": "3x3 pinhole, pixels of an image of `size` (width, height)",
+    "radial": "lens distortion k1, none if absent: (u, v) = (x/z, y/z) of the camera is seen at "
+    "(u, v) * (1 + k1 * (u^2 + v^2)), before the intrinsics (COLMAP's SIMPLE_RADIAL)",
     "depth": "16-bit PNG of z-depth along the camera's z axis, times `depth_scale`; 0 is unknown",
 }
 
@@ -46,13 +49,22 @@ def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions
             strict=True,
         )
     ]
+    for key, values in (("radial", scene.cameras.radial), ("physical", scene.cameras.physical)):
+        if values is not None:
+            for view, value in zip(views, values.tolist(), strict=True):
+                view[key] = value
     if with_depth:
         for view, name in zip(views, depth_file_names(scene), strict=True):
             view["depth"] = f"{DEPTH_FOLDER}/{name}"
     content = {
         "name": path.resolve().parent.name,
-        "about": f"cameras predicted by Glance3D with the model {scene.model or 'unknown'}",
+        "about": f"cameras by Glance3D with the model {scene.model or 'unknown'}",
         "conventions": CONVENTIONS,
+        "world": {
+            "name": scene.world,
+            "is": describe_world(scene.world, views[0]["image"]),
+            "axes": world_axes(scene.world),
+        },
         "units": scene.units,
         "metric": scene.units != "arbitrary",
         "depth_scale": depth_scale(scene) if with_depth else None,

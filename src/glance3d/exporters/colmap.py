@@ -1,10 +1,10 @@
 """A COLMAP model: ``sparse/0/{cameras,images,points3D}.bin``, and the photos beside it.
 
-One PINHOLE camera a photo, with the intrinsics of the original, upright photo; image names are file
-names in ``images/``. COLMAP's quaternions are stored w x y z, its pixels have their origin at the
-top-left pixel's corner as ours do. Source: https://colmap.github.io/format.html; the files
-``rigs.bin`` and ``frames.bin`` of COLMAP 3.12 and later are left out: readers then make a rig and a
-frame a camera themselves, and earlier ones know no others.
+Cameras have the intrinsics of the original, upright photos; image names are file names in
+``images/``. COLMAP's quaternions are stored w x y z, its pixels have their origin at the top-left
+pixel's corner as ours do. Source: https://colmap.github.io/format.html; the files ``rigs.bin`` and
+``frames.bin`` of COLMAP 3.12 and later are left out: readers then make a rig and a frame a camera
+themselves, and earlier ones know no others.
 """
 
 import struct
@@ -13,16 +13,18 @@ from pathlib import Path
 import numpy as np
 import roma
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
+from glance3d.exporters.colmap_cameras import colmap_cameras, has_notable_distortion
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import write_photos_beside
-from glance3d.exporters.sparse_points import SparsePoints, select_sparse_points
+from glance3d.exporters.sparse_points import observation_errors, select_sparse_points
 from glance3d.files import atomic_folder
 from glance3d.images.file_names import photo_file_names
-from glance3d.types import Reconstruction
+from glance3d.types import Reconstruction, SparsePoints
 
 DEFAULT_MAX_POINTS = 100_000
-_PINHOLE = 1
 _POINT_2D = np.dtype([("x", "<f8"), ("y", "<f8"), ("point_id", "<u8")])
 _POINT_3D = np.dtype(
     [
@@ -49,11 +51,12 @@ def write_colmap(scene: Reconstruction, path: Path, options: ExportOptions) -> W
         files = {
             "cameras.bin": _cameras(scene),
             "images.bin": _images(scene, points),
-            "points3D.bin": _points_3d(points),
+            "points3D.bin": _points_3d(scene, points),
         }
         for name, content in files.items():
             (temporary / name).write_bytes(content)
-    written = Written(tuple(folder / name for name in files), _single_view_warning(points))
+    warnings = _single_view_warning(scene, points) + _distortion_warning(scene)
+    written = Written(tuple(folder / name for name in files), warnings)
     return (
         written + write_photos_beside(scene, folder.parent.parent)
         if options.companions
@@ -61,13 +64,22 @@ def write_colmap(scene: Reconstruction, path: Path, options: ExportOptions) -> W
     )
 
 
-def _single_view_warning(points: SparsePoints) -> tuple[str, ...]:
+def _single_view_warning(scene: Reconstruction, points: SparsePoints) -> tuple[str, ...]:
     num_single = int((points.num_observations_of_each() == 1).sum())
-    if num_single == 0 or len(points.cameras) == 1:
+    if num_single == 0 or scene.num_views == 1:
         return ()
     return (
         "few points are seen by two views, because the views' depths do not agree: the COLMAP "
         f"model holds {num_single} points seen by one, with which it cannot be bundle-adjusted",
+    )
+
+
+def _distortion_warning(scene: Reconstruction) -> tuple[str, ...]:
+    if not has_notable_distortion(scene.cameras):
+        return ()
+    return (
+        "the photos have lens distortion, and so have the COLMAP cameras: for tools that take "
+        "pinhole cameras alone, run 'colmap image_undistorter' on the model first",
     )
 
 
@@ -79,14 +91,9 @@ def model_folder(path: Path) -> Path:
 
 
 def _cameras(scene: Reconstruction) -> bytes:
-    records = [struct.pack("<Q", scene.num_views)]
-    for camera_id, (placement, matrix) in enumerate(
-        zip(scene.placements, scene.cameras.intrinsics.double(), strict=True), start=1
-    ):
-        focal_and_center = matrix[[0, 1, 0, 1], [0, 1, 2, 2]].tolist()
-        records.append(struct.pack("<IiQQ", camera_id, _PINHOLE, *placement.original_size))
-        records.append(struct.pack("<4d", *focal_and_center))
-    return b"".join(records)
+    cameras, _ = colmap_cameras(scene)
+    records = [camera.encoded(camera_id) for camera_id, camera in enumerate(cameras, start=1)]
+    return struct.pack("<Q", len(cameras)) + b"".join(records)
 
 
 def _images(scene: Reconstruction, points: SparsePoints) -> bytes:
@@ -96,10 +103,12 @@ def _images(scene: Reconstruction, points: SparsePoints) -> bytes:
     point_2d["x"], point_2d["y"] = points.pixels_original.numpy().T
     point_2d["point_id"] = points.point_indices.numpy() + 1
     ends = np.cumsum(np.bincount(points.view_indices.numpy(), minlength=scene.num_views))
+    _, camera_indices = colmap_cameras(scene)
     records = [struct.pack("<Q", scene.num_views)]
-    for image_id, (name, (x, y, z, w), pose, own) in enumerate(
+    for image_id, (name, camera, (x, y, z, w), pose, own) in enumerate(
         zip(
             photo_file_names(scene),
+            camera_indices,
             quat_xyzw.tolist(),
             cam_from_world,
             np.split(point_2d, ends[:-1]),  # observations are sorted by view
@@ -107,22 +116,25 @@ def _images(scene: Reconstruction, points: SparsePoints) -> bytes:
         ),
         start=1,
     ):
-        records.append(struct.pack("<I7dI", image_id, w, x, y, z, *pose[:, 3].tolist(), image_id))
+        shift = pose[:, 3].tolist()
+        records.append(struct.pack("<I7dI", image_id, w, x, y, z, *shift, camera + 1))
         records.append(name.encode() + b"\0" + struct.pack("<Q", len(own)) + own.tobytes())
     return b"".join(records)
 
 
-def _points_3d(points: SparsePoints) -> bytes:
+def _points_3d(scene: Reconstruction, points: SparsePoints) -> bytes:
     """Records of unequal length, laid into one buffer: a loop over 100 000 points would be slow."""
     num_points = len(points.points_world)
-    point_2d_index = points.index_in_view().numpy()
+    point_2d_index = _index_in_view(points).numpy()
     order = torch.argsort(points.point_indices, stable=True).numpy()
     lengths = np.bincount(points.point_indices.numpy(), minlength=num_points)
 
     heads = np.empty(num_points, _POINT_3D)
     heads["point_id"] = np.arange(num_points) + 1
     heads["position"], heads["color"] = points.points_world.numpy(), points.colors.numpy()
-    heads["error"], heads["track_length"] = points.errors().numpy(), lengths
+    errors = observation_errors(points, scene.cameras).numpy()
+    summed = np.bincount(points.point_indices.numpy(), errors, num_points)
+    heads["error"], heads["track_length"] = summed / np.maximum(lengths, 1), lengths
     elements = np.empty(len(order), _TRACK_ELEMENT)
     elements["image_id"] = points.view_indices.numpy()[order] + 1
     elements["point_2d_index"] = point_2d_index[order]
@@ -135,3 +147,9 @@ def _points_3d(points: SparsePoints) -> bytes:
     buffer[is_head] = heads.view(np.uint8)
     buffer[~is_head] = elements.view(np.uint8)
     return struct.pack("<Q", num_points) + buffer.tobytes()
+
+
+def _index_in_view(points: SparsePoints) -> Int[Tensor, " observations"]:
+    """Each observation's place in its own view's list; they are sorted by view."""
+    starts = torch.searchsorted(points.view_indices, points.view_indices)
+    return torch.arange(points.num_observations) - starts

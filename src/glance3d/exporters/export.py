@@ -10,7 +10,10 @@ from tqdm import tqdm
 
 from glance3d.errors import InputError, SceneError
 from glance3d.exporters.colmap import DEFAULT_MAX_POINTS as COLMAP_MAX_POINTS
+from glance3d.exporters.colmap import model_folder
+from glance3d.exporters.colmap_check import check_colmap_model, colmap_check_warnings
 from glance3d.exporters.options import DEFAULT_PERCENTILE, ExportOptions, Written, build_options
+from glance3d.exporters.sparse_points import has_measured_points
 from glance3d.exporters.table import FORMATS, Exporter
 from glance3d.types import Reconstruction
 
@@ -123,10 +126,14 @@ def _write_one(
 def _with_export_report(
     scene: Reconstruction, out: Path, written: Written, options: ExportOptions
 ) -> Reconstruction:
-    """The scene with what was written added to its report."""
+    """The scene with what was written, and whether it holds together, added to its report."""
+    checks, found = _checks(scene, out, written)
     report = {
         **scene.report,
-        "warnings": [*scene.report.get("warnings", []), *written.warnings],
+        "units": scene.units,
+        "world": scene.world,
+        "warnings": [*scene.report.get("warnings", []), *written.warnings, *found],
+        "checks": {**scene.report.get("checks", {}), **checks},
         "export": {
             "confidence_percentile_dropped": options.percentile,
             "max_points": options.max_points,
@@ -136,3 +143,17 @@ def _with_export_report(
         },
     }
     return replace(scene, report=report)
+
+
+def _checks(scene: Reconstruction, out: Path, written: Written) -> tuple[dict[str, Any], list[str]]:
+    """What the written files say when they are read back, and what is wrong with them."""
+    model = model_folder(out)
+    if model / "points3D.bin" not in written.paths:
+        return {}, []
+    try:
+        numbers = check_colmap_model(model)
+    except (OSError, ValueError) as error:
+        return {}, [f"the COLMAP model cannot be read back: {error}"]
+    measured = has_measured_points(scene)
+    check = {"observations": "measured tracks" if measured else "tracks and depth maps", **numbers}
+    return {"colmap": check}, colmap_check_warnings(check)

@@ -8,6 +8,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from glance3d.exporters.point_cloud import PointCloud
+from glance3d.exporters.sparse_points import radial_of
+from glance3d.geometry.cameras import camera_rays
 from glance3d.geometry.transforms import invert, transform_points
 from glance3d.types import Reconstruction
 
@@ -47,8 +49,10 @@ def _frustum(scene: Reconstruction, view: int, size: float) -> Float[Tensor, "6 
         [[0, 0], [width, 0], [width, height], [0, height], [width / 2, -height / 5]],
         dtype=torch.float64,
     )
-    homogeneous = torch.cat([corners, torch.ones(len(corners), 1, dtype=torch.float64)], -1)
-    rays = homogeneous @ torch.linalg.inv(scene.cameras.intrinsics[view].double()).T
+    intrinsics = scene.cameras.intrinsics[view].double()
+    rays = camera_rays(corners, intrinsics, radial_of(scene.cameras, view))
+    # No ray may reach a corner of a strongly bent photo: its frustum is then drawn straight.
+    rays = torch.where(rays.isfinite(), rays, camera_rays(corners, intrinsics))
     in_camera = torch.cat([torch.zeros(1, 3, dtype=torch.float64), rays * size])
     return transform_points(invert(scene.cameras.cam_from_world[view].double()), in_camera).float()
 

@@ -1,8 +1,8 @@
 """``scene.glb``: the coloured points and the cameras as frusta, for any 3-D viewer.
 
 glTF 2.0 binary (https://registry.khronos.org/glTF/specs/2.0). Vertices are in our world frame (x
-right, y down, z forward); one root node turns that into glTF's (y up, z backward), so the scene
-stands upright. Every view is also a real glTF camera, to look through.
+right, y down, z forward; or east, north, up); one root node turns that into glTF's (y up, z
+backward), so the scene stands upright. Every view is also a real glTF camera, to look through.
 
 glTF defines vertex colours as linear light: the photos' sRGB values are converted, or every viewer
 that follows the standard would show them washed out. They are floats because eight linear bits
@@ -23,6 +23,7 @@ from glance3d.exporters.frusta import camera_frusta
 from glance3d.exporters.glb_container import GlbBuffer
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.point_cloud import PointCloud, select_points
+from glance3d.exporters.world_text import is_east_north_up
 from glance3d.files import save_bytes
 from glance3d.geometry.transforms import invert
 from glance3d.images.file_names import photo_file_names
@@ -31,13 +32,18 @@ from glance3d.types import Reconstruction
 DEFAULT_MAX_POINTS = 1_000_000
 _POINTS, _LINES = 0, 1
 _OPENGL_FROM_OPENCV = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
+# East stays x, up becomes y, and north lies ahead, along -z.
+_OPENGL_FROM_ENU = torch.tensor(
+    [[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=torch.float64
+)
 
 
 def write_glb(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write the confident points, if the scene has any, and all cameras."""
     cloud = None
     if scene.points_world is not None:
-        cloud = select_points(scene, options.percentile, options.max_points or DEFAULT_MAX_POINTS)
+        budget = options.max_points or DEFAULT_MAX_POINTS
+        cloud = select_points(scene, options.percentile, budget, options.measured_only)
     save_bytes(path, _GlbScene(scene, cloud).encoded())
     return Written((path,))
 
@@ -63,7 +69,9 @@ class _GlbScene:
             self.nodes.append(self._camera_node(view, name))
         root = {
             "name": "world",
-            "matrix": _column_major(_OPENGL_FROM_OPENCV),
+            "matrix": _column_major(
+                _OPENGL_FROM_ENU if is_east_north_up(self.scene.world) else _OPENGL_FROM_OPENCV
+            ),
             "children": list(range(len(self.nodes))),
         }
         return self.buffer.encode(

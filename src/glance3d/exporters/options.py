@@ -16,7 +16,10 @@ class ExportOptions:
     """What can be chosen about a file; each format reads what concerns it.
 
     ``percentile``: the least confident share of the pixels, in percent, that clouds leave out.
-    ``max_points``: at most so many points; None for the format's own default.
+    ``max_points``: at most so many points; None for the format's own default. The COLMAP model of
+    a scene with measured points holds them all.
+    ``measured_only``: clouds leave out depth that was guessed and not measured from the photos; a
+    scene in which nothing was measured is written as it is.
     ``companions``: a format that points to other files (photos, a point cloud) writes those too.
     ``depth_agreement``: how much of its depth a COLMAP point may differ from another view's depth
     map and still count as seen by that view.
@@ -26,6 +29,7 @@ class ExportOptions:
     max_points: int | None = None
     companions: bool = True
     depth_agreement: float = 0.02
+    measured_only: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges."""

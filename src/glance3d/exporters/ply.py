@@ -1,16 +1,19 @@
 """``points.ply``: coloured points, as Gaussian splatting, MeshLab and Open3D read them.
 
-Binary, little-endian. Per vertex: x, y, z (float32, in the world frame: the reference camera's,
-OpenCV axes) and red, green, blue (uint8, as in the photos).
+Binary, little-endian. Per vertex: x, y, z (float32, in the world's frame, which a comment names)
+and red, green, blue (uint8, as in the photos).
 """
 
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from glance3d.errors import SceneError
 from glance3d.exporters.options import ExportOptions, Written
-from glance3d.exporters.point_cloud import PointCloud, select_points
+from glance3d.exporters.point_cloud import select_points
+from glance3d.exporters.world_text import describe_world, world_axes
 from glance3d.files import save_bytes
 from glance3d.types import Reconstruction
 
@@ -25,36 +28,53 @@ _TYPE_NAMES = {"f": "float", "u": "uchar"}
 
 def write_ply(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write the confident points of a scene that has some."""
-    cloud = select_points(scene, options.percentile, options.max_points or DEFAULT_MAX_POINTS)
+    budget = options.max_points or DEFAULT_MAX_POINTS
+    cloud = select_points(scene, options.percentile, budget, options.measured_only)
     if len(cloud) == 0:
         raise SceneError(
             "this scene has no point with a usable depth, so there is no cloud to write"
         )
-    save_bytes(path, _header(scene, cloud).encode() + _vertices(cloud).tobytes())
+    confident = f"{len(cloud)} of {cloud.num_confident} confident points"
+    return write_points_ply(scene, path, cloud.points_world, cloud.colors, confident)
+
+
+def write_points_ply(
+    scene: Reconstruction,
+    path: Path,
+    points_world: Float[Tensor, "points 3"],
+    colors: UInt8[Tensor, "points 3"],
+    comment: str,
+) -> Written:
+    """Write these points of the scene's world; ``comment`` says which they are."""
+    header = _header(scene, len(points_world), comment)
+    vertices = _vertices(points_world.numpy(), colors.numpy())
+    save_bytes(path, header.encode("ascii", "replace") + vertices.tobytes())
     return Written((path,))
 
 
-def _header(scene: Reconstruction, cloud: PointCloud) -> str:
+def _header(scene: Reconstruction, num_points: int, comment: str) -> str:
     properties = [
         f"property {_TYPE_NAMES[_VERTEX[name].kind]} {name}" for name in _VERTEX.names or ()
     ]
+    world = describe_world(scene.world, scene.names[0])
+    comments = (f"world: {world}, {world_axes(scene.world)}", f"units: {scene.units}", comment)
     lines = [
         "ply",
         "format binary_little_endian 1.0",
-        "comment world: the reference camera's frame, x right, y down, z forward",
-        f"comment units: {scene.units}".encode("ascii", "replace").decode(),
-        f"comment {len(cloud)} of {cloud.num_confident} confident points",
-        f"element vertex {len(cloud)}",
+        *(f"comment {' '.join(text.split())}" for text in comments),
+        f"element vertex {num_points}",
         *properties,
         "end_header",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _vertices(cloud: PointCloud) -> np.ndarray:
-    vertices = np.empty(len(cloud), _VERTEX)
-    for axis, values in zip("xyz", cloud.points_world.numpy().T, strict=True):
+def _vertices(
+    points: Float[np.ndarray, "points 3"], colors: UInt8[np.ndarray, "points 3"]
+) -> np.ndarray:
+    vertices = np.empty(len(points), _VERTEX)
+    for axis, values in zip("xyz", points.T, strict=True):
         vertices[axis] = values
-    for channel, values in zip(("red", "green", "blue"), cloud.colors.numpy().T, strict=True):
+    for channel, values in zip(("red", "green", "blue"), colors.T, strict=True):
         vertices[channel] = values
     return vertices

@@ -30,11 +30,14 @@ class PointCloud:
         return len(self.points_world)
 
 
-def confident_pixels(scene: Reconstruction, percentile: float) -> Bool[Tensor, "views h w"]:
+def confident_pixels(
+    scene: Reconstruction, percentile: float, measured_only: bool = False
+) -> Bool[Tensor, "views h w"]:
     """Where a pixel shows a photo, has a usable depth, and is not among the least confident.
 
     The rank is taken over the whole scene: one pass of the network speaks of all views alike, so a
-    view that failed may go as a whole rather than a share of each good one.
+    view that failed may go as a whole rather than a share of each good one. Depth that other views
+    contradict is left out before; depth that was measured goes only after all that was guessed.
     """
     if scene.points_world is None:
         raise SceneError(
@@ -42,9 +45,13 @@ def confident_pixels(scene: Reconstruction, percentile: float) -> Bool[Tensor, "
         )
     valid = scene.mask & usable_depth(points_depth(scene))
     valid &= torch.isfinite(scene.points_world).all(-1)
+    if scene.consistent is not None:
+        valid &= scene.consistent
+    if measured_only and scene.measured is not None:
+        valid &= scene.measured
     if scene.confidence is None:
         return valid
-    return most_confident(scene.confidence, valid, percentile)
+    return most_confident(scene.confidence, valid, percentile, scene.measured)
 
 
 def has_points(scene: Reconstruction) -> bool:
@@ -66,12 +73,16 @@ def points_depth(scene: Reconstruction) -> Float[Tensor, "views h w"]:
     )
 
 
-def select_points(scene: Reconstruction, percentile: float, max_points: int) -> PointCloud:
-    """The confident points, at most ``max_points`` of them, the same ones on every call."""
-    keep = confident_pixels(scene, percentile)
-    flat = keep.flatten().nonzero().squeeze(-1)
-    num_confident = len(flat)
-    flat = flat[spread_sample(num_confident, max_points)]
+def select_points(
+    scene: Reconstruction, percentile: float, max_points: int, measured_only: bool = False
+) -> PointCloud:
+    """The confident points, at most ``max_points`` of them, the same ones on every call.
+
+    A budget that does not hold all is spent on measured points first.
+    """
+    keep = confident_pixels(scene, percentile, measured_only)
+    num_confident = int(keep.sum())
+    flat = _within_budget(keep, scene.measured, max_points)
     height, width = keep.shape[-2:]
     view_indices = flat // (height * width)
     x, y = flat % width + 0.5, flat // width % height + 0.5
@@ -87,6 +98,20 @@ def select_points(scene: Reconstruction, percentile: float, max_points: int) -> 
     )
 
 
+def _within_budget(
+    keep: Bool[Tensor, "views h w"], measured: Bool[Tensor, "views h w"] | None, max_points: int
+) -> Int[Tensor, " kept"]:
+    """Flat indices, ascending."""
+    if measured is None:
+        flat = keep.flatten().nonzero().squeeze(-1)
+        return flat[spread_sample(len(flat), max_points)]
+    sure = (keep & measured).flatten().nonzero().squeeze(-1)
+    sure = sure[spread_sample(len(sure), max_points)]
+    guessed = (keep & ~measured).flatten().nonzero().squeeze(-1)
+    guessed = guessed[spread_sample(len(guessed), max_points - len(sure))]
+    return torch.cat([sure, guessed]).sort().values
+
+
 def to_original(
     pixels_processed: Float[Tensor, "points 2"],
     placements: tuple[Placement, ...],
@@ -96,3 +121,14 @@ def to_original(
     scale = pixels_processed.new_tensor([placement.scale for placement in placements])
     offset = pixels_processed.new_tensor([placement.offset for placement in placements])
     return (pixels_processed - offset[view_indices]) / scale[view_indices]
+
+
+def to_processed(
+    pixels_original: Float[Tensor, "points 2"],
+    placements: tuple[Placement, ...],
+    view_indices: Int[Tensor, "points"],
+) -> Float[Tensor, "points 2"]:
+    """Pixels of several original photos, each on its own view's grid."""
+    scale = pixels_original.new_tensor([placement.scale for placement in placements])
+    offset = pixels_original.new_tensor([placement.offset for placement in placements])
+    return pixels_original * scale[view_indices] + offset[view_indices]

@@ -1,16 +1,16 @@
 """Points with their observations in several views, as bundle adjustment needs them.
 
-Two kinds of points:
+Where a scene holds measured points (``scene.sparse``), they are what is exported: those tracks,
+those pixels, nothing besides. Otherwise there are two kinds of points:
 
-- Tracks, where the scene has them: the network followed these pixels through the photos, so their
-  observations are measurements, and their reprojection error says how well cameras, depth and
-  tracks agree.
+- Tracks of the network: it followed these pixels through the photos, so their observations are
+  measurements, and their reprojection error says how well cameras, depth and tracks agree.
 - Confident pixels of the depth maps. A point is observed at its own pixel, and in every other view
   whose depth map agrees that it is visible, at its projection there. Those observations tie the
   views together, but they are implied by the geometry and bring no new evidence: their error is 0.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -20,73 +20,56 @@ from glance3d.exporters.point_cloud import (
     confident_pixels,
     points_depth,
     select_points,
+    to_processed,
 )
-from glance3d.geometry.cameras import project_points
+from glance3d.geometry.cameras import camera_rays, project_points
 from glance3d.geometry.filter import seen_by_depth, spread_sample, usable_depth
 from glance3d.geometry.transforms import invert, transform_points
-from glance3d.types import Cameras, Reconstruction
+from glance3d.types import Cameras, Reconstruction, SparsePoints
 
 _VISIBLE = 0.5
 _CANDIDATES = 3
 _ENOUGH = 1000
 
 
-@dataclass(frozen=True)
-class SparsePoints:
-    """Points and, sorted by view, who sees which point where.
+def has_measured_points(scene: Reconstruction) -> bool:
+    """Whether the scene holds points that were triangulated from tracks through its photos."""
+    return scene.sparse is not None and len(scene.sparse) > 0
 
-    Observation ``i`` says: the view ``view_indices[i]`` sees the point ``point_indices[i]`` at the
-    pixel ``pixels_original[i]`` of its original photo. Every point has at least one.
-    """
 
-    points_world: Float[Tensor, "points 3"]
-    colors: UInt8[Tensor, "points 3"]
-    view_indices: Int[Tensor, " observations"]
-    point_indices: Int[Tensor, " observations"]
-    pixels_original: Float[Tensor, "observations 2"]
-    cameras: Cameras
+def observation_errors(points: SparsePoints, cameras: Cameras) -> Float[Tensor, " observations"]:
+    """Distance, in original pixels, of each observation from its point's projection; float64."""
+    errors = torch.zeros(points.num_observations, dtype=torch.float64)
+    for view in range(len(cameras)):
+        own = points.view_indices == view
+        projected, _ = project_points(
+            points.points_world[points.point_indices[own]].double(),
+            cameras.cam_from_world[view].double(),
+            cameras.intrinsics[view].double(),
+            radial_of(cameras, view),
+        )
+        errors[own] = (projected - points.pixels_original[own].double()).norm(dim=-1)
+    return errors
 
-    @property
-    def num_observations(self) -> int:
-        """Of all points together."""
-        return len(self.view_indices)
 
-    def num_observations_of_each(self) -> Int[Tensor, " points"]:
-        """How many views see each point."""
-        return torch.bincount(self.point_indices, minlength=len(self.points_world))
-
-    def index_in_view(self) -> Int[Tensor, " observations"]:
-        """Each observation's place in its own view's list."""
-        counts = torch.bincount(self.view_indices, minlength=len(self.cameras))
-        starts = counts.cumsum(0) - counts
-        return torch.arange(self.num_observations) - starts[self.view_indices]
-
-    def errors(self) -> Float[Tensor, " points"]:
-        """Mean distance, in original pixels, from a point's projections to its observations."""
-        total = torch.zeros(len(self.points_world), dtype=torch.float64)
-        for view in range(len(self.cameras)):
-            own = self.view_indices == view
-            projected, _ = project_points(
-                self.points_world[self.point_indices[own]],
-                self.cameras.cam_from_world[view].double(),
-                self.cameras.intrinsics[view].double(),
-            )
-            distance = (projected - self.pixels_original[own]).norm(dim=-1)
-            total.index_add_(0, self.point_indices[own], distance)
-        return total / self.num_observations_of_each().clamp_min(1)
+def radial_of(cameras: Cameras, view: int) -> Float[Tensor, ""] | None:
+    """One view's distortion in float64, None for pinholes."""
+    return None if cameras.radial is None else cameras.radial[view].double()
 
 
 def select_sparse_points(
     scene: Reconstruction, percentile: float, max_points: int, depth_agreement: float
 ) -> SparsePoints:
-    """Tracks first, then confident pixels, at most ``max_points`` together; all in float64.
+    """The measured points, whole; else tracks, then confident pixels, at most ``max_points``.
 
     Points that only one view sees are left out, because a single one of them makes COLMAP refuse
     to bundle-adjust the model. They are kept where there is little else: one photo, or views whose
-    depth maps do not agree. A scene without points gives none.
+    depth maps do not agree. A scene without points gives none. All are float64.
     """
+    if scene.sparse is not None and has_measured_points(scene):
+        return _sorted_by_view(scene.sparse)
     if scene.points_world is None:
-        return _none(scene)
+        return _none()
     tracked = _from_tracks(scene, max_points)
     num_left = max_points - len(tracked.points_world)
     # More candidates than wanted, so that the budget is filled with points that several views see.
@@ -100,10 +83,21 @@ def select_sparse_points(
     return _joined(tracked, _subset(dense, kept))
 
 
-def _none(scene: Reconstruction) -> SparsePoints:
+def _sorted_by_view(points: SparsePoints) -> SparsePoints:
+    order = points.view_indices.argsort(stable=True)
+    return replace(
+        points,
+        points_world=points.points_world.double(),
+        view_indices=points.view_indices[order],
+        point_indices=points.point_indices[order],
+        pixels_original=points.pixels_original[order].double(),
+    )
+
+
+def _none() -> SparsePoints:
     index, position = torch.zeros(0, dtype=torch.long), torch.zeros(0, 3, dtype=torch.float64)
     color = torch.zeros(0, 3, dtype=torch.uint8)
-    return SparsePoints(position, color, index, index, position[:, :2], scene.cameras)
+    return SparsePoints(position, color, index, index, position[:, :2])
 
 
 def _subset(points: SparsePoints, kept: Int[Tensor, " kept"]) -> SparsePoints:
@@ -117,22 +111,19 @@ def _subset(points: SparsePoints, kept: Int[Tensor, " kept"]) -> SparsePoints:
         points.view_indices[own],
         renumbered[own],
         points.pixels_original[own],
-        points.cameras,
     )
 
 
 def _joined(first: SparsePoints, second: SparsePoints) -> SparsePoints:
     """Both, numbered one after the other and sorted by view."""
-    views = torch.cat([first.view_indices, second.view_indices])
-    points = torch.cat([first.point_indices, second.point_indices + len(first.points_world)])
-    order = views.argsort(stable=True)
-    return SparsePoints(
-        torch.cat([first.points_world, second.points_world]),
-        torch.cat([first.colors, second.colors]),
-        views[order],
-        points[order],
-        torch.cat([first.pixels_original, second.pixels_original])[order],
-        first.cameras,
+    return _sorted_by_view(
+        SparsePoints(
+            torch.cat([first.points_world, second.points_world]),
+            torch.cat([first.colors, second.colors]),
+            torch.cat([first.view_indices, second.view_indices]),
+            torch.cat([first.point_indices, second.point_indices + len(first.points_world)]),
+            torch.cat([first.pixels_original, second.pixels_original]),
+        )
     )
 
 
@@ -151,54 +142,61 @@ def _from_pixels(
             scene.cameras.cam_from_world[view].double(),
             placement.intrinsics_to_processed(scene.cameras.intrinsics[view].double()),
             depth_agreement,
+            radial_of(scene.cameras, view),
         )
         others = every[seen & (cloud.view_indices != view)]
         views.append(torch.full_like(others, view))
         indices.append(others)
         pixels.append(placement.to_original(at[others]))
     return SparsePoints(
-        points, cloud.colors, torch.cat(views), torch.cat(indices), torch.cat(pixels), scene.cameras
+        points, cloud.colors, torch.cat(views), torch.cat(indices), torch.cat(pixels)
     )
 
 
 def _from_tracks(scene: Reconstruction, max_points: int) -> SparsePoints:
-    """A point for each query that at least two views see, where the reference's depth puts it."""
+    """A point for each query that at least two views see, where its own view's depth puts it."""
     if scene.tracks is None:
-        return _none(scene)
+        return _none()
     positions = scene.tracks.positions.double()
+    num_queries = positions.shape[1]
+    query_views = scene.tracks.query_views
+    query_views = torch.zeros(num_queries).long() if query_views is None else query_views.long()
+    at_query = (query_views, torch.arange(num_queries))
     sizes = torch.tensor([placement.original_size for placement in scene.placements])
     inside = ((positions >= 0) & (positions < sizes[:, None])).all(-1)
-    points, colors, usable = _on_reference_surface(scene, positions[0], inside[0])
+    points, colors, usable = _on_surface(scene, query_views, positions[at_query], inside[at_query])
     seen = inside & (scene.tracks.visibility > _VISIBLE)
-    seen[0] = inside[0]  # where the query was placed, it was seen
+    seen[at_query] = inside[at_query]  # where the query was placed, it was seen
     kept = (usable & (seen.sum(0) >= 2)).nonzero().squeeze(-1)
     kept = kept[spread_sample(len(kept), max_points)]
     views, indices = seen[:, kept].nonzero().unbind(-1)
     return SparsePoints(
-        points[kept],
-        colors[kept],
-        views,
-        indices,
-        positions[:, kept][views, indices],
-        scene.cameras,
+        points[kept], colors[kept], views, indices, positions[:, kept][views, indices]
     )
 
 
-def _on_reference_surface(
+def _on_surface(
     scene: Reconstruction,
+    views: Int[Tensor, " queries"],
     pixels_original: Float[Tensor, "queries 2"],
     inside: Bool[Tensor, " queries"],
 ) -> tuple[Float[Tensor, "queries 3"], UInt8[Tensor, "queries 3"], Bool[Tensor, " queries"]]:
-    """World points and colours at exact pixels of the first photo; where its depth is usable."""
-    depth = points_depth(scene)[0].double()
-    height, width = depth.shape
-    on_grid = scene.placements[0].to_processed(torch.where(inside[:, None], pixels_original, 0.0))
-    x, y = on_grid.floor().long().unbind(-1)
-    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
-    intrinsics = scene.cameras.intrinsics[0].double()
-    homogeneous = torch.cat([pixels_original, torch.ones_like(pixels_original[:, :1])], -1)
-    rays = homogeneous @ torch.linalg.inv(intrinsics).T
-    world_from_cam = invert(scene.cameras.cam_from_world[0].double())
-    points = transform_points(world_from_cam, rays * depth[y, x, None])
-    usable = inside & scene.mask[0, y, x] & usable_depth(depth[y, x])
-    return points, scene.colors[0, y, x], usable
+    """World points and colours at exact pixels of the photos; where those photos' depth is usable.
+
+    ``views`` says of which photo each pixel is.
+    """
+    depth = points_depth(scene).double()
+    height, width = depth.shape[1:]
+    pixels = torch.where(inside[:, None], pixels_original, 0.0)
+    x, y = to_processed(pixels, scene.placements, views).floor().long().unbind(-1)
+    at = (views, y.clamp(0, height - 1), x.clamp(0, width - 1))
+    radial = scene.cameras.radial
+    rays = camera_rays(
+        pixels[:, None],
+        scene.cameras.intrinsics.double()[views],
+        None if radial is None else radial.double()[views],
+    )
+    world_from_cam = invert(scene.cameras.cam_from_world.double())[views]
+    points = transform_points(world_from_cam, rays * depth[at][:, None, None])[:, 0]
+    usable = inside & scene.mask[at] & usable_depth(depth[at]) & points.isfinite().all(-1)
+    return points, scene.colors[at], usable

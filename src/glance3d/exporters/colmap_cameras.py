@@ -1,0 +1,71 @@
+"""Which COLMAP cameras describe a scene's photos, in the simplest model that does.
+
+Photos that one physical camera took share one COLMAP camera, so that bundle adjustment has one set
+of intrinsics to refine and not one a photo.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from glance3d.types import Cameras, Reconstruction
+
+# COLMAP's numbers of its models; the parameters that follow each are stated in :func:`_camera_of`.
+SIMPLE_PINHOLE, PINHOLE, SIMPLE_RADIAL, OPENCV = 0, 1, 2, 4
+# One focal length stands for both where they differ by less than a float32 tells.
+_SQUARE = 1e-6
+# Distortion that moves no pixel of the photo by more than this is below what tools can see.
+_NOTABLE_PIXELS = 0.5
+
+
+@dataclass(frozen=True)
+class ColmapCamera:
+    """A camera record: model, size (width, height) and parameters, in pixels."""
+
+    model: int
+    size: tuple[int, int]
+    parameters: tuple[float, ...]
+
+    def encoded(self, camera_id: int) -> bytes:
+        """The record of ``cameras.bin``."""
+        head = struct.pack("<IiQQ", camera_id, self.model, *self.size)
+        return head + struct.pack(f"<{len(self.parameters)}d", *self.parameters)
+
+
+def colmap_cameras(scene: Reconstruction) -> tuple[list[ColmapCamera], list[int]]:
+    """The scene's COLMAP cameras, and for each view the position of its own in that list.
+
+    Views are joined if ``Cameras.physical`` says so and they have the very same size, intrinsics
+    and distortion: a camera's portrait and landscape photos cannot be one COLMAP camera.
+    """
+    physical = scene.cameras.physical
+    numbers = range(scene.num_views) if physical is None else physical.tolist()
+    found: dict[tuple[int, ColmapCamera], int] = {}
+    own = [
+        found.setdefault((number, _camera_of(scene, view)), len(found))
+        for view, number in enumerate(numbers)
+    ]
+    return [camera for _, camera in found], own
+
+
+def has_notable_distortion(cameras: Cameras) -> bool:
+    """Whether any photo's corners are bent by more than half a pixel."""
+    if cameras.radial is None:
+        return False
+    half = cameras.image_sizes.to(cameras.intrinsics) / 2
+    focal = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
+    shift = cameras.radial.abs() * (half / focal).norm(dim=-1) ** 3 * focal.amax(-1)
+    return bool((shift > _NOTABLE_PIXELS).any())
+
+
+def _camera_of(scene: Reconstruction, view: int) -> ColmapCamera:
+    matrix = scene.cameras.intrinsics[view].double()
+    (fx, fy), (cx, cy) = matrix.diagonal()[:2].tolist(), matrix[:2, 2].tolist()
+    radial = 0.0 if scene.cameras.radial is None else scene.cameras.radial[view].double().item()
+    size, is_square = scene.placements[view].original_size, abs(fx - fy) <= _SQUARE * fx
+    if radial == 0:
+        if is_square:
+            return ColmapCamera(SIMPLE_PINHOLE, size, (fx, cx, cy))
+        return ColmapCamera(PINHOLE, size, (fx, fy, cx, cy))
+    if is_square:
+        return ColmapCamera(SIMPLE_RADIAL, size, (fx, cx, cy, radial))
+    return ColmapCamera(OPENCV, size, (fx, fy, cx, cy, radial, 0.0, 0.0, 0.0))
