@@ -57,8 +57,8 @@ def reconstruct(
     """
     times = describe.StageTimes()
     with times.stage("load_model"):
-        network = _model_of(model, weights, device, precision)
-    preprocessing = _preprocessing_of(preprocess, network)
+        network = model_of(model, weights, device, precision)
+    preprocessing = preprocessing_of(preprocess, network)
     with times.stage("load_images"):
         batch = load_images(sources, preprocessing, progress=progress)
     asked = _outputs_of(outputs, query_points)
@@ -84,10 +84,10 @@ def predict(
 
     ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid.
     """
-    device = _device_of(network)
+    device = device_of(network)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    with torch.inference_mode(), _enough_memory(batch):
+    with torch.inference_mode(), enough_memory(batch):
         return network(
             batch.images.to(device),
             query_points=None if query_points is None else query_points.to(device),
@@ -95,18 +95,19 @@ def predict(
         )
 
 
-def _model_of(
+def model_of(
     model: str | Path | VGGT,
     weights: str | Path | None,
     device: str,
     precision: str,
 ) -> VGGT:
+    """A loaded model as it is; anything else is loaded."""
     if isinstance(model, VGGT):
         return model
     return load_model(model, weights=weights, device=device, precision=precision)
 
 
-def _preprocessing_of(
+def preprocessing_of(
     preprocess: str | Mapping[str, Any] | Preprocessing | None, network: VGGT
 ) -> Preprocessing:
     """The model's preprocessing with what was asked for changed."""
@@ -147,15 +148,15 @@ def _query_points_of(
     if points.ndim != 2 or points.shape[-1] != 2 or not len(points):
         raise InputError(f"query points must be [N, 2] pixels (x, y), got {tuple(points.shape)}")
     placement = batch.placements[0]
-    _refuse_outside(points, points, placement.original_size, f"the photo {batch.names[0]}")
+    refuse_outside(points, points, placement.original_size, f"the photo {batch.names[0]}")
     on_grid = placement.to_processed(points)
     seen = f"the part of {batch.names[0]} that the network sees"
-    _refuse_outside(points, on_grid, placement.processed_size, seen)
+    refuse_outside(points, on_grid, placement.processed_size, seen)
     last = on_grid.new_tensor(placement.processed_size) - 1
     return torch.minimum((on_grid - TRACK_PIXEL_SHIFT).clamp(min=0), last)
 
 
-def _refuse_outside(points: Tensor, at: Tensor, size: tuple[int, int], what: str) -> None:
+def refuse_outside(points: Tensor, at: Tensor, size: tuple[int, int], what: str) -> None:
     """Name the first of ``points`` that, taken to ``at``, lies outside an image of this size."""
     slack = 1e-3  # of a pixel, for rounding on the way
     outside = ((at < -slack) | (at > at.new_tensor(size) + slack) | ~at.isfinite()).any(-1)
@@ -164,12 +165,13 @@ def _refuse_outside(points: Tensor, at: Tensor, size: tuple[int, int], what: str
         raise InputError(f"query point ({x:g}, {y:g}) lies outside {what}: {size[0]} x {size[1]}")
 
 
-def _device_of(network: VGGT) -> torch.device:
+def device_of(network: VGGT) -> torch.device:
+    """Where the network's parameters are."""
     return next(network.parameters()).device
 
 
 @contextmanager
-def _enough_memory(batch: ImageBatch) -> Iterator[None]:
+def enough_memory(batch: ImageBatch) -> Iterator[None]:
     """Turn the many ways of running out of memory into one sentence."""
     try:
         yield
@@ -197,7 +199,7 @@ def _report(
     times: describe.StageTimes,
     scene: Reconstruction,
 ) -> dict[str, Any]:
-    device = _device_of(network)
+    device = device_of(network)
     return {
         "schema": "glance3d.report/1",
         "created": describe.now(),
