@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
+from glance3d.models.correspondence import CorrespondenceLayer
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import ConvStem, PatchConv
 from glance3d.nn.rope import build_rope_table
@@ -43,6 +44,12 @@ class Aggregator(nn.Module):
         self.frame_blocks = self._build_blocks(dim)
         self.global_blocks = self._build_blocks(dim)
         self.patch_start_idx = 1 + num_registers
+        self.correspondence: CorrespondenceLayer | None = None
+        if config.correspondence is not None and isinstance(self.patch_embed, ConvStem):
+            self.correspondence = CorrespondenceLayer(
+                config.correspondence, dim, self.patch_embed.fine_channels
+            )
+            self._tell_matches_after = config.correspondence.after_layer
 
     def _build_blocks(self, dim: int) -> nn.ModuleList:
         config = self.config
@@ -67,7 +74,7 @@ class Aggregator(nn.Module):
         num_scenes, num_views = images.shape[:2]
         wanted = range(self.config.depth) if layers is None else layers
         grid = (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
-        tokens = self._embed(images)
+        tokens, fine_maps = self._embed(images)
         head_dim = tokens.shape[-1] // self.config.num_heads
         rope = build_rope_table(
             grid, self.patch_start_idx, head_dim, self.config.rope_base, tokens.device
@@ -86,19 +93,46 @@ class Aggregator(nn.Module):
             if index in wanted:
                 layer = torch.cat([halves["frame"], halves["global"]], dim=-1)
                 kept[index] = layer.unflatten(0, (num_scenes, num_views))
+            if fine_maps is not None and index == self._tell_matches_after:
+                tokens = self._tell_matches(tokens, fine_maps, num_views)
         return AggregatedTokens(kept, self.patch_start_idx)
+
+    def _tell_matches(
+        self,
+        tokens: Float[Tensor, "batch_views tokens dim"],
+        fine_maps: Float[Tensor, "batch_views channels fine_rows fine_columns"],
+        num_views: int,
+    ) -> Float[Tensor, "batch_views tokens dim"]:
+        assert self.correspondence is not None
+        scenes = (-1, num_views)
+        told, _ = self.correspondence(
+            tokens.unflatten(0, scenes), fine_maps.unflatten(0, scenes), self.patch_start_idx
+        )
+        return told.flatten(0, 1)
 
     def _embed(
         self, images: Float[Tensor, "batch views 3 height width"]
-    ) -> Float[Tensor, "batch_views tokens dim"]:
-        """Special and patch tokens of every view; the first view has its own special ones."""
+    ) -> tuple[
+        Float[Tensor, "batch_views tokens dim"],
+        Float[Tensor, "batch_views channels fine_rows fine_columns"] | None,
+    ]:
+        """Special and patch tokens of every view; the first view has its own special ones.
+
+        Beside them, a stem's fine maps for a network that matches them.
+        """
         num_scenes, num_views = images.shape[:2]
         mean, std = _image_statistics(images.device)
-        patches = self.patch_embed((images.flatten(0, 1) - mean) / std)
+        pixels = (images.flatten(0, 1) - mean) / std
+        fine_maps = None
+        if self.correspondence is not None and isinstance(self.patch_embed, ConvStem):
+            patches, fine_maps = self.patch_embed.with_fine_maps(pixels)
+        else:
+            patches = self.patch_embed(pixels)
         special = torch.cat([self.camera_token, self.register_token], dim=2)
         others = special[:, 1:].expand(num_scenes, num_views - 1, -1, -1)
         first = special[:, :1].expand(num_scenes, 1, -1, -1)
-        return torch.cat([torch.cat([first, others], 1).flatten(0, 1), patches], dim=1)
+        special = torch.cat([first, others], 1).flatten(0, 1)
+        return torch.cat([special, patches], dim=1), fine_maps
 
 
 @cached_table

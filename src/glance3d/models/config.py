@@ -113,6 +113,33 @@ class TrackHeadConfig:
 
 
 @dataclass(frozen=True)
+class CorrespondenceConfig:
+    """Matches between the cells of all views, told to the tokens after layer ``after_layer``.
+
+    A cell is a quarter of a patch. What matches say is worked out for each pair of views by
+    ``num_rounds`` rounds over its matches, ``hidden_dim`` wide, and pooled in ``num_pools`` ways to
+    ``pair_dim`` numbers. ``window_radius`` is how many cells around the best one are averaged.
+    """
+
+    after_layer: int = 1
+    descriptor_dim: int = 64
+    hidden_dim: int = 64
+    num_rounds: int = 3
+    num_pools: int = 4
+    pair_dim: int = 128
+    window_radius: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that make no network."""
+        for name, least in (("after_layer", 0), ("num_rounds", 0), ("window_radius", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("descriptor_dim", "hidden_dim", "num_pools", "pair_dim"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """A whole network. A head that is None is absent, and so are its outputs."""
 
@@ -125,6 +152,7 @@ class ModelConfig:
     depth: DenseHeadConfig | None = field(default_factory=DenseHeadConfig)
     points: DenseHeadConfig | None = field(default_factory=DenseHeadConfig)
     tracks: TrackHeadConfig | None = field(default_factory=TrackHeadConfig)
+    correspondence: CorrespondenceConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse widths that heads cannot divide and layers that do not exist."""
@@ -140,6 +168,14 @@ class ModelConfig:
                 raise ConfigError(
                     f"the {output} head reads layers {head.layers}, but there are only "
                     f"{self.aggregator.depth}"
+                )
+        if self.correspondence is not None:
+            if not isinstance(self.patch_embed, StemEmbedConfig):
+                raise ConfigError("correspondence reads the maps of a stem: use a stem patch_embed")
+            if self.correspondence.after_layer >= self.aggregator.depth:
+                raise ConfigError(
+                    f"correspondence comes after layer {self.correspondence.after_layer}, but "
+                    f"there are only {self.aggregator.depth}"
                 )
 
     @property
@@ -173,6 +209,7 @@ class ModelConfig:
                 "depth": DenseHeadConfig,
                 "points": DenseHeadConfig,
                 "tracks": TrackHeadConfig,
+                "correspondence": CorrespondenceConfig,
             }
             for name, part in parts.items():
                 if fields.get(name) is not None:

@@ -25,6 +25,10 @@ class PatchConv(nn.Module):
         return self.proj(images).flatten(2).transpose(1, 2)
 
 
+#: A stage of a stem: convolution, norm, activation.
+_LAYERS_PER_STAGE = 3
+
+
 class ConvStem(nn.Module):
     """Overlapping stride-2 convolutions down to the patch grid (Xiao et al. 2021), and where it is.
 
@@ -43,7 +47,9 @@ class ConvStem(nn.Module):
             )
         layers: list[nn.Module] = []
         channels = 3
+        self.fine_channels = 3  # of the maps before the last halving
         for stage in range(num_stages):
+            self.fine_channels = channels
             out = min(base_channels * 2**stage, embed_dim)
             layers += [
                 nn.Conv2d(channels, out, 3, stride=2, padding=1),
@@ -61,8 +67,17 @@ class ConvStem(nn.Module):
         self, images: Float[Tensor, "views 3 height width"]
     ) -> Float[Tensor, "views patches dim"]:
         """Tokens of every view, row by row."""
-        maps = self.proj(self.stages(images))
+        return self.with_fine_maps(images)[0]
+
+    def with_fine_maps(
+        self, images: Float[Tensor, "views 3 height width"]
+    ) -> tuple[
+        Float[Tensor, "views patches dim"], Float[Tensor, "views channels fine_rows fine_columns"]
+    ]:
+        """Tokens, and the maps before the last halving: four of their pixels make a patch."""
+        fine = self.stages[:-_LAYERS_PER_STAGE](images)
+        maps = self.proj(self.stages[-_LAYERS_PER_STAGE:](fine))
         aspect = images.shape[-1] / images.shape[-2]
         place = add_uv_embedding(torch.zeros_like(maps[:1]), aspect, scale=1.0)
         tokens, place = (x.flatten(2).transpose(1, 2) for x in (maps, place))
-        return tokens + self.position(place)
+        return tokens + self.position(place), fine

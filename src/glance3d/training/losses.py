@@ -28,6 +28,8 @@ class LossWeights:
     track: float = 0.05
     matching: float = 0.1
     attention: float = 0.0
+    descriptors: float = 0.0
+    pairs: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse negative weights, and weights that are all zero."""

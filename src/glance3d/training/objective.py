@@ -7,6 +7,7 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import Output
+from glance3d.models.correspondence import Correspondence
 from glance3d.training.attention_matching import (
     CapturedInputs,
     attention_loss,
@@ -14,6 +15,11 @@ from glance3d.training.attention_matching import (
     first_head_scores,
 )
 from glance3d.training.config import TrainConfig
+from glance3d.training.correspondence_loss import (
+    capture_correspondence,
+    descriptor_loss,
+    pair_pose_loss,
+)
 from glance3d.training.losses import (
     Losses,
     LossWeights,
@@ -47,11 +53,17 @@ def compute_losses(
     with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16"):
         blocks = model.aggregator.global_blocks
         taught = config.attention_layers if weights.attention > 0 else ()
-        with capture_inputs([blocks[i].get_submodule("attn") for i in taught]) as captured:
+        layer = model.aggregator.correspondence
+        with (
+            capture_inputs([blocks[i].get_submodule("attn") for i in taught]) as captured,
+            capture_correspondence(layer) as found,
+        ):
             tokens = model.aggregator(sample.images, _layers_needed(model, weights))
         losses = _camera_and_dense(model, sample, tokens, targets, weights, config.dense_views)
         if weights.track > 0 or weights.matching > 0:
             losses |= _tracks_and_matching(model, sample, tokens, weights, config)
+        if weights.descriptors > 0 or weights.pairs > 0:
+            losses |= _correspondence(found, sample)
         if captured:
             losses |= _attention(captured, sample, model.config.patch_size)
     total = sum(
@@ -150,6 +162,26 @@ def _tracks_and_matching(
             size,
         )
     return losses
+
+
+def _correspondence(captured: list[Correspondence], sample: MultiViewSample) -> Losses:
+    """Both losses of the correspondence layer."""
+    if not captured:
+        raise InputError(
+            "the losses 'descriptors' and 'pairs' need a network with a correspondence layer and "
+            "several views"
+        )
+    if sample.tracks is None or sample.visibility is None:
+        raise InputError("the losses 'descriptors' and 'pairs' need samples with tracks")
+    (found,) = captured
+    size = (sample.images.shape[-2], sample.images.shape[-1])
+    with torch.autocast(sample.images.device.type, enabled=False):
+        cells = torch.nan_to_num(sample.tracks) / (size[0] / found.grid[0]) - 0.5
+        losses = descriptor_loss(found, cells, sample.visibility)
+        said = found.relations.pose_enc
+        return losses | pair_pose_loss(
+            said, sample.cam_from_world, sample.intrinsics, sample.visibility, size
+        )
 
 
 def _attention(captured: CapturedInputs, sample: MultiViewSample, patch: int) -> Losses:

@@ -1,0 +1,5 @@
+"""Where each place of a view is in the other views, found early and told to the tokens."""
+
+from glance3d.models.correspondence.layer import Correspondence, CorrespondenceLayer
+
+__all__ = ["Correspondence", "CorrespondenceLayer"]

@@ -1,0 +1,138 @@
+"""The correspondence layer: match the views early, and tell the tokens what the matches say.
+
+Left to itself, attention of a small network takes very long to discover which tokens show the same
+thing. Here descriptors are compared outright, as in LoFTR (Sun et al. 2021): what each match says
+goes to the tokens of its place, what all matches of two views say together to the camera tokens.
+Matches are read without gradients: true correspondences teach the descriptors
+(:mod:`glance3d.training.correspondence_loss`), and everything after them learns to live with the
+matches it gets.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from glance3d.models.config import CorrespondenceConfig
+from glance3d.models.correspondence.matches import Matches, find_matches
+from glance3d.models.correspondence.relations import PairRelations, Relations
+from glance3d.nn.precision import LayerNorm, Linear
+
+CELLS_PER_PATCH_SIDE = 2
+
+
+class Correspondence(NamedTuple):
+    """What the layer found, for whoever teaches it; cells row by row on ``grid``."""
+
+    descriptors: Float[Tensor, "batch views cells dim"]
+    sharpness: Float[Tensor, ""]
+    unseen: Float[Tensor, ""]
+    grid: tuple[int, int]
+    matches: Matches
+    relations: Relations
+
+
+class CorrespondenceLayer(nn.Module):
+    """Tokens in, the same tokens with news of the other views added; nothing for a single view.
+
+    A token hears of its cells' matches in the reference view, and of the weighted mean over all
+    other views; a camera token of the pairs its view forms, likewise. The order of the views after
+    the first therefore does not matter. What is added starts at zero.
+    """
+
+    def __init__(self, config: CorrespondenceConfig, dim: int, map_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.descriptors = CellDescriptors(map_channels, dim, config.descriptor_dim)
+        self.log_sharpness = nn.Parameter(torch.tensor(15.0).log())
+        self.unseen = nn.Parameter(torch.tensor(8.0))
+        self.relations = PairRelations(config)
+        of_patch = config.hidden_dim * CELLS_PER_PATCH_SIDE**2
+        self.token_from_reference = _zero_linear(of_patch, dim)
+        self.token_from_others = _zero_linear(of_patch, dim)
+        self.camera_from_reference = _zero_linear(config.pair_dim, dim)
+        self.camera_from_others = _zero_linear(config.pair_dim, dim)
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "batch views tokens dim"],
+        maps: Float[Tensor, "batch views channels rows columns"],
+        patch_start_idx: int,
+    ) -> tuple[Float[Tensor, "batch views tokens dim"], Correspondence | None]:
+        """Tokens of all views, and the stem's maps with one pixel a cell."""
+        if tokens.shape[1] == 1:
+            return tokens, None
+        grid = (maps.shape[-2], maps.shape[-1])
+        patches = tokens[:, :, patch_start_idx:]
+        descriptors = self.descriptors(maps.flatten(0, 1), patches.flatten(0, 1))
+        descriptors = descriptors.unflatten(0, tokens.shape[:2])
+        sharpness = self.log_sharpness.exp()
+        matches = find_matches(descriptors, grid, sharpness, self.unseen, self.config.window_radius)
+        relations = self.relations(matches, grid)
+        found = Correspondence(descriptors, sharpness, self.unseen, grid, matches, relations)
+        camera = tokens[:, :, :1] + self._for_cameras(relations)[:, :, None]
+        patches = patches + self._for_patches(relations, grid)
+        return torch.cat([camera, tokens[:, :, 1:patch_start_idx], patches], 2), found
+
+    def _for_patches(
+        self, relations: Relations, grid: tuple[int, int]
+    ) -> Float[Tensor, "batch views patches dim"]:
+        cells, weight = relations.cells, relations.weight[..., None].to(relations.cells.dtype)
+        reference = cells[:, :, 0] * _is_not_reference(cells)
+        share = weight / (weight.sum(2, keepdim=True) + 1e-2)
+        others = (share * cells).sum(2)
+        said = self.token_from_reference(cells_to_patches(reference, grid))
+        return said + self.token_from_others(cells_to_patches(others, grid))
+
+    def _for_cameras(self, relations: Relations) -> Float[Tensor, "batch views dim"]:
+        pairs, weight = relations.pairs, relations.weight.mean(-1, keepdim=True)
+        reference = pairs[:, :, 0] * _is_not_reference(pairs)[..., 0]
+        others = (weight / (weight.sum(2, keepdim=True) + 1e-3) * pairs).sum(2)
+        return self.camera_from_reference(reference) + self.camera_from_others(others)
+
+
+class CellDescriptors(nn.Module):
+    """A unit vector for each cell, from the stem's maps and the tokens around it."""
+
+    def __init__(self, map_channels: int, dim: int, descriptor_dim: int) -> None:
+        super().__init__()
+        self.token_norm = LayerNorm(dim)
+        self.from_tokens = Linear(dim, CELLS_PER_PATCH_SIDE**2 * descriptor_dim)
+        self.from_maps = nn.Conv2d(map_channels, descriptor_dim, 1)
+        self.mix = nn.Conv2d(descriptor_dim, descriptor_dim, 3, padding=1)
+        self.out = nn.Conv2d(descriptor_dim, descriptor_dim, 1)
+
+    def forward(
+        self,
+        maps: Float[Tensor, "views channels rows columns"],
+        patches: Float[Tensor, "views patches dim"],
+    ) -> Float[Tensor, "views cells descriptor_dim"]:
+        """Descriptors in float32, row by row."""
+        coarse = (maps.shape[-2] // CELLS_PER_PATCH_SIDE, maps.shape[-1] // CELLS_PER_PATCH_SIDE)
+        of_tokens = self.from_tokens(self.token_norm(patches)).transpose(1, 2).unflatten(2, coarse)
+        x = self.from_maps(maps) + F.pixel_shuffle(of_tokens, CELLS_PER_PATCH_SIDE)
+        x = x + self.mix(F.gelu(x))
+        return F.normalize(self.out(F.gelu(x)).float().flatten(2).transpose(1, 2), dim=-1)
+
+
+def cells_to_patches(
+    cells: Float[Tensor, "batch views cells channels"], grid: tuple[int, int]
+) -> Float[Tensor, "batch views patches patch_channels"]:
+    """The cells of each patch side by side; ``grid`` is (rows, columns) of the cells."""
+    side = CELLS_PER_PATCH_SIDE
+    split = cells.unflatten(2, (grid[0] // side, side, grid[1] // side, side))
+    return split.permute(0, 1, 2, 4, 3, 5, 6).flatten(4).flatten(2, 3)
+
+
+def _is_not_reference(like: Tensor) -> Float[Tensor, "views 1 1"]:
+    """0 for the first view and 1 for the others."""
+    views = torch.arange(like.shape[1], device=like.device)
+    return (views > 0).to(like.dtype)[:, None, None]
+
+
+def _zero_linear(in_dim: int, out_dim: int) -> Linear:
+    layer = Linear(in_dim, out_dim, bias=False)
+    nn.init.zeros_(layer.weight)
+    return layer

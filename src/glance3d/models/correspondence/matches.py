@@ -1,0 +1,105 @@
+"""From descriptors of the cells of all views to where each cell is in every other view."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.nn.tables import cached_table
+
+
+class Matches(NamedTuple):
+    """For cell ``n`` of view ``v``, its place in view ``w``; ``[b, v, v]`` says nothing.
+
+    ``position`` is (x, y) on the grid of cells, the first cell's centre at 0. ``inside`` is the
+    probability that the cell is seen around there, ``mutual`` the probability that the best cell
+    gives back among the cells of view ``v``.
+    """
+
+    position: Float[Tensor, "batch views views cells 2"]
+    inside: Float[Tensor, "batch views views cells"]
+    mutual: Float[Tensor, "batch views views cells"]
+
+
+@torch.no_grad()
+def find_matches(
+    descriptors: Float[Tensor, "batch views cells dim"],
+    grid: tuple[int, int],
+    sharpness: Float[Tensor, ""],
+    unseen: Float[Tensor, ""],
+    radius: int = 2,
+) -> Matches:
+    """Soft matches of unit descriptors, view by view, without gradients.
+
+    Each cell is compared with all cells of another view: a softmax of ``sharpness`` times the
+    cosine, with one more entry ``unseen`` for not being there. The position is the mean over the
+    (2 radius + 1)^2 cells around the best one, which is finer than a cell and blind to what
+    resembles the cell elsewhere; ``inside`` is what those cells have of the softmax. ``grid`` is
+    (rows, columns).
+    """
+    positions, insides, tops, totals, bests = [], [], [], [], []
+    others = descriptors.transpose(-1, -2)
+    for view in range(descriptors.shape[1]):
+        scores = sharpness * (descriptors[:, view, None] @ others)
+        top, best = scores.max(-1)
+        total = torch.logaddexp(scores.logsumexp(-1), unseen)
+        position, mass = _around_best(scores, best, grid, radius)
+        positions.append(position)
+        insides.append((mass - total).exp())
+        tops.append(top)
+        totals.append(total)
+        bests.append(best)
+    # The softmax of the best cell over this view is the one already made in the other direction.
+    back = torch.stack(totals, 1).transpose(1, 2).gather(-1, torch.stack(bests, 1))
+    mutual = (torch.stack(tops, 1) - back).exp()
+    return Matches(torch.stack(positions, 1), torch.stack(insides, 1), mutual)
+
+
+def _around_best(
+    scores: Float[Tensor, "batch views cells targets"],
+    best: Tensor,
+    grid: tuple[int, int],
+    radius: int,
+) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
+    """Mean position and log mass of the window around each best cell."""
+    rows, columns = grid
+    dx, dy = _window_offsets(radius, scores.device)
+    x = (best % columns)[..., None] + dx
+    y = torch.div(best, columns, rounding_mode="floor")[..., None] + dy
+    exists = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    index = y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)
+    window = torch.where(exists, scores.gather(-1, index), -torch.inf)
+    weights = window.softmax(-1)
+    position = torch.stack([(weights * x).sum(-1), (weights * y).sum(-1)], -1)
+    return position, window.logsumexp(-1)
+
+
+@cached_table
+def _window_offsets(radius: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    steps = torch.arange(-radius, radius + 1, device=device)
+    dy, dx = torch.meshgrid(steps, steps, indexing="ij")
+    return dx.flatten(), dy.flatten()
+
+
+@cached_table
+def cell_positions(grid: tuple[int, int], device: torch.device) -> Float[Tensor, "cells 2"]:
+    """(x, y) of every cell on the grid (rows, columns), row by row, the first one at 0."""
+    y, x = torch.meshgrid(
+        torch.arange(grid[0], device=device, dtype=torch.float32),
+        torch.arange(grid[1], device=device, dtype=torch.float32),
+        indexing="ij",
+    )
+    return torch.stack([x, y], -1).flatten(0, 1)
+
+
+def grid_to_unit(
+    position: Float[Tensor, "*shape 2"], grid: tuple[int, int]
+) -> Float[Tensor, "*shape 2"]:
+    """Positions about the image's centre, in half diagonals; cells are square."""
+    rows, columns = grid
+    half_diagonal = (rows**2 + columns**2) ** 0.5 / 2
+    centered = torch.stack(
+        [position[..., 0] - (columns - 1) / 2, position[..., 1] - (rows - 1) / 2], -1
+    )
+    return centered / half_diagonal

@@ -1,0 +1,121 @@
+"""What the correspondence layer is taught: descriptors by true matches, pairs by true poses.
+
+Descriptors learn by cross-entropy over all cells of another view and one entry for not being seen
+there. The relation of two views learns, besides from everything after it, from the true relative
+pose of each pair: that is a loss for every pair of views, close to where matches are read.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from glance3d.geometry.pose_encoding import encode_pose
+from glance3d.geometry.transforms import compose, invert
+from glance3d.models.correspondence import Correspondence, CorrespondenceLayer
+from glance3d.training.losses import Losses
+from glance3d.training.matching import bilinear_corners, sample_sparsely
+
+_LEAST_SHARED_POINTS = 4
+
+
+@contextmanager
+def capture_correspondence(layer: CorrespondenceLayer | None) -> Iterator[list[Correspondence]]:
+    """Collects what the layer finds while the network runs; nothing for one view or no layer."""
+    captured: list[Correspondence] = []
+    if layer is None:
+        yield captured
+        return
+
+    def keep(_: object, __: object, out: tuple[Tensor, Correspondence | None]) -> None:
+        if out[1] is not None:
+            captured.append(out[1])
+
+    hook = layer.register_forward_hook(keep)
+    try:
+        yield captured
+    finally:
+        hook.remove()
+
+
+def descriptor_loss(
+    found: Correspondence,
+    tracks_cells: Float[Tensor, "batch views points 2"],
+    visibility: Bool[Tensor, "batch views points"],
+) -> Losses:
+    """Cross-entropy of each point seen in one view over the cells of every other view.
+
+    ``tracks_cells`` are positions on the layer's grid, the first cell's centre at 0. The target is
+    shared bilinearly by the four cells around the true place, or is the entry ``unseen``.
+    ``descriptor_top1`` is how often the best cell is one of the four.
+    """
+    batch, views = visibility.shape[:2]
+    maps = found.descriptors.flatten(0, 1).transpose(1, 2).unflatten(2, found.grid)
+    asked = sample_sparsely(maps, tracks_cells.flatten(0, 1)).unflatten(0, (batch, views))
+    asked = F.normalize(asked, dim=-1)
+    scores = found.sharpness * torch.einsum("bvpd,bwnd->bvwpn", asked, found.descriptors.float())
+    unseen = found.unseen.expand(*scores.shape[:-1], 1)
+    log_probability = F.log_softmax(torch.cat([scores, unseen], -1), -1)
+    index, share = bilinear_corners(tracks_cells.flatten(0, 1), found.grid)
+    index = index.transpose(1, 2).unflatten(0, (batch, 1, views)).expand(-1, views, -1, -1, -1)
+    share = share.transpose(1, 2).unflatten(0, (batch, 1, views))
+    at_truth = (log_probability.gather(-1, index) * share).sum(-1)
+    others = ~torch.eye(views, dtype=torch.bool, device=scores.device)[:, :, None]
+    seen_here = visibility[:, :, None] & others
+    there = seen_here & visibility[:, None]
+    chosen = torch.where(there, at_truth, log_probability[..., -1])
+    best = scores.detach().argmax(-1, keepdim=True)
+    right = ((best == index).any(-1) & there).sum() / there.sum().clamp(min=1)
+    return {
+        "descriptors": -torch.where(seen_here, chosen, 0.0).sum() / seen_here.sum().clamp(min=1),
+        "descriptor_top1": right,
+    }
+
+
+def pair_pose_loss(
+    pose_enc: Float[Tensor, "batch views views 9"],
+    cam_from_world: Float[Tensor, "batch views 3 4"],
+    intrinsics: Float[Tensor, "batch views 3 3"],
+    visibility: Bool[Tensor, "batch views points"],
+    image_size: tuple[int, int],
+    beta: float = 0.05,
+) -> Losses:
+    """Huber loss of each pair's rotation, direction of translation and field of view.
+
+    Only pairs that share a few of the points count: of the others nothing can be known. Rotation
+    weighs five times, as its numbers are small. ``image_size`` is (height, width).
+    """
+    target = pair_pose_targets(cam_from_world, intrinsics, image_size)
+    shared = torch.einsum("bvp,bwp->bvw", visibility.float(), visibility.float())
+    views = visibility.shape[1]
+    others = ~torch.eye(views, dtype=torch.bool, device=shared.device)
+    counted = ((shared >= _LEAST_SHARED_POINTS) & others).float()
+    error = F.smooth_l1_loss(pose_enc.float(), target, reduction="none", beta=beta)
+    parts = error[..., :3].mean(-1), error[..., 3:7].mean(-1), error[..., 7:].mean(-1)
+    total = counted.sum().clamp(min=1)
+    translation, rotation, fov = ((part * counted).sum() / total for part in parts)
+    return {
+        "pairs": translation + 5 * rotation + fov,
+        "pair_translation": translation.detach(),
+        "pair_rotation": rotation.detach(),
+        "pair_fov": fov.detach(),
+    }
+
+
+def pair_pose_targets(
+    cam_from_world: Float[Tensor, "batch views 3 4"],
+    intrinsics: Float[Tensor, "batch views 3 3"],
+    image_size: tuple[int, int],
+) -> Float[Tensor, "batch views views 9"]:
+    """[b, v, w]: ``camw_from_camv`` with a unit translation, and the field of view of ``v``."""
+    views = cam_from_world.shape[1]
+    cameras = cam_from_world.double()
+    world_from_cam = invert(cameras)[:, :, None].expand(-1, -1, views, -1, -1)
+    relative = compose(cameras[:, None].expand(-1, views, -1, -1, -1), world_from_cam).float()
+    length = relative[..., 3:].norm(dim=-2, keepdim=True)
+    relative = torch.cat([relative[..., :3], relative[..., 3:] / length.clamp(min=1e-6)], -1)
+    lens = intrinsics.float()[:, :, None].expand(-1, -1, views, -1, -1)
+    return encode_pose(relative, lens, *image_size)

@@ -1,0 +1,202 @@
+"""The correspondence layer: what it finds, and what it may not change."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from glance3d.errors import ConfigError
+from glance3d.models import VGGT, build_model
+from glance3d.models.aggregator import AggregatedTokens
+from glance3d.models.config import (
+    CorrespondenceConfig,
+    ModelConfig,
+    StemEmbedConfig,
+    glance_small,
+    tiny,
+    vggt_1b,
+)
+from glance3d.models.correspondence import Correspondence
+from glance3d.models.correspondence.layer import cells_to_patches
+from glance3d.models.correspondence.matches import cell_positions, find_matches, grid_to_unit
+from glance3d.models.weights import load_weights, save_weights
+from glance3d.training.correspondence_loss import capture_correspondence
+
+LAYER = CorrespondenceConfig(descriptor_dim=16, hidden_dim=16, pair_dim=16, num_pools=2)
+
+
+def small_config(correspondence: CorrespondenceConfig | None) -> ModelConfig:
+    fields = tiny().to_dict() | {
+        "patch_size": 16,
+        "patch_embed": dataclasses.asdict(StemEmbedConfig(base_channels=8)),
+    }
+    return dataclasses.replace(ModelConfig.from_dict(fields), correspondence=correspondence)
+
+
+def random_images(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def talking() -> VGGT:
+    """A network whose layer has something to say: its last matrices are not zero."""
+    torch.manual_seed(0)
+    model = build_model(small_config(LAYER)).eval().requires_grad_(False)
+    layer = model.aggregator.correspondence
+    assert layer is not None
+    for linear in (
+        layer.token_from_reference,
+        layer.token_from_others,
+        layer.camera_from_reference,
+        layer.camera_from_others,
+    ):
+        torch.nn.init.normal_(linear.weight, std=0.3)
+    return model
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_a_new_layer_changes_nothing(views: int) -> None:
+    torch.manual_seed(0)
+    plain = build_model(small_config(None)).eval()
+    extended = build_model(small_config(LAYER)).eval()
+    missing, unexpected = extended.load_state_dict(plain.state_dict(), strict=False)
+    assert not unexpected
+    assert {name.split(".")[1] for name in missing} == {"correspondence"}
+    images = random_images(2, views, 3, 32, 48)
+    with torch.no_grad():
+        before, after = plain(images), extended(images)
+    torch.testing.assert_close(after.pose_enc, before.pose_enc, rtol=0, atol=1e-6)
+    torch.testing.assert_close(after.depth, before.depth, rtol=0, atol=1e-5)
+
+
+def test_it_changes_something_once_taught(talking: VGGT) -> None:
+    plain = build_model(small_config(None)).eval()
+    kept = {k: v for k, v in talking.state_dict().items() if "correspondence" not in k}
+    plain.load_state_dict(kept)
+    images = random_images(3, 3, 32, 48)
+    with torch.no_grad():
+        difference = talking(images).pose_enc - plain(images).pose_enc
+    assert (difference.abs().amax(-1) > 1e-4).all()
+
+
+def test_two_scenes_in_a_batch_equal_two_runs(talking: VGGT) -> None:
+    images = random_images(2, 3, 3, 32, 48)
+    together = talking(images, outputs=("camera", "depth"))
+    for scene in range(2):
+        alone = talking(images[scene], outputs=("camera", "depth"))
+        torch.testing.assert_close(together.pose_enc[scene], alone.pose_enc[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(together.depth[scene], alone.depth[0], rtol=1e-4, atol=1e-5)
+
+
+def test_views_after_the_first_may_be_reordered(talking: VGGT) -> None:
+    images, order = random_images(4, 3, 32, 48), torch.tensor([0, 3, 1, 2])
+    straight = talking(images, outputs=("camera", "depth"))
+    shuffled = talking(images[order], outputs=("camera", "depth"))
+    torch.testing.assert_close(shuffled.pose_enc, straight.pose_enc[:, order], rtol=0, atol=1e-5)
+    torch.testing.assert_close(shuffled.depth, straight.depth[:, order], rtol=1e-4, atol=1e-5)
+
+
+def aggregate(model: VGGT, images: torch.Tensor) -> tuple[AggregatedTokens, Correspondence | None]:
+    with capture_correspondence(model.aggregator.correspondence) as captured:
+        tokens = model.aggregator(images)
+    return tokens, captured[0] if captured else None
+
+
+def test_one_view_and_views_of_one_token(talking: VGGT) -> None:
+    assert aggregate(talking, random_images(1, 1, 3, 32, 32))[1] is None
+    tokens, found = aggregate(talking, random_images(1, 3, 3, 16, 16))
+    assert found is not None
+    assert found.grid == (2, 2)
+    assert found.relations.pose_enc.shape == (1, 3, 3, 9)
+    assert all(layer.isfinite().all() for layer in tokens.layers.values())
+
+
+def test_gradients_reach_the_whole_layer() -> None:
+    torch.manual_seed(0)
+    model = build_model(small_config(LAYER))
+    layer = model.aggregator.correspondence
+    assert layer is not None
+    for name, parameter in layer.named_parameters():
+        if "_from_" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    tokens, found = aggregate(model, random_images(1, 3, 3, 32, 48))
+    assert found is not None
+    scores = found.sharpness * (found.descriptors[:, 0] @ found.descriptors[:, 1].mT)
+    taught = scores.logsumexp(-1).sum() + found.unseen + found.relations.pose_enc.square().sum()
+    (taught + tokens.layers[3].square().sum()).backward()
+    without = {n for n, p in layer.named_parameters() if p.grad is None or not p.grad.any()}
+    assert without == set()
+
+
+def test_matches_find_what_was_moved() -> None:
+    grid, descriptors = (6, 8), torch.nn.functional.normalize(random_images(48, 32) - 0.5, dim=-1)
+    as_map = descriptors.unflatten(0, grid)
+    moved = torch.roll(as_map, (1, 2), (0, 1)).flatten(0, 1)
+    sharpness, unseen = torch.tensor(60.0), torch.tensor(20.0)
+    both = torch.stack([descriptors, moved])[None]
+    found = find_matches(both, grid, sharpness, unseen, radius=1)
+    where = cell_positions(grid, torch.device("cpu"))
+    stays = (where[:, 0] < 6) & (where[:, 1] < 5)
+    expected = where + torch.tensor([2.0, 1.0])
+    assert (found.position[0, 0, 1] - expected)[stays].abs().max() < 0.05
+    assert found.inside[0, 0, 1][stays].min() > 0.95
+    assert found.mutual[0, 0, 1][stays].min() > 0.95
+
+
+def test_what_resembles_nothing_is_not_inside() -> None:
+    here, there = torch.eye(8)[None, :4], torch.eye(8)[None, 4:]
+    found = find_matches(
+        torch.stack([here, there], 1), (2, 2), torch.tensor(15.0), torch.tensor(8.0)
+    )
+    assert found.inside[0, 0, 1].max() < 0.01
+
+
+def test_cells_go_to_the_patch_they_lie_in() -> None:
+    cells = torch.arange(4 * 6).view(1, 1, 24, 1).float()
+    patches = cells_to_patches(cells, (4, 6))
+    assert patches[0, 0, 0].tolist() == [0, 1, 6, 7]
+    assert patches[0, 0, -1].tolist() == [16, 17, 22, 23]
+
+
+def test_unit_positions_are_centred_and_square() -> None:
+    unit = grid_to_unit(cell_positions((3, 4), torch.device("cpu")), (3, 4))
+    torch.testing.assert_close(unit.mean(0), torch.zeros(2), rtol=0, atol=1e-6)
+    torch.testing.assert_close(unit[1] - unit[0], torch.tensor([0.4, 0.0]))
+    torch.testing.assert_close(unit[4] - unit[0], torch.tensor([0.0, 0.4]))
+
+
+def test_the_published_networks_have_no_such_layer() -> None:
+    assert vggt_1b().correspondence is None
+    assert tiny().correspondence is None
+
+
+def test_configs_fail_when_made() -> None:
+    with pytest.raises(ConfigError, match="stem"):
+        dataclasses.replace(tiny(), correspondence=CorrespondenceConfig())
+    with pytest.raises(ConfigError, match="only 6"):
+        dataclasses.replace(glance_small(), correspondence=CorrespondenceConfig(after_layer=6))
+    with pytest.raises(ConfigError, match="pair_dim"):
+        CorrespondenceConfig(pair_dim=0)
+
+
+def test_config_and_weights_round_trip(talking: VGGT, tmp_path) -> None:
+    config = talking.config
+    assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    path = tmp_path / "with_layer.safetensors"
+    save_weights(talking, path, config)
+    again = build_model(config).eval()
+    load_weights(again, path, torch.device("cpu"))
+    images = random_images(2, 3, 32, 48)
+    with torch.no_grad():
+        assert torch.equal(again(images).pose_enc, talking(images).pose_enc)
+
+
+def test_nothing_waits_for_a_device(talking: VGGT, monkeypatch) -> None:
+    """On the meta device any look at a value fails, as it would stall a GPU."""
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)  # it knows no meta
+    with torch.device("meta"):
+        model = VGGT(talking.config)
+        found = aggregate(model, torch.empty(2, 3, 3, 32, 48))[1]
+    assert found is not None
+    assert found.matches.position.shape == (2, 3, 3, 24, 2)

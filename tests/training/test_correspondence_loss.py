@@ -1,0 +1,127 @@
+"""The correspondence layer's losses against cases whose answers are known."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from glance3d.errors import InputError
+from glance3d.models import build_model
+from glance3d.models.config import CorrespondenceConfig, ModelConfig, StemEmbedConfig, tiny
+from glance3d.models.correspondence import Correspondence
+from glance3d.models.correspondence.matches import find_matches
+from glance3d.training import build_recipe
+from glance3d.training.correspondence_loss import (
+    descriptor_loss,
+    pair_pose_loss,
+    pair_pose_targets,
+)
+from glance3d.training.losses import LossWeights
+from glance3d.training.objective import compute_losses
+from tests.training.scenes import make_sample
+
+CORNERS = torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]])
+
+
+def mirrored_views(sharpness: float) -> tuple[Correspondence, torch.Tensor]:
+    """Two views of 2 x 2 cells; the second shows the cells of the first in reverse order."""
+    code = torch.eye(4)
+    descriptors = torch.stack([code, code.flip(0)])[None].requires_grad_()
+    scale, unseen = torch.tensor(sharpness), torch.tensor(0.0)
+    matches = find_matches(descriptors, (2, 2), scale, unseen)
+    relations = torch.zeros(1, 2, 2, 9)
+    found = Correspondence(descriptors, scale, unseen, (2, 2), matches, relations)  # type: ignore
+    return found, torch.stack([CORNERS, CORNERS.flip(0)])[None]
+
+
+def test_right_descriptors_cost_nothing() -> None:
+    found, tracks = mirrored_views(40.0)
+    losses = descriptor_loss(found, tracks, torch.ones(1, 2, 4, dtype=torch.bool))
+    assert float(losses["descriptors"].detach()) < 1e-5
+    assert float(losses["descriptor_top1"]) == 1
+
+
+def test_knowing_nothing_costs_the_logarithm_of_cells_and_unseen() -> None:
+    found, tracks = mirrored_views(0.0)
+    losses = descriptor_loss(found, tracks, torch.ones(1, 2, 4, dtype=torch.bool))
+    assert float(losses["descriptors"].detach()) == pytest.approx(math.log(5), rel=1e-5)
+
+
+def test_points_that_are_hidden_are_taught_to_be_unseen() -> None:
+    found, tracks = mirrored_views(40.0)
+    hidden = torch.tensor([[[True] * 4, [False] * 4]])
+    losses = descriptor_loss(found, tracks, hidden)
+    assert float(losses["descriptors"].detach()) == pytest.approx(40, rel=1e-3)
+
+
+def test_points_seen_nowhere_do_not_count() -> None:
+    found, tracks = mirrored_views(10.0)
+    losses = descriptor_loss(found, tracks, torch.zeros(1, 2, 4, dtype=torch.bool))
+    losses["descriptors"].backward()
+    assert float(losses["descriptors"].detach()) == 0
+    assert found.descriptors.grad is not None
+    assert found.descriptors.grad.isfinite().all()
+
+
+def test_the_true_relative_poses_cost_nothing_and_invert_each_other() -> None:
+    sample = make_sample(batch=2, views=3)
+    size = (56, 56)
+    target = pair_pose_targets(sample.cam_from_world, sample.intrinsics, size)
+    seen = torch.ones(2, 3, 16, dtype=torch.bool)
+    losses = pair_pose_loss(target, sample.cam_from_world, sample.intrinsics, seen, size)
+    assert float(losses["pairs"]) == 0
+    assert target[..., 7:].allclose(torch.tensor(math.radians(60)))
+    there, back = target[:, 0, 1, 3:7], target[:, 1, 0, 3:7]
+    torch.testing.assert_close(there * torch.tensor([-1, -1, -1, 1]), back, atol=1e-5, rtol=0)
+
+
+def test_pairs_that_share_nothing_do_not_count() -> None:
+    sample = make_sample(batch=1, views=2)
+    wrong = torch.full((1, 2, 2, 9), 3.0, requires_grad=True)
+    seen = torch.zeros(1, 2, 16, dtype=torch.bool)
+    loss = pair_pose_loss(wrong, sample.cam_from_world, sample.intrinsics, seen, (56, 56))["pairs"]
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert wrong.grad is not None
+    assert not wrong.grad.any()
+
+
+def matching_config() -> ModelConfig:
+    stem = dataclasses.asdict(StemEmbedConfig(base_channels=8))
+    fields = tiny().to_dict() | {"patch_size": 16, "patch_embed": stem}
+    return dataclasses.replace(ModelConfig.from_dict(fields), correspondence=CorrespondenceConfig())
+
+
+def test_descriptors_learn_to_tell_places_apart() -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(
+        build_recipe("tiny-test"),
+        model=matching_config(),
+        losses=LossWeights(0.0, 0.0, 0.0, 0.0, 0.0, descriptors=1.0),
+        attention_layers=(),
+    )
+    model = build_model(config.model)
+    sample = make_sample(batch=2, views=2, size=64)
+    sample = dataclasses.replace(sample, images=sample.images[:, :1].expand(-1, 2, -1, -1, -1))
+    tracks = sample.tracks[:, :1].expand(-1, 2, -1, -1)
+    sample = dataclasses.replace(
+        sample, tracks=tracks, visibility=torch.ones(2, 2, tracks.shape[2], dtype=torch.bool)
+    )
+    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    history = []
+    for _ in range(30):
+        losses = compute_losses(model, sample, config)
+        optimiser.zero_grad()
+        losses["loss"].backward()
+        optimiser.step()
+        history.append(float(losses["descriptors"].detach()))
+    assert history[-1] < 0.5 * history[0]
+
+
+def test_a_network_without_the_layer_cannot_be_taught_so() -> None:
+    config = dataclasses.replace(
+        build_recipe("tiny-test"), losses=LossWeights(descriptors=1.0), attention_layers=()
+    )
+    with pytest.raises(InputError, match="correspondence layer"):
+        compute_losses(build_model(tiny()), make_sample(), config)
