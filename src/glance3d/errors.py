@@ -4,6 +4,7 @@
 
     Glance3DError
     ├── ImageError           a photo or a folder of photos cannot be used
+    │   └── CamerasError     a file of their cameras cannot be read, or does not fit them
     ├── InputError           an argument or tensor has the wrong shape, range or value
     ├── ConfigError          a config contradicts itself (raised when it is made)
     ├── WeightsError         a weights file is missing, unknown, or does not fit the network
@@ -21,6 +22,10 @@ class Glance3DError(Exception):
 
 class ImageError(Glance3DError):
     """A photo, or a set of photos, cannot be used."""
+
+
+class CamerasError(ImageError):
+    """A file of photos' cameras cannot be read, or does not fit the photos."""
 
 
 class InputError(Glance3DError, ValueError):

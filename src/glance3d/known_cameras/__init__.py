@@ -1,1 +1,22 @@
 """Cameras that somebody already knows, read from the files in which people keep them."""
+
+from glance3d.known_cameras.cameras import KnownCamera, KnownCameras
+from glance3d.known_cameras.disagreement import (
+    PoseDisagreement,
+    ViewDisagreement,
+    measure_disagreement,
+)
+from glance3d.known_cameras.table import CAMERA_FORMATS, CamerasFormat, load_known_cameras
+from glance3d.known_cameras.views import KnownViews
+
+__all__ = [
+    "CAMERA_FORMATS",
+    "CamerasFormat",
+    "KnownCamera",
+    "KnownCameras",
+    "KnownViews",
+    "PoseDisagreement",
+    "ViewDisagreement",
+    "load_known_cameras",
+    "measure_disagreement",
+]

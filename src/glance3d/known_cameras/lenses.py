@@ -1,0 +1,120 @@
+"""Lens models of other tools, as a pinhole with at most one coefficient of radial distortion.
+
+Convention of every model here (COLMAP's, OpenCV's): a ray (u, v, 1) moves on the plane at depth 1
+by its distortion and then goes through fx, fy, cx, cy. What a single k1 cannot say (k2, k3 and
+tangential terms) is fitted: the pinhole and k1 with the least squared pixel distance over the
+photo, and the largest distance that remains is reported.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+_NOTABLE_PIXELS = 0.1
+_GRID = 24
+_ITERATIONS = 10
+DISTORTIONS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Pinhole intrinsics and k1; ``error_px`` is how far a pixel may be from the lens's own."""
+
+    intrinsics: Float[Tensor, "3 3"]
+    radial: float
+    error_px: float = 0.0
+
+    @property
+    def warning(self) -> str | None:
+        """What a person should know, if the difference can be seen."""
+        if self.error_px <= _NOTABLE_PIXELS:
+            return None
+        return (
+            "a lens with more than one coefficient of distortion was fitted by one: pixels differ "
+            f"by up to {self.error_px:.2g}; undistort the photos first to keep it exact"
+        )
+
+
+def build_lens(
+    focal: tuple[float, float],
+    center: tuple[float, float],
+    size: tuple[int, int],
+    distortion: Mapping[str, float],
+) -> Lens:
+    """The lens with these parameters, by name as in OpenCV's rational model (``DISTORTIONS``)."""
+    bent = tuple(sorted((name, float(value)) for name, value in distortion.items() if value))
+    return _build_lens(focal, center, size, bent)
+
+
+@lru_cache(maxsize=256)  # the frames of one camera come one after the other
+def _build_lens(
+    focal: tuple[float, float],
+    center: tuple[float, float],
+    size: tuple[int, int],
+    bent_items: tuple[tuple[str, float], ...],
+) -> Lens:
+    bent = dict(bent_items)
+    intrinsics = torch.tensor(
+        [[focal[0], 0, center[0]], [0, focal[1], center[1]], [0, 0, 1]], dtype=torch.float64
+    )
+    if set(bent) <= {"k1"}:
+        return Lens(intrinsics, bent.get("k1", 0.0))
+    rays = _rays_over(size, intrinsics)
+    seen = _opencv_distorted(rays, bent) * rays.new_tensor(focal) + rays.new_tensor(center)
+    return _fit_one_coefficient(rays, seen, intrinsics, bent.get("k1", 0.0))
+
+
+def _rays_over(size: tuple[int, int], intrinsics: Tensor) -> Float[Tensor, "n 2"]:
+    """Ideal rays of a grid of pixels, which after the distortion cover about the photo."""
+    x, y = (torch.linspace(0, side, _GRID, dtype=torch.float64) for side in size)
+    pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
+    return (pixels - intrinsics[:2, 2]) / intrinsics.diagonal()[:2]
+
+
+def _opencv_distorted(rays: Float[Tensor, "n 2"], k: Mapping[str, float]) -> Float[Tensor, "n 2"]:
+    """OpenCV's rational and tangential distortion (documentation of ``calib3d``)."""
+    u, v = rays.unbind(-1)
+    r2 = u * u + v * v
+
+    def polynomial(names: tuple[str, str, str]) -> Tensor:
+        a, b, c = (k.get(name, 0.0) for name in names)
+        return 1 + r2 * (a + r2 * (b + r2 * c))
+
+    radial = polynomial(("k1", "k2", "k3")) / polynomial(("k4", "k5", "k6"))
+    p1, p2 = k.get("p1", 0.0), k.get("p2", 0.0)
+    return torch.stack(
+        [
+            u * radial + 2 * p1 * u * v + p2 * (r2 + 2 * u * u),
+            v * radial + 2 * p2 * u * v + p1 * (r2 + 2 * v * v),
+        ],
+        -1,
+    )
+
+
+def _fit_one_coefficient(
+    rays: Float[Tensor, "n 2"],
+    seen: Float[Tensor, "n 2"],
+    intrinsics: Float[Tensor, "3 3"],
+    k1: float,
+) -> Lens:
+    """Gauss and Newton's method for fx, fy, cx, cy and k1."""
+    (u, v), r2 = rays.unbind(-1), rays.square().sum(-1)
+    none, one = torch.zeros_like(u), torch.ones_like(u)
+    values = torch.stack([*intrinsics.diagonal()[:2], *intrinsics[:2, 2], u.new_tensor(k1)])
+    residual = seen
+    for _ in range(_ITERATIONS):
+        fx, fy, cx, cy, bend = values
+        ratio = 1 + bend * r2
+        residual = seen - torch.stack([fx * u * ratio + cx, fy * v * ratio + cy], -1)
+        rows_x = torch.stack([u * ratio, none, one, none, fx * u * r2], -1)
+        rows_y = torch.stack([none, v * ratio, none, one, fy * v * r2], -1)
+        jacobian = torch.cat([rows_x, rows_y])
+        step = torch.linalg.lstsq(jacobian, residual.T.reshape(-1, 1)).solution[:, 0]
+        values = values + step
+    fx, fy, cx, cy, bend = values
+    fitted = torch.tensor([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], dtype=torch.float64)
+    return Lens(fitted, float(bend), float(residual.norm(dim=-1).max()))

@@ -1,0 +1,91 @@
+"""The one table of files that cameras are read from. A new format is a reader, and a line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from glance3d.datasets.cameras_file import CAMERAS_FILE, read_json_object
+from glance3d.errors import CamerasError, InputError
+from glance3d.known_cameras.cameras import KnownCameras, near_the_origin
+from glance3d.known_cameras.colmap_model import is_colmap_model, read_colmap_model
+from glance3d.known_cameras.glance_json import read_glance_json
+from glance3d.known_cameras.transforms_json import read_transforms_json
+from glance3d.known_cameras.tum import is_tum_trajectory, read_tum_trajectory
+
+UNITS = ("arbitrary", "metre")
+
+
+@dataclass(frozen=True)
+class CamerasFormat:
+    """One kind of file: what it is, how it is recognised, what reads it."""
+
+    description: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path], KnownCameras]
+    file_in_folder: str | None = None
+
+
+def _is_json_with(key: str) -> Callable[[Path], bool]:
+    def recognises(path: Path) -> bool:
+        return path.is_file() and path.suffix.lower() == ".json" and key in read_json_object(path)
+
+    return recognises
+
+
+# In the order in which they are looked for; a folder of Glance3D's own holds the first three.
+CAMERA_FORMATS: dict[str, CamerasFormat] = {
+    "cameras.json": CamerasFormat(
+        "Glance3D's own cameras.json", _is_json_with("views"), read_glance_json, CAMERAS_FILE
+    ),
+    "colmap": CamerasFormat(
+        "a COLMAP model: a folder with cameras and images, text or binary",
+        is_colmap_model,
+        read_colmap_model,
+    ),
+    "transforms.json": CamerasFormat(
+        "transforms.json of nerfstudio or instant-ngp",
+        _is_json_with("frames"),
+        read_transforms_json,
+        "transforms.json",
+    ),
+    "tum": CamerasFormat(
+        "a TUM trajectory: lines of timestamp tx ty tz qx qy qz qw",
+        is_tum_trajectory,
+        read_tum_trajectory,
+    ),
+}
+
+
+def load_known_cameras(
+    path: str | Path, *, format: str | None = None, units: str | None = None
+) -> KnownCameras:
+    """The cameras in a file or folder, whatever kind it is.
+
+    ``format`` is a key of ``CAMERA_FORMATS``; without it the content tells. ``units`` says what the
+    lengths are where the file does not ("metre"): only then are results in metres. Cameras in map
+    coordinates come with their origin moved among them.
+
+    Raises:
+        CamerasError: there is nothing to read, or it is damaged; the message says where.
+        InputError: an unknown format or unit.
+    """
+    path = Path(path)
+    if format is not None and format not in CAMERA_FORMATS:
+        raise InputError(f"unknown cameras format {format!r}; known: {', '.join(CAMERA_FORMATS)}")
+    if units is not None and units not in UNITS:
+        raise InputError(f"unknown unit {units!r} of cameras; known: {', '.join(UNITS)}")
+    if not path.exists():
+        raise CamerasError(f"there is no file or folder of cameras at {path}")
+    known = near_the_origin(_read(path, format))
+    return known if units is None else replace(known, units=units)
+
+
+def _read(path: Path, name: str | None) -> KnownCameras:
+    for key, known_format in CAMERA_FORMATS.items():
+        file = path
+        if path.is_dir() and known_format.file_in_folder is not None:
+            file = path / known_format.file_in_folder
+        if key == name or (name is None and known_format.recognises(file)):
+            return known_format.read(file)
+    kinds = "; ".join(known_format.description for known_format in CAMERA_FORMATS.values())
+    raise CamerasError(f"{path} holds no cameras that can be read. Readable: {kinds}")
