@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from glance3d.models import list_cards as list_cards
     from glance3d.models import load_model as load_model
     from glance3d.reconstruction import reconstruct as reconstruct
+    from glance3d.tracking import track as track
     from glance3d.types import Cameras as Cameras
     from glance3d.types import ImageBatch as ImageBatch
     from glance3d.types import Placement as Placement
@@ -44,6 +45,7 @@ _HOMES = {
     "load_model": "glance3d.models",
     "load_scene": "glance3d.exporters",
     "reconstruct": "glance3d.reconstruction",
+    "track": "glance3d.tracking",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "load_model",
     "load_scene",
     "reconstruct",
+    "track",
 ]
 
 

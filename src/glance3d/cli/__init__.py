@@ -24,6 +24,7 @@ from glance3d.errors import ConfigError, Glance3DError, InputError
 COMMANDS = {
     "reconstruct": "photos become cameras, depth and a point cloud",
     "export": "turn a saved scene into another format",
+    "track": "follow points of any photo through all of them",
     "models": "list the known models: source, licence, commercial use",
     "train": "train a model on rendered scenes",
     "evaluate": "measure a model's cameras and depth against the truth",

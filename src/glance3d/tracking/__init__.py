@@ -1,1 +1,12 @@
-"""Points followed through the photos, from any of them."""
+"""Points followed through the photos, from any of them.
+
+``track_points`` is the front door. ``feature_maps`` is one look of the network, on which any number
+of queries are followed: ``by_network`` (its tracker), ``by_matching`` (its features alone) or
+``by_geometry`` (no look needed).
+"""
+
+from glance3d.tracking.methods import METHODS, Method, Thresholds, thresholds_of
+from glance3d.tracking.track_files import save_tracks
+from glance3d.tracking.track_points import track
+
+__all__ = ["METHODS", "Method", "Thresholds", "save_tracks", "thresholds_of", "track"]

@@ -1,0 +1,107 @@
+"""One look of the network at all photos, kept so that points can be followed from any view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from glance3d.errors import InputError
+from glance3d.models import VGGT
+from glance3d.models.config import Output
+from glance3d.models.heads.track import TrackHead
+from glance3d.reconstruction import device_of, enough_memory
+from glance3d.types import ImageBatch, Placement, Predictions
+
+# The track head's maps have half the resolution of the images.
+CELL = 2
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """The track head's maps of all views, made once, and where the photos lie on them.
+
+    ``content`` is False on padding. A cell (x, y) of a map, its first cell's centre being 0, is the
+    pixel ``CELL * cell + 0.5`` of the network's grid.
+    """
+
+    maps: Float[Tensor, "views channels rows columns"]
+    content: Bool[Tensor, "views rows columns"]
+    placements: tuple[Placement, ...]
+
+    @property
+    def num_views(self) -> int:
+        """How many photos there are."""
+        return len(self.maps)
+
+    def to_cells(
+        self, pixels_original: Float[Tensor, "queries 2"], view: int
+    ) -> Float[Tensor, "queries 2"]:
+        """Pixels of an original photo, on its map."""
+        on_grid = self.placements[view].to_processed(pixels_original)
+        return ((on_grid - 0.5) / CELL).to(self.maps.device, torch.float32)
+
+    def to_original(
+        self, cells: Float[Tensor, "queries 2"], view: int
+    ) -> Float[Tensor, "queries 2"]:
+        """Places on a view's map, in pixels of its original photo."""
+        return self.placements[view].to_original(cells.cpu() * CELL + 0.5)
+
+    def sees(self, pixels_original: Float[Tensor, "*n 2"], view: int) -> Bool[Tensor, "*n"]:
+        """Which pixels lie in the photo and in the part of it that the network sees."""
+        return is_seen(pixels_original, self.placements[view])
+
+
+def is_seen(pixels_original: Float[Tensor, "*n 2"], placement: Placement) -> Bool[Tensor, "*n"]:
+    """Which pixels lie in the photo, and not in what a crop has cut off; never NaN."""
+    seen = torch.ones(pixels_original.shape[:-1], dtype=torch.bool, device=pixels_original.device)
+    on_grid = placement.to_processed(pixels_original)
+    slack = 1e-3  # of a pixel, for rounding on the way
+    for pixels, size in (
+        (pixels_original, placement.original_size),
+        (on_grid, placement.processed_size),
+    ):
+        upper = pixels.new_tensor(size) + slack
+        seen &= ((pixels >= -slack) & (pixels <= upper)).all(-1)
+    return seen
+
+
+def look(
+    network: VGGT, batch: ImageBatch, outputs: Sequence[Output] = ()
+) -> tuple[Predictions, FeatureMaps]:
+    """What was asked for, and the feature maps of all views, from one pass of the aggregator.
+
+    Raises:
+        InputError: the network has no track head, or the photos are too small for it.
+    """
+    head = track_head_of(network)
+    images = batch.images[None]
+    size = (images.shape[-2], images.shape[-1])
+    if min(size) < head.min_image_side:
+        raise InputError(
+            f"tracks need images of at least {head.min_image_side} pixels a side, and these are "
+            f"{size[1]} x {size[0]} as the network sees them: use larger ones (max_pixels)"
+        )
+    patch = network.config.patch_size
+    wanted: tuple[Output, ...] = ("tracks", *outputs)
+    with torch.inference_mode(), enough_memory(batch):
+        layers = network.config.layers_needed(wanted)
+        tokens = network.aggregator(images.to(device_of(network)), layers)
+        maps = head.features(tokens, size, (size[0] // patch, size[1] // patch))[0].float()
+        predictions = network.predict(tokens, size, tuple(outputs))
+    rows, columns = maps.shape[-2:]
+    # A cell's centre is the centre of every other pixel.
+    content = batch.content_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]
+    return predictions, FeatureMaps(maps, content.to(maps.device), batch.placements)
+
+
+def track_head_of(network: VGGT) -> TrackHead:
+    """The network's track head.
+
+    Raises:
+        InputError: it has none.
+    """
+    if network.track_head is None:
+        raise InputError(f"the model {network.config.name} has no track head: use another one")
+    return network.track_head

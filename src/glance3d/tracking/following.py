@@ -1,0 +1,35 @@
+"""What all ways of following points have in common."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Followed(NamedTuple):
+    """Where queries of one view are in some other views, in original pixels (NaN: not known).
+
+    ``visibility`` and ``confidence`` are from 0 to 1; what they mean is the follower's business.
+    """
+
+    positions: Float[Tensor, "views queries 2"]
+    visibility: Float[Tensor, "views queries"]
+    confidence: Float[Tensor, "views queries"]
+
+
+class Follower(Protocol):
+    """Finds points of one view in others."""
+
+    def follow(
+        self, view: int, pixels_original: Float[Tensor, "queries 2"], targets: Sequence[int]
+    ) -> Followed:
+        """Follow pixels of ``view`` to each of ``targets``, which do not hold ``view``."""
+        ...
+
+
+def stack_followed(parts: Sequence[Followed]) -> Followed:
+    """Queries that were followed a few at a time, side by side again."""
+    positions, visibility, confidence = zip(*parts, strict=True)
+    return Followed(torch.cat(positions, 1), torch.cat(visibility, 1), torch.cat(confidence, 1))

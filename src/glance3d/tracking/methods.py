@@ -1,0 +1,78 @@
+"""The ways of following points, what their numbers mean, and which one is the default."""
+
+from dataclasses import dataclass
+
+from glance3d.errors import InputError
+from glance3d.types import Reconstruction
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """A point counts as visible where both its visibility and its confidence reach these."""
+
+    min_visibility: float
+    min_confidence: float
+
+    def __post_init__(self) -> None:
+        """Refuse what no visibility or confidence can be."""
+        for name in ("min_visibility", "min_confidence"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way of following points: what its numbers mean, and which are taken as visible."""
+
+    summary: str
+    thresholds: Thresholds
+
+
+METHODS = {
+    "network": Method(
+        "the network's tracker: its own visibility and confidence", Thresholds(0.5, 0.0)
+    ),
+    "matching": Method(
+        "the place that looks most alike to the network: visibility is how mutual the match is, "
+        "confidence the cosine of the features",
+        Thresholds(0.5, 0.8),
+    ),
+    "geometry": Method(
+        "depth and cameras: visibility is how well the other photo's depth agrees, confidence the "
+        "rank of the query's depth in its photo",
+        Thresholds(0.5, 0.0),
+    ),
+}
+
+# Where the tracker is not the best that the model has. Median error on synthetic test scenes of 128
+# pixels, of visible points, in pixels: network 13.0, matching 2.9, geometry 30.6.
+_BEST = {"glance-small": "matching"}
+
+
+def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
+    """The method of this name; "auto" is the best that is known for this model and scene.
+
+    Depth that was measured from the photos, between refined cameras, beats any tracker on what does
+    not move; otherwise it is the tracker, unless the model is known to do better.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    if by != "auto":
+        if by not in METHODS:
+            raise InputError(f"by is auto or one of {', '.join(METHODS)}, not {by!r}")
+        return by
+    if scene is not None and scene.depth is not None and scene.measured is not None:
+        return "geometry"
+    return _BEST.get(model, "network")
+
+
+def thresholds_of(
+    method: str, min_visibility: float | None = None, min_confidence: float | None = None
+) -> Thresholds:
+    """A method's own thresholds, with what was asked for changed."""
+    own = METHODS[method].thresholds
+    return Thresholds(
+        own.min_visibility if min_visibility is None else min_visibility,
+        own.min_confidence if min_confidence is None else min_confidence,
+    )

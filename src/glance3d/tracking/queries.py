@@ -1,0 +1,101 @@
+"""Which points to follow: pixels of any photo, or a grid over one."""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from glance3d.errors import InputError
+from glance3d.tracking.feature_maps import is_seen
+from glance3d.types import Placement
+
+ViewName = int | str
+Query = tuple[ViewName, float, float]
+
+_MOST_GRID_POINTS = 512
+
+
+def find_view(view: ViewName, names: Sequence[str]) -> int:
+    """The number of a photo, from 0, given by its name, its name without suffix, or its number.
+
+    Raises:
+        InputError: there is no such photo, or there are several.
+    """
+    word = str(view)
+    if not isinstance(view, int):
+        for known in (list(names), [PurePath(name).stem for name in names]):
+            matches = [index for index, name in enumerate(known) if name == word]
+            if len(matches) > 1:
+                raise InputError(f"there are several photos called {word!r}: give the whole name")
+            if matches:
+                return matches[0]
+    if re.fullmatch(r"-?\d+", word) and 0 <= int(word) < len(names):
+        return int(word)
+    few = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+    raise InputError(
+        f"there is no photo {word!r}: give one's name ({few}) or its number from 0 to "
+        f"{len(names) - 1}"
+    )
+
+
+def place_queries(
+    queries: Sequence[Query], names: Sequence[str], placements: Sequence[Placement]
+) -> tuple[Int[Tensor, " queries"], Float[Tensor, "queries 2"]]:
+    """The views of the queries and their pixels in the original photos.
+
+    Raises:
+        InputError: a query names no photo, or lies outside its photo or what is seen of it.
+    """
+    if not len(queries):
+        raise InputError("no queries came: give (view, x, y), or the number of points of a grid")
+    views, pixels = [], []
+    for query in queries:
+        try:
+            name, x, y = query
+            x, y = float(x), float(y)
+        except (TypeError, ValueError):
+            raise InputError(f"a query is (view, x, y), got {query!r}") from None
+        view = find_view(name if isinstance(name, str) else int(name), names)
+        _refuse_outside(x, y, names[view], placements[view])
+        views.append(view)
+        pixels.append((x, y))
+    return torch.tensor(views), torch.tensor(pixels)
+
+
+def _refuse_outside(x: float, y: float, name: str, placement: Placement) -> None:
+    if not bool(is_seen(torch.tensor([x, y]), placement)):
+        width, height = placement.original_size
+        what = "the part that the network sees of " if 0 <= x <= width and 0 <= y <= height else ""
+        raise InputError(
+            f"the query ({x:g}, {y:g}) lies outside {what}the photo {name}, which is "
+            f"{width} x {height}"
+        )
+
+
+def place_grid(
+    count: int, view: ViewName, names: Sequence[str], placements: Sequence[Placement]
+) -> tuple[Int[Tensor, " queries"], Float[Tensor, "queries 2"]]:
+    """A grid with ``count`` points along a photo's longer side, the same distance apart on both.
+
+    Points that a crop has cut off are left out.
+
+    Raises:
+        InputError: an impossible number, or there is no such photo.
+    """
+    if not 1 <= count <= _MOST_GRID_POINTS:
+        raise InputError(
+            f"a grid of {count} points was asked for: give 1 to {_MOST_GRID_POINTS} points on the "
+            "longer side"
+        )
+    index = find_view(view, names)
+    width, height = placements[index].original_size
+    spacing = max(width, height) / count
+    columns, rows = max(1, round(width / spacing)), max(1, round(height / spacing))
+    x = (torch.arange(columns) + 0.5) * (width / columns)
+    y = (torch.arange(rows) + 0.5) * (height / rows)
+    pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
+    pixels = pixels[is_seen(pixels, placements[index])]
+    return torch.full((len(pixels),), index), pixels

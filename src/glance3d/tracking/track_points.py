@@ -1,0 +1,162 @@
+"""The front door: photos or a scene, and points to follow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from glance3d.errors import InputError
+from glance3d.images import Originals, Preprocessing, load_images
+from glance3d.models import VGGT
+from glance3d.models.cards import CARDS
+from glance3d.models.config import Output
+from glance3d.reconstruction import model_of, preprocessing_of
+from glance3d.tracking.by_geometry import GeometryFollower
+from glance3d.tracking.by_matching import MatchingFollower
+from glance3d.tracking.by_network import NetworkFollower
+from glance3d.tracking.feature_maps import FeatureMaps, look
+from glance3d.tracking.following import Follower
+from glance3d.tracking.methods import METHODS, resolve_method
+from glance3d.tracking.queries import Query, ViewName, place_grid, place_queries
+from glance3d.types import ImageBatch, Reconstruction, Tracks
+
+_DEFAULT_MODEL = "glance-small"
+
+
+def track(
+    source: Any,
+    queries: Sequence[Query] | None = None,
+    *,
+    grid: int | None = None,
+    query_view: ViewName = 0,
+    by: str = "auto",
+    model: str | Path | VGGT | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
+    originals: Originals | str | Path | None = None,
+    progress: bool = False,
+) -> Reconstruction:
+    """Points of any photos, followed through all of them; the scene with ``tracks``.
+
+    Args:
+        source: Photos, as in :func:`glance3d.reconstruct`, or a scene, whose cameras and depth stay
+            as they are and whose photos are read again.
+        queries: ``(view, x, y)``: a photo's number from 0 or its name, and a pixel of the original,
+            upright photo, the top-left pixel's centre being (0.5, 0.5).
+        grid: Instead of queries: so many points along the longer side of ``query_view``.
+        query_view: The photo of the grid.
+        by: ``"network"`` (its tracker), ``"matching"`` (the most similar feature of each photo),
+            ``"geometry"`` (depth and cameras), or ``"auto"``, the best that is known for the model.
+            ``glance3d.tracking.METHODS`` says what visibility and confidence mean for each, and
+            from which value on a point counts as visible.
+        model: A known model's name, a weights file, or a loaded model; by default the scene's own.
+        weights: As in :func:`glance3d.reconstruct`, and so are ``device``, ``precision`` and
+            ``preprocess``.
+        device: See there.
+        precision: See there.
+        preprocess: See there.
+        originals: A scene's photos, or a folder that holds upright copies of them (a saved scene's
+            ``images/``), if they are no longer where they came from.
+        progress: Show progress bars on stderr.
+
+    Raises:
+        Glance3DError: A photo, a query, the model or an argument cannot be used.
+    """
+    if (queries is None) == (grid is None):
+        raise InputError("give either queries (view, x, y) or a grid, and not both")
+
+    def place(of: Reconstruction | ImageBatch) -> tuple[Tensor, Tensor]:
+        if grid is not None:
+            return place_grid(grid, query_view, of.names, of.placements)
+        return place_queries(queries or (), of.names, of.placements)
+
+    scene = source if isinstance(source, Reconstruction) else None
+    known = _name_of(model, scene)
+    method = resolve_method(by, known, scene)
+    if scene is not None:
+        placed = place(scene)  # what is wrong is said before the network is loaded
+        if method == "geometry":
+            return _with_tracks(scene, method, GeometryFollower(scene), placed)
+    network = model_of(known if model is None else model, weights, device, precision)
+    preprocessing = preprocessing_of(preprocess, network)
+    if scene is None:
+        batch = load_images(source, preprocessing, progress=progress)
+    else:
+        batch = _photos_again(scene, preprocessing, originals, progress)
+    placed = place(batch)
+    needed: tuple[Output, ...] = () if scene else ("camera", "depth")
+    predictions, features = look(
+        network, batch, [output for output in needed if output in network.config.outputs]
+    )
+    scene = scene or predictions.to_reconstruction(batch, model=network.config.name)
+    return _with_tracks(scene, method, _follower(method, network, features, scene), placed)
+
+
+def _with_tracks(
+    scene: Reconstruction, method: str, follower: Follower, placed: tuple[Tensor, Tensor]
+) -> Reconstruction:
+    tracks = follow_all(follower, *placed, scene.num_views)
+    return replace(scene, tracks=tracks, report=scene.report | {"tracks": _report(method, tracks)})
+
+
+def follow_all(
+    follower: Follower,
+    views: Int[Tensor, " queries"],
+    pixels_original: Float[Tensor, "queries 2"],
+    num_views: int,
+) -> Tracks:
+    """Queries of several views, each followed to all others; in its own view it is where it is."""
+    positions = pixels_original.expand(num_views, -1, -1).clone()
+    visibility, confidence = torch.ones(2, num_views, len(views))
+    for view in views.unique().tolist():
+        own = (views == view).nonzero().squeeze(-1)
+        targets = [other for other in range(num_views) if other != view]
+        found = follower.follow(view, pixels_original[own], targets)
+        at = torch.tensor(targets, dtype=torch.long)[:, None], own
+        positions[at], visibility[at], confidence[at] = found
+    return Tracks(positions, visibility, confidence, views)
+
+
+def _name_of(model: str | Path | VGGT | None, scene: Reconstruction | None) -> str:
+    """The name by which the best method is looked up, and the model to load if none was given."""
+    if isinstance(model, VGGT):
+        return model.config.name
+    if model is not None:
+        return str(model)
+    return scene.model if scene is not None and scene.model in CARDS else _DEFAULT_MODEL
+
+
+def _follower(method: str, network: VGGT, features: FeatureMaps, scene: Reconstruction) -> Follower:
+    if method == "geometry":
+        return GeometryFollower(scene)
+    return (MatchingFollower if method == "matching" else NetworkFollower)(network, features)
+
+
+def _photos_again(
+    scene: Reconstruction,
+    preprocessing: Preprocessing,
+    originals: Originals | str | Path | None,
+    progress: bool,
+) -> ImageBatch:
+    """A scene's photos as this network wants them, from where they came from."""
+    if not isinstance(originals, Originals):
+        originals = Originals(scene, originals)
+    batch = load_images(
+        [originals[view] for view in range(len(originals))], preprocessing, progress=progress
+    )
+    return replace(batch, names=scene.names, sources=scene.sources)
+
+
+def _report(method: str, tracks: Tracks) -> dict[str, Any]:
+    return {
+        "by": method,
+        "meaning": METHODS[method].summary,
+        **asdict(METHODS[method].thresholds),
+        "num_queries": tracks.positions.shape[1],
+    }
