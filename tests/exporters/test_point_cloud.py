@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from glance3d.exporters import export
-from glance3d.exporters.point_cloud import confident_pixels, select_points
+from glance3d.exporters.point_cloud import confident_pixels, select_points, to_processed
 from glance3d.exporters.sparse_points import select_sparse_points
 from tests.exporters.analytic import GRID
 
@@ -46,12 +46,7 @@ def test_a_budget_is_spent_on_measured_points_first(scene):
     for max_points in (num_measured // 2, num_measured + 100):
         cloud = select_points(scene, 0.0, max_points)
         assert len(cloud) == max_points
-        processed = torch.stack(
-            [
-                scene.placements[view].to_processed(pixel)
-                for view, pixel in zip(cloud.view_indices, cloud.pixels_original, strict=True)
-            ]
-        )
+        processed = to_processed(cloud.pixels_original, scene.placements, cloud.view_indices)
         on_left = (processed[:, 0] < GRID // 2).sum()
         assert on_left == min(max_points, num_measured)
 

@@ -11,12 +11,13 @@ The answer stands in ``report.json`` under ``checks.colmap``; its keys are stabl
 - ``lists_agree``: whether photos and points list the same observations.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from glance3d.exporters.colmap_reader import ReadModel, read_colmap_model
 from glance3d.geometry.cameras import project_points
@@ -73,8 +74,8 @@ def _residuals(
     num_elements = len(model.track_points)
     errors = np.zeros(num_elements)
     behind, outside = np.zeros(num_elements, bool), np.zeros(num_elements, bool)
-    for image_id, image in model.images.items():
-        own = model.track_images == image_id
+    for image_id, own in _elements_by_image(model):
+        image = model.images[image_id]
         camera = model.cameras[image.camera_id]
         rotation = rotation_from_quat_xyzw(torch.from_numpy(np.roll(image.quat_wxyz, -1)))
         projected, depth = project_points(
@@ -95,10 +96,18 @@ def _lists_agree(model: ReadModel) -> bool:
     named = sum(int((image.point_ids != -1).sum()) for image in model.images.values())
     if named != len(model.track_points):
         return False
-    for image_id, image in model.images.items():
-        own = model.track_images == image_id
+    for image_id, own in _elements_by_image(model):
         indices = model.track_indices[own]
+        is_repeated = np.bincount(indices).max(initial=0) > 1
         said = model.point_ids[model.track_points[own]]
-        if len(np.unique(indices)) != len(indices) or (image.point_ids[indices] != said).any():
+        if is_repeated or (model.images[image_id].point_ids[indices] != said).any():
             return False
     return True
+
+
+def _elements_by_image(model: ReadModel) -> Iterator[tuple[int, Int[np.ndarray, " elements"]]]:
+    """Every photo that is in a track, with the places of its elements."""
+    order = np.argsort(model.track_images, kind="stable")
+    image_ids, starts = np.unique(model.track_images[order], return_index=True)
+    for image_id, start, end in zip(image_ids, starts, (*starts[1:], len(order)), strict=False):
+        yield int(image_id), order[start:end]
