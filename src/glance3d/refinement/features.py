@@ -1,0 +1,119 @@
+"""SIFT features of all photos, matched and verified, in a COLMAP database.
+
+Source: Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004, as pycolmap
+implements it; matches are verified by two-view geometry (Schoenberger and Frahm, "Structure-from-
+motion revisited", CVPR 2016, section 3).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from tqdm import tqdm
+
+from glance3d.images import Originals
+from glance3d.refinement.colmap_interface import import_pycolmap
+from glance3d.refinement.options import RefineOptions
+
+# Beyond this, pairs grow too many to match all of them: neighbours in order, and farther and
+# farther ones.
+_MAX_EXHAUSTIVE = 80
+_NEIGHBOURS = 12
+
+
+def build_database(
+    folder: Path,
+    originals: Originals,
+    cameras: Sequence[Any],
+    camera_of_view: Sequence[int],
+    options: RefineOptions,
+    *,
+    progress: bool = False,
+) -> tuple[Path, list[int]]:
+    """A database with every view, its camera and its features, nothing matched yet.
+
+    ``cameras`` are pycolmap cameras, ``camera_of_view`` an index into them. Returns the database
+    and the image ids of the views, in order.
+    """
+    pycolmap = import_pycolmap()
+    path = folder / "database.db"
+    database = pycolmap.Database.open(path)
+    try:
+        image_ids = _write_views(database, cameras, camera_of_view)
+    finally:
+        database.close()
+    photos = folder / "photos"
+    photos.mkdir()
+    # The shades alone count, and full size: the library shrinks them itself where asked.
+    for view in tqdm(range(len(originals)), "photos", disable=not progress, unit="photo"):
+        grey = Image.fromarray(originals[view]).convert("L")
+        grey.save(photos / view_name(view), compress_level=1)
+    extraction = pycolmap.FeatureExtractionOptions()
+    extraction.max_image_size = options.max_image_size
+    extraction.sift.max_num_features = options.max_features
+    pycolmap.extract_features(path, photos, extraction_options=extraction)
+    return path, image_ids
+
+
+def match_features(database: Path, num_views: int, options: RefineOptions) -> None:
+    """Match and verify pairs of views: all of them, or beyond many views those near in order."""
+    pycolmap = import_pycolmap()
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = options.seed
+    if num_views <= _MAX_EXHAUSTIVE:
+        pycolmap.match_exhaustive(database, verification_options=verification)
+        return
+    pairing = pycolmap.SequentialPairingOptions()
+    pairing.overlap = _NEIGHBOURS
+    pairing.quadratic_overlap = True
+    pycolmap.match_sequential(database, pairing_options=pairing, verification_options=verification)
+
+
+def view_name(view: int) -> str:
+    """The name of a view's image in the database: its number, so that no photo's name matters."""
+    return f"{view:06d}.png"
+
+
+def copy_with_cameras(
+    database: Path, copy: Path, cameras: Sequence[Any], camera_of_view: Sequence[int]
+) -> list[int]:
+    """The same features and verified matches in a new database with other cameras; the image ids.
+
+    They are the same as before, since images are numbered in order.
+    """
+    pycolmap = import_pycolmap()
+    source, target = pycolmap.Database.open(database), pycolmap.Database.open(copy)
+    try:
+        image_ids = _write_views(target, cameras, camera_of_view)
+        for image_id in image_ids:
+            target.write_keypoints(image_id, source.read_keypoints(image_id))
+        for pair_id, geometry in zip(*source.read_two_view_geometries(), strict=True):
+            first, second = pycolmap.pair_id_to_image_pair(pair_id)
+            target.write_matches(first, second, geometry.inlier_matches)
+            target.write_two_view_geometry(first, second, geometry)
+    finally:
+        source.close()
+        target.close()
+    return image_ids
+
+
+def _write_views(database: Any, cameras: Sequence[Any], camera_of_view: Sequence[int]) -> list[int]:
+    """Cameras, each the only sensor of a rig, and a frame with one image for every view."""
+    pycolmap = import_pycolmap()
+    rig_ids = []
+    for camera in cameras:
+        camera.camera_id = database.write_camera(camera)
+        rig = pycolmap.Rig()
+        rig.add_ref_sensor(camera.sensor_id)
+        rig_ids.append(database.write_rig(rig))
+    image_ids = []
+    for view, camera_index in enumerate(camera_of_view):
+        image = pycolmap.Image(view_name(view), camera_id=cameras[camera_index].camera_id)
+        image.image_id = database.write_image(image)
+        frame = pycolmap.Frame()
+        frame.rig_id = rig_ids[camera_index]
+        frame.add_data_id(image.data_id)
+        database.write_frame(frame)
+        image_ids.append(image.image_id)
+    return image_ids

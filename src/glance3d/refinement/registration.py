@@ -1,0 +1,213 @@
+"""From matches to poses: what is tried, in which order, until every photo is held.
+
+1. The poses that are given or guessed, as far as the photos confirm them, as a seed.
+2. From the best pair of photos, normally, then more and more leniently.
+3. Once more with a camera of its own for every photo, where shared ones may have been the mistake.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glance3d.images import Originals
+from glance3d.known_cameras import KnownViews
+from glance3d.refinement.bundle import adjust_to_rest
+from glance3d.refinement.confirmation import Confirmation, confirm_poses
+from glance3d.refinement.epipolar import fundamental_scale
+from glance3d.refinement.mapping import (
+    LENIENT,
+    MIN_OBSERVATIONS,
+    NORMAL,
+    RELAXED,
+    Leniency,
+    Seed,
+    map_views,
+    num_supported,
+    support,
+)
+from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.workshop import CameraSetup, Workshop, open_workshop
+from glance3d.types import Reconstruction
+
+# Pixels at a diagonal of a thousand; the features' own precision is far below.
+_MAX_ERROR = 3.0
+_GUESS_ANGLES = (8.0, 4.0, 2.0)
+_KNOWN_ANGLES = (2.0,)
+# An attempt must be this much better than an earlier one, whose premises were stricter.
+_CLEARLY = 1.05
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A COLMAP reconstruction of the views that could be held, and how it came about.
+
+    ``fixed`` views kept known poses; ``confirmation`` is what the photos say of the network's
+    poses, ``known_confirmation`` of known ones. ``attempts`` is JSON-ready.
+    """
+
+    reconstruction: Any | None
+    shop: Workshop
+    camera_of_view: tuple[int, ...]
+    fixed: tuple[int, ...]
+    confirmation: Confirmation
+    known_confirmation: Confirmation | None
+    attempts: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    name: str
+    setup: CameraSetup
+    leniency: Leniency
+    seed: Seed | None = None
+
+
+@dataclass(frozen=True)
+class _Result:
+    attempt: _Attempt
+    reconstruction: Any
+
+    @property
+    def support(self) -> float:
+        return support(self.reconstruction)
+
+
+def register_views(
+    scene: Reconstruction,
+    originals: Originals,
+    folder: Path,
+    options: RefineOptions,
+    *,
+    known: KnownViews | None = None,
+    progress: bool = False,
+) -> Registration:
+    """Match the photos and find the poses that the matches carry, adjusted and at rest."""
+    shop = open_workshop(scene, originals, folder, options, known, progress=progress)
+    confirmation = confirm_poses(shop.graph, scene.cameras, range(scene.num_views), options.seed)
+    known_confirmation = _confirm_known(shop)
+    attempts = _attempts(shop, confirmation, known_confirmation)
+    best: _Result | None = None
+    record = []
+    for attempt in attempts:
+        if best is not None and _is_enough(best, attempt, shop):
+            continue
+        result = _run(shop, attempt)
+        record.append(_describe(attempt, result))
+        if result and (best is None or result.support > _CLEARLY * best.support):
+            best = result
+    if best is not None:
+        _finish(shop, best)
+    return Registration(
+        None if best is None else best.reconstruction,
+        shop,
+        shop.groups if best is None else best.attempt.setup.camera_of_view,
+        _fixed_views(best),
+        confirmation,
+        known_confirmation,
+        tuple(record),
+    )
+
+
+def _confirm_known(shop: Workshop) -> Confirmation | None:
+    """What the photos say of known poses, under the intrinsics that will be used."""
+    if shop.known is None or int(shop.known.has_pose.sum()) < 2:
+        return None
+    has = shop.known.has_pose
+    cameras = shop.starting_cameras()
+    poses = torch.where(has[:, None, None], shop.known.cam_from_world, cameras.cam_from_world)
+    views = has.nonzero().squeeze(-1).tolist()
+    return confirm_poses(
+        shop.graph, replace(cameras, cam_from_world=poses), views, shop.options.seed
+    )
+
+
+def _attempts(
+    shop: Workshop, confirmation: Confirmation, known: Confirmation | None
+) -> Iterator[_Attempt]:
+    """What to try, in order; made one after the other, so that what is not needed costs nothing."""
+    scene = shop.scene
+    trusted = len(confirmation.confirmed) >= max(2, scene.num_views / 2)
+    setup = shop.set_up("shared", trust_network=trusted)
+    if known is not None and shop.known is not None:
+        contradicted = set(known.contradicted)
+        views = shop.known.has_pose.nonzero().squeeze(-1).tolist()
+        poses = {v: shop.known.cam_from_world[v] for v in views if v not in contradicted}
+        if len(poses) >= 2:
+            yield _Attempt("known poses", setup, RELAXED, Seed(poses, True, _KNOWN_ANGLES))
+    if trusted:
+        poses = {v: scene.cameras.cam_from_world[v] for v in confirmation.confirmed}
+        yield _Attempt("network poses", setup, NORMAL, Seed(poses, False, _GUESS_ANGLES))
+    yield _Attempt("from pairs", setup, NORMAL)
+    yield _Attempt("from pairs, relaxed", setup, RELAXED)
+    if setup.is_shared and shop.options.camera == "auto":
+        own = shop.set_up("own", own_cameras=True, trust_network=trusted)
+        yield _Attempt("a camera for each photo", own, RELAXED)
+    yield _Attempt("from pairs, lenient", setup, LENIENT)
+
+
+def _is_enough(best: _Result, attempt: _Attempt, shop: Workshop) -> bool:
+    """Whether the next attempt is not worth its time."""
+    held_to_known = best.attempt.seed is not None and best.attempt.seed.fixed
+    return held_to_known or num_supported(best.reconstruction) >= _num_reachable(shop)
+
+
+def _num_reachable(shop: Workshop) -> int:
+    """Views with matches enough to be held."""
+    graph = shop.graph
+    return sum(graph.num_matches_of(v) >= 2 * MIN_OBSERVATIONS for v in range(graph.num_views))
+
+
+def _run(shop: Workshop, attempt: _Attempt) -> _Result | None:
+    folder = shop.folder / attempt.name.replace(" ", "-").replace(",", "")
+    found = map_views(
+        attempt.setup.database,
+        folder,
+        shop.image_ids,
+        attempt.leniency,
+        shop.options,
+        seed=attempt.seed,
+        constant_cameras=attempt.setup.constant,
+    )
+    return _Result(attempt, found[0]) if found else None
+
+
+def _finish(shop: Workshop, result: _Result) -> None:
+    """Let go of views that next to nothing holds, then adjust to rest."""
+    reconstruction, attempt = result.reconstruction, result.attempt
+    fixed = [shop.image_ids[view] for view in _fixed_views(result)]
+    settings: dict[str, Any] = {
+        "max_error": _MAX_ERROR * fundamental_scale(shop.scene.cameras),
+        "min_angle": attempt.leniency.min_angle_of_points,
+        "fixed_images": fixed,
+        "constant_cameras": attempt.setup.constant,
+        # Two views do not determine a focal length.
+        "refine_focal": reconstruction.num_reg_images() > 2,
+    }
+    adjust_to_rest(reconstruction, **settings)
+    weak = [
+        image.frame_id
+        for image in reconstruction.images.values()
+        if image.has_pose and image.num_points3D < MIN_OBSERVATIONS and image.image_id not in fixed
+    ]
+    if weak:
+        for frame_id in weak:
+            reconstruction.deregister_frame(frame_id)
+        adjust_to_rest(reconstruction, **settings)
+
+
+def _fixed_views(result: _Result | None) -> tuple[int, ...]:
+    if result is None or result.attempt.seed is None or not result.attempt.seed.fixed:
+        return ()
+    return tuple(sorted(result.attempt.seed.poses))
+
+
+def _describe(attempt: _Attempt, result: _Result | None) -> dict[str, Any]:
+    return {
+        "start": attempt.name,
+        "num_cameras": len(attempt.setup.cameras),
+        "num_registered": 0 if result is None else num_supported(result.reconstruction),
+        "num_points": 0 if result is None else result.reconstruction.num_points3D(),
+    }
