@@ -114,18 +114,30 @@ def test_a_measured_world_is_honoured_everywhere(scene, tmp_path):
     assert "comment units: metre\n" in header
 
 
-def test_a_world_whose_z_is_up_stands_upright_in_the_glb(scene, tmp_path):
-    up = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # east-north-up from a level camera
-    turned = replace(scene, points_world=scene.points_world @ up.T, points_from="points")
-    turned = replace(turned, world="east-north-up", depth=None)
+@pytest.mark.parametrize(
+    ("world", "turn"),
+    [
+        ("east-north-up", (0, 2, 1)),
+        ("the COLMAP model 0", (0, 2, 1)),
+        ("the COLMAP model 0", (1, 0, 2)),
+        ("the COLMAP model 0", (2, 1, 0)),
+    ],
+)
+def test_any_world_stands_upright_in_the_glb(scene, tmp_path, world, turn):
+    permuted = torch.eye(3)[list(turn)]
+    permuted[turn.index(1)] *= -1  # a camera's down is the world's up
+    assert permuted.det() == 1
+    points = scene.points_world @ permuted.T
     poses = scene.cameras.cam_from_world.clone()
-    poses[:, :, :3] = poses[:, :, :3] @ up.T
-    turned = replace(turned, cameras=replace(scene.cameras, cam_from_world=poses))
-    bounds = []
+    poses[:, :, :3] = poses[:, :, :3] @ permuted.T
+    cameras = replace(scene.cameras, cam_from_world=poses)
+    turned = replace(scene, points_world=points, points_from="points", depth=None, cameras=cameras)
+    turned = replace(turned, world=world)
+    heights = []
     for name, made in (("a", scene), ("b", turned)):
         glb = trimesh.load(export(made, tmp_path / f"{name}.glb")[0])
-        bounds.append(glb.bounds)
-    np.testing.assert_allclose(bounds[0], bounds[1], atol=1e-3)
+        heights.append(glb.bounds[:, 1])
+    np.testing.assert_allclose(*heights, atol=1e-3)
 
 
 def test_a_bent_scene_gives_every_file(tmp_path):

@@ -23,7 +23,7 @@ from glance3d.exporters.frusta import camera_frusta
 from glance3d.exporters.glb_container import GlbBuffer
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.point_cloud import PointCloud, select_points
-from glance3d.exporters.world_text import is_east_north_up
+from glance3d.exporters.world_text import REFERENCE_CAMERA, is_east_north_up
 from glance3d.files import save_bytes
 from glance3d.geometry.transforms import invert
 from glance3d.images.file_names import photo_file_names
@@ -32,10 +32,6 @@ from glance3d.types import Reconstruction
 DEFAULT_MAX_POINTS = 1_000_000
 _POINTS, _LINES = 0, 1
 _OPENGL_FROM_OPENCV = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
-# East stays x, up becomes y, and north lies ahead, along -z.
-_OPENGL_FROM_ENU = torch.tensor(
-    [[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=torch.float64
-)
 
 
 def write_glb(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
@@ -69,9 +65,7 @@ class _GlbScene:
             self.nodes.append(self._camera_node(view, name))
         root = {
             "name": "world",
-            "matrix": _column_major(
-                _OPENGL_FROM_ENU if is_east_north_up(self.scene.world) else _OPENGL_FROM_OPENCV
-            ),
+            "matrix": _column_major(_opengl_from_world(self.scene)),
             "children": list(range(len(self.nodes))),
         }
         return self.buffer.encode(
@@ -127,6 +121,25 @@ class _GlbScene:
                 "znear": 1e-3,
             },
         }
+
+
+def _opengl_from_world(scene: Reconstruction) -> Float[Tensor, "4 4"]:
+    """Turns the world so that up is y: the reference camera's up, the sky of east-north-up.
+
+    Of a world that was given, whose axes nobody states, that axis becomes y which is nearest to
+    the cameras' up: people hold cameras upright.
+    """
+    axes = torch.eye(3, dtype=torch.float64)
+    up = -scene.cameras.cam_from_world[:, 1, :3].double().mean(0)
+    if scene.world == REFERENCE_CAMERA:
+        up = -axes[1]
+    elif is_east_north_up(scene.world):
+        up = axes[2]
+    nearest = int(up.abs().argmax())
+    right, above = axes[0 if nearest else 1], axes[nearest] * up[nearest].sign()
+    matrix = torch.eye(4, dtype=torch.float64)
+    matrix[:3, :3] = torch.stack([right, above, torch.linalg.cross(right, above)])
+    return matrix
 
 
 def linear_from_srgb(colors: UInt8[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
