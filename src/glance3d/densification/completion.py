@@ -1,0 +1,65 @@
+"""Depth where the photos say nothing: the network's, carried to the measured surface around it."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, grid_sample, interpolate
+
+from glance3d.geometry.cameras import pixel_grid
+from glance3d.geometry.filter import usable_depth
+from glance3d.types import Placement
+
+
+def resample_map(
+    values: Float[Tensor, "_height _width"], source: Placement, target: Placement, mode: str
+) -> Float[Tensor, "height width"]:
+    """A map on the grid of ``source`` on that of ``target``, two grids of one photo."""
+    width, height = target.processed_size
+    pixels = source.to_processed(target.to_original(pixel_grid(height, width).flatten(0, 1)))
+    size = pixels.new_tensor(source.processed_size)
+    positions = (pixels * 2 / size - 1).view(1, height, width, 2)
+    sampled = grid_sample(
+        values[None, None], positions, mode=mode, padding_mode="border", align_corners=False
+    )
+    return sampled[0, 0]
+
+
+def complete_depth(
+    measured: Float[Tensor, "height width"],
+    kept: Bool[Tensor, "height width"],
+    guess: Float[Tensor, "height width"] | None,
+) -> Float[Tensor, "height width"]:
+    """``measured`` where ``kept``; elsewhere ``guess`` times what the measured pixels near ask for.
+
+    The factor (measured over guessed) is spread smoothly from the kept pixels, so that the guess
+    keeps its shape and meets the measured surface. Without a guess depth itself is spread. Where
+    nothing is kept the guess stays as it is (0 without one).
+    """
+    usable = torch.ones_like(kept) if guess is None else usable_depth(guess)
+    base = torch.ones_like(measured) if guess is None else torch.where(usable, guess, 1.0)
+    known = kept & usable
+    if not known.any():
+        return torch.where(kept, measured, 0.0 if guess is None else guess)
+    ratio = torch.where(known, measured / base, 1.0).log()
+    spread = base * _spread(ratio, known.float()).exp()
+    return torch.where(kept, measured, torch.where(usable, spread, 0.0))
+
+
+def _spread(
+    values: Float[Tensor, "height width"], weight: Float[Tensor, "height width"]
+) -> Float[Tensor, "height width"]:
+    """Values where the weight is 1, smoothly continued where it is 0 (a pull-push pyramid)."""
+    height, width = values.shape
+    if height == 1 and width == 1:
+        return values
+
+    def halved(x: Tensor) -> Tensor:
+        return avg_pool2d(x[None, None], 2, ceil_mode=True, count_include_pad=False)[0, 0]
+
+    mass = halved(weight)
+    mean = halved(values * weight) / mass.clamp(min=1e-6)
+    coarse = _spread(mean, (mass > 0).float())
+    fine = interpolate(coarse[None, None], (height, width), mode="bilinear", align_corners=False)[
+        0, 0
+    ]
+    return torch.where(weight > 0, values, fine)

@@ -1,0 +1,95 @@
+"""What views say of each other's surfaces: seen there too, or contradicted by seeing through."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from glance3d.geometry.cameras import project_points
+from glance3d.geometry.filter import spread_sample, usable_depth
+
+_SAMPLE = 256
+
+
+def depths_around(
+    depth: Float[Tensor, "height width"], pixels: Float[Tensor, "points 2"]
+) -> Float[Tensor, "4 points"]:
+    """The depths of the four pixels around each position; 0 outside the image or where unknown."""
+    height, width = depth.shape
+    inside = ((pixels >= 0) & (pixels < pixels.new_tensor([width, height]))).all(-1)
+    corner = (torch.where(inside[:, None], pixels, 0.5) - 0.5).floor().long()
+    x = torch.stack([corner[:, 0], corner[:, 0] + 1]).clamp_(0, width - 1)
+    y = torch.stack([corner[:, 1], corner[:, 1] + 1]).clamp_(0, height - 1)
+    around = depth[y[[0, 0, 1, 1]], x[[0, 1, 0, 1]]]
+    return torch.where(inside & usable_depth(around), around, 0.0)
+
+
+def compare_with_surface(
+    points_world: Float[Tensor, "points 3"],
+    depth: Float[Tensor, "height width"],
+    cam_from_world: Float[Tensor, "3 4"],
+    intrinsics: Float[Tensor, "3 3"],
+    radial: Float[Tensor, ""] | None,
+    tolerance: float,
+) -> tuple[Bool[Tensor, " points"], Bool[Tensor, " points"]]:
+    """Which points lie on the surface that a view sees, and which float before it.
+
+    A point lies on the surface if one of the four depths around its pixel is within ``tolerance``
+    of the point's own, relatively; it floats before it if all four lie farther away: the view looks
+    through the point. What is hidden, outside the image or before unknown depth is neither.
+    """
+    pixels, own = project_points(points_world, cam_from_world, intrinsics, radial)
+    around = depths_around(depth, torch.where((own > 0)[:, None], pixels, -1.0))
+    near = (around - own).abs() <= tolerance * own
+    seen = (near & (around > 0)).any(0)
+    through = (around > own * (1 + tolerance)).all(0)
+    return seen, through
+
+
+def overlapping_views(
+    points_world: Float[Tensor, "views height width 3"],
+    usable: Bool[Tensor, "views height width"],
+    cam_from_world: Float[Tensor, "views 3 4"],
+    intrinsics: Float[Tensor, "views 3 3"],
+    radial: Float[Tensor, " views"] | None,
+    max_views: int,
+) -> list[list[int]]:
+    """For each view the others whose images hold most of its points, at most ``max_views``."""
+    num_views, height, width = usable.shape
+    size = points_world.new_tensor([width, height])
+    chosen = []
+    for view in range(num_views):
+        points = points_world[view][usable[view]]
+        points = points[spread_sample(len(points), _SAMPLE)].expand(num_views, -1, -1)
+        pixels, depth = project_points(points, cam_from_world, intrinsics, radial)
+        inside = ((pixels >= 0) & (pixels < size)).all(-1) & (depth > 0)
+        shared = inside.sum(-1)
+        shared[view] = 0
+        ranked = torch.argsort(shared, descending=True, stable=True)[:max_views]
+        chosen.append([int(other) for other in ranked if shared[other] > 0])
+    return chosen
+
+
+def count_votes(
+    points_world: Float[Tensor, "points 3"],
+    witnesses: list[int],
+    depth: Float[Tensor, "views height width"],
+    cam_from_world: Float[Tensor, "views 3 4"],
+    intrinsics: Float[Tensor, "views 3 3"],
+    radial: Float[Tensor, " views"] | None,
+    tolerance: float,
+) -> tuple[Int[Tensor, " points"], Int[Tensor, " points"]]:
+    """How many ``witnesses`` see each point on their surface, and how many see through it."""
+    confirmed = torch.zeros(len(points_world), dtype=torch.long)
+    contradicted = torch.zeros_like(confirmed)
+    for view in witnesses:
+        seen, through = compare_with_surface(
+            points_world,
+            depth[view],
+            cam_from_world[view],
+            intrinsics[view],
+            None if radial is None else radial[view],
+            tolerance,
+        )
+        confirmed += seen
+        contradicted += through
+    return confirmed, contradicted

@@ -1,0 +1,47 @@
+"""Floating points found: pixels whose depth the other views contradict."""
+
+from dataclasses import replace
+
+import torch
+
+from glance3d.errors import InputError
+from glance3d.geometry.filter import usable_depth
+from glance3d.geometry.free_space import count_votes, overlapping_views
+from glance3d.types import Reconstruction
+
+
+def mark_consistent(
+    scene: Reconstruction,
+    *,
+    tolerance: float = 0.1,
+    min_contradictions: int = 2,
+    max_witnesses: int = 10,
+) -> Reconstruction:
+    """The scene with ``consistent`` set: False where other views see through a pixel's point.
+
+    Up to ``max_witnesses`` views that look at the same place are asked. A pixel is inconsistent if
+    at least ``min_contradictions`` of them (all of them, where fewer could say something) see a
+    surface more than ``tolerance`` farther away where its point should be, and none sees a surface
+    within ``tolerance`` of it. Views in which the point is hidden or outside say nothing.
+
+    Only depth that was measured is a witness where the scene knows which was
+    (``scene.measured``): a guess contradicts nobody. A scene without depth comes back as it is.
+    """
+    if not 0 < tolerance < 1:
+        raise InputError(f"tolerance must be between 0 and 1 (a relative depth), {tolerance} came")
+    if scene.depth is None or scene.points_world is None:
+        return scene
+    cameras = scene.cameras.on_grid(scene.placements)
+    lenses = cameras.cam_from_world, cameras.intrinsics, cameras.radial
+    usable = usable_depth(scene.depth) & scene.mask & scene.points_world.isfinite().all(-1)
+    surfaces = torch.where(usable, scene.depth, 0.0)
+    if scene.measured is not None:
+        surfaces = torch.where(scene.measured, surfaces, 0.0)
+    witnesses = overlapping_views(scene.points_world, usable, *lenses, max_witnesses)
+    consistent = scene.mask.clone()
+    for view, others in enumerate(witnesses):
+        points = scene.points_world[view][usable[view]]
+        confirmed, contradicted = count_votes(points, others, surfaces, *lenses, tolerance)
+        enough = min(min_contradictions, max(len(others), 1))
+        consistent[view][usable[view]] = (confirmed > 0) | (contradicted < enough)
+    return replace(scene, consistent=consistent)
