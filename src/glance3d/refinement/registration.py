@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownViews
@@ -44,14 +46,15 @@ _CLEARLY = 1.05
 class Registration:
     """A COLMAP reconstruction of the views that could be held, and how it came about.
 
-    ``fixed`` views kept known poses; ``confirmation`` is what the photos say of the network's
-    poses, ``known_confirmation`` of known ones. ``attempts`` is JSON-ready.
+    ``given`` are the known poses that were held: the reconstruction, if there is one, is in their
+    frame. ``confirmation`` is what the photos say of the network's poses, ``known_confirmation`` of
+    known ones. ``attempts`` is JSON-ready.
     """
 
     reconstruction: Any | None
     shop: Workshop
     camera_of_view: tuple[int, ...]
-    fixed: tuple[int, ...]
+    given: dict[int, Float[Tensor, "3 4"]]
     confirmation: Confirmation
     known_confirmation: Confirmation | None
     attempts: tuple[dict[str, Any], ...]
@@ -104,7 +107,7 @@ def register_views(
         None if best is None else best.reconstruction,
         shop,
         shop.groups if best is None else best.attempt.setup.camera_of_view,
-        _fixed_views(best),
+        _held_poses(shop, known_confirmation) if best is None else _fixed_poses(best),
         confirmation,
         known_confirmation,
         tuple(record),
@@ -131,12 +134,9 @@ def _attempts(
     scene = shop.scene
     trusted = len(confirmation.confirmed) >= max(2, scene.num_views / 2)
     setup = shop.set_up("shared", trust_network=trusted)
-    if known is not None and shop.known is not None:
-        contradicted = set(known.contradicted)
-        views = shop.known.has_pose.nonzero().squeeze(-1).tolist()
-        poses = {v: shop.known.cam_from_world[v] for v in views if v not in contradicted}
-        if len(poses) >= 2:
-            yield _Attempt("known poses", setup, RELAXED, Seed(poses, True, _KNOWN_ANGLES))
+    held = _held_poses(shop, known)
+    if held:
+        yield _Attempt("known poses", setup, RELAXED, Seed(held, True, _KNOWN_ANGLES))
     if trusted:
         poses = {v: scene.cameras.cam_from_world[v] for v in confirmation.confirmed}
         yield _Attempt("network poses", setup, NORMAL, Seed(poses, False, _GUESS_ANGLES))
@@ -146,6 +146,17 @@ def _attempts(
         own = shop.set_up("own", own_cameras=True, trust_network=trusted)
         yield _Attempt("a camera for each photo", own, RELAXED)
     yield _Attempt("from pairs, lenient", setup, LENIENT)
+
+
+def _held_poses(
+    shop: Workshop, confirmation: Confirmation | None
+) -> dict[int, Float[Tensor, "3 4"]]:
+    """Known poses that the photos do not contradict, if there are two at least."""
+    if shop.known is None or confirmation is None:
+        return {}
+    views = shop.known.has_pose.nonzero().squeeze(-1).tolist()
+    kept = [view for view in views if view not in confirmation.contradicted]
+    return {v: shop.known.cam_from_world[v] for v in kept} if len(kept) > 1 else {}
 
 
 def _is_enough(best: _Result, attempt: _Attempt, shop: Workshop) -> bool:
@@ -177,7 +188,7 @@ def _run(shop: Workshop, attempt: _Attempt) -> _Result | None:
 def _finish(shop: Workshop, result: _Result) -> None:
     """Let go of views that next to nothing holds, then adjust to rest."""
     reconstruction, attempt = result.reconstruction, result.attempt
-    fixed = [shop.image_ids[view] for view in _fixed_views(result)]
+    fixed = [shop.image_ids[view] for view in _fixed_poses(result)]
     settings: dict[str, Any] = {
         "max_error": _MAX_ERROR * fundamental_scale(shop.scene.cameras),
         "min_angle": attempt.leniency.min_angle_of_points,
@@ -198,10 +209,9 @@ def _finish(shop: Workshop, result: _Result) -> None:
         adjust_to_rest(reconstruction, **settings)
 
 
-def _fixed_views(result: _Result | None) -> tuple[int, ...]:
-    if result is None or result.attempt.seed is None or not result.attempt.seed.fixed:
-        return ()
-    return tuple(sorted(result.attempt.seed.poses))
+def _fixed_poses(result: _Result) -> dict[int, Float[Tensor, "3 4"]]:
+    seed = result.attempt.seed
+    return seed.poses if seed is not None and seed.fixed else {}
 
 
 def _describe(attempt: _Attempt, result: _Result | None) -> dict[str, Any]:

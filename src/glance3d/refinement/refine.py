@@ -1,0 +1,76 @@
+"""The front door of refinement: a reconstruction in, a better one out."""
+
+import logging
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from glance3d.errors import InputError
+from glance3d.images import Originals
+from glance3d.known_cameras import KnownCameras
+from glance3d.refinement.assembly import assemble, to_scene
+from glance3d.refinement.colmap_interface import quiet
+from glance3d.refinement.consistency import mark_consistent
+from glance3d.refinement.depth_alignment import align_depth
+from glance3d.refinement.description import describe_refinement
+from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.registration import register_views
+from glance3d.refinement.world import place_in_world
+from glance3d.report import StageTimes
+from glance3d.types import Reconstruction
+
+logger = logging.getLogger(__name__)
+
+
+def refine(
+    scene: Reconstruction,
+    *,
+    originals: Originals | None = None,
+    folder: str | Path | None = None,
+    options: RefineOptions = RefineOptions(),  # noqa: B008 (frozen)
+    known: KnownCameras | None = None,
+    progress: bool = False,
+) -> Reconstruction:
+    """Cameras that the photos themselves confirm, with the points that prove it.
+
+    Features are matched between the photos, poses that two-view geometry confirms are kept as a
+    start, the others registered again, and everything is bundle-adjusted; photos that too little
+    holds keep their feed-forward pose, moved into the refined frame. Depth maps are fitted to the
+    measured points and held against each other.
+
+    Args:
+        scene: What :func:`glance3d.reconstruct` gave, or a saved scene.
+        originals: The photos; by default read again from where they came from, or from ``folder``.
+        folder: Where a saved scene keeps its upright copies of the photos.
+        options: Correspondences, cameras, seed.
+        known: Cameras that are known beforehand: their intrinsics are held, their poses fixed.
+        progress: Show progress bars on stderr.
+
+    Returns:
+        The refined scene; ``report["refinement"]`` says what was done to each photo. A scene that
+        no two photos support comes back with its feed-forward cameras, and says so.
+
+    Raises:
+        Glance3DError: A photo is gone, an option is unknown, or pycolmap is not installed.
+    """
+    if scene.num_views < 1:
+        raise InputError("a scene without photos cannot be refined")
+    photos = Originals(scene, folder) if originals is None else originals
+    views = None if known is None else known.for_scene(scene)
+    times = StageTimes()
+    with quiet(), tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
+        with times.stage("register"):
+            registration = register_views(
+                scene, photos, Path(temporary), options, known=views, progress=progress
+            )
+        with times.stage("assemble"):
+            refined = assemble(scene, registration, photos)
+    refined, world = place_in_world(scene, refined, views)
+    with times.stage("depth"):
+        better = replace(to_scene(scene, refined), world=world.name, units=world.units)
+        better = mark_consistent(align_depth(better))
+    described = describe_refinement(better, registration, refined, options, views)
+    for warning in described["warnings"]:
+        logger.warning("warning: %s", warning)
+    described["times"] = times.seconds
+    return replace(better, report={**better.report, "refinement": described})
