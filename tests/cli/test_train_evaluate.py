@@ -27,7 +27,7 @@ def test_evaluate_a_weights_file_on_synthetic_scenes(tiny_weights, tmp_path, cap
     report = json.loads((out / "evaluation.json").read_text())
     assert report["sets"][0]["num_scenes"] == 2
     assert (out / "evaluation.txt").read_text() == printed
-    assert len(list((out / "predictions" / "synthetic").glob("*.npz"))) == 2
+    assert len(list((out / "predictions" / "network" / "synthetic").glob("*.npz"))) == 2
 
 
 def test_nothing_to_evaluate_on_is_refused(capsys):

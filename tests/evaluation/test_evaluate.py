@@ -10,7 +10,8 @@ from PIL import Image
 from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ImageError
 from glance3d.evaluation import evaluate, photo_set, score_sets, synthetic_set
-from glance3d.evaluation.predict import ScenePrediction, load_prediction, save_prediction
+from glance3d.evaluation.methods import ask, choose_methods
+from glance3d.evaluation.predictions import ScenePrediction, load_prediction, save_prediction
 from glance3d.evaluation.score import mean_scores, score_scene
 from glance3d.images import Preprocessing
 from glance3d.models import load_model
@@ -93,10 +94,11 @@ def test_synthetic_and_photos_end_to_end(model, synthetic, photo_folder, tmp_pat
     assert [row.name for row in report.sets] == ["synthetic", "table"]
     assert [row.num_views for row in report.sets] == [9, 3]
     for row in report.sets:
-        assert 0 <= row.network.pose_auc_at_30deg <= 1
-        assert row.network.depth_absrel_scale_aligned > 0
+        assert 0 <= row.scores["network"].pose_auc_at_30deg <= 1
+        assert row.scores["network"].depth_absrel_scale_aligned > 0
+        assert row.scores["network"].seconds > 0
     # The baseline's cameras, unit steps to the right, are this set's truth.
-    assert report.sets[1].trivial.pose_auc_at_5deg == 1
+    assert report.sets[1].scores["trivial"].pose_auc_at_5deg == 1
     assert not report.sets[1].cameras_beat_trivial
     table = report.to_table()
     assert "table" in table.splitlines()[3]
@@ -106,22 +108,40 @@ def test_synthetic_and_photos_end_to_end(model, synthetic, photo_folder, tmp_pat
     assert again.to_dict() == report.to_dict()
 
 
+def same_predictions(one: ScenePrediction, other: ScenePrediction) -> bool:
+    assert one.measured is not None and other.measured is not None
+    maps = zip((*one.depth, *one.measured), (*other.depth, *other.measured), strict=True)
+    return (
+        torch.equal(one.cam_from_world, other.cam_from_world)
+        and torch.equal(one.intrinsics, other.intrinsics)
+        and all(torch.equal(a, b) for a, b in maps)
+        and torch.equal(one.registered, other.registered)
+        and one.seconds == other.seconds
+    )
+
+
 def test_predictions_come_back_from_disk(tmp_path):
     depth = (torch.rand(4, 6), torch.rand(6, 4))
-    cameras, intrinsics = torch.rand(2, 3, 4), torch.rand(2, 3, 3)
+    prediction = ScenePrediction(
+        torch.rand(2, 3, 4),
+        torch.rand(2, 3, 3),
+        depth,
+        tuple(one > 0.5 for one in depth),
+        torch.tensor([True, False]),
+        1.5,
+    )
     path = tmp_path / "set" / "scene.npz"
-    save_prediction(ScenePrediction(cameras, intrinsics, depth), path)
+    save_prediction(prediction, path)
+    assert same_predictions(load_prediction(path), prediction)
+    bare = ScenePrediction(prediction.cam_from_world, prediction.intrinsics, depth)
+    save_prediction(bare, path)
     back = load_prediction(path)
-    assert torch.equal(back.cam_from_world, cameras)
-    assert torch.equal(back.intrinsics, intrinsics)
-    assert all(torch.equal(a, b) for a, b in zip(back.depth, depth, strict=True))
+    assert back.measured is None and back.registered is None and math.isnan(back.seconds)
 
 
 def test_predicted_intrinsics_speak_of_the_original_photo(model, photo_folder):
-    from glance3d.evaluation.predict import predict_scene
-
     (scene,) = photo_set(photo_folder, FIT).scenes
-    said = predict_scene(model, scene)
+    ((_, said),) = ask(model, scene, choose_methods(["network"]))
     # The tiny network says about one radian along each side, whatever the photo's shape.
     for matrix, (width, height) in zip(
         said.intrinsics, scene.cameras.image_sizes.tolist(), strict=True
@@ -145,7 +165,7 @@ def test_a_photo_of_another_size_than_its_camera_is_refused(photo_folder):
 
 def test_synthetic_scenes_are_the_same_each_time(synthetic):
     again = synthetic_set(SMALL, num_scenes=3)
-    assert torch.equal(again.scenes[2].images, synthetic.scenes[2].images)
+    assert torch.equal(again.scenes[2].batch.images, synthetic.scenes[2].batch.images)
     assert len(again.scenes) == 3
 
 
@@ -162,7 +182,7 @@ def test_real_photo_sets_load_with_their_truth():
     if not SHARED.is_dir():
         pytest.skip("needs the real photo sets in ../shared/data")
     (door,) = photo_set(SHARED / "lund_door", FIT).scenes
-    assert len(door.images) == 12
+    assert len(door.batch.images) == 12
     assert score_scene(truth_of(door), door).pose_auc_at_5deg == pytest.approx(1)
     (pair,) = photo_set(SHARED / "middlebury_motorcycle", FIT).scenes
     assert score_scene(truth_of(pair), pair).depth_absrel_scale_aligned == pytest.approx(

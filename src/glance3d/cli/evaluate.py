@@ -1,4 +1,4 @@
-"""``glance3d evaluate``: a network's cameras and depth against the truth."""
+"""``glance3d evaluate``: cameras and depth against the truth, method by method."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Measure a network's cameras and depth, beside a trivial baseline under the same protocol.
+    """Measure a network's cameras and depth, and what refinement makes of them, beside baselines.
 
     On fresh synthetic scenes, and on folders of photos with true cameras (images/, cameras.json,
-    optionally depth/).
+    optionally depth/). All are measured under one protocol, which is printed with the numbers.
+    Refinement, densification and COLMAP need photos: synthetic scenes are left out there.
 
-    Example: glance3d evaluate photo_sets/* --out evaluation/
+    Example: glance3d evaluate photo_sets/* --refine --densify --baselines colmap
     """
 
     sets: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR...")] = ()
@@ -36,6 +37,14 @@ class Options:
     """auto, cpu, cuda, cuda:1 ..."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the network's large products."""
+    refine: bool = False
+    """Measure the refined cameras and depth, too."""
+    densify: bool = False
+    """Measure the densified depth, too; this refines first."""
+    baselines: Annotated[
+        tuple[Literal["colmap"], ...], tyro.conf.arg(metavar="NAME...")
+    ] = ()
+    """What else to measure beside the trivial baseline: colmap, its incremental mapping alone."""
     synthetic_scenes: Annotated[int, tyro.conf.arg(metavar="INT")] = 64
     """How many synthetic scenes of the test split; 0 for none."""
     max_views: Annotated[int, tyro.conf.arg(metavar="INT")] = 32
@@ -61,11 +70,24 @@ def measure(options: Options) -> None:
 
     model = load_model(options.model, options.weights, options.device, options.precision)
     predictions = None if options.out is None else options.out / "predictions"
-    report = evaluate(model, build_sets(options, model), predictions, progress=True)
+    report = evaluate(
+        model,
+        build_sets(options, model),
+        predictions,
+        methods=chosen_methods(options),
+        progress=True,
+    )
     if options.out is not None:
         save_json(options.out / "evaluation.json", report.to_dict())
         save_bytes(options.out / "evaluation.txt", f"{report.to_table()}\n".encode())
     print(to_json_text(report.to_dict(), indent=1) if options.json else report.to_table())
+
+
+def chosen_methods(options: Options) -> list[str]:
+    """The network and the trivial baseline, and what was asked for."""
+    refined = ["refined"] if options.refine else []
+    densified = ["densified"] if options.densify else []
+    return ["network", *refined, *densified, "trivial", *options.baselines]
 
 
 def build_sets(options: Options, model: "VGGT") -> list["EvaluationSet"]:

@@ -111,8 +111,9 @@ def build_evaluate(folders: tuple[Path, ...]) -> "Evaluate | None":
         sets = [photo_set(folder, model.preprocessing) for folder in folders]
         numbers = {}
         for row in evaluate(model, sets).sets:
-            numbers[f"{row.name}_auc30"] = row.network.pose_auc_at_30deg
-            numbers[f"{row.name}_delta"] = row.network.depth_delta_125_scale_aligned
+            scores = row.scores["network"]
+            numbers[f"{row.name}_auc30"] = scores.pose_auc_at_30deg
+            numbers[f"{row.name}_delta"] = scores.depth_delta_125_scale_aligned
         return numbers
 
     return measure

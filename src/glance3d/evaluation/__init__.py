@@ -1,11 +1,13 @@
-"""Evaluation: predictions of a network against the truth, beside a trivial baseline."""
+"""Evaluation: what a network and what builds on it say, against the truth, beside baselines."""
 
 from glance3d.evaluation.evaluate import evaluate, score_sets, write_predictions
+from glance3d.evaluation.methods import METHODS
 from glance3d.evaluation.report import EvaluationReport, SetReport
 from glance3d.evaluation.scenes import EvaluationScene, EvaluationSet, photo_set, synthetic_set
 from glance3d.evaluation.score import Scores
 
 __all__ = [
+    "METHODS",
     "EvaluationReport",
     "EvaluationScene",
     "EvaluationSet",

@@ -12,9 +12,21 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from glance3d.evaluation.predictions import ScenePrediction
+from glance3d.evaluation.scenes import EvaluationScene
 from glance3d.geometry.cameras import intrinsics_from_fov
 
 TRIVIAL_FOV_DEG = 55.0
+
+
+def predict_trivially(scene: EvaluationScene) -> ScenePrediction:
+    """The trivial baseline's answer, which looks at nothing but the photos' number and sizes."""
+    sizes = scene.cameras.image_sizes
+    return ScenePrediction(
+        trivial_cameras(len(sizes)),
+        trivial_intrinsics(sizes),
+        tuple(torch.ones(height, width) for width, height in sizes.tolist()),
+    )
 
 
 def trivial_cameras(num_views: int) -> Float[Tensor, "views 3 4"]:

@@ -1,4 +1,4 @@
-"""Measure a network: predictions first, scores second, the trivial baseline beside it."""
+"""Measure methods on sets of scenes: answers first, scores second."""
 
 import tempfile
 from collections.abc import Sequence
@@ -6,16 +6,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from glance3d.evaluation.predict import (
-    load_prediction,
-    predict_scene,
-    predict_trivially,
-    save_prediction,
-)
+from glance3d.evaluation.methods import Method, ask, choose_methods, methods_for
+from glance3d.evaluation.predictions import load_prediction, save_prediction
 from glance3d.evaluation.report import EvaluationReport, SetReport
 from glance3d.evaluation.scenes import EvaluationSet
-from glance3d.evaluation.score import mean_scores, score_scene
+from glance3d.evaluation.score import Scores, mean_scores, score_scene
 from glance3d.models import VGGT
+
+#: What is measured unless more is asked for.
+DEFAULT_METHODS = ("network", "trivial")
 
 
 def evaluate(
@@ -23,53 +22,71 @@ def evaluate(
     sets: Sequence[EvaluationSet],
     predictions: str | Path | None = None,
     *,
+    methods: Sequence[str] = DEFAULT_METHODS,
     progress: bool = False,
 ) -> EvaluationReport:
-    """Write predictions of all sets, then score them.
+    """Write the answers of all methods about all sets, then score them.
 
-    The files go to ``predictions/SET/SCENE.npz``, by default to a temporary folder. They alone
-    are scored, so that :func:`score_sets` on the same folder gives the same numbers.
+    ``methods`` are names in :data:`glance3d.evaluation.methods.METHODS`. The files go to
+    ``predictions/METHOD/SET/SCENE.npz``, by default to a temporary folder. They alone are scored,
+    so that :func:`score_sets` on the same folder gives the same numbers.
     """
     if predictions is not None:
-        write_predictions(model, sets, predictions, progress=progress)
-        return score_sets(sets, predictions, model.config.name)
+        write_predictions(model, sets, predictions, methods=methods, progress=progress)
+        return score_sets(sets, predictions, model.config.name, methods=methods)
     with tempfile.TemporaryDirectory() as folder:
-        return evaluate(model, sets, folder, progress=progress)
+        return evaluate(model, sets, folder, methods=methods, progress=progress)
 
 
 def write_predictions(
-    model: VGGT, sets: Sequence[EvaluationSet], folder: str | Path, *, progress: bool = False
+    model: VGGT,
+    sets: Sequence[EvaluationSet],
+    folder: str | Path,
+    *,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    progress: bool = False,
 ) -> None:
-    """Loop 1: ``folder/SET/SCENE.npz`` for every scene."""
+    """Loop 1: ``folder/METHOD/SET/SCENE.npz`` for every method and scene."""
+    chosen = choose_methods(methods)
     jobs = [(one_set.name, scene) for one_set in sets for scene in one_set.scenes]
     model.eval()
     for set_name, scene in tqdm(jobs, desc="predicting", unit="scene", disable=not progress):
-        save_prediction(predict_scene(model, scene), _file(folder, set_name, scene.name))
+        for method, prediction in ask(model, scene, chosen):
+            save_prediction(prediction, _file(folder, method, set_name, scene.name))
 
 
 def score_sets(
-    sets: Sequence[EvaluationSet], folder: str | Path, model_name: str
+    sets: Sequence[EvaluationSet],
+    folder: str | Path,
+    model_name: str,
+    *,
+    methods: Sequence[str] = DEFAULT_METHODS,
 ) -> EvaluationReport:
-    """Loop 2: scores of the predictions in ``folder``, and of the trivial baseline."""
-    reports = []
-    for one_set in sets:
-        network = [
-            score_scene(load_prediction(_file(folder, one_set.name, scene.name)), scene)
-            for scene in one_set.scenes
-        ]
-        trivial = [score_scene(predict_trivially(scene), scene) for scene in one_set.scenes]
-        reports.append(
-            SetReport(
-                name=one_set.name,
-                about=one_set.about,
-                num_scenes=len(one_set.scenes),
-                num_views=sum(len(scene.images) for scene in one_set.scenes),
-                network=mean_scores(network),
-                trivial=mean_scores(trivial),
-            )
+    """Loop 2: scores of the predictions in ``folder``."""
+    chosen = choose_methods(methods)
+    reports = [
+        SetReport(
+            name=one_set.name,
+            about=one_set.about,
+            num_scenes=len(one_set.scenes),
+            num_views=sum(len(scene.cameras) for scene in one_set.scenes),
+            scores={
+                method.name: _score_set(one_set, folder, method)
+                for method in methods_for(one_set.scenes[0], chosen)
+            },
         )
+        for one_set in sets
+    ]
     return EvaluationReport(model_name, tuple(reports))
 
 
-def _file(folder: str | Path, set_name: str, scene_name: str) -> Path:
-    return Path(folder) / set_name / f"{scene_name}.npz"
+def _score_set(one_set: EvaluationSet, folder: str | Path, method: Method) -> Scores:
+    """Means over the set's scenes, all of which the method was asked about, or none."""
+    return mean_scores(
+        score_scene(load_prediction(_file(folder, method, one_set.name, scene.name)), scene)
+        for scene in one_set.scenes
+    )
+
+
+def _file(folder: str | Path, method: Method, set_name: str, scene_name: str) -> Path:
+    return Path(folder) / method.name / set_name / f"{scene_name}.npz"

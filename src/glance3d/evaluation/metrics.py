@@ -5,7 +5,8 @@ compared with the truth: the angle between the rotations, and the angle between 
 the translations (0 to 180 degrees; an opposite direction is 180, not 0). The pair's error is the
 larger of the two. The AUC is the mean over k = 1 .. T of the share of pairs with an error below k
 degrees: the area under the recall curve in bins of one degree (VGGT, section 4.1). Nothing needs
-aligning, since relative poses know no world frame and directions no scale.
+aligning, since relative poses know no world frame and directions no scale. A view without a pose
+counts: all its pairs have errors of 180 degrees.
 
 **Depth.** One factor for the whole scene, the median of truth / prediction over all valid pixels
 of all views, is applied first: the network's scale is arbitrary, but it is one scale. ``AbsRel`` is
@@ -43,15 +44,19 @@ def relative_pose_errors(
     """Errors of all pairs of one scene's ``cam_from_world``; the two worlds may differ.
 
     A true translation shorter than a millionth of the scene's longest has no direction, and
-    counts as 0 degrees; so does a predicted one as 180.
+    counts as 0 degrees; so does a predicted one as 180. A predicted camera that holds NaN is
+    unknown, and its pairs have errors of 180 degrees.
     """
     if len(predicted) != len(truth):
         raise InputError(f"{len(predicted)} predicted cameras came with {len(truth)} true ones")
     first, second = torch.triu_indices(len(truth), len(truth), offset=1)
-    predicted_pairs = _relative(predicted.double(), first, second)
-    true_pairs = _relative(truth.double(), first, second)
-    rotation = rotation_angle(predicted_pairs[..., :3], true_pairs[..., :3])
-    translation = _direction_angle(predicted_pairs[..., 3], true_pairs[..., 3])
+    has_pose = predicted.isfinite().flatten(1).all(1)
+    known = has_pose[first] & has_pose[second]
+    predicted_pairs = _relative(predicted.double(), first[known], second[known])
+    true_pairs = _relative(truth.double(), first[known], second[known])
+    rotation, translation = torch.full((2, len(known)), torch.pi, dtype=torch.float64)
+    rotation[known] = rotation_angle(predicted_pairs[..., :3], true_pairs[..., :3])
+    translation[known] = _direction_angle(predicted_pairs[..., 3], true_pairs[..., 3])
     return PairErrors(torch.rad2deg(rotation).float(), torch.rad2deg(translation).float())
 
 
@@ -128,14 +133,15 @@ def fov_error_deg(
     """Mean absolute error of the horizontal and vertical fields of view, in degrees.
 
     ``sizes`` are (width, height) of the images whose pixels both intrinsics speak of; a field of
-    view is that of a centred camera of the same focal length.
+    view is that of a centred camera of the same focal length. Views whose predicted intrinsics are
+    NaN are left out; NaN if all are.
     """
 
     def fov(intrinsics: Tensor) -> Tensor:
         focal = torch.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], -1)
         return 2 * torch.atan(sizes / 2 / focal)
 
-    return float(torch.rad2deg((fov(predicted) - fov(truth)).abs().mean()))
+    return float(torch.rad2deg((fov(predicted) - fov(truth)).abs().nanmean()))
 
 
 def track_error_px(

@@ -12,23 +12,24 @@ from glance3d.datasets import MultiViewSample, SyntheticConfig, SyntheticScenes
 from glance3d.datasets.photo_folder import PhotoSet, load_photo_set
 from glance3d.errors import ImageError, InputError
 from glance3d.images import Preprocessing, load_images
-from glance3d.types import Cameras, Placement
+from glance3d.types import Cameras, ImageBatch, Placement
 
 MAX_VIEWS = 32
 
 
 @dataclass(frozen=True)
 class EvaluationScene:
-    """One scene: pixels for the network, and the truth for the original photos.
+    """One scene: what the network sees, and the truth for the original photos.
 
-    ``depth`` has a map in original pixels for each view, 0 where unknown, or None.
+    ``depth`` has a map in original pixels for each view, 0 where unknown, or None. Without
+    ``has_photos`` there is nothing behind the network's pixels: they were rendered.
     """
 
     name: str
-    images: Float[Tensor, "views 3 height width"]
-    placements: tuple[Placement, ...]
+    batch: ImageBatch
     cameras: Cameras
     depth: tuple[Float[Tensor, "_height _width"] | None, ...]
+    has_photos: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,17 @@ def synthetic_set(
 
 def _scenes_of_sample(sample: MultiViewSample, first_number: int) -> Iterator[EvaluationScene]:
     num_scenes, num_views, _, height, width = sample.images.shape
-    placement = Placement((width, height), (width, height))
+    placements = (Placement((width, height), (width, height)),) * num_views
+    names = tuple(f"view_{view:03d}.png" for view in range(num_views))
     sizes = torch.tensor([[width, height]] * num_views)
     for index in range(num_scenes):
         depth = torch.where(sample.valid[index], sample.depth[index], 0.0)
         yield EvaluationScene(
             name=f"{first_number + index:04d}",
-            images=sample.images[index],
-            placements=(placement,) * num_views,
+            batch=ImageBatch(sample.images[index], names, names, placements),
             cameras=Cameras(sample.cam_from_world[index], sample.intrinsics[index], sizes),
             depth=tuple(depth),
+            has_photos=False,
         )
 
 
@@ -88,8 +90,7 @@ def photo_set(
     cameras = photos.cameras
     scene = EvaluationScene(
         name=photos.name,
-        images=batch.images,
-        placements=batch.placements,
+        batch=batch,
         cameras=Cameras(
             cameras.cam_from_world[chosen],
             cameras.intrinsics[chosen],
@@ -123,7 +124,7 @@ def _load_depth(photos: PhotoSet, view: int) -> Float[Tensor, "height width"] | 
 
 def _check_sizes(scene: EvaluationScene) -> None:
     sizes = [tuple(size) for size in scene.cameras.image_sizes.tolist()]
-    for placement, size in zip(scene.placements, sizes, strict=True):
+    for placement, size in zip(scene.batch.placements, sizes, strict=True):
         if placement.original_size != size:
             raise ImageError(
                 f"a photo of {scene.name} is {placement.original_size}, but its cameras.json says "

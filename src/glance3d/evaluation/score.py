@@ -1,23 +1,29 @@
 """Loop 2: predictions against the truth, in numbers."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from glance3d.evaluation.metrics import depth_errors, fov_error_deg, pose_auc, relative_pose_errors
-from glance3d.evaluation.predict import ScenePrediction
+from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.scenes import EvaluationScene
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Numbers of one scene, or means over scenes; NaN where there was no truth.
+    """Numbers of one scene, or means over scenes; NaN where there was no truth or no claim.
 
-    See :mod:`glance3d.evaluation.metrics` for each one's definition.
+    See :mod:`glance3d.evaluation.metrics` for each one's definition. ``measured_*`` are about the
+    pixels where a method claims to have measured depth: their errors, aligned by one factor of
+    their own, and their share of all pixels with truth. ``registered_share`` is the share of photos
+    whose pose their matches hold.
     """
 
+    pose_auc_at_3deg: float
     pose_auc_at_5deg: float
     pose_auc_at_15deg: float
     pose_auc_at_30deg: float
@@ -26,6 +32,11 @@ class Scores:
     fov_error_deg: float
     depth_absrel_scale_aligned: float
     depth_delta_125_scale_aligned: float
+    measured_absrel_scale_aligned: float
+    measured_delta_125_scale_aligned: float
+    measured_share: float
+    registered_share: float
+    seconds: float
 
     def to_dict(self) -> dict[str, float | None]:
         """JSON-ready: NaN becomes None."""
@@ -35,15 +46,16 @@ class Scores:
 def score_scene(prediction: ScenePrediction, scene: EvaluationScene) -> Scores:
     """All numbers of one scene. Depth is compared at the original photos' pixels."""
     pairs = relative_pose_errors(prediction.cam_from_world, scene.cameras.cam_from_world)
-    said, true = [], []
-    for predicted, truth in zip(prediction.depth, scene.depth, strict=True):
-        if truth is not None:
-            said.append(predicted.flatten())
-            true.append(truth.flatten())
-    depth = depth_errors(
-        torch.cat(said) if said else torch.zeros(0), torch.cat(true) if true else torch.zeros(0)
-    )
+    true = _joined(scene.depth, scene)
+    depth = depth_errors(_joined(prediction.depth, scene), true)
+    measured = torch.zeros_like(true)
+    if prediction.measured is not None:
+        measured = _joined(prediction.measured, scene) * _joined(prediction.depth, scene)
+    claimed = depth_errors(measured, true)
+    num_true = int((true > 0).sum())
+    claims = prediction.measured is not None and num_true > 0
     return Scores(
+        pose_auc_at_3deg=pose_auc(pairs.worse, 3),
         pose_auc_at_5deg=pose_auc(pairs.worse, 5),
         pose_auc_at_15deg=pose_auc(pairs.worse, 15),
         pose_auc_at_30deg=pose_auc(pairs.worse, 30),
@@ -54,10 +66,29 @@ def score_scene(prediction: ScenePrediction, scene: EvaluationScene) -> Scores:
         ),
         depth_absrel_scale_aligned=depth.depth_absrel_scale_aligned,
         depth_delta_125_scale_aligned=depth.depth_delta_125_scale_aligned,
+        measured_absrel_scale_aligned=claimed.depth_absrel_scale_aligned,
+        measured_delta_125_scale_aligned=claimed.depth_delta_125_scale_aligned,
+        measured_share=claimed.num_pixels / num_true if claims else math.nan,
+        registered_share=_share(prediction.registered),
+        seconds=prediction.seconds,
     )
 
 
-def _median(values: torch.Tensor) -> float:
+def _joined(maps: Sequence[Tensor | None], scene: EvaluationScene) -> Float[Tensor, " pixels"]:
+    """All pixels of the views with true depth, one after the other."""
+    chosen = [
+        one.flatten().float()
+        for one, truth in zip(maps, scene.depth, strict=True)
+        if one is not None and truth is not None
+    ]
+    return torch.cat(chosen) if chosen else torch.zeros(0)
+
+
+def _share(registered: Tensor | None) -> float:
+    return math.nan if registered is None else float(registered.double().mean())
+
+
+def _median(values: Tensor) -> float:
     return float(values.median()) if len(values) else math.nan
 
 

@@ -1,0 +1,117 @@
+"""The methods that are measured side by side, in one table. Add one here.
+
+A method is asked about one scene at a time. It answers with a ``Reconstruction``, from which others
+may go on, or with bare cameras and depth.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from glance3d.errors import InputError
+from glance3d.evaluation.baselines import predict_trivially
+from glance3d.evaluation.colmap_baseline import predict_by_colmap
+from glance3d.evaluation.predictions import ScenePrediction, prediction_of_scene
+from glance3d.evaluation.scenes import EvaluationScene
+from glance3d.models import VGGT
+from glance3d.reconstruction import predict
+from glance3d.types import Reconstruction
+
+
+@dataclass(frozen=True)
+class Task:
+    """A scene, the network, and what the method that this one starts from made of the scene."""
+
+    scene: EvaluationScene
+    model: VGGT
+    earlier: Reconstruction | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """How to get cameras and depth.
+
+    ``after`` names the method from whose scene this one starts. One that ``needs_photos`` reads
+    them at full size from their files, so that rendered scenes are none of its business.
+    """
+
+    name: str
+    about: str
+    answer: Callable[[Task], Reconstruction | ScenePrediction]
+    after: str | None = None
+    needs_photos: bool = False
+
+
+def _look(task: Task) -> Reconstruction:
+    batch = task.scene.batch
+    return predict(task.model, batch).to_reconstruction(batch, model=task.model.config.name)
+
+
+def _refine(task: Task) -> Reconstruction:
+    from glance3d.refinement.refine import refine
+
+    assert task.earlier is not None
+    return refine(task.earlier)
+
+
+def _densify(task: Task) -> Reconstruction:
+    from glance3d.densification.densify import densify
+    from glance3d.images import Originals
+
+    assert task.earlier is not None
+    return densify(task.earlier, Originals(task.earlier))
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("network", "one pass of the network", _look),
+        Method("refined", "the network's scene, refined", _refine, "network", True),
+        Method("densified", "the refined scene, densified", _densify, "refined", True),
+        Method(
+            "trivial",
+            "cameras side by side, 55 degrees wide, constant depth: looks at no pixel",
+            lambda task: predict_trivially(task.scene),
+        ),
+        Method(
+            "colmap",
+            "pycolmap's incremental mapping, default options, from the photos alone",
+            lambda task: predict_by_colmap(task.scene),
+            needs_photos=True,
+        ),
+    )
+}
+
+
+def choose_methods(names: Sequence[str]) -> tuple[Method, ...]:
+    """The methods of these names and those that they start from, in the table's order."""
+    wanted = set(names)
+    if unknown := sorted(wanted - METHODS.keys()):
+        raise InputError(
+            f"unknown method {', '.join(unknown)}; there are {', '.join(METHODS)}"
+        )
+    for method in reversed(METHODS.values()):
+        if method.name in wanted and method.after is not None:
+            wanted.add(method.after)
+    return tuple(method for method in METHODS.values() if method.name in wanted)
+
+
+def methods_for(scene: EvaluationScene, methods: Sequence[Method]) -> list[Method]:
+    """Those of ``methods`` that can be asked about this scene."""
+    return [method for method in methods if scene.has_photos or not method.needs_photos]
+
+
+def ask(
+    model: VGGT, scene: EvaluationScene, methods: Sequence[Method]
+) -> Iterator[tuple[Method, ScenePrediction]]:
+    """Every method's answer about one scene, each timed alone."""
+    made: dict[str, Reconstruction] = {}
+    for method in methods_for(scene, methods):
+        task = Task(scene, model, made.get(method.after or ""))
+        start = perf_counter()
+        answer = method.answer(task)
+        seconds = perf_counter() - start
+        if isinstance(answer, Reconstruction):
+            made[method.name] = answer
+            answer = prediction_of_scene(answer)
+        yield method, replace(answer, seconds=seconds)

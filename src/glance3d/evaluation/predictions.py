@@ -1,0 +1,105 @@
+"""What loop 1 leaves behind: one method's answer about one scene, in original pixels, on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from glance3d.errors import SceneError
+from glance3d.files import atomic_file
+from glance3d.types import Reconstruction
+
+_PHOTOGRAPHED = ("bundle adjustment", "known")
+
+
+@dataclass(frozen=True)
+class ScenePrediction:
+    """Cameras in any world at any scale, and depth maps at the photos' sizes (0: nothing said).
+
+    A view whose pose the method does not know has NaN in ``cam_from_world``; one whose intrinsics
+    it does not know has NaN there. ``measured`` is True where the method claims that its depth was
+    measured and not guessed; None where it makes no such claim. ``registered`` is True where the
+    photos' own matches hold a pose; None where the method never asked them. ``seconds`` is what the
+    method took, on top of the method that it started from; NaN where nobody looked at the clock.
+    """
+
+    cam_from_world: Float[Tensor, "views 3 4"]
+    intrinsics: Float[Tensor, "views 3 3"]
+    depth: tuple[Float[Tensor, "_height _width"], ...]
+    measured: tuple[Bool[Tensor, "_height _width"], ...] | None = None
+    registered: Bool[Tensor, " views"] | None = None
+    seconds: float = float("nan")
+
+
+def prediction_of_scene(scene: Reconstruction) -> ScenePrediction:
+    """A scene's cameras and depth. Maps go to original pixels by nearest neighbour."""
+    maps = torch.zeros(scene.mask.shape) if scene.depth is None else scene.depth
+    measured = None
+    if scene.measured is not None:
+        shares = _at_original_pixels(scene, scene.measured.float())
+        measured = tuple(share > 0.5 for share in shares)
+    return ScenePrediction(
+        scene.cameras.cam_from_world,
+        scene.cameras.intrinsics,
+        _at_original_pixels(scene, maps),
+        measured,
+        _registered(scene),
+    )
+
+
+def _at_original_pixels(
+    scene: Reconstruction, maps: Float[Tensor, "views height width"]
+) -> tuple[Tensor, ...]:
+    return tuple(
+        place.map_to_original(one) for place, one in zip(scene.placements, maps, strict=True)
+    )
+
+
+def _registered(scene: Reconstruction) -> Tensor | None:
+    """Whose poses the photos hold, if the scene was refined."""
+    if scene.trust is None:
+        return None
+    return torch.tensor([view.registered_by in _PHOTOGRAPHED for view in scene.trust])
+
+
+def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
+    """Write ``.npz``: ``cam_from_world``, ``intrinsics``, ``depth_000`` and so on."""
+    arrays = {
+        "cam_from_world": prediction.cam_from_world.numpy(),
+        "intrinsics": prediction.intrinsics.numpy(),
+        "seconds": np.array(prediction.seconds),
+    }
+    arrays |= _numbered("depth", prediction.depth)
+    arrays |= _numbered("measured", prediction.measured or ())
+    if prediction.registered is not None:
+        arrays["registered"] = prediction.registered.numpy()
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load_prediction(path: str | Path) -> ScenePrediction:
+    """Read what :func:`save_prediction` wrote."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: torch.from_numpy(file[name]) for name in file.files}
+        return ScenePrediction(
+            arrays["cam_from_world"],
+            arrays["intrinsics"],
+            _in_order(arrays, "depth"),
+            _in_order(arrays, "measured") or None,
+            arrays.get("registered"),
+            float(arrays["seconds"]),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise SceneError(f"{path} holds no saved prediction: {error}") from error
+
+
+def _numbered(name: str, maps: tuple[Tensor, ...]) -> dict[str, np.ndarray]:
+    return {f"{name}_{view:03d}": one.numpy() for view, one in enumerate(maps)}
+
+
+def _in_order(arrays: dict[str, Tensor], name: str) -> tuple[Tensor, ...]:
+    return tuple(arrays[key] for key in sorted(arrays) if key.startswith(f"{name}_"))
