@@ -56,7 +56,7 @@ class Options:
     """A point counts as visible from this visibility on."""
     min_confidence: Annotated[
         float | None,
-        tyro.conf.arg(metavar="FROM 0 TO 1", help_behavior_hint="(default: 0.8 by matching, or 0)"),
+        tyro.conf.arg(metavar="FROM 0 TO 1", help_behavior_hint="(default: 0.9 by matching, or 0)"),
     ] = None
     """And from this confidence on."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
@@ -75,7 +75,7 @@ class Options:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the network's large products."""
     max_pixels: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
-    """Pixels a view that the network sees: fewer are faster and take less memory."""
+    """Pixels a view that the network sees: more are more exact, fewer are faster."""
     json: bool = False
     """Print the content of tracks.json, and nothing else, to stdout."""
 

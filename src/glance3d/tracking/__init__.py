@@ -5,8 +5,25 @@ of queries are followed: ``by_network`` (its tracker), ``by_matching`` (its feat
 ``by_geometry`` (no look needed).
 """
 
-from glance3d.tracking.methods import METHODS, Method, Thresholds, thresholds_of
+from glance3d.tracking.correspondences import Correspondences, estimate_correspondences
+from glance3d.tracking.methods import (
+    METHODS,
+    Method,
+    Thresholds,
+    finer_preprocessing,
+    thresholds_of,
+)
 from glance3d.tracking.track_files import save_tracks
 from glance3d.tracking.track_points import track
 
-__all__ = ["METHODS", "Method", "Thresholds", "save_tracks", "thresholds_of", "track"]
+__all__ = [
+    "METHODS",
+    "Correspondences",
+    "Method",
+    "Thresholds",
+    "estimate_correspondences",
+    "finer_preprocessing",
+    "save_tracks",
+    "thresholds_of",
+    "track",
+]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glance3d.models import VGGT
 from glance3d.models.heads.correlation import sample_bilinear
-from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
+from glance3d.tracking.feature_maps import CELL, FeatureMaps, track_head_of
 from glance3d.tracking.following import Followed, stack_followed
 
 TEMPERATURE = 0.07  # of the matching loss
@@ -57,6 +57,10 @@ class MatchingFollower:
         with torch.inference_mode():
             parts = [self._some(view, part, targets) for part in cells.split(step)]
         return stack_followed(parts)
+
+    def return_errors(self, visibility: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """What visibility says in pixels of the network's grid: from the query to where it ends."""
+        return -torch.log2(visibility) * (self.MUTUAL_WITHIN * CELL)
 
     def _some(
         self, view: int, cells: Float[Tensor, "queries 2"], targets: Sequence[int]

@@ -139,4 +139,4 @@ def draw_view(
             rim = (255, 255, 255, 255) if own[index] else (0, 0, 0, 160)
             canvas.ellipse(box, fill=(*color, 255), outline=rim)
         else:
-            canvas.ellipse(box, outline=(*color, 110))
+            canvas.ellipse(box, outline=(*color, 170))

@@ -89,7 +89,8 @@ def look(
         layers = network.config.layers_needed(wanted)
         tokens = network.aggregator(images.to(device_of(network)), layers)
         maps = head.features(tokens, size, (size[0] // patch, size[1] // patch))[0].float()
-        predictions = network.predict(tokens, size, tuple(outputs))
+        asked = tuple(outputs)
+        predictions = network.predict(tokens, size, asked) if asked else Predictions(size)
     rows, columns = maps.shape[-2:]
     # A cell's centre is the centre of every other pixel.
     content = batch.content_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]

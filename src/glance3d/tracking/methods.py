@@ -1,8 +1,9 @@
 """The ways of following points, what their numbers mean, and which one is the default."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glance3d.errors import InputError
+from glance3d.images import Preprocessing
 from glance3d.types import Reconstruction
 
 
@@ -35,7 +36,7 @@ METHODS = {
     "matching": Method(
         "the place that looks most alike to the network: visibility is how mutual the match is, "
         "confidence the cosine of the features",
-        Thresholds(0.5, 0.8),
+        Thresholds(0.5, 0.9),
     ),
     "geometry": Method(
         "depth and cameras: visibility is how well the other photo's depth agrees, confidence the "
@@ -47,6 +48,10 @@ METHODS = {
 # Where the tracker is not the best that the model has. Median error on synthetic test scenes of 128
 # pixels, of visible points, in pixels: network 13.0, matching 2.9, geometry 30.6.
 _BEST = {"glance-small": "matching"}
+# Features find places the more exactly the finer their maps, also beyond what cameras and depth were
+# trained at: on photos of a facade the median distance to the epipolar line falls from 2.4 pixels of
+# 768 at 128 x 128 to 1.1 here.
+_MATCHING_PIXELS = 256 * 256
 
 
 def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
@@ -76,3 +81,10 @@ def thresholds_of(
         own.min_visibility if min_visibility is None else min_visibility,
         own.min_confidence if min_confidence is None else min_confidence,
     )
+
+
+def finer_preprocessing(method: str, preprocessing: Preprocessing) -> Preprocessing:
+    """How photos should be prepared for following points, if that is finer than for the rest."""
+    if method != "matching" or preprocessing.mode != "fit":
+        return preprocessing
+    return replace(preprocessing, max_pixels=max(preprocessing.max_pixels, _MATCHING_PIXELS))

@@ -20,11 +20,12 @@ from glance3d.tracking.by_matching import MatchingFollower
 from glance3d.tracking.by_network import NetworkFollower
 from glance3d.tracking.feature_maps import FeatureMaps, look
 from glance3d.tracking.following import Follower
-from glance3d.tracking.methods import METHODS, resolve_method
+from glance3d.tracking.methods import METHODS, finer_preprocessing, resolve_method
 from glance3d.tracking.queries import Query, ViewName, place_grid, place_queries
 from glance3d.types import ImageBatch, Reconstruction, Tracks
 
 _DEFAULT_MODEL = "glance-small"
+_NEEDED: tuple[Output, ...] = ("camera", "depth")
 
 
 def track(
@@ -56,11 +57,11 @@ def track(
             ``glance3d.tracking.METHODS`` says what visibility and confidence mean for each, and
             from which value on a point counts as visible.
         model: A known model's name, a weights file, or a loaded model; by default the scene's own.
-        weights: As in :func:`glance3d.reconstruct`, and so are ``device``, ``precision`` and
-            ``preprocess``.
+        weights: As in :func:`glance3d.reconstruct`, and so are ``device`` and ``precision``.
         device: See there.
         precision: See there.
-        preprocess: See there.
+        preprocess: See there. By default the model's own, and for matching at least 256 x 256
+            pixels a photo.
         originals: A scene's photos, or a folder that holds upright copies of them (a saved scene's
             ``images/``), if they are no longer where they came from.
         progress: Show progress bars on stderr.
@@ -84,17 +85,20 @@ def track(
         if method == "geometry":
             return _with_tracks(scene, method, GeometryFollower(scene), placed)
     network = model_of(known if model is None else model, weights, device, precision)
-    preprocessing = preprocessing_of(preprocess, network)
+    own = preprocessing_of(preprocess, network)
+    fine = own if preprocess is not None else finer_preprocessing(method, own)
     if scene is None:
-        batch = load_images(source, preprocessing, progress=progress)
+        batch = load_images(source, own, progress=progress)
+        placed = place(batch)
+        can = [output for output in _NEEDED if output in network.config.outputs]
+        predictions, features = look(network, batch, can)
+        scene = predictions.to_reconstruction(batch, model=network.config.name)
+        if fine != own:
+            features = look(network, load_images(source, fine, progress=progress))[1]
     else:
-        batch = _photos_again(scene, preprocessing, originals, progress)
-    placed = place(batch)
-    needed: tuple[Output, ...] = () if scene else ("camera", "depth")
-    predictions, features = look(
-        network, batch, [output for output in needed if output in network.config.outputs]
-    )
-    scene = scene or predictions.to_reconstruction(batch, model=network.config.name)
+        batch = _photos_again(scene, fine, originals, progress)
+        placed = place(batch)
+        features = look(network, batch)[1]
     return _with_tracks(scene, method, _follower(method, network, features, scene), placed)
 
 
