@@ -175,6 +175,6 @@ def test_running_out_of_memory_is_one_sentence(
     def fail(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(network.aggregator, "forward", fail)
+    monkeypatch.setattr(network.aggregator, "stream", fail)
     with pytest.raises(InputError, match="do not fit into memory"):
         glance3d.reconstruct(photos, model=network, preprocess=SMALL)

@@ -1,5 +1,6 @@
 """Photos to tokens by alternating attention (VGGT, section 3.2)."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -8,14 +9,18 @@ from torch import Tensor, nn
 
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
 from glance3d.models.correspondence import CorrespondenceLayer
+from glance3d.models.thin_attention import Attention, check_attention, kept_keys
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import ConvStem, PatchConv
-from glance3d.nn.rope import build_rope_table
+from glance3d.nn.precision import only_predicts
+from glance3d.nn.rope import RopeTable, build_rope_table
 from glance3d.nn.tables import cached_table
 from glance3d.nn.vit import VisionTransformer
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
+
+Layer = Float[Tensor, "batch views tokens dim"]
 
 
 class AggregatedTokens(NamedTuple):
@@ -71,31 +76,56 @@ class Aggregator(nn.Module):
         layers: tuple[int, ...] | None = None,
     ) -> AggregatedTokens:
         """Tokens of the asked-for layers (all of them by default); no other layer is kept."""
+        wanted = tuple(range(self.config.depth)) if layers is None else layers
+        kept = {
+            index: torch.cat([frame, everywhere], dim=-1)
+            for index, frame, everywhere in self.stream(images, wanted)
+        }
+        return AggregatedTokens(kept, self.patch_start_idx)
+
+    def stream(
+        self,
+        images: Float[Tensor, "batch views 3 height width"],
+        layers: tuple[int, ...],
+        attention: Attention = "full",
+    ) -> Iterator[tuple[int, Layer, Layer]]:
+        """The asked-for layers as they are made: index, frame block's output, global block's.
+
+        While only predicting, tokens are updated in place: use a layer before asking for the next.
+        """
         num_scenes, num_views = images.shape[:2]
-        wanted = range(self.config.depth) if layers is None else layers
         grid = (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
         tokens, fine_maps = self._embed(images)
-        head_dim = tokens.shape[-1] // self.config.num_heads
+        num_special, dim = self.patch_start_idx, tokens.shape[-1]
         rope = build_rope_table(
-            grid, self.patch_start_idx, head_dim, self.config.rope_base, tokens.device
+            grid, num_special, dim // self.config.num_heads, self.config.rope_base, tokens.device
         )
-        kept = {}
-        for index in range(max(wanted) + 1):
+        predicting = only_predicts(tokens)
+        check_attention(attention, predicting)
+        for index in range(max(layers) + 1):
+            keys = kept_keys(
+                attention, index, self.config.depth, num_views, grid, num_special, tokens.device
+            )
             halves = {}
-            for kind in self.config.order:
+            for position, kind in enumerate(self.config.order):
                 if kind == "frame":
-                    tokens = self.frame_blocks[index](tokens, rope)
+                    tokens = self._run(self.frame_blocks[index], tokens, rope, None)
                 else:
                     scene = tokens.unflatten(0, (num_scenes, num_views)).flatten(1, 2)
-                    scene = self.global_blocks[index](scene, rope)
+                    scene = self._run(self.global_blocks[index], scene, rope, keys)
                     tokens = scene.unflatten(1, (num_views, -1)).flatten(0, 1)
-                halves[kind] = tokens
-            if index in wanted:
-                layer = torch.cat([halves["frame"], halves["global"]], dim=-1)
-                kept[index] = layer.unflatten(0, (num_scenes, num_views))
+                if index in layers:
+                    overwritten = predicting and position == 0
+                    halves[kind] = tokens.clone() if overwritten else tokens
+            if index in layers:
+                frame, everywhere = (
+                    halves.pop(kind).unflatten(0, (num_scenes, num_views))
+                    for kind in ("frame", "global")
+                )
+                yield index, frame, everywhere
+                del frame, everywhere
             if fine_maps is not None and index == self._tell_matches_after:
                 tokens = self._tell_matches(tokens, fine_maps, num_views)
-        return AggregatedTokens(kept, self.patch_start_idx)
 
     def _tell_matches(
         self,
@@ -109,6 +139,13 @@ class Aggregator(nn.Module):
             tokens.unflatten(0, scenes), fine_maps.unflatten(0, scenes), self.patch_start_idx
         )
         return told.flatten(0, 1)
+
+    @staticmethod
+    def _run(block: Block, x: Tensor, rope: RopeTable, keys: Tensor | None) -> Tensor:
+        if not only_predicts(x):
+            return block(x, rope)
+        block.predict_(x, rope, keys)
+        return x
 
     def _embed(
         self, images: Float[Tensor, "batch views 3 height width"]

@@ -1,6 +1,6 @@
 """The network: photos of a scene to cameras, depth, points and tracks (VGGT, Wang et al. 2025)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,10 +11,17 @@ from glance3d.images import Preprocessing
 from glance3d.models.aggregator import AggregatedTokens, Aggregator
 from glance3d.models.cards import WeightsCard
 from glance3d.models.checks import check_images, check_outputs, check_query_points
-from glance3d.models.config import OUTPUTS, ModelConfig, Output
+from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
 from glance3d.models.heads.camera import CameraHead
-from glance3d.models.heads.dense import DenseHead, depth_from_raw, points_from_raw
+from glance3d.models.heads.dense import (
+    DenseFeatures,
+    DenseHead,
+    depth_from_raw,
+    points_from_raw,
+)
 from glance3d.models.heads.track import TrackHead
+from glance3d.models.readings import Readings
+from glance3d.models.thin_attention import Attention
 from glance3d.types import Predictions
 
 
@@ -34,8 +41,8 @@ class VGGT(nn.Module):
         dim = 2 * config.embed_dim
         self.aggregator = Aggregator(config)
         self.camera_head = CameraHead(dim, config.camera) if config.camera else None
-        self.depth_head = DenseHead(dim, config.depth, 1) if config.depth else None
-        self.point_head = DenseHead(dim, config.points, 3) if config.points else None
+        self.depth_head = _dense_head(dim, config.depth, 1, depth_from_raw)
+        self.point_head = _dense_head(dim, config.points, 3, points_from_raw)
         self.track_head = TrackHead(dim, config.tracks) if config.tracks else None
 
     def forward(
@@ -43,6 +50,7 @@ class VGGT(nn.Module):
         images: Tensor,
         query_points: Tensor | None = None,
         outputs: Sequence[str] | None = None,
+        attention: Attention = "full",
     ) -> Predictions:
         """One look at all views.
 
@@ -52,6 +60,7 @@ class VGGT(nn.Module):
                 network's convention: the top-left pixel's centre is (0, 0).
             outputs: what to predict; everything the network can by default, tracks only with query
                 points. What is not asked for is not computed.
+            attention: "full", or "thin": approximate, see :mod:`glance3d.models.thin_attention`.
 
         Raises:
             InputError: if a shape, size or value cannot be used.
@@ -60,8 +69,12 @@ class VGGT(nn.Module):
         images = check_images(images, self.config.patch_size)
         if query_points is not None:
             query_points = check_query_points(query_points, images)
-        tokens = self.aggregator(images, self.config.layers_needed(wanted))
-        return self.predict(tokens, (images.shape[-2], images.shape[-1]), wanted, query_points)
+        size = (images.shape[-2], images.shape[-1])
+        readings = self._readings(wanted, images.shape[:2], size)
+        layers = self.config.layers_needed(wanted)
+        for index, frame, everywhere in self.aggregator.stream(images, layers, attention):
+            readings.take(index, frame, everywhere)
+        return self._predict(readings, query_points)
 
     def predict(
         self,
@@ -71,26 +84,69 @@ class VGGT(nn.Module):
         query_points: Float[Tensor, "batch queries 2"] | None = None,
     ) -> Predictions:
         """The heads alone, on the aggregator's tokens; ``image_size`` is (height, width)."""
+        wanted = tuple(output for output in outputs if getattr(self.config, output) is not None)
+        if query_points is None:
+            wanted = tuple(output for output in wanted if output != "tracks")
+        layers = self.config.layers_needed(wanted)
+        readings = self._readings(wanted, tokens.layers[layers[0]].shape[:2], image_size)
+        for index in layers:
+            readings.take(index, tokens.layers[index])
+        return self._predict(readings, query_points)
+
+    def _readings(
+        self, outputs: tuple[Output, ...], batch_views: tuple[int, ...], size: tuple[int, int]
+    ) -> Readings:
+        readers: dict[Output, DenseFeatures] = {}
+        for output, head in (("depth", self.depth_head), ("points", self.point_head)):
+            if output in outputs and head is not None:
+                readers[output] = head.features
+        if "tracks" in outputs and self.track_head is not None:
+            readers["tracks"] = self.track_head.feature_extractor
         patch = self.config.patch_size
-        grid = (image_size[0] // patch, image_size[1] // patch)
+        camera_layer = self.config.aggregator.depth - 1 if "camera" in outputs else None
+        return Readings(
+            readers,
+            camera_layer,
+            self.aggregator.patch_start_idx,
+            (batch_views[0], batch_views[1]),
+            size,
+            (size[0] // patch, size[1] // patch),
+        )
+
+    def _predict(self, readings: Readings, query_points: Tensor | None) -> Predictions:
+        """Every head that something was read for."""
+        size, grid, batch_views = readings.image_size, readings.grid, readings.batch_views
         found: dict[str, Tensor] = {}
-        if "camera" in outputs and self.camera_head is not None:
-            last = tokens.layers[self.config.aggregator.depth - 1]
+        if readings.camera_tokens is not None and self.camera_head is not None:
+            last = readings.camera_tokens.float()
             with torch.autocast(last.device.type, enabled=False):  # cameras are always float32
-                found["pose_enc_iterations"] = self.camera_head(last[:, :, 0].float())
+                found["pose_enc_iterations"] = self.camera_head(last)
             found["pose_enc"] = found["pose_enc_iterations"][-1]
-        if "depth" in outputs and self.depth_head is not None:
-            raw, found["depth_conf"] = self.depth_head(tokens, image_size, grid)
-            found["depth"] = depth_from_raw(raw)
-        if "points" in outputs and self.point_head is not None:
-            raw, found["points_conf"] = self.point_head(tokens, image_size, grid)
-            found["points_world"] = points_from_raw(raw)
-        if "tracks" in outputs and self.track_head is not None and query_points is not None:
+        for output, head, name in (
+            ("depth", self.depth_head, "depth"),
+            ("points", self.point_head, "points_world"),
+        ):
+            projected = readings.give(output)
+            if projected is not None and head is not None:
+                values, confidence = head(projected, size, grid)
+                found[name] = values.unflatten(0, batch_views)
+                found[f"{output}_conf"] = confidence.unflatten(0, batch_views)
+        projected = readings.give("tracks")
+        if projected is not None and self.track_head is not None and query_points is not None:
             tracks, found["visibility"], found["track_conf"] = self.track_head(
-                tokens, image_size, grid, query_points
+                projected, size, grid, query_points
             )
             found["tracks_iterations"], found["tracks"] = tracks, tracks[-1]
-        return Predictions(image_size=image_size, **found)
+        return Predictions(image_size=size, **found)
+
+
+def _dense_head(
+    dim: int,
+    config: DenseHeadConfig | None,
+    channels: int,
+    activate: Callable[[Tensor], Tensor],
+) -> DenseHead | None:
+    return None if config is None else DenseHead(dim, config, channels, activate)
 
 
 def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> VGGT:

@@ -11,14 +11,17 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     LocalEntryNotFoundError,
 )
+from torch import nn
 
 from glance3d.errors import InputError, WeightsError
 from glance3d.models.cards import ALIASES, CARDS, WeightsCard
 from glance3d.models.config import ModelConfig
 from glance3d.models.vggt import VGGT
 from glance3d.models.weights import load_weights, read_config
+from glance3d.nn.fast_cpu import has_fast_bfloat16
 from glance3d.nn.precision import set_matmul_precision
 
+LARGE_NETWORK = 100_000_000  # parameters; smaller ones are fast enough as they are
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -36,19 +39,21 @@ def load_model(
         weights: a local ``.safetensors`` or ``.pt`` file to fill the named network from, instead
             of the embedded file or the hub.
         device: "auto" (a GPU if there is one), or what torch calls it.
-        precision: "float32", "bfloat16" (matrix products of the aggregator; everything else stays
-            float32), or "auto": bfloat16 on a GPU that has it, float32 elsewhere.
+        precision: "float32", "bfloat16" (products of the aggregator and of the dense heads but
+            their last; everything else stays float32), or "auto": bfloat16 for a large network
+            where the GPU or the processor has fast products for it, float32 elsewhere.
 
     Raises:
         WeightsError: if the name is unknown, or the file is missing or does not fit the network.
         InputError: if the device or the precision is unknown.
     """
     target = resolve_device(device)
-    dtype = _resolve_precision(precision, target)
+    _check_precision(precision)
     config, card, path = _find(str(name), None if weights is None else Path(weights))
     with torch.device("meta"):
         model = VGGT(config)
-    set_matmul_precision(model.aggregator, dtype)
+    dtype = _resolve_precision(precision, target, model)
+    _set_precision(model, dtype)
     load_weights(model, path, target)
     model.card = card
     kin = card or CARDS.get(config.name)  # a file of ours wants photos as its namesake does
@@ -71,14 +76,30 @@ def resolve_device(device: str | torch.device) -> torch.device:
     return resolved
 
 
-def _resolve_precision(precision: str, device: torch.device) -> torch.dtype:
-    if precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if fast else torch.float32
-    if precision not in PRECISIONS:
+def _check_precision(precision: str) -> None:
+    if precision != "auto" and precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
         raise InputError(f"unknown precision {precision!r}; choose auto, {known}")
-    return PRECISIONS[precision]
+
+
+def _resolve_precision(precision: str, device: torch.device, model: VGGT) -> torch.dtype:
+    if precision != "auto":
+        return PRECISIONS[precision]
+    if sum(parameter.numel() for parameter in model.parameters()) < LARGE_NETWORK:
+        return torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        fast = device.type == "cpu" and has_fast_bfloat16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _set_precision(model: VGGT, dtype: torch.dtype) -> None:
+    """Of the large products; cameras, tracks and what becomes depth and points stay float32."""
+    parts: list[nn.Module] = [model.aggregator]
+    parts += [head.features for head in (model.depth_head, model.point_head) if head is not None]
+    for part in parts:
+        set_matmul_precision(part, dtype)
 
 
 def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | None, Path]:

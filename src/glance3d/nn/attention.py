@@ -5,8 +5,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glance3d.nn import fast_cpu
 from glance3d.nn.precision import LayerNorm, Linear
-from glance3d.nn.rope import RopeTable, apply_rope
+from glance3d.nn.rope import RopeTable, apply_rope, rotate_
+
+Heads = Float[Tensor, "batch _tokens heads head_dim"]
 
 
 def attend(
@@ -22,6 +25,8 @@ def attend(
     if v.dtype == torch.bfloat16 and v.device.type == "cpu" and v.requires_grad:
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         return scores.softmax(-1) @ v
+    if v.device.type == "cpu" and not torch.is_grad_enabled() and fast_cpu.attends_in_blocks():
+        return fast_cpu.attend_in_blocks(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 
 
@@ -53,6 +58,31 @@ class SelfAttention(nn.Module):
             q, k = apply_rope(q, rope), apply_rope(k, rope)
         out = attend(q.to(v.dtype), k.to(v.dtype), v)
         return self.proj(out.transpose(1, 2).flatten(2))
+
+    def project_qkv(
+        self, x: Float[Tensor, "batch tokens dim"], rope: RopeTable | None
+    ) -> tuple[Heads, Heads, Heads]:
+        """Normed and rotated queries and keys, and values; for prediction only.
+
+        The same numbers as in :meth:`forward`, in fewer passes over memory.
+        """
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(2)
+        if rope is not None:
+            tokens = len(rope.cos)
+            q, k = (
+                rotate_(norm(part.float()).unflatten(1, (-1, tokens)).flatten(0, 1), rope)
+                .view(part.shape)
+                .to(v.dtype)
+                for norm, part in ((self.q_norm, q), (self.k_norm, k))
+            )
+        else:
+            q, k = self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype)
+        return q, k, v
+
+    def attend(self, q: Heads, k: Heads, v: Heads) -> Float[Tensor, "batch tokens dim"]:
+        """What :meth:`forward` does with the result of :meth:`project_qkv`, but for ``proj``."""
+        out = attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+        return out.transpose(1, 2).flatten(2)
 
 
 class PackedAttention(nn.Module):

@@ -1,13 +1,18 @@
 """The pre-norm transformer block."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from glance3d.nn.attention import SelfAttention
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm
 from glance3d.nn.rope import RopeTable
+
+# How many tokens at a time, where each can be worked on by itself: what is in flight then stays
+# in a processor's cache, and on a GPU is little beside what must be kept.
+CPU_CHUNK_TOKENS = 2048
+GPU_CHUNK_TOKENS = 32768
 
 
 class LayerScale(nn.Module):
@@ -50,3 +55,39 @@ class Block(nn.Module):
         """One block; the residual stream keeps the precision it came with."""
         x = x + self.ls1(self.attn(self.norm1(x), rope))
         return x + self.ls2(self.mlp(self.norm2(x)))
+
+    def predict_(
+        self,
+        x: Float[Tensor, "batch tokens dim"],
+        rope: RopeTable | None = None,
+        keys: Int[Tensor, " kept"] | None = None,
+    ) -> None:
+        """:meth:`forward` for prediction only: in place on float32 ``x``, a chunk at a time.
+
+        ``keys``: which tokens serve as keys and values; all of them by default.
+        """
+        chunk = CPU_CHUNK_TOKENS if x.device.type == "cpu" else GPU_CHUNK_TOKENS
+        for part in x.split(max(1, chunk // x.shape[1])):
+            self._attend_(part, rope, keys, chunk)
+            for piece in part.view(-1, part.shape[-1]).split(chunk):
+                piece.addcmul_(self.mlp(self.norm2(piece)), self.ls2.gamma)
+
+    def _attend_(self, x: Tensor, rope: RopeTable | None, keys: Tensor | None, chunk: int) -> None:
+        """``x += scale * attention(norm(x))``; queries, keys and values are made by chunks."""
+        view_tokens = x.shape[1] if rope is None else len(rope.cos)
+        step = max(1, chunk // view_tokens) * view_tokens  # whole views: the rotary table is theirs
+        pieces = x.split(step, dim=1)
+        if len(pieces) == 1:
+            q, k, v = self.attn.project_qkv(self.norm1(x), rope)
+        else:
+            shape = (*x.shape[:2], self.attn.num_heads, x.shape[2] // self.attn.num_heads)
+            q, k, v = (x.new_empty(shape, dtype=self.attn.qkv.weight.dtype) for _ in range(3))
+            for index, piece in enumerate(pieces):
+                made = self.attn.project_qkv(self.norm1(piece), rope)
+                for whole, part in zip((q, k, v), made, strict=True):
+                    whole[:, index * step : index * step + part.shape[1]] = part
+        if keys is not None:
+            k, v = k[:, keys], v[:, keys]
+        attended = self.attn.attend(q, k, v)
+        for piece, said in zip(pieces, attended.split(step, dim=1), strict=True):
+            piece.addcmul_(self.attn.proj(said), self.ls1.gamma)

@@ -1,6 +1,5 @@
 """A two-layer perceptron with the exact GELU."""
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -17,4 +16,4 @@ class Mlp(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
         """Both layers, at the precision of their weights."""
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.fc1(x, gelu=True))

@@ -2,7 +2,8 @@
 
 A matrix product runs at the precision of its weight, whatever comes in. Norms compute in float32,
 and so does the residual stream, because adding a bfloat16 result to a float32 stream keeps float32.
-Casting the weights of a module's ``Linear`` layers is therefore all it takes to choose a precision.
+Casting the weights of a module's ``Linear`` and ``Conv`` layers is therefore all it takes to choose
+a precision.
 """
 
 import torch
@@ -10,15 +11,40 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glance3d.nn import fast_cpu
+
+
+def only_predicts(x: Tensor) -> bool:
+    """Whether no gradients are asked for and no autocast decides the precision.
+
+    Then numbers may be written in place and work be cut into chunks.
+    """
+    return not torch.is_grad_enabled() and not torch.is_autocast_enabled(x.device.type)
+
+
+def product(
+    x: Float[Tensor, "*batch in_dim"],
+    weight: Float[Tensor, "out_dim in_dim"],
+    bias: Float[Tensor, " out_dim"] | None,
+    gelu: bool = False,
+) -> Float[Tensor, "*batch out_dim"]:
+    """``x W^T + b``, at the weight's precision; under autocast, at autocast's."""
+    if not torch.is_autocast_enabled(x.device.type):
+        x = x.to(weight.dtype)
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            return fast_cpu.linear(x, weight, bias, gelu)
+    out = F.linear(x, weight, bias)
+    return F.gelu(out) if gelu else out
+
 
 class Linear(nn.Linear):
     """A linear layer that takes its input at the precision of its weight."""
 
-    def forward(self, input: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
-        """``x W^T + b``, at the weight's precision; under autocast, at autocast's."""
-        if torch.is_autocast_enabled(input.device.type):
-            return F.linear(input, self.weight, self.bias)
-        return F.linear(input.to(self.weight.dtype), self.weight, self.bias)
+    def forward(
+        self, input: Float[Tensor, "*batch in_dim"], gelu: bool = False
+    ) -> Float[Tensor, "*batch out_dim"]:
+        """:func:`product`; ``gelu``: through the exact GELU as well."""
+        return product(input, self.weight, self.bias, gelu)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -29,8 +55,28 @@ class LayerNorm(nn.LayerNorm):
         return F.layer_norm(input.float(), self.normalized_shape, self.weight, self.bias, self.eps)
 
 
+class Conv2d(nn.Conv2d):
+    """A convolution that takes its input at the precision of its weight."""
+
+    def forward(self, input: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
+        """At the weight's precision; under autocast, at autocast's."""
+        if not torch.is_autocast_enabled(input.device.type):
+            input = input.to(self.weight.dtype)
+        return super().forward(input)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """A transposed convolution that takes its input at the precision of its weight."""
+
+    def forward(self, input: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
+        """At the weight's precision; under autocast, at autocast's."""
+        if not torch.is_autocast_enabled(input.device.type):
+            input = input.to(self.weight.dtype)
+        return super().forward(input)
+
+
 def set_matmul_precision(module: nn.Module, dtype: torch.dtype) -> None:
-    """Cast the weights of every ``Linear`` below ``module``, and nothing else."""
+    """Cast the weights of every product below ``module`` (the classes above), and nothing else."""
     for part in module.modules():
-        if isinstance(part, Linear):
+        if isinstance(part, (Linear, Conv2d, ConvTranspose2d)):
             part.to(dtype)

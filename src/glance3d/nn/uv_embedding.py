@@ -7,6 +7,7 @@ kept as two small tables and added by broadcasting.
 import math
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -47,3 +48,37 @@ def add_uv_embedding(
     u, v = build_uv_table(size, channels, aspect, base, maps.device)
     first, second = maps.split(channels // 2, dim=1)
     return torch.cat([first + scale * u, second + scale * v], dim=1)
+
+
+@cached_table
+def build_uv_code(
+    grid: tuple[int, int], channels: int, aspect: float, device: torch.device
+) -> Float[Tensor, "pixels channels"]:
+    """The whole code of a small map, row by row, channels last."""
+    u, v = build_uv_table(grid, channels, aspect, 100.0, device)
+    code = torch.cat([u.expand(-1, grid[0], -1), v.expand(-1, -1, grid[1])])
+    return code.flatten(1).T.contiguous()
+
+
+def add_convolved_uv_code_(
+    x: Float[Tensor, "views out_channels height width"],
+    weight: Float[Tensor, "out_channels channels 3 3"],
+    aspect: float,
+    scale: float,
+    base: float = 100.0,
+) -> Float[Tensor, "views out_channels height width"]:
+    """``conv(maps)`` plus ``scale * conv(code)``, in place: what convolving maps plus code gives.
+
+    Half the code is the same in every row, the other half in every column. So is its convolution,
+    but for the first and the last one: three rows and three columns are all there is to convolve.
+    """
+    height, width = x.shape[-2:]
+    u, v = build_uv_table((height, width), weight.shape[1], aspect, base, x.device)
+    of_u, of_v = weight.split(weight.shape[1] // 2, dim=1)
+    rows = F.conv2d((scale * u.expand(-1, 3, -1))[None].to(weight.dtype), of_u, padding=1)
+    columns = F.conv2d((scale * v.expand(-1, -1, 3))[None].to(weight.dtype), of_v, padding=1)
+    x.add_(rows[:, :, 1:2]).add_(columns[..., 1:2])
+    for edge, of_three in ((0, 0), (-1, 2)):
+        x[:, :, edge] += rows[:, :, of_three] - rows[:, :, 1]
+        x[..., edge] += columns[..., of_three] - columns[..., 1]
+    return x

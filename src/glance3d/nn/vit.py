@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import PatchConv
-from glance3d.nn.precision import LayerNorm
+from glance3d.nn.precision import LayerNorm, only_predicts
 
 
 class VisionTransformer(nn.Module):
@@ -64,8 +64,12 @@ class VisionTransformer(nn.Module):
         tokens = tokens + self._positions(grid)
         registers = self.register_tokens.expand(num_views, -1, -1)
         tokens = torch.cat([tokens[:, :1], registers, tokens[:, 1:]], dim=1)
+        predicting = only_predicts(tokens)
         for block in self.blocks:
-            tokens = block(tokens)
+            if predicting:
+                block.predict_(tokens)
+            else:
+                tokens = block(tokens)
         num_special = 1 + self.register_tokens.shape[1]
         return self.norm(tokens[:, num_special:])
 

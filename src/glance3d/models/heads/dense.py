@@ -1,5 +1,7 @@
 """Dense prediction by DPT (Ranftl et al. 2021), as VGGT uses it (section 3.3)."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -7,10 +9,13 @@ from torch import Tensor, nn
 
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import DenseHeadConfig
-from glance3d.nn.precision import LayerNorm
-from glance3d.nn.uv_embedding import add_uv_embedding
+from glance3d.nn.precision import Conv2d, ConvTranspose2d, LayerNorm, product
+from glance3d.nn.uv_embedding import add_convolved_uv_code_, build_uv_code
 
-VIEWS_PER_CHUNK = 4  # bounds the memory of full-size maps; the numbers do not depend on it
+CHUNK_PIXELS = 200_000  # full-size maps in flight at a time on a processor, at least one view
+GPU_CHUNK_PIXELS = 800_000
+
+Projected = list[Float[Tensor, "batch_views patches _channels"]]
 
 
 class ResidualUnit(nn.Module):
@@ -18,13 +23,13 @@ class ResidualUnit(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """What is added back is relu(x), not x."""
-        x = F.relu(x)
-        return x + self.conv2(F.relu(self.conv1(x)))
+        """What is added back is relu(x), not x, and ``x`` itself is spent."""
+        x = x.relu_()
+        return self.conv2(self.conv1(x).relu_()) + x
 
 
 class FusionStage(nn.Module):
@@ -34,7 +39,7 @@ class FusionStage(nn.Module):
         super().__init__()
         self.lateral_unit = ResidualUnit(channels) if has_lateral else None
         self.unit = ResidualUnit(channels)
-        self.out_conv = nn.Conv2d(channels, channels, 1)
+        self.out_conv = Conv2d(channels, channels, 1)
 
     def forward(
         self,
@@ -53,7 +58,12 @@ class FusionStage(nn.Module):
 
 
 class DenseFeatures(nn.Module):
-    """Four layers of patch tokens to one feature map at 8 times the patch grid."""
+    """Four layers of patch tokens to one feature map at 8 times the patch grid.
+
+    A layer is projected as soon as it is made (:meth:`project`), which is all that must be kept of
+    it; the maps are fused when all four are there (:meth:`fuse`). Maps are channels-last, because
+    tokens are, and that is what convolutions are fastest in.
+    """
 
     def __init__(self, dim: int, config: DenseHeadConfig, out_channels: int, uv: bool) -> None:
         super().__init__()
@@ -61,37 +71,44 @@ class DenseFeatures(nn.Module):
         self.uv = uv
         c0, c1, c2, c3 = config.channels
         self.norm = LayerNorm(dim)
-        self.projections = nn.ModuleList(nn.Conv2d(dim, c, 1) for c in config.channels)
+        self.projections = nn.ModuleList(Conv2d(dim, c, 1) for c in config.channels)
         self.resizes = nn.ModuleList(
             [
-                nn.ConvTranspose2d(c0, c0, 4, stride=4),
-                nn.ConvTranspose2d(c1, c1, 2, stride=2),
+                ConvTranspose2d(c0, c0, 4, stride=4),
+                ConvTranspose2d(c1, c1, 2, stride=2),
                 nn.Identity(),
-                nn.Conv2d(c3, c3, 3, stride=2, padding=1),
+                Conv2d(c3, c3, 3, stride=2, padding=1),
             ]
         )
         features = config.features
         self.laterals = nn.ModuleList(
-            nn.Conv2d(c, features, 3, padding=1, bias=False) for c in (c0, c1, c2, c3)
+            Conv2d(c, features, 3, padding=1, bias=False) for c in (c0, c1, c2, c3)
         )
         self.stages = nn.ModuleList(FusionStage(features, has_lateral=i < 3) for i in range(4))
-        self.out_conv = nn.Conv2d(features, out_channels, 3, padding=1)
+        self.out_conv = Conv2d(features, out_channels, 3, padding=1)
 
-    def forward(
+    def project(
         self,
-        layers: list[Float[Tensor, "views patches dim"]],
+        level: int,
+        tokens: Float[Tensor, "views patches dim"],
         grid: tuple[int, int],
         aspect: float,
+    ) -> Float[Tensor, "views patches channels"]:
+        """Patch tokens of layer ``self.layers[level]`` to this level's channels, with UV code."""
+        projection = self.projections[level]
+        x = product(self.norm(tokens), projection.weight.flatten(1), projection.bias)
+        if not self.uv:
+            return x
+        code = build_uv_code(grid, x.shape[-1], aspect, x.device)
+        return x + 0.1 * code if torch.is_grad_enabled() else x.add_(code, alpha=0.1)
+
+    def fuse(
+        self, projected: list[Float[Tensor, "views patches _channels"]], grid: tuple[int, int]
     ) -> Float[Tensor, "views channels height8 width8"]:
-        """The fused map; ``layers`` are the patch tokens of ``self.layers``, fine to coarse."""
+        """The fused map of all four levels, finest first."""
         maps = []
-        parts = zip(layers, self.projections, self.resizes, self.laterals, strict=True)
-        for tokens, project, resize, lateral in parts:
-            x = self.norm(tokens).transpose(1, 2).unflatten(2, grid)
-            x = project(x)
-            if self.uv:
-                x = add_uv_embedding(x, aspect)
-            maps.append(lateral(resize(x)))
+        for x, resize, lateral in zip(projected, self.resizes, self.laterals, strict=True):
+            maps.append(lateral(resize(x.unflatten(1, grid).permute(0, 3, 1, 2))))
         fine_size = (maps[0].shape[-2] * 2, maps[0].shape[-1] * 2)
         sizes = [fine_size, *((m.shape[-2], m.shape[-1]) for m in maps[:3])]
         x = self.stages[3](maps[3], None, sizes[3])
@@ -99,58 +116,87 @@ class DenseFeatures(nn.Module):
             x = self.stages[level](x, maps[level], sizes[level])
         return self.out_conv(x)
 
+    def project_tokens(
+        self, tokens: AggregatedTokens, grid: tuple[int, int], aspect: float
+    ) -> Projected:
+        """All levels of tokens that were kept whole."""
+        patches = [tokens.layers[i][:, :, tokens.patch_start_idx :] for i in self.layers]
+        return [
+            self.project(level, layer.flatten(0, 1), grid, aspect)
+            for level, layer in enumerate(patches)
+        ]
+
 
 class DenseHead(nn.Module):
     """A map of some channels and its confidence, at every pixel."""
 
-    def __init__(self, dim: int, config: DenseHeadConfig, num_channels: int) -> None:
+    def __init__(
+        self,
+        dim: int,
+        config: DenseHeadConfig,
+        num_channels: int,
+        activate: Callable[[Tensor], Tensor],
+    ) -> None:
         super().__init__()
+        self.activate = activate
         half = config.features // 2
         self.features = DenseFeatures(dim, config, half, uv=True)
         self.to_output = nn.Sequential(
-            nn.Conv2d(half, config.output_channels, 3, padding=1),
+            Conv2d(half, config.output_channels, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(config.output_channels, num_channels + 1, 1),
+            Conv2d(config.output_channels, num_channels + 1, 1),
         )
 
     def forward(
-        self, tokens: AggregatedTokens, image_size: tuple[int, int], grid: tuple[int, int]
+        self, projected: Projected, image_size: tuple[int, int], grid: tuple[int, int]
     ) -> tuple[
-        Float[Tensor, "batch views height width channels"],
-        Float[Tensor, "batch views height width"],
+        Float[Tensor, "batch_views height width *channels"],
+        Float[Tensor, "batch_views height width"],
     ]:
-        """Raw values and confidence (1 + exp) of every view, a few views at a time."""
-        height, width = image_size
-        aspect = width / height
+        """Activated values and confidence (1 + exp) of every view, a few views at a time."""
+        aspect = image_size[1] / image_size[0]
 
-        def predict(layers: list[Tensor]) -> Tensor:
-            x = _resize(self.features(layers, grid, aspect), image_size)
-            return self.to_output(add_uv_embedding(x, aspect)).permute(0, 2, 3, 1)
+        def predict(levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+            maps = _resize(self.features.fuse(levels, grid), image_size)
+            out = self._to_output(maps, aspect).float().movedim(1, -1)
+            return self.activate(out[..., :-1]), 1 + out[..., -1].exp()
 
-        out = map_views(predict, tokens, self.features.layers).float()
-        return out[..., :-1], 1 + out[..., -1].exp()
+        return map_views(predict, projected, chunk_views(image_size, projected[0].device))
+
+    def _to_output(
+        self, maps: Float[Tensor, "n half height width"], aspect: float
+    ) -> Float[Tensor, "n channels height width"]:
+        """The last convolutions, of the maps plus their UV code."""
+        first, _, last = self.to_output
+        x = add_convolved_uv_code_(first(maps), first.weight, aspect, scale=0.1)
+        return last(x.relu_())
 
 
-def map_views(predict, tokens: AggregatedTokens, layers: tuple[int, ...]) -> Tensor:
-    """Apply ``predict`` to the patch tokens of ``layers``, a chunk of views at a time.
+def chunk_views(image_size: tuple[int, int], device: torch.device) -> int:
+    """How many views' full-size maps are in flight at a time; the numbers do not depend on it."""
+    pixels = CHUNK_PIXELS if device.type == "cpu" else GPU_CHUNK_PIXELS
+    return max(1, pixels // (image_size[0] * image_size[1]))
 
-    ``predict`` takes a list of ``[views, patches, dim]`` and returns ``[views, ...]``; the result
-    is ``[batch, views, ...]``, written into one preallocated tensor. While gradients flow nothing
-    is saved by chunks, since every activation is kept anyway.
+
+def map_views(
+    predict: Callable[[list[Tensor]], tuple[Tensor, ...]], inputs: Sequence[Tensor], step: int
+) -> tuple[Tensor, ...]:
+    """``predict`` on ``step`` views at a time of tensors that all begin with a dimension of views.
+
+    The results are written into preallocated tensors. While gradients flow nothing is saved by
+    chunks, since every activation is kept anyway.
     """
-    batch_views = tokens.layers[layers[0]].shape[:2]
-    patches = [tokens.layers[i][:, :, tokens.patch_start_idx :].flatten(0, 1) for i in layers]
-    if torch.is_grad_enabled() and patches[0].requires_grad:
-        return predict(patches).unflatten(0, batch_views)
-    out = None
-    num_views = len(patches[0])
-    for start in range(0, num_views, VIEWS_PER_CHUNK):
-        chunk = predict([layer[start : start + VIEWS_PER_CHUNK] for layer in patches])
-        if out is None:
-            out = chunk.new_empty((num_views, *chunk.shape[1:]))
-        out[start : start + len(chunk)] = chunk
-    assert out is not None
-    return out.unflatten(0, batch_views)
+    num_views = len(inputs[0])
+    if torch.is_grad_enabled() or num_views <= step:
+        return predict(list(inputs))
+    wholes: tuple[Tensor, ...] = ()
+    for start in range(0, num_views, step):
+        chunk = predict([x[start : start + step] for x in inputs])
+        if not wholes:
+            wholes = tuple(part.new_empty((num_views, *part.shape[1:])) for part in chunk)
+        for whole, part in zip(wholes, chunk, strict=True):
+            whole[start : start + step] = part
+    return wholes
 
 
 def _resize(x: Float[Tensor, "n c h w"], size: tuple[int, int]) -> Float[Tensor, "n c h2 w2"]:

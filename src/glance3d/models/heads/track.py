@@ -21,7 +21,7 @@ from glance3d.models.heads.correlation import (
     embed_query_positions,
     sample_bilinear,
 )
-from glance3d.models.heads.dense import DenseFeatures, map_views
+from glance3d.models.heads.dense import DenseFeatures, Projected, chunk_views, map_views
 from glance3d.models.heads.update_transformer import UpdateTransformer
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
@@ -42,20 +42,28 @@ class TrackHead(nn.Module):
         self, tokens: AggregatedTokens, image_size: tuple[int, int], grid: tuple[int, int]
     ) -> Float[Tensor, "batch views channels half_height half_width"]:
         """Feature maps at half the image's resolution, before the tracker's own norm."""
-        size = (image_size[0] // 2, image_size[1] // 2)
         aspect = image_size[1] / image_size[0]
+        projected = self.feature_extractor.project_tokens(tokens, grid, aspect)
+        batch_views = tokens.layers[self.feature_extractor.layers[0]].shape[:2]
+        return self.fuse(projected, image_size, grid).unflatten(0, batch_views)
 
-        def extract(layers: list[Tensor]) -> Tensor:
-            x = self.feature_extractor(layers, grid, aspect)
-            if x.shape[-2:] == size:  # as they are with patches of 16 pixels
-                return x
-            return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+    def fuse(
+        self, projected: Projected, image_size: tuple[int, int], grid: tuple[int, int]
+    ) -> Float[Tensor, "batch_views channels half_height half_width"]:
+        """The same of layers that were projected as they were made."""
+        size = (image_size[0] // 2, image_size[1] // 2)
 
-        return map_views(extract, tokens, self.feature_extractor.layers)
+        def extract(levels: list[Tensor]) -> tuple[Tensor]:
+            x = self.feature_extractor.fuse(levels, grid)
+            if x.shape[-2:] != size:  # they are the same with patches of 16 pixels
+                x = F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+            return (x.float().contiguous(),)
+
+        return map_views(extract, projected, chunk_views(image_size, projected[0].device))[0]
 
     def forward(
         self,
-        tokens: AggregatedTokens,
+        projected: Projected,
         image_size: tuple[int, int],
         grid: tuple[int, int],
         query_points: Float[Tensor, "batch queries 2"],
@@ -67,7 +75,7 @@ class TrackHead(nn.Module):
                 f"correlation pyramid, got {image_size[1]} x {image_size[0]}: use larger images "
                 "or leave out 'tracks'"
             )
-        maps = self.features(tokens, image_size, grid)
+        maps = self.fuse(projected, image_size, grid).unflatten(0, (len(query_points), -1))
         coords, visibility, confidence = self.tracker(maps, query_points.float() / 2)
         return coords * 2, visibility, confidence
 

@@ -1,0 +1,109 @@
+"""What is measured: our network and its twin, each ready to run on the same weights."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.twin import Twin
+from glance3d.models import VGGT, load_model
+from glance3d.types import Predictions
+
+DENSE = ("camera", "depth", "points")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way of computing cameras, depth and points. ``key`` names it on the command line."""
+
+    key: str
+    title: str
+    precision: str
+    is_twin: bool = False
+    outputs: tuple[str, ...] = DENSE
+    attention: str = "full"
+
+
+CASES = {
+    case.key: case
+    for case in (
+        Case("twin-f32", "twin of the published design, float32", "float32", is_twin=True),
+        Case("twin-bf16", "the twin, aggregator in bfloat16", "bfloat16", is_twin=True),
+        Case("f32", "Glance3D, float32", "float32"),
+        Case("bf16", "Glance3D, bfloat16", "bfloat16"),
+        Case("bf16-cd", "Glance3D, bfloat16, camera and depth", "bfloat16", outputs=DENSE[:2]),
+        Case("bf16-thin", "Glance3D, bfloat16, thin attention", "bfloat16", attention="thin"),
+    )
+}
+
+Run = Callable[[Tensor], dict[str, Tensor]]
+
+
+class Loader:
+    """Networks by precision, each loaded once; the twin shares the float32 one's tensors."""
+
+    def __init__(self, model: str, weights: Path | None, device: str) -> None:
+        self.model, self.weights, self.device = model, weights, device
+        self._networks: dict[str, VGGT] = {}
+        self._twin: Twin | None = None
+
+    def runner(self, case: Case) -> Run:
+        """The case as a function of images ``[S,3,H,W]``."""
+        if case.is_twin:
+            twin = self._shared_twin()
+            return lambda images: twin(images, bfloat16=case.precision == "bfloat16")
+        network = self._network(case.precision)
+
+        def run(images: Tensor) -> dict[str, Tensor]:
+            extra = {} if case.attention == "full" else {"attention": case.attention}
+            said: Predictions = network(images, outputs=case.outputs, **extra)
+            return {k: v for k, v in said.as_dict().items() if isinstance(v, Tensor)}
+
+        return run
+
+    def _network(self, precision: str) -> VGGT:
+        if precision not in self._networks:
+            self._networks[precision] = load_model(
+                self.model, weights=self.weights, device=self.device, precision=precision
+            )
+        return self._networks[precision]
+
+    def _shared_twin(self) -> Twin:
+        if self._twin is None:
+            network = load_model(
+                self.model, weights=self.weights, device=self.device, precision="float32"
+            )
+            with torch.device("meta"):
+                twin = Twin(network.config)
+            state = network.state_dict()
+            names = twin.state_dict().keys()
+            twin.load_state_dict({name: state[name] for name in names}, assign=True)
+            self._twin = twin.eval().requires_grad_(False)
+        return self._twin
+
+
+def random_photos(views: int, size: tuple[int, int], device: str, seed: int = 0) -> Tensor:
+    """Smooth noise ``[S,3,H,W]`` of (width, height): speed does not depend on what is seen."""
+    generator = torch.Generator().manual_seed(seed)
+    width, height = size
+    coarse = torch.rand(views, 3, height // 14, width // 14, generator=generator)
+    images = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    return images.to(device)
+
+
+def timed(run: Run, images: Tensor) -> float:
+    """Seconds of one forward, the device's work included."""
+    with torch.inference_mode():
+        _wait_for(images.device)
+        start = time.perf_counter()
+        run(images)
+        _wait_for(images.device)
+        return time.perf_counter() - start
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
