@@ -48,14 +48,14 @@ def _look(task: Task) -> Reconstruction:
 
 
 def _refine(task: Task) -> Reconstruction:
-    from glance3d.refinement.refine import refine
+    from glance3d.refinement import refine
 
     assert task.earlier is not None
     return refine(task.earlier)
 
 
 def _densify(task: Task) -> Reconstruction:
-    from glance3d.densification.densify import densify
+    from glance3d.densification import densify
     from glance3d.images import Originals
 
     assert task.earlier is not None

@@ -12,7 +12,8 @@ from glance3d.errors import SceneError
 from glance3d.files import atomic_file
 from glance3d.types import Reconstruction
 
-_PHOTOGRAPHED = ("bundle adjustment", "known")
+# What a pose may rest on, if the photos are to have a say in it.
+_HELD_BY_PHOTOS = ("bundle adjustment", "known")
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ def _at_original_pixels(
 
 def _registered(scene: Reconstruction) -> Tensor | None:
     """Whose poses the photos hold, if the scene was refined."""
-    if scene.trust is None:
+    if "refinement" not in scene.report:
         return None
-    return torch.tensor([view.registered_by in _PHOTOGRAPHED for view in scene.trust])
+    registered_by = scene.report["refinement"]["registered_by"]
+    return torch.tensor([registered_by[name] in _HELD_BY_PHOTOS for name in scene.names])
 
 
 def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
