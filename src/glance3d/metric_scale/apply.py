@@ -52,7 +52,10 @@ def apply_metric_scale(
         world=_world(scale, frame),
     )
     described = _describe(moved, estimates, scale, frame, doubts)
-    warnings = [*scene.report.get("warnings", []), *doubts]
+    # What an earlier scaling doubted is settled or said again.
+    earlier = scene.report.get("metric_scale", {}).get("doubts", [])
+    kept = [warning for warning in scene.report.get("warnings", []) if warning not in earlier]
+    warnings = [*kept, *doubts]
     return replace(moved, report={**scene.report, "metric_scale": described, "warnings": warnings})
 
 

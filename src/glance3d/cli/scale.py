@@ -1,0 +1,87 @@
+"""``glance3d scale``: a saved scene, in metres and in the frame that is known."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from glance3d.cli.metric_options import Knowledge, MetricOptions, metric_summary, read_knowledge
+from glance3d.cli.output_folder import output_folder
+from glance3d.errors import InputError
+from glance3d.files import to_json_text
+
+if TYPE_CHECKING:
+    from glance3d.types import Reconstruction
+
+
+@dataclass(frozen=True)
+class Options:
+    """Give a saved scene its true size, and the world of known cameras or of GPS.
+
+    The report says how sure the scale is, and what contradicts. All files are written again.
+
+    Example: glance3d scale scene/ --known-distance door.jpg:120,340:122,80=2.03
+    """
+
+    scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
+    """A scene.npz, or the folder that holds one."""
+    known: Annotated[MetricOptions, tyro.conf.arg(name="")] = field(default_factory=MetricOptions)
+    """What is known."""
+    out: Annotated[
+        Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
+    ] = None
+    """Folder for the results; made if need be."""
+    confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
+    """This share of the points, the least certain ones, is left out of point clouds."""
+    max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """At most this many points in a point cloud."""
+    json: bool = False
+    """Print what was found out about metres as JSON, and nothing else, to stdout."""
+
+
+def run(options: Options) -> None:
+    """Load, scale, write everything again, and say what was found out."""
+    knowledge = read_knowledge(options.known)
+    if not knowledge:
+        raise InputError(
+            "say what is known: --gps, --cameras FILE, --known-distance or --known-depth; see "
+            "glance3d scale --help"
+        )
+    from glance3d.exporters import ExportOptions, load_scene, write_scene_folder
+
+    ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
+    scene = scaled(load_scene(options.scene), knowledge)
+    home = options.scene if options.scene.is_dir() else options.scene.parent
+    out = options.out or home
+    with output_folder(out):
+        paths = write_scene_folder(
+            scene,
+            out,
+            percentile=options.confidence_percentile,
+            max_points=options.max_points,
+        )
+    if options.json:
+        print(to_json_text(scene.report["metric_scale"], indent=1))
+    else:
+        print("\n".join([*metric_summary(scene.report), f"wrote {len(paths)} files to {out}/"]))
+
+
+def scaled(scene: "Reconstruction", knowledge: Knowledge) -> "Reconstruction":
+    """The scene by what is known, its report saying also which known cameras contradict it."""
+    from glance3d.known_cameras import measure_disagreement
+    from glance3d.metric_scale import apply_metric_scale
+
+    constraints = knowledge.constraints_for(scene)
+    if not constraints:
+        raise InputError("the known cameras hold no poses, and intrinsics alone give no scale")
+    views = knowledge.known_views(scene)
+    moved = apply_metric_scale(scene, constraints)
+    if views is None:
+        return moved
+    described = views.describe()
+    if views.has_pose.any():
+        estimated = scene.cameras.cam_from_world
+        disagreement = measure_disagreement(scene.names, views.cam_from_world, estimated)
+        described["disagreement"] = disagreement.describe()
+    return replace(moved, report={**moved.report, "known_cameras": described})
