@@ -1,0 +1,54 @@
+"""What the pictures alone say: which are the same picture, and which show next to nothing."""
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+_THUMBNAIL = 16
+# Grey levels by which thumbnails of one picture differ at most: recompression and resizing.
+_THUMBNAIL_DIFFERENCE = 6.0
+# A moved picture differs by as much as a shift of so many pixels, or by more than this noise.
+_SAME_SHIFT = 0.25
+_SAME_NOISE = 1.0
+# Side of a cell in pixels, and the deviation in grey levels that no sensor noise has after pooling.
+_CELL = 16
+_TEXTURE_DEVIATION = 4.0
+
+
+def shades(colors: UInt8[Tensor, "views height width 3"]) -> Float[Tensor, "views rows columns"]:
+    """Grey levels at half the resolution, where noise and compression hardly count."""
+    return torch.stack([avg_pool2d(view.float().mean(-1)[None, None], 2)[0, 0] for view in colors])
+
+
+def label_pictures(grey: Float[Tensor, "views rows columns"]) -> list[int]:
+    """For each view the first view that shows the identical picture, itself if none does before it.
+
+    Identical up to recompression, resizing and brightness: what differs is far less than what a
+    shift by a pixel would change. Pictures without any texture are like no other.
+    """
+    small = torch.nn.functional.adaptive_avg_pool2d(grey[:, None], _THUMBNAIL)[:, 0]
+    flat = (small - small.mean((1, 2), keepdim=True)).flatten(1)
+    distance = torch.cdist(flat, flat, p=1) / flat.shape[1]
+    texture = texture_shares(grey)
+    labels: list[int] = []
+    for view in range(len(grey)):
+        earlier = [o for o in range(view) if labels[o] == o and texture[o] > 0 < texture[view]]
+        near = (o for o in earlier if distance[view, o] < _THUMBNAIL_DIFFERENCE)
+        labels.append(next((o for o in near if _is_same(grey[o], grey[view])), view))
+    return labels
+
+
+def _is_same(a: Float[Tensor, "rows columns"], b: Float[Tensor, "rows columns"]) -> bool:
+    difference = (a - a.mean()) - (b - b.mean())
+    steps = [(x[..., 1:] - x[..., :-1]).abs().mean() for x in (a, a.T)]
+    shift_by_one = float(sum(steps)) / 2
+    return float(difference.abs().mean()) < _SAME_SHIFT * shift_by_one + _SAME_NOISE
+
+
+def texture_shares(grey: Float[Tensor, "views rows columns"]) -> list[float]:
+    """For each view the share of its area where there is something to match, 0 to 1."""
+    cell = max(1, min(_CELL // 2, *grey.shape[1:]))
+    mean = avg_pool2d(grey[:, None], cell)
+    variance = avg_pool2d(grey[:, None] ** 2, cell) - mean**2
+    return (variance > _TEXTURE_DEVIATION**2).float().mean((1, 2, 3)).tolist()
