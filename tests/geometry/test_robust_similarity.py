@@ -136,7 +136,7 @@ def test_contradictory_poses_give_an_answer():
     for num in (2, 8):
         nonsense = poses_at(draw(20, 8, 3), seed=21)
         fit = estimate_robust_pose_similarity(source[:num], nonsense[:num])
-        assert fit.target_from_source.scale > 0
+        assert 0.02 < fit.target_from_source.scale < 50
         assert fit.distances.isfinite().all()
 
 

@@ -98,6 +98,16 @@ def test_known_poses_that_contradict_are_named():
     assert moved.report["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-4)
 
 
+def test_known_poses_that_contradict_throughout_change_nothing():
+    scene = scene_at(circle())
+    nonsense = KnownPoses(scene_at(draw(9, 12, 3)).cameras.cam_from_world.roll(5, 0), "w")
+    for units in ("metre", "arbitrary"):
+        moved = apply_metric_scale(scene, MetricConstraints(poses=replace(nonsense, units=units)))
+        assert "contradict each other throughout" in said(moved)
+        assert (moved.units, moved.world) == ("arbitrary", "reference camera")
+        torch.testing.assert_close(moved.cameras.cam_from_world, scene.cameras.cam_from_world)
+
+
 def test_no_photo_with_a_known_pose_is_said():
     scene = scene_at(circle())
     none = KnownPoses(torch.full((12, 3, 4), torch.nan, dtype=torch.float64), "w", "metre")

@@ -2,8 +2,9 @@
 
 Two stages. A consensus over minimal samples (least quantile of distances: Rousseeuw, "Least median
 of squares regression", JASA 1984) finds the majority without being told how large the noise is;
-iteratively reweighted least squares (Geman and McClure's weights) then uses what agrees. All samples
-are tried where they are few, a seeded draw of them otherwise: the same input gives the same answer.
+iteratively reweighted least squares (Geman and McClure's weights) then uses what agrees. All
+samples are tried where they are few, a seeded draw of them otherwise: the same input gives the same
+answer.
 
 A minority can only be told from the majority where there is one: of three positions none can be
 found wrong, of five one, of seven two; of three poses one.
@@ -28,6 +29,9 @@ INLIER_SIGMAS = 3.7
 _ROUNDING = 1e-7  # cameras are float32
 _ROUNDING_ANGLE = 1e-6
 _ITERATIONS = 20
+# Of the spreads' ratio: rotations and positions that contradict each other throughout would make
+# the best scale 0, or turn space inside out.
+_LEAST_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -187,8 +191,7 @@ def _consensus_of_positions(
     first, second = _samples(len(x), 2, seed).T
     across = x[second] - x[first]
     scales = ((y[second] - y[first]) * across).sum(-1) / across.square().sum(-1).clamp_min(1e-300)
-    # Where rotations and positions contradict each other no scale may turn space inside out.
-    scales = scales.clamp_min(1e-3 * _spread(y) / max(_spread(x), 1e-300))
+    scales = scales.clamp_min(_LEAST_SCALE * _spread(y) / max(_spread(x), 1e-300))
     shifts = (y[first] + y[second] - scales[:, None] * (x[first] + x[second])) / 2
     residuals = y - scales[:, None, None] * x - shifts[:, None]
     best, distances = _least_quantile(residuals.norm(dim=-1), 2)
@@ -221,7 +224,8 @@ def _weighted(
     if variance <= _rounding(x) ** 2:  # at one place
         scale = 1.0
     else:
-        scale = max(float((rotation * covariance).sum()) / variance, 1e-3 * before.scale)
+        spreads = math.sqrt(float(weights @ y_centred.square().sum(-1)) / variance)
+        scale = max(float((rotation * covariance).sum()) / variance, _LEAST_SCALE * spreads)
     return Similarity(scale, rotation, y_mean - scale * (rotation @ x_mean))
 
 

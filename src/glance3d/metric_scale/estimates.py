@@ -162,7 +162,7 @@ def _doubts_of(by: str, kept: list[Measure], measures: tuple[Measure, ...]) -> t
     if len(kept) < 3:
         doubts.append(
             f"{by}: {'one reading has' if len(kept) == 1 else 'two readings have'} no scatter from "
-            "which an error could be told; the interval is only what reading a pixel off would do"
+            "which an error could be told; the interval is only that of reading by itself"
         )
     outliers = [measure.name for measure in measures if not measure.agrees]
     if outliers:

@@ -23,6 +23,8 @@ from glance3d.types import Reconstruction
 GPS_NOISE = 5.0
 # From so many positions on, their own scatter tells the noise; fewer fit too well by chance.
 _ENOUGH_FOR_NOISE = 4
+# Beyond such a noise of the rotations (radians along an axis) poses have nothing in common.
+_LARGEST_ANGLE_NOISE = 0.35
 # Beyond such an error of the rotation about the line of positions, "up" would be a guess.
 _LARGEST_ROLL_ERROR_DEG = 10.0
 
@@ -87,13 +89,20 @@ def scale_from_poses(scene: Reconstruction, poses: KnownPoses, seed: int = 0) ->
     if len(views) == 1 or _rms_spread(centers) <= 1e-6 * float(centers.abs().max() + 1e-12):
         doubts.append("known poses: they stand at one place: the frame is known, the scale is not")
         estimate = replace(estimate, metres_per_unit=None, interval=None)
+    elif estimate.half_width is None or (fit.angle_sigma or 0.0) > _LARGEST_ANGLE_NOISE:
+        doubts.append(
+            "known poses: they and the estimated ones contradict each other throughout: neither "
+            "their frame nor their scale is used"
+        )
+        estimate = replace(estimate, metres_per_unit=None, interval=None, frame=None)
     elif len(views) == 2:
         doubts.append("known poses: of two, which one is wrong could not be told")
     if not metric:
         doubts.append(
             "known poses: their file does not say that its lengths are metres; they give the frame"
         )
-    return replace(estimate, world=poses.world, is_metric=metric, doubts=tuple(doubts))
+    world = None if estimate.frame is None else poses.world
+    return replace(estimate, world=world, is_metric=metric, doubts=tuple(doubts))
 
 
 def _gps_positions(
