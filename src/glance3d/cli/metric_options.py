@@ -6,7 +6,7 @@ after it.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,6 +102,29 @@ def read_knowledge(options: MetricOptions) -> Knowledge:
         distances=tuple(parse_distance(word) for word in options.known_distance),
         depths=tuple(parse_depth(word) for word in options.known_depth),
     )
+
+
+def in_metres(scene: "Reconstruction", knowledge: Knowledge) -> "Reconstruction":
+    """The scene by what is known, its report saying also which known cameras contradict it.
+
+    Knowledge that says nothing of size or place, intrinsics alone, changes nothing.
+    """
+    from glance3d.known_cameras import measure_disagreement
+    from glance3d.metric_scale import apply_metric_scale
+
+    constraints = knowledge.constraints_for(scene)
+    if not constraints:
+        return scene
+    views = knowledge.known_views(scene)
+    moved = apply_metric_scale(scene, constraints)
+    if views is None:
+        return moved
+    described = views.describe()
+    if views.has_pose.any():
+        estimated = scene.cameras.cam_from_world
+        disagreement = measure_disagreement(scene.names, views.cam_from_world, estimated)
+        described["disagreement"] = disagreement.describe()
+    return replace(moved, report={**moved.report, "known_cameras": described})
 
 
 def parse_distance(word: str) -> "KnownDistance":

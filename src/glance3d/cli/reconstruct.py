@@ -4,17 +4,20 @@ import json
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from glance3d.cli.metric_options import MetricOptions, in_metres, metric_summary, read_knowledge
 from glance3d.cli.output_folder import output_folder
+from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
 from glance3d.errors import InputError
 from glance3d.files import save_json, to_json_text
 
 if TYPE_CHECKING:
+    from glance3d.models import VGGT
     from glance3d.types import Reconstruction
 
 
@@ -56,6 +59,14 @@ class Options:
     """This share of the points, the least certain ones, is left out of point clouds."""
     max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
     """At most this many points in a point cloud."""
+    refine: bool = False
+    """Then let the photos confirm and adjust the cameras (see glance3d refine)."""
+    refinement: Annotated[RefinementOptions, tyro.conf.arg(name="")] = field(
+        default_factory=RefinementOptions
+    )
+    """How; --densify refines, too."""
+    known: Annotated[MetricOptions, tyro.conf.arg(name="")] = field(default_factory=MetricOptions)
+    """What is known; cameras are held by --refine, otherwise they only give size and frame."""
     json: bool = False
     """Print the report as JSON, and nothing else, to stdout."""
     progress: bool = False
@@ -67,6 +78,7 @@ def run(options: Options) -> None:
     if not options.sources:
         raise InputError("no photos given: glance3d reconstruct PHOTOS --out DIR")
     queries = parse_pixels(options.query)
+    knowledge = read_knowledge(options.known)
 
     from glance3d.exporters import ExportOptions
     from glance3d.reconstruction import reconstruct
@@ -86,11 +98,28 @@ def run(options: Options) -> None:
             query_points=queries or None,
             progress=progress,
         )
+        if options.refine or options.refinement.densify:
+            scene = refined(
+                scene, options.refinement, knowledge, lambda: _network(options), progress=progress
+            )
+        scene = in_metres(scene, knowledge)
         report, paths = write(scene, options, progress)
     if options.json:
         print(to_json_text(report, indent=1))
     else:
         print("\n".join(summary(report, options.out, paths)))
+
+
+def _network(options: Options) -> "VGGT":
+    """The network once more, for its tracks; a known model's weights are at hand by now."""
+    from glance3d.models import load_model
+
+    return load_model(
+        options.model,
+        weights=options.weights,
+        device=options.device,
+        precision=options.precision,
+    )
 
 
 def preprocessing_changes(options: Options) -> dict[str, Any]:
@@ -156,6 +185,8 @@ def summary(report: dict[str, Any], out: Path, paths: list[Path]) -> list[str]:
         f"on {report['machine']['device']} in {times['total']:.1f} s",
         f"the world is {describe_world(report['world'], report['reference_view'])}; "
         f"{describe_units(report['units'])}",
+        *(refinement_summary(report) if "refinement" in report else []),
+        *(metric_summary(report) if "metric_scale" in report else []),
         f"wrote {len(paths)} files to {out}/:",
         *(f"  {line}" for line in _by_folder(out, paths)),
         f"next: open {out / 'scene.glb'} in a 3-D viewer, or glance3d export {out} --help",

@@ -1,18 +1,20 @@
 """``glance3d scale``: a saved scene, in metres and in the frame that is known."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
-from glance3d.cli.metric_options import Knowledge, MetricOptions, metric_summary, read_knowledge
+from glance3d.cli.metric_options import (
+    MetricOptions,
+    in_metres,
+    metric_summary,
+    read_knowledge,
+)
 from glance3d.cli.output_folder import output_folder
 from glance3d.errors import InputError
 from glance3d.files import to_json_text
-
-if TYPE_CHECKING:
-    from glance3d.types import Reconstruction
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ def run(options: Options) -> None:
     from glance3d.exporters import ExportOptions, load_scene, write_scene_folder
 
     ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
-    scene = scaled(load_scene(options.scene), knowledge)
+    before = load_scene(options.scene)
+    if not knowledge.constraints_for(before):
+        raise InputError("the known cameras hold no poses, and intrinsics alone give no scale")
+    scene = in_metres(before, knowledge)
     home = options.scene if options.scene.is_dir() else options.scene.parent
     out = options.out or home
     with output_folder(out):
@@ -65,23 +70,3 @@ def run(options: Options) -> None:
         print(to_json_text(scene.report["metric_scale"], indent=1))
     else:
         print("\n".join([*metric_summary(scene.report), f"wrote {len(paths)} files to {out}/"]))
-
-
-def scaled(scene: "Reconstruction", knowledge: Knowledge) -> "Reconstruction":
-    """The scene by what is known, its report saying also which known cameras contradict it."""
-    from glance3d.known_cameras import measure_disagreement
-    from glance3d.metric_scale import apply_metric_scale
-
-    constraints = knowledge.constraints_for(scene)
-    if not constraints:
-        raise InputError("the known cameras hold no poses, and intrinsics alone give no scale")
-    views = knowledge.known_views(scene)
-    moved = apply_metric_scale(scene, constraints)
-    if views is None:
-        return moved
-    described = views.describe()
-    if views.has_pose.any():
-        estimated = scene.cameras.cam_from_world
-        disagreement = measure_disagreement(scene.names, views.cam_from_world, estimated)
-        described["disagreement"] = disagreement.describe()
-    return replace(moved, report={**moved.report, "known_cameras": described})

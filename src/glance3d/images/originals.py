@@ -49,6 +49,12 @@ class Originals:
             raise IndexError(view)
         return self._read(view)
 
+    def as_sources(self) -> list[Path | np.ndarray | Image.Image]:
+        """The photos as :func:`glance3d.load_images` takes them."""
+        if self._photos is not None:
+            return list(self._photos)
+        return [self._path(view) for view in range(len(self))]
+
     def _open(self, view: int) -> np.ndarray:
         if self._photos is not None:
             picture = self._photos[view]

@@ -27,6 +27,7 @@ def describe_refinement(
         "num_registered": sum(by in ("bundle adjustment", "known") for by in refined.registered_by),
         "num_points": len(refined.sparse),
         "num_observations": refined.sparse.num_observations,
+        "measured_share": _measured_share(scene),
         "num_cameras": len(set(registration.camera_of_view)),
         "network_poses": {
             "confirmed": [scene.names[view] for view in confirmation.confirmed],
@@ -46,6 +47,13 @@ def describe_refinement(
             warnings += _contradictions(scene, registration, disagreement.contradicting)
     found["warnings"] = warnings
     return found
+
+
+def _measured_share(scene: Reconstruction) -> float | None:
+    """How much of the photos has measured depth; None where nobody measured."""
+    if scene.measured is None:
+        return None
+    return round(float((scene.measured & scene.mask).sum() / scene.mask.sum().clamp(min=1)), 4)
 
 
 def _warnings(scene: Reconstruction, refined: RefinedCameras) -> list[str]:

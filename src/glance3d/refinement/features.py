@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -43,6 +44,8 @@ def build_database(
         image_ids = _write_views(database, cameras, camera_of_view)
     finally:
         database.close()
+    if options.correspondences == "tracks":
+        return path, _without_features(path, image_ids)
     photos = folder / "photos"
     photos.mkdir()
     # The shades alone count, and full size: the library shrinks them itself where asked.
@@ -54,6 +57,16 @@ def build_database(
     extraction.sift.max_num_features = options.max_features
     pycolmap.extract_features(path, photos, extraction_options=extraction)
     return path, image_ids
+
+
+def _without_features(path: Path, image_ids: list[int]) -> list[int]:
+    database = import_pycolmap().Database.open(path)
+    try:
+        for image_id in image_ids:
+            database.write_keypoints(image_id, np.zeros((0, 2), np.float32))
+    finally:
+        database.close()
+    return image_ids
 
 
 def match_features(database: Path, num_views: int, options: RefineOptions) -> None:

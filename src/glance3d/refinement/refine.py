@@ -2,12 +2,16 @@
 
 import logging
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from glance3d.densification import densify as densify_scene
 from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras
+from glance3d.models import VGGT
 from glance3d.refinement.assembly import assemble, to_scene
 from glance3d.refinement.colmap_interface import quiet
 from glance3d.refinement.consistency import mark_consistent
@@ -16,8 +20,11 @@ from glance3d.refinement.description import describe_refinement
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.registration import register_views
 from glance3d.refinement.world import place_in_world
-from glance3d.report import StageTimes
+from glance3d.report import StageTimes, total
 from glance3d.types import Reconstruction
+
+# Measured from the photos, depth within 1.25 of the truth is far more of it than these networks'.
+DENSIFIED_MODELS = ("glance-small",)
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +36,8 @@ def refine(
     folder: str | Path | None = None,
     options: RefineOptions = RefineOptions(),  # noqa: B008 (frozen)
     known: KnownCameras | None = None,
+    network: VGGT | Callable[[], VGGT] | None = None,
+    densify: bool | None = None,
     progress: bool = False,
 ) -> Reconstruction:
     """Cameras that the photos themselves confirm, with the points that prove it.
@@ -44,6 +53,10 @@ def refine(
         folder: Where a saved scene keeps its upright copies of the photos.
         options: Correspondences, cameras, seed.
         known: Cameras that are known beforehand: their intrinsics are held, their poses fixed.
+        network: The network, or what loads it, for its tracks: where the options ask for them,
+            or where SIFT leaves photos without a hold.
+        densify: Measure depth again from the photos, see :func:`glance3d.densify`. None does so for
+            the models whose own depth is known to be worse.
         progress: Show progress bars on stderr.
 
     Returns:
@@ -61,16 +74,43 @@ def refine(
     with quiet(), tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
         with times.stage("register"):
             registration = register_views(
-                scene, photos, Path(temporary), options, known=views, progress=progress
+                scene,
+                photos,
+                Path(temporary),
+                options,
+                known=views,
+                network=(lambda: network) if isinstance(network, VGGT) else network,
+                progress=progress,
             )
         with times.stage("assemble"):
             refined = assemble(scene, registration, photos)
     refined, world = place_in_world(scene, refined, views)
-    with times.stage("depth"):
+    with times.stage("align_depth"):
         better = replace(to_scene(scene, refined), world=world.name, units=world.units)
-        better = mark_consistent(align_depth(better))
+        better = align_depth(better)
+    if densify or (densify is None and scene.model in DENSIFIED_MODELS and len(refined.sparse)):
+        with times.stage("densify"):
+            better = densify_scene(better, photos, progress=progress)
+    with times.stage("consistency"):
+        better = mark_consistent(better)
     described = describe_refinement(better, registration, refined, options, views)
+    described["times"] = times.seconds
     for warning in described["warnings"]:
         logger.warning("warning: %s", warning)
-    described["times"] = times.seconds
-    return replace(better, report={**better.report, "refinement": described})
+    return replace(better, report=_with_refinement(scene.report, better.report, described))
+
+
+def _with_refinement(
+    before: dict[str, Any], report: dict[str, Any], described: dict[str, Any]
+) -> dict[str, Any]:
+    """The report with what refinement did; what an earlier refinement warned of is settled."""
+    settled = before.get("refinement", {}).get("warnings", [])
+    warnings = [text for text in report.get("warnings", []) if text not in settled]
+    seconds = {**report.get("times", {}), "refine": total(described["times"])}
+    seconds["total"] = total({key: value for key, value in seconds.items() if key != "total"})
+    return {
+        **report,
+        "refinement": described,
+        "warnings": [*warnings, *described["warnings"]],
+        "times": seconds,
+    }

@@ -5,7 +5,7 @@
 3. Once more with a camera of its own for every photo, where shared ones may have been the mistake.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownViews
+from glance3d.models import VGGT
 from glance3d.refinement.bundle import adjust_to_rest
 from glance3d.refinement.confirmation import Confirmation, confirm_poses
 from glance3d.refinement.epipolar import fundamental_scale
@@ -30,6 +32,7 @@ from glance3d.refinement.mapping import (
     num_supported,
     support,
 )
+from glance3d.refinement.network_tracks import with_network_tracks
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.workshop import CameraSetup, Workshop, open_workshop
 from glance3d.types import Reconstruction
@@ -59,6 +62,15 @@ class Registration:
     known_confirmation: Confirmation | None
     attempts: tuple[dict[str, Any], ...]
 
+    @property
+    def num_supported(self) -> int:
+        """How many views have observations enough to hold them."""
+        return 0 if self.reconstruction is None else num_supported(self.reconstruction)
+
+    def after(self, earlier: "Registration") -> "Registration":
+        """The same, with what was tried before."""
+        return replace(self, attempts=earlier.attempts + self.attempts)
+
 
 @dataclass(frozen=True)
 class _Attempt:
@@ -85,18 +97,41 @@ def register_views(
     options: RefineOptions,
     *,
     known: KnownViews | None = None,
+    network: Callable[[], VGGT] | None = None,
     progress: bool = False,
 ) -> Registration:
-    """Match the photos and find the poses that the matches carry, adjusted and at rest."""
+    """Match the photos and find the poses that the matches carry, adjusted and at rest.
+
+    ``network`` gives the network when its tracks are wanted: where they were asked for, or where
+    SIFT leaves photos without a hold.
+    """
     shop = open_workshop(scene, originals, folder, options, known, progress=progress)
-    confirmation = confirm_poses(shop.graph, scene.cameras, range(scene.num_views), options.seed)
+    found = None
+    if options.correspondences in ("auto", "sift"):
+        found = _register(shop)
+        is_complete = found.num_supported >= scene.num_views
+        if options.correspondences == "sift" or network is None or is_complete:
+            return found
+    if network is None:
+        raise InputError(
+            f"correspondences {options.correspondences!r} need the network: give refine a network"
+        )
+    tracked = _register(with_network_tracks(shop, network(), originals, progress=progress))
+    if found is None or tracked.num_supported > found.num_supported:
+        return tracked if found is None else tracked.after(found)
+    return found
+
+
+def _register(shop: Workshop) -> Registration:
+    """The best of all attempts on these matches."""
+    scene, seed = shop.scene, shop.options.seed
+    confirmation = confirm_poses(shop.graph, scene.cameras, range(scene.num_views), seed)
     known_confirmation = _confirm_known(shop)
-    attempts = _attempts(shop, confirmation, known_confirmation)
     best: _Result | None = None
     record = []
-    for attempt in attempts:
-        if best is not None and _is_enough(best, attempt, shop):
-            continue
+    for attempt in _attempts(shop, confirmation, known_confirmation):
+        if best is not None and _is_enough(best, shop):
+            break
         result = _run(shop, attempt)
         record.append(_describe(attempt, result))
         if result and (best is None or result.support > _CLEARLY * best.support):
@@ -159,8 +194,8 @@ def _held_poses(
     return {v: shop.known.cam_from_world[v] for v in kept} if len(kept) > 1 else {}
 
 
-def _is_enough(best: _Result, attempt: _Attempt, shop: Workshop) -> bool:
-    """Whether the next attempt is not worth its time."""
+def _is_enough(best: _Result, shop: Workshop) -> bool:
+    """Whether another attempt is not worth its time."""
     held_to_known = best.attempt.seed is not None and best.attempt.seed.fixed
     return held_to_known or num_supported(best.reconstruction) >= _num_reachable(shop)
 
@@ -172,7 +207,8 @@ def _num_reachable(shop: Workshop) -> int:
 
 
 def _run(shop: Workshop, attempt: _Attempt) -> _Result | None:
-    folder = shop.folder / attempt.name.replace(" ", "-").replace(",", "")
+    name = attempt.name.replace(" ", "-").replace(",", "")
+    folder = shop.folder / f"{attempt.setup.database.stem}-{name}"
     found = map_views(
         attempt.setup.database,
         folder,
@@ -217,6 +253,7 @@ def _fixed_poses(result: _Result) -> dict[int, Float[Tensor, "3 4"]]:
 def _describe(attempt: _Attempt, result: _Result | None) -> dict[str, Any]:
     return {
         "start": attempt.name,
+        "matches": attempt.setup.database.stem.split("-")[0],
         "num_cameras": len(attempt.setup.cameras),
         "num_registered": 0 if result is None else num_supported(result.reconstruction),
         "num_points": 0 if result is None else result.reconstruction.num_points3D(),

@@ -56,15 +56,25 @@ class Workshop:
     ) -> CameraSetup:
         """A database with these cameras: each view its own or shared, starting from whose focal."""
         groups = range(self.scene.num_views) if own_cameras else self.groups
-        camera_of_view, cameras, constant = _cameras(self, list(groups), trust_network)
-        path = self.folder / f"{name}.db"
+        camera_of_view, cameras, constant = self.cameras(groups, trust_network)
+        path = self.matched.with_name(f"{self.matched.stem}-{name}.db")
         copy_with_cameras(self.matched, path, cameras, camera_of_view)
         ids = tuple(cameras[index].camera_id for index in constant)
         return CameraSetup(path, tuple(camera_of_view), tuple(cameras), ids)
 
+    def cameras(
+        self, groups: Sequence[int], trust_network: bool = False
+    ) -> tuple[list[int], list[Any], list[int]]:
+        """For each view the index of its camera, the cameras, and the indices of known ones."""
+        return _cameras(self, groups, trust_network)
+
+    def with_matches(self, matched: Path, graph: CorrespondenceGraph) -> "Workshop":
+        """The same photos with other matches."""
+        return replace(self, matched=matched, graph=graph)
+
     def starting_cameras(self) -> Cameras:
         """The network's poses with what is known of intrinsics, or their first guess."""
-        camera_of_view, cameras, _ = _cameras(self, list(self.groups), trust_network=False)
+        camera_of_view, cameras, _ = self.cameras(self.groups)
         matrices = torch.stack([intrinsics_of(cameras[index])[0] for index in camera_of_view])
         return replace(self.scene.cameras, intrinsics=matrices)
 
@@ -86,11 +96,12 @@ def open_workshop(
     shop = Workshop(
         scene, options, known, folder, folder, (), CorrespondenceGraph(0, ()), tuple(groups)
     )
-    camera_of_view, cameras, _ = _cameras(shop, groups, trust_network=False)
+    camera_of_view, cameras, _ = shop.cameras(groups)
     database, image_ids = build_database(
         folder, originals, cameras, camera_of_view, options, progress=progress
     )
-    match_features(database, scene.num_views, options)
+    if options.correspondences != "tracks":
+        match_features(database, scene.num_views, options)
     graph = read_correspondence_graph(database, image_ids)
     return replace(shop, matched=database, image_ids=tuple(image_ids), graph=graph)
 

@@ -1,0 +1,100 @@
+"""``glance3d refine``: a saved scene with cameras that the photos confirm."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from glance3d.cli.metric_options import (
+    MetricOptions,
+    in_metres,
+    metric_summary,
+    read_knowledge,
+)
+from glance3d.cli.output_folder import output_folder
+from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
+from glance3d.files import to_json_text
+
+if TYPE_CHECKING:
+    from glance3d.models import VGGT
+
+
+@dataclass(frozen=True)
+class Options:
+    """Refine a saved scene: match its photos, adjust its cameras, fit or measure its depth.
+
+    The report says of every photo what its camera rests on. All files are written again.
+
+    Example: glance3d refine scene/ --out refined/
+    """
+
+    scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
+    """A scene.npz, or the folder that holds one."""
+    out: Annotated[
+        Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
+    ] = None
+    """Folder for the results; made if need be."""
+    refinement: Annotated[RefinementOptions, tyro.conf.arg(name="")] = field(
+        default_factory=RefinementOptions
+    )
+    """How."""
+    known: Annotated[MetricOptions, tyro.conf.arg(name="")] = field(default_factory=MetricOptions)
+    """What is known."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """The weights file of the scene's model, where its tracks are wanted and it has none itself."""
+    confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
+    """This share of the points, the least certain ones, is left out of point clouds."""
+    max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """At most this many points in a point cloud."""
+    json: bool = False
+    """Print the report as JSON, and nothing else, to stdout."""
+    progress: bool = False
+    """Show progress bars also where stderr is no terminal."""
+
+
+def run(options: Options) -> None:
+    """Load, refine, write everything again, and say what came of it."""
+    knowledge = read_knowledge(options.known)
+
+    from glance3d.exporters import ExportOptions, load_scene, write_scene_folder
+
+    ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
+    home = options.scene if options.scene.is_dir() else options.scene.parent
+    out = options.out or home
+    progress = options.progress or sys.stderr.isatty()
+    before = load_scene(options.scene)
+
+    def network() -> "VGGT":
+        from glance3d.models import load_model
+
+        return load_model(before.model, weights=options.weights)
+
+    with output_folder(out):
+        scene = refined(
+            before,
+            options.refinement,
+            knowledge,
+            network,
+            photos=home / "images",
+            progress=progress,
+        )
+        scene = in_metres(scene, knowledge)
+        paths = write_scene_folder(
+            scene,
+            out,
+            percentile=options.confidence_percentile,
+            max_points=options.max_points,
+            progress=progress,
+        )
+    if options.json:
+        print(to_json_text(scene.report, indent=1))
+    else:
+        print("\n".join([*summary(scene.report), f"wrote {len(paths)} files to {out}/"]))
+
+
+def summary(report: dict[str, Any]) -> list[str]:
+    """What came of it, for a person."""
+    lines = refinement_summary(report)
+    return lines + (metric_summary(report) if "metric_scale" in report else [])

@@ -1,0 +1,84 @@
+"""How cameras are refined: options that several commands share, and the work itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from glance3d.errors import InputError
+
+if TYPE_CHECKING:
+    from glance3d.cli.metric_options import Knowledge
+    from glance3d.models import VGGT
+    from glance3d.types import Reconstruction
+
+
+@dataclass(frozen=True)
+class RefinementOptions:
+    """How cameras are refined."""
+
+    densify: bool = False
+    """Measure depth again from the photos (done without asking for glance-small)."""
+    no_densify: bool = False
+    """Keep the network's depth, fitted to the refined points."""
+    camera: Literal["auto", "single", "per-image", "per-folder"] = "auto"
+    """Which photos share one camera; auto goes by EXIF and size."""
+    camera_model: Literal["pinhole", "simple-radial"] = "pinhole"
+    """simple-radial also estimates one coefficient of lens distortion."""
+    correspondences: Literal["auto", "sift", "tracks", "both"] = "auto"
+    """SIFT features, the network's tracks, or both; auto adds tracks where SIFT is not enough."""
+    seed: int = 0
+    """The same seed gives the same cameras."""
+
+    def __post_init__(self) -> None:
+        """Refuse to do both."""
+        if self.densify and self.no_densify:
+            raise InputError("--densify and --no-densify were both given: choose one")
+
+    @property
+    def densify_or_not(self) -> bool | None:
+        """What was asked; None leaves it to the model."""
+        return True if self.densify else False if self.no_densify else None
+
+
+def refined(
+    scene: "Reconstruction",
+    options: RefinementOptions,
+    knowledge: "Knowledge",
+    network: "Callable[[], VGGT]",
+    *,
+    photos: Path | None = None,
+    progress: bool = False,
+) -> "Reconstruction":
+    """The scene refined, with known cameras held; ``photos`` is where copies of the photos lie."""
+    from glance3d.refinement import RefineOptions, refine
+
+    return refine(
+        scene,
+        folder=photos,
+        options=RefineOptions(
+            correspondences=options.correspondences,
+            camera=options.camera,
+            camera_model=options.camera_model,
+            seed=options.seed,
+        ),
+        known=knowledge.cameras,
+        network=network,
+        densify=options.densify_or_not,
+        progress=progress,
+    )
+
+
+def refinement_summary(report: dict[str, Any]) -> list[str]:
+    """What refinement came to, for a person; ``report`` is a scene's."""
+    found = report["refinement"]
+    num_views = len(found["registered_by"])
+    lines = [
+        f"refined: {found['num_registered']} of {num_views} photos are held by "
+        f"{found['num_points']} points with {found['num_observations']} observations"
+    ]
+    if found["measured_share"] is not None:
+        lines.append(
+            f"depth was measured from the photos at {found['measured_share']:.0%} of their pixels"
+        )
+    return lines
