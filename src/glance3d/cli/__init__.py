@@ -25,6 +25,7 @@ COMMANDS = {
     "reconstruct": "photos become cameras, depth and a point cloud",
     "scale": "give a saved scene its true size, and the world of GPS or known cameras",
     "refine": "let the photos confirm and adjust a saved scene's cameras",
+    "add": "more photos for a saved scene",
     "export": "turn a saved scene into another format",
     "track": "follow points of any photo through all of them",
     "models": "list the known models: source, licence, commercial use",

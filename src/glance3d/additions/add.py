@@ -1,0 +1,158 @@
+"""Photos added to a scene: seen together with some of the old ones, and put where those stand."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from glance3d.additions.anchors import choose_anchors
+from glance3d.additions.joining import join, on_canvas_of, take_views
+from glance3d.errors import InputError
+from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
+from glance3d.images import Originals, resolve_sources, unique_names
+from glance3d.known_cameras import KnownCamera, KnownCameras
+from glance3d.models import VGGT
+from glance3d.reconstruction import reconstruct
+from glance3d.refinement.trust import judge
+from glance3d.types import Reconstruction, ViewTrust
+
+MAX_ANCHORS = 12
+_NOT_CHECKED = "added beside old photos by the network alone: refine to know whether it fits"
+
+
+def add_photos(
+    scene: Reconstruction,
+    photos: str | Path | Sequence[str | Path],
+    *,
+    folder: str | Path | None = None,
+    model: str | Path | VGGT | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    max_anchors: int = MAX_ANCHORS,
+    progress: bool = False,
+) -> Reconstruction:
+    """The scene with more photos; the old cameras do not move.
+
+    The network sees the new photos together with up to ``max_anchors`` old ones; the similarity
+    between the old ones' poses there and in the scene brings the new ones in. How well the two
+    agree is in ``report["additions"]``. Depth comes along at the scene's scale. Tracks, which know
+    nothing of the new photos, are dropped; measured points stay. Refining afterwards lets the
+    photos themselves decide.
+
+    Args:
+        scene: The scene to add to.
+        photos: A folder, files or globs.
+        folder: Where a saved scene keeps copies of its photos, if they have moved.
+        model: By default the scene's own.
+        weights: A weights file instead of the model's own.
+        device: As in :func:`glance3d.reconstruct`.
+        precision: Likewise.
+        max_anchors: How many old photos the network sees again.
+        progress: Show progress bars on stderr.
+
+    Raises:
+        InputError: every photo is in the scene already.
+        ImageError: no new photo can be read, or the old ones are gone.
+    """
+    if max_anchors < 1:
+        raise InputError(f"at least one old photo must be seen again, max_anchors is {max_anchors}")
+    fresh = _new_photos(scene, photos)
+    anchors = choose_anchors(scene, max_anchors)
+    old = Originals(scene, folder).as_sources()
+    seen = reconstruct(
+        [*(old[view] for view in anchors), *fresh],
+        model=model or scene.model,
+        weights=weights,
+        device=device,
+        precision=precision,
+        progress=progress,
+    )
+    _refuse_lost_anchors(seen, [scene.names[view] for view in anchors], old, anchors)
+    fit = estimate_robust_pose_similarity(
+        seen.cameras.cam_from_world[: len(anchors)], scene.cameras.cam_from_world[anchors]
+    )
+    moved = seen.moved(fit.target_from_source, units=scene.units, world=scene.world)
+    added = take_views(moved, range(len(anchors), seen.num_views))
+    added = _renamed(added, scene)
+    added = on_canvas_of(added, scene, Originals(added))
+    added = replace(added, trust=tuple(_unchecked() for _ in added.names))
+    report = {
+        **scene.report,
+        "num_views": scene.num_views + added.num_views,
+        "views": [
+            *scene.report.get("views", []),
+            *_described_views(seen, added, len(anchors)),
+        ],
+        "additions": [
+            *scene.report.get("additions", []),
+            {
+                "photos": list(added.names),
+                "anchors": [scene.names[view] for view in anchors],
+                "num_anchors_agreeing": int(fit.inliers.sum()),
+                "scale": fit.target_from_source.scale,
+                "rotation_sigma_deg": math.degrees(fit.angle_sigma or 0.0),
+                "distance_sigma": fit.sigma,
+            },
+        ],
+    }
+    trusted = scene if scene.trust is not None else replace(scene, trust=judge(scene))
+    return replace(join(trusted, added), report=report)
+
+
+def held_cameras(scene: Reconstruction, num_old: int) -> KnownCameras:
+    """The first ``num_old`` cameras of a scene as known ones, for refinement to hold."""
+    cameras = scene.cameras
+    known = tuple(
+        KnownCamera(
+            name=scene.names[view],
+            cam_from_world=cameras.cam_from_world[view].double(),
+            intrinsics=cameras.intrinsics[view].double(),
+            radial=0.0 if cameras.radial is None else float(cameras.radial[view]),
+            size=scene.placements[view].original_size,
+        )
+        for view in range(num_old)
+    )
+    return KnownCameras("the scene before", "scene", known, scene.world, scene.units)
+
+
+def _new_photos(scene: Reconstruction, photos: str | Path | Sequence[str | Path]) -> list[Path]:
+    entries = [photos] if isinstance(photos, str | Path) else list(photos)
+    paths = resolve_sources(entries)
+    present = {Path(source).resolve() for source in scene.sources}
+    fresh = [path for path in paths if path.resolve() not in present]
+    if not fresh:
+        raise InputError(
+            f"all {len(paths)} photos are in the scene already: give photos that it has not seen"
+        )
+    return fresh
+
+
+def _refuse_lost_anchors(
+    seen: Reconstruction, names: Sequence[str], old: Sequence[Any], anchors: Sequence[int]
+) -> None:
+    """Views are matched by position: an old photo that cannot be read would shift them all."""
+    for view, name, source in zip(
+        range(len(names)), names, (old[anchor] for anchor in anchors), strict=True
+    ):
+        if isinstance(source, Path) and Path(seen.sources[view]) != source:
+            raise InputError(f"{name}, a photo of the scene, can no longer be read: put it back")
+
+
+def _renamed(added: Reconstruction, scene: Reconstruction) -> Reconstruction:
+    """Names that no old photo has."""
+    old = [Path(name) for name in scene.names]
+    names = unique_names([*old, *(Path(source) for source in added.sources)])
+    return replace(added, names=names[len(old) :])
+
+
+def _described_views(
+    seen: Reconstruction, added: Reconstruction, start: int
+) -> list[dict[str, Any]]:
+    views = seen.report.get("views", [])[start:]
+    return [{**view, "name": name} for view, name in zip(views, added.names, strict=True)]
+
+
+def _unchecked() -> ViewTrust:
+    return ViewTrust("network", 0, None, None, None, "unsupported", _NOT_CHECKED)

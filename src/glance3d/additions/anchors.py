@@ -1,0 +1,29 @@
+"""Which photos of a scene the network should see again beside the new ones."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.types import Reconstruction
+
+
+def choose_anchors(scene: Reconstruction, count: int) -> list[int]:
+    """At most ``count`` views that stand and look as differently as possible, the reference first.
+
+    Farthest-point sampling over position (in units of the scene's extent) and viewing direction.
+    """
+    places = _places(scene)
+    chosen = [0]
+    distance = (places - places[0]).norm(dim=-1)
+    while len(chosen) < min(count, scene.num_views):
+        chosen.append(int(distance.argmax()))
+        distance = torch.minimum(distance, (places - places[chosen[-1]]).norm(dim=-1))
+        distance[chosen] = -1.0
+    return [0, *sorted(chosen[1:])]
+
+
+def _places(scene: Reconstruction) -> Float[Tensor, "views 6"]:
+    centers = scene.cameras.centers.double()
+    centred = centers - centers.mean(0)
+    extent = centred.norm(dim=-1).mean().clamp_min(1e-12)
+    return torch.cat([centred / extent, scene.cameras.cam_from_world[:, 2, :3].double()], -1)

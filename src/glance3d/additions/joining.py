@@ -1,0 +1,169 @@
+"""Two scenes of one world as one: the views of the second behind those of the first."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glance3d.densification.completion import resample_map
+from glance3d.densification.views import shrink
+from glance3d.geometry.cameras import unproject_depth
+from glance3d.images import Originals
+from glance3d.types import Cameras, PhotoFacts, Placement, Reconstruction
+
+_WHITE = 255
+
+
+def take_views(scene: Reconstruction, views: Sequence[int]) -> Reconstruction:
+    """Some views of a scene, without what ties views together: tracks and measured points."""
+    index = list(views)
+
+    def part(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor[index]
+
+    def parts(values: tuple) -> tuple:
+        return tuple(values[view] for view in index) if values else ()
+
+    cameras = scene.cameras
+    return replace(
+        scene,
+        names=parts(scene.names),
+        sources=parts(scene.sources),
+        placements=parts(scene.placements),
+        cameras=Cameras(
+            cameras.cam_from_world[index],
+            cameras.intrinsics[index],
+            cameras.image_sizes[index],
+            part(cameras.radial),
+            part(cameras.physical),
+        ),
+        colors=scene.colors[index],
+        mask=scene.mask[index],
+        depth=part(scene.depth),
+        points_world=part(scene.points_world),
+        confidence=part(scene.confidence),
+        tracks=None,
+        facts=parts(scene.facts),
+        sparse=None,
+        consistent=part(scene.consistent),
+        measured=part(scene.measured),
+        trust=parts(scene.trust) if scene.trust else None,
+    )
+
+
+def on_canvas_of(
+    new: Reconstruction, scene: Reconstruction, originals: Originals
+) -> Reconstruction:
+    """``new`` on the pixel grid of ``scene``: whole photos, as large as its canvas allows."""
+    canvas = scene.placements[0].processed_size
+    placements = tuple(_fitted(old, canvas) for old in new.placements)
+    depth, confidence, colors = [], [], []
+    for view, (old, fitted) in enumerate(zip(new.placements, placements, strict=True)):
+        colors.append(_photo_on(originals[view], fitted))
+        if new.depth is not None:
+            depth.append(resample_map(new.depth[view], old, fitted, "bilinear"))
+        if new.confidence is not None:
+            confidence.append(resample_map(new.confidence[view], old, fitted, "bilinear"))
+    cameras = new.cameras.on_grid(placements)
+    depths = torch.stack(depth) if depth else None
+    return replace(
+        new,
+        placements=placements,
+        colors=torch.stack(colors),
+        mask=torch.stack([placement.content_mask() for placement in placements]),
+        depth=depths,
+        points_world=None
+        if depths is None
+        else unproject_depth(
+            depths, cameras.cam_from_world, cameras.intrinsics, radial=cameras.radial
+        ),
+        points_from=None if depths is None else "depth",
+        confidence=torch.stack(confidence) if confidence else None,
+        measured=None,
+        consistent=None,
+    )
+
+
+def _fitted(old: Placement, canvas: tuple[int, int]) -> Placement:
+    """The whole photo at the canvas's top left corner, never enlarged."""
+    width, height = old.original_size
+    factor = min(canvas[0] / width, canvas[1] / height, 1.0)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return Placement(
+        old.original_size,
+        canvas,
+        (size[0] / width, size[1] / height),
+        (0.0, 0.0),
+        old.exif_orientation,
+    )
+
+
+def _photo_on(photo: np.ndarray, placement: Placement) -> Tensor:
+    shown = shrink(photo, placement)
+    width, height = placement.processed_size
+    canvas = torch.full((height, width, 3), _WHITE, dtype=torch.uint8)
+    canvas[: shown.shape[0], : shown.shape[1]] = shown
+    return canvas
+
+
+def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
+    """Both on one grid in one world; the points and their observations are the first's.
+
+    What only one of them has of depth, points and confidence is left out; the confidence of new
+    pixels ranks below measured ones by their mask.
+    """
+
+    def both(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+        return None if a is None or b is None else torch.cat([a, b.to(a.dtype)])
+
+    def filled(a: Tensor | None, b: Tensor | None, neutral: bool) -> Tensor | None:
+        """A mask that one of the two may lack."""
+        if a is None and b is None:
+            return None
+        first = torch.full_like(scene.mask, neutral) if a is None else a
+        second = torch.full_like(new.mask, neutral) if b is None else b
+        return torch.cat([first, second])
+
+    unknown = (PhotoFacts(),)
+    return replace(
+        scene,
+        names=scene.names + new.names,
+        sources=scene.sources + new.sources,
+        placements=scene.placements + new.placements,
+        cameras=_joined_cameras(scene.cameras, new.cameras),
+        colors=torch.cat([scene.colors, new.colors]),
+        mask=torch.cat([scene.mask, new.mask]),
+        depth=both(scene.depth, new.depth),
+        points_world=both(scene.points_world, new.points_world),
+        confidence=both(scene.confidence, new.confidence),
+        tracks=None,
+        facts=(scene.facts or unknown * scene.num_views) + (new.facts or unknown * new.num_views),
+        consistent=filled(scene.consistent, new.consistent, neutral=True),
+        measured=filled(scene.measured, new.measured, neutral=False),
+        trust=None if scene.trust is None or new.trust is None else scene.trust + new.trust,
+    )
+
+
+def _joined_cameras(first: Cameras, second: Cameras) -> Cameras:
+    """New photos share no physical camera with the old ones, until refinement says so."""
+    radial, physical = None, None
+    if first.radial is not None or second.radial is not None:
+        zeros = [torch.zeros(len(cameras)) for cameras in (first, second)]
+        radial = torch.cat(
+            [
+                zero if cameras.radial is None else cameras.radial
+                for zero, cameras in zip(zeros, (first, second), strict=True)
+            ]
+        )
+    if first.physical is not None:
+        start = int(first.physical.max()) + 1
+        physical = torch.cat([first.physical, torch.arange(len(second)) + start])
+    return Cameras(
+        torch.cat([first.cam_from_world, second.cam_from_world]),
+        torch.cat([first.intrinsics, second.intrinsics]),
+        torch.cat([first.image_sizes, second.image_sizes]),
+        radial,
+        physical,
+    )

@@ -1,0 +1,125 @@
+"""``glance3d add``: more photos for a saved scene."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from glance3d.cli.metric_options import Knowledge
+from glance3d.cli.output_folder import output_folder
+from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
+from glance3d.errors import InputError
+from glance3d.files import to_json_text
+
+if TYPE_CHECKING:
+    from glance3d.models import VGGT
+
+
+@dataclass(frozen=True)
+class Options:
+    """Add photos to a saved scene, without moving its cameras.
+
+    The network sees the new photos together with some of the old ones, and those say where the new
+    ones belong. With --refine the photos themselves decide; the cameras of a scene that was refined
+    before are held then, too, unless --move-old is given.
+
+    Example: glance3d add scene/ more/*.jpg --refine
+    """
+
+    scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
+    """A scene.npz, or the folder that holds one."""
+    photos: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="PHOTO...", help_behavior_hint="(at least one)"),
+    ]
+    """A folder of photos, photos, or globs in quotes."""
+    out: Annotated[
+        Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
+    ] = None
+    """Folder for the results; made if need be."""
+    refine: bool = False
+    """Register the new photos by their matches with the old ones."""
+    move_old: bool = False
+    """Let --refine move the old cameras as well."""
+    refinement: Annotated[RefinementOptions, tyro.conf.arg(name="")] = field(
+        default_factory=RefinementOptions
+    )
+    """How to refine."""
+    anchors: Annotated[int, tyro.conf.arg(metavar="INT")] = 12
+    """At most so many old photos are seen again beside the new ones."""
+    model: Annotated[
+        str | None,
+        tyro.conf.arg(metavar="NAME|FILE", help_behavior_hint="(default: the scene's own)"),
+    ] = None
+    """A known model (see glance3d models) or a weights file that glance3d train wrote."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """A .safetensors or .pt file to use instead of the model's own weights."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 ..."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the network's large products."""
+    json: bool = False
+    """Print the report as JSON, and nothing else, to stdout."""
+    progress: bool = False
+    """Show progress bars also where stderr is no terminal."""
+
+
+def run(options: Options) -> None:
+    """Add, refine if asked, write everything again, and say what came of it."""
+    if not options.photos:
+        raise InputError("no photos given: glance3d add SCENE PHOTO...")
+    if options.move_old and not options.refine:
+        raise InputError("--move-old speaks of refinement: give --refine as well")
+
+    from glance3d.additions import add_photos, held_cameras
+    from glance3d.exporters import load_scene, write_scene_folder
+
+    home = options.scene if options.scene.is_dir() else options.scene.parent
+    out = options.out or home
+    progress = options.progress or sys.stderr.isatty()
+    before = load_scene(options.scene)
+
+    def network() -> "VGGT":
+        from glance3d.models import load_model
+
+        return load_model(
+            options.model or before.model,
+            weights=options.weights,
+            device=options.device,
+            precision=options.precision,
+        )
+
+    with output_folder(out):
+        scene = add_photos(
+            before,
+            options.photos,
+            folder=home / "images",
+            model=options.model,
+            weights=options.weights,
+            device=options.device,
+            precision=options.precision,
+            max_anchors=options.anchors,
+            progress=progress,
+        )
+        if options.refine:
+            hold = "refinement" in before.report and not options.move_old
+            cameras = held_cameras(scene, before.num_views) if hold else None
+            scene = refined(
+                scene,
+                options.refinement,
+                Knowledge(cameras=cameras),
+                network,
+                photos=home / "images",
+                progress=progress,
+            )
+        paths = write_scene_folder(scene, out, progress=progress)
+    if options.json:
+        print(to_json_text(scene.report, indent=1))
+        return
+    print(f"added {scene.num_views - before.num_views} photos: the scene has {scene.num_views} now")
+    if options.refine:
+        print("\n".join(refinement_summary(scene.report)))
+    print(f"wrote {len(paths)} files to {out}/")
