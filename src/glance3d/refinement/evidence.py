@@ -55,7 +55,8 @@ def gather_evidence(
     grey = shades(scene.colors)
     same, texture = label_pictures(grey), texture_shares(grey)
     alike = {first: [v for v, s in enumerate(same) if s == first] for first in same}
-    turned = {id(pair): pair.flat and only_turned(pair, scene.cameras) for pair in graph.pairs}
+    cameras = [scene.cameras] if before is None else [scene.cameras, before]
+    turned = {id(pair): pair.flat and only_turned(pair, *cameras) for pair in graph.pairs}
     earlier = view_epipolar_errors(graph, scene.cameras if before is None else before)
     later = view_epipolar_errors(graph, scene.cameras)
     found = []
