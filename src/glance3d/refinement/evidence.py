@@ -1,6 +1,6 @@
 """What registration knows of each view, gathered for a judgement."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,7 @@ def gather_evidence(
     registered_by: Sequence[str],
     *,
     before: Cameras | None = None,
-    contradicted: Sequence[int] = (),
+    contradicted: Collection[int] = (),
 ) -> tuple[ViewEvidence, ...]:
     """Everything that a judgement wants to know of each view.
 

@@ -17,6 +17,7 @@ from glance3d.refinement.colmap_interface import quiet
 from glance3d.refinement.consistency import mark_consistent
 from glance3d.refinement.depth_alignment import align_depth
 from glance3d.refinement.description import describe_refinement
+from glance3d.refinement.judgement import with_trust
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.registration import register_views
 from glance3d.refinement.world import place_in_world
@@ -60,8 +61,9 @@ def refine(
         progress: Show progress bars on stderr.
 
     Returns:
-        The refined scene; ``report["refinement"]`` says what was done to each photo. A scene that
-        no two photos support comes back with its feed-forward cameras, and says so.
+        The refined scene; ``trust`` and ``report["trust"]`` have a verdict for every photo,
+        ``report["refinement"]`` says what was done. A scene that no two photos support comes back
+        with its feed-forward cameras, and says so.
 
     Raises:
         Glance3DError: A photo is gone, an option is unknown, or pycolmap is not installed.
@@ -93,6 +95,8 @@ def refine(
             better = densify_scene(better, photos, progress=progress)
     with times.stage("consistency"):
         better = mark_consistent(better)
+    with times.stage("trust"):
+        better = with_trust(better, registration, refined.registered_by, scene.cameras, views)
     described = describe_refinement(better, registration, refined, options, views)
     described["times"] = times.seconds
     for warning in described["warnings"]:

@@ -1,9 +1,11 @@
 """The judgements in words: for report.json, for the terminal and for a text file."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from glance3d.refinement.contradictions import Finding
 from glance3d.refinement.trust import GOOD, VERDICTS, judge
 from glance3d.types import Reconstruction, ViewTrust
 
@@ -14,12 +16,14 @@ _DIGITS = 3
 _HEADINGS = ("verdict", "photo", "by", "tracks", "median", "90 %", "depth", "reason")
 
 
-def describe_trust(scene: Reconstruction) -> dict[str, Any]:
-    """``summary``, ``views`` and ``contradictions``, JSON-ready.
+def describe_trust(
+    scene: Reconstruction, contradictions: Sequence[Finding] | None = None
+) -> dict[str, Any]:
+    """``summary``, ``views`` and ``contradictions``, JSON-ready: what ``report["trust"]`` holds.
 
-    A scene that was never judged is described as unsupported. ``contradictions`` are those found
-    when the scene was judged (``report["contradictions"]``), see
-    :func:`glance3d.refinement.contradictions.find_contradictions`.
+    A scene that was never judged is described as unsupported. ``contradictions`` are those of
+    :func:`glance3d.refinement.contradictions.find_contradictions`; by default those already in the
+    report.
     """
     trust = _trust_of(scene)
     counts = Counter(view.verdict for view in trust)
@@ -33,7 +37,7 @@ def describe_trust(scene: Reconstruction) -> dict[str, Any]:
             {"name": name, **{key: _rounded(value) for key, value in asdict(view).items()}}
             for name, view in zip(scene.names, trust, strict=True)
         ],
-        "contradictions": list(scene.report.get("contradictions", ())),
+        "contradictions": _reported(scene) if contradictions is None else list(contradictions),
     }
 
 
@@ -54,8 +58,12 @@ def trust_text(scene: Reconstruction) -> list[str]:
         _summary(trust),
         *(_aligned([_HEADINGS, *rows]) if rows else ()),
         *told,
-        *(f"warning: {found['reason']}" for found in scene.report.get("contradictions", ())),
+        *(f"warning: {found['reason']}" for found in _reported(scene)),
     ]
+
+
+def _reported(scene: Reconstruction) -> list[Finding]:
+    return list(scene.report.get("trust", {}).get("contradictions", ()))
 
 
 def _trust_of(scene: Reconstruction) -> tuple[ViewTrust, ...]:
