@@ -121,5 +121,5 @@ def run(options: Options) -> None:
         return
     print(f"added {scene.num_views - before.num_views} photos: the scene has {scene.num_views} now")
     if options.refine:
-        print("\n".join(refinement_summary(scene.report)))
+        print("\n".join(refinement_summary(scene)))
     print(f"wrote {len(paths)} files to {out}/")

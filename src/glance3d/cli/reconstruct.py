@@ -107,7 +107,7 @@ def run(options: Options) -> None:
     if options.json:
         print(to_json_text(report, indent=1))
     else:
-        print("\n".join(summary(report, options.out, paths)))
+        print("\n".join(summary(scene, report, options.out, paths)))
 
 
 def _network(options: Options) -> "VGGT":
@@ -172,7 +172,9 @@ def write(
     return report, paths
 
 
-def summary(report: dict[str, Any], out: Path, paths: list[Path]) -> list[str]:
+def summary(
+    scene: "Reconstruction", report: dict[str, Any], out: Path, paths: list[Path]
+) -> list[str]:
     """What was done, what was written, and what to do next, for a person."""
     from glance3d.exporters.world_text import describe_units, describe_world
 
@@ -185,7 +187,7 @@ def summary(report: dict[str, Any], out: Path, paths: list[Path]) -> list[str]:
         f"on {report['machine']['device']} in {times['total']:.1f} s",
         f"the world is {describe_world(report['world'], report['reference_view'])}; "
         f"{describe_units(report['units'])}",
-        *(refinement_summary(report) if "refinement" in report else []),
+        *(refinement_summary(scene) if "refinement" in report else []),
         *(metric_summary(report) if "metric_scale" in report else []),
         f"wrote {len(paths)} files to {out}/:",
         *(f"  {line}" for line in _by_folder(out, paths)),

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -19,6 +19,7 @@ from glance3d.files import to_json_text
 
 if TYPE_CHECKING:
     from glance3d.models import VGGT
+    from glance3d.types import Reconstruction
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,10 @@ def run(options: Options) -> None:
     if options.json:
         print(to_json_text(scene.report, indent=1))
     else:
-        print("\n".join([*summary(scene.report), f"wrote {len(paths)} files to {out}/"]))
+        print("\n".join([*summary(scene), f"wrote {len(paths)} files to {out}/"]))
 
 
-def summary(report: dict[str, Any]) -> list[str]:
+def summary(scene: "Reconstruction") -> list[str]:
     """What came of it, for a person."""
-    lines = refinement_summary(report)
-    return lines + (metric_summary(report) if "metric_scale" in report else [])
+    lines = refinement_summary(scene)
+    return lines + (metric_summary(scene.report) if "metric_scale" in scene.report else [])

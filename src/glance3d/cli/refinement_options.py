@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from glance3d.errors import InputError
 
@@ -69,16 +69,17 @@ def refined(
     )
 
 
-def refinement_summary(report: dict[str, Any]) -> list[str]:
-    """What refinement came to, for a person; ``report`` is a scene's."""
-    found = report["refinement"]
-    num_views = len(found["registered_by"])
+def refinement_summary(scene: "Reconstruction") -> list[str]:
+    """What refinement came to, for a person, and how far each photo can be trusted."""
+    from glance3d.refinement.trust_report import trust_text
+
+    found = scene.report["refinement"]
     lines = [
-        f"refined: {found['num_registered']} of {num_views} photos are held by "
+        f"refined: {found['num_registered']} of {scene.num_views} photos are held by "
         f"{found['num_points']} points with {found['num_observations']} observations"
     ]
     if found["measured_share"] is not None:
         lines.append(
             f"depth was measured from the photos at {found['measured_share']:.0%} of their pixels"
         )
-    return lines
+    return [*lines, *trust_text(scene)]
