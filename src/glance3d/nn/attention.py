@@ -25,7 +25,8 @@ def attend(
     if v.dtype == torch.bfloat16 and v.device.type == "cpu" and v.requires_grad:
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         return scores.softmax(-1) @ v
-    if v.device.type == "cpu" and not torch.is_grad_enabled() and fast_cpu.attends_in_blocks():
+    predicting = v.device.type == "cpu" and not torch.is_grad_enabled()
+    if predicting and fast_cpu.attends_in_blocks(q.shape[-2], k.shape[-2]):
         return fast_cpu.attend_in_blocks(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 

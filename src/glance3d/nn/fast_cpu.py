@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+# Scores of one head from which on blocks are faster: below, calls cost more than they compute (the
+# tracker attends over a few views in hundreds of small sequences: 158 times slower by blocks).
+LEAST_SCORES = 2**16
 SCORE_BYTES = 2**24  # of one block of attention scores: small enough to stay in the cache
 MAX_THREADS_FOR_BLOCKS = 16  # beyond this one head's block is too little work to share
 
@@ -63,11 +66,13 @@ def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None, gelu: bool) -> Tenso
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, kind, [], algorithm)
 
 
-def attends_in_blocks() -> bool:
-    """Whether :func:`attend_in_blocks` is the faster one here.
+def attends_in_blocks(num_queries: int, num_keys: int) -> bool:
+    """Whether :func:`attend_in_blocks` is the faster one here, for sequences of these lengths.
 
     PyTorch's fused kernel has fast products only for processors with matrix units (AMX).
     """
+    if num_queries * num_keys < LEAST_SCORES:
+        return False
     found = capabilities()
     known = found.get("architecture") == "x86_64" and not found.get("amx_bf16")
     return known and has_onednn_linear() and torch.get_num_threads() <= MAX_THREADS_FOR_BLOCKS
