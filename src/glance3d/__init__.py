@@ -11,15 +11,22 @@ from typing import TYPE_CHECKING, Any
 from glance3d._version import __version__
 
 if TYPE_CHECKING:
+    from glance3d.additions import add_photos as add_photos
+    from glance3d.densification import densify as densify
     from glance3d.errors import Glance3DError as Glance3DError
     from glance3d.exporters import export as export
     from glance3d.exporters import load_scene as load_scene
     from glance3d.images import Preprocessing as Preprocessing
     from glance3d.images import load_images as load_images
+    from glance3d.known_cameras import load_known_cameras as load_known_cameras
+    from glance3d.metric_scale import MetricConstraints as MetricConstraints
+    from glance3d.metric_scale import apply_metric_scale as apply_metric_scale
     from glance3d.models import build_model as build_model
     from glance3d.models import list_cards as list_cards
     from glance3d.models import load_model as load_model
     from glance3d.reconstruction import reconstruct as reconstruct
+    from glance3d.refinement import RefineOptions as RefineOptions
+    from glance3d.refinement import refine as refine
     from glance3d.tracking import track as track
     from glance3d.types import Cameras as Cameras
     from glance3d.types import ImageBatch as ImageBatch
@@ -33,18 +40,25 @@ _HOMES = {
     "Cameras": "glance3d.types",
     "Glance3DError": "glance3d.errors",
     "ImageBatch": "glance3d.types",
+    "MetricConstraints": "glance3d.metric_scale",
     "Placement": "glance3d.types",
     "Predictions": "glance3d.types",
     "Preprocessing": "glance3d.images",
     "Reconstruction": "glance3d.types",
+    "RefineOptions": "glance3d.refinement",
     "Tracks": "glance3d.types",
+    "add_photos": "glance3d.additions",
+    "apply_metric_scale": "glance3d.metric_scale",
     "build_model": "glance3d.models",
+    "densify": "glance3d.densification",
     "export": "glance3d.exporters",
     "list_cards": "glance3d.models",
     "load_images": "glance3d.images",
+    "load_known_cameras": "glance3d.known_cameras",
     "load_model": "glance3d.models",
     "load_scene": "glance3d.exporters",
     "reconstruct": "glance3d.reconstruction",
+    "refine": "glance3d.refinement",
     "track": "glance3d.tracking",
 }
 
@@ -52,19 +66,26 @@ __all__ = [
     "Cameras",
     "Glance3DError",
     "ImageBatch",
+    "MetricConstraints",
     "Placement",
     "Predictions",
     "Preprocessing",
     "Reconstruction",
+    "RefineOptions",
     "Tracks",
     "__version__",
+    "add_photos",
+    "apply_metric_scale",
     "build_model",
+    "densify",
     "export",
     "list_cards",
     "load_images",
+    "load_known_cameras",
     "load_model",
     "load_scene",
     "reconstruct",
+    "refine",
     "track",
 ]
 
