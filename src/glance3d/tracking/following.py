@@ -1,7 +1,7 @@
 """What all ways of following points have in common."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,7 @@ class Followed(NamedTuple):
     confidence: Float[Tensor, "views queries"]
 
 
+@runtime_checkable
 class Follower(Protocol):
     """Finds points of one view in others."""
 

@@ -48,9 +48,9 @@ METHODS = {
 # Where the tracker is not the best that the model has. Median error on synthetic test scenes of 128
 # pixels, of visible points, in pixels: network 13.0, matching 2.9, geometry 30.6.
 _BEST = {"glance-small": "matching"}
-# Features find places the more exactly the finer their maps, also beyond what cameras and depth were
-# trained at: on photos of a facade the median distance to the epipolar line falls from 2.4 pixels of
-# 768 at 128 x 128 to 1.1 here.
+# Features find places the more exactly the finer their maps, also beyond what cameras and depth
+# were trained at: on photos of a facade the median distance to the epipolar line falls from 2.4
+# pixels of 768 at 128 x 128 to 1.1 here.
 _MATCHING_PIXELS = 256 * 256
 
 

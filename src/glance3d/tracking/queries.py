@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +14,7 @@ from glance3d.tracking.feature_maps import is_seen
 from glance3d.types import Placement
 
 ViewName = int | str
-Query = tuple[ViewName, float, float]
+Query = Sequence[Any]  # (view, x, y)
 
 _MOST_GRID_POINTS = 512
 
