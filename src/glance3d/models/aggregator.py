@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
 from glance3d.models.correspondence import CorrespondenceLayer
-from glance3d.models.thin_attention import Attention, check_attention, kept_keys
+from glance3d.models.thin_attention import check_attention, kept_keys
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import ConvStem, PatchConv
 from glance3d.nn.precision import only_predicts
@@ -87,7 +87,7 @@ class Aggregator(nn.Module):
         self,
         images: Float[Tensor, "batch views 3 height width"],
         layers: tuple[int, ...],
-        attention: Attention = "full",
+        attention: str = "full",
     ) -> Iterator[tuple[int, Layer, Layer]]:
         """The asked-for layers as they are made: index, frame block's output, global block's.
 

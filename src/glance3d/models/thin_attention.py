@@ -40,7 +40,7 @@ def thinning_stride(num_views: int) -> int:
 
 
 def kept_keys(
-    attention: Attention,
+    attention: str,
     layer: int,
     depth: int,
     num_views: int,

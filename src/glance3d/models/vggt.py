@@ -21,7 +21,6 @@ from glance3d.models.heads.dense import (
 )
 from glance3d.models.heads.track import TrackHead
 from glance3d.models.readings import Readings
-from glance3d.models.thin_attention import Attention
 from glance3d.types import Predictions
 
 
@@ -50,7 +49,7 @@ class VGGT(nn.Module):
         images: Tensor,
         query_points: Tensor | None = None,
         outputs: Sequence[str] | None = None,
-        attention: Attention = "full",
+        attention: str = "full",
     ) -> Predictions:
         """One look at all views.
 
@@ -72,8 +71,9 @@ class VGGT(nn.Module):
         size = (images.shape[-2], images.shape[-1])
         readings = self._readings(wanted, images.shape[:2], size)
         layers = self.config.layers_needed(wanted)
-        for index, frame, everywhere in self.aggregator.stream(images, layers, attention):
-            readings.take(index, frame, everywhere)
+        for layer in self.aggregator.stream(images, layers, attention):
+            readings.take(*layer)
+            del layer  # the heads need the memory
         return self._predict(readings, query_points)
 
     def predict(

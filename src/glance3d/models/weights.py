@@ -8,7 +8,7 @@ read from disk as they are used; a conversion holds one tensor at a time beside 
 import json
 import math
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from glance3d.models.remap import name_from_published, published_from_name
 CONFIG_KEY = "glance3d_config"
 MAX_NAMES_SHOWN = 5
 GROUP_PARAMETERS = 200_000_000
+_DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16}  # the file format's names
 
 
 def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
@@ -37,7 +38,7 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
     found = dict(_read_shapes(path))
     _check_names(path, {n: tuple(t.shape) for n, t in expected.items()}, found)
     state = {}
-    for name, tensor in _read_tensors(path, device):
+    for name, tensor in _read_tensors(path, device, {n: t.dtype for n, t in expected.items()}):
         ours = name_from_published(name)
         # Vectors are copied: one mapped bias would keep everything read with it in memory.
         state[ours] = tensor.to(device, expected[name].dtype, copy=tensor.ndim <= 1)
@@ -82,27 +83,37 @@ def _read_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield name, tuple(tensor.shape)
 
 
-def _read_tensors(path: Path, device: torch.device) -> Iterator[tuple[str, Tensor]]:
+def _read_tensors(
+    path: Path, device: torch.device, dtypes: Mapping[str, torch.dtype]
+) -> Iterator[tuple[str, Tensor]]:
     if path.suffix != ".safetensors":
         yield from _load_pickled_tensors(path).items()
         return
     # Opened anew for each group, so that what was converted is unmapped as the reading goes on.
-    for names in _groups_of_names(path):
+    for names in _groups_of_names(path, dtypes):
         with _open_safetensors(path, str(device)) as file:
             for name in names:
                 yield name, file.get_tensor(name)
 
 
-def _groups_of_names(path: Path) -> Iterator[list[str]]:
-    """All names in order, some ``GROUP_PARAMETERS`` numbers at a time."""
-    group, total = [], 0
-    for name, shape in _read_shapes(path):
-        group.append(name)
-        total += math.prod(shape)
-        if total > GROUP_PARAMETERS:
-            yield group
-            group, total = [], 0
-    yield group
+def _groups_of_names(path: Path, dtypes: Mapping[str, torch.dtype]) -> Iterator[list[str]]:
+    """All names, some ``GROUP_PARAMETERS`` numbers at a time.
+
+    What is used as the file has it, and so stays mapped, shares no group with what is converted:
+    it would keep the whole group's memory.
+    """
+    shapes = dict(_read_shapes(path))
+    with _open_safetensors(path) as file:
+        as_it_is = {n for n in shapes if _DTYPES.get(file.get_slice(n).get_dtype()) == dtypes[n]}
+    for chosen in (shapes.keys() - as_it_is, as_it_is):
+        group, total = [], 0
+        for name in (name for name in shapes if name in chosen):
+            group.append(name)
+            total += math.prod(shapes[name])
+            if total > GROUP_PARAMETERS:
+                yield group
+                group, total = [], 0
+        yield group
 
 
 def _open_safetensors(path: Path, device: str = "cpu"):

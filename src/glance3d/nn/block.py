@@ -5,14 +5,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from glance3d.nn.attention import SelfAttention
+from glance3d.nn.chunks import chunk_tokens
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm
 from glance3d.nn.rope import RopeTable
-
-# How many tokens at a time, where each can be worked on by itself: what is in flight then stays
-# in a processor's cache, and on a GPU is little beside what must be kept.
-CPU_CHUNK_TOKENS = 2048
-GPU_CHUNK_TOKENS = 32768
 
 
 class LayerScale(nn.Module):
@@ -66,7 +62,7 @@ class Block(nn.Module):
 
         ``keys``: which tokens serve as keys and values; all of them by default.
         """
-        chunk = CPU_CHUNK_TOKENS if x.device.type == "cpu" else GPU_CHUNK_TOKENS
+        chunk = chunk_tokens(x.device)
         for part in x.split(max(1, chunk // x.shape[1])):
             self._attend_(part, rope, keys, chunk)
             for piece in part.view(-1, part.shape[-1]).split(chunk):

@@ -9,11 +9,9 @@ from torch import Tensor, nn
 
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import DenseHeadConfig
+from glance3d.nn.chunks import chunk_views
 from glance3d.nn.precision import Conv2d, ConvTranspose2d, LayerNorm, product
 from glance3d.nn.uv_embedding import add_convolved_uv_code_, build_uv_code
-
-CHUNK_PIXELS = 200_000  # full-size maps in flight at a time on a processor, at least one view
-GPU_CHUNK_PIXELS = 800_000
 
 Projected = list[Float[Tensor, "batch_views patches _channels"]]
 
@@ -170,12 +168,6 @@ class DenseHead(nn.Module):
         first, _, last = self.to_output
         x = add_convolved_uv_code_(first(maps), first.weight, aspect, scale=0.1)
         return last(x.relu_())
-
-
-def chunk_views(image_size: tuple[int, int], device: torch.device) -> int:
-    """How many views' full-size maps are in flight at a time; the numbers do not depend on it."""
-    pixels = CHUNK_PIXELS if device.type == "cpu" else GPU_CHUNK_PIXELS
-    return max(1, pixels // (image_size[0] * image_size[1]))
 
 
 def map_views(

@@ -21,8 +21,9 @@ from glance3d.models.heads.correlation import (
     embed_query_positions,
     sample_bilinear,
 )
-from glance3d.models.heads.dense import DenseFeatures, Projected, chunk_views, map_views
+from glance3d.models.heads.dense import DenseFeatures, Projected, map_views
 from glance3d.models.heads.update_transformer import UpdateTransformer
+from glance3d.nn.chunks import chunk_views
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 
