@@ -6,15 +6,20 @@ import math
 import pytest
 import torch
 
+from glance3d.datasets import MultiViewSample
 from glance3d.errors import InputError
+from glance3d.geometry.cameras import project_points
+from glance3d.geometry.transforms import invert, transform_points
 from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, ModelConfig, StemEmbedConfig, tiny
 from glance3d.models.correspondence import Correspondence
-from glance3d.models.correspondence.matches import find_matches
+from glance3d.models.correspondence.matches import Matches, cell_positions, find_matches
+from glance3d.models.correspondence.relations import Relations
 from glance3d.training import build_recipe
 from glance3d.training.correspondence_loss import (
     descriptor_loss,
-    pair_pose_loss,
+    match_is_right,
+    pair_loss,
     pair_pose_targets,
 )
 from glance3d.training.losses import LossWeights
@@ -30,7 +35,7 @@ def mirrored_views(sharpness: float) -> tuple[Correspondence, torch.Tensor]:
     descriptors = torch.stack([code, code.flip(0)])[None].requires_grad_()
     scale, unseen = torch.tensor(sharpness), torch.tensor(0.0)
     matches = find_matches(descriptors, (2, 2), scale, unseen)
-    relations = torch.zeros(1, 2, 2, 9)
+    relations = torch.zeros(1, 2, 2, 9)  # what descriptors are taught does not look at these
     found = Correspondence(descriptors, scale, unseen, (2, 2), matches, relations)  # type: ignore
     return found, torch.stack([CORNERS, CORNERS.flip(0)])[None]
 
@@ -64,23 +69,69 @@ def test_points_seen_nowhere_do_not_count() -> None:
     assert found.descriptors.grad.isfinite().all()
 
 
-def test_the_true_relative_poses_cost_nothing_and_invert_each_other() -> None:
+SIZE = (56, 56)
+GRID = (7, 7)
+
+
+def exact_matches(sample: MultiViewSample) -> Matches:
+    """Where the cells of each view truly are in the others, inside the image or not."""
+    cells = (cell_positions(GRID, torch.device("cpu")) + 0.5) * 8
+    pixel = cells.long()
+    depth = sample.depth[..., pixel[:, 1], pixel[:, 0]]
+    rays = (cells - sample.intrinsics[:, :, None, :2, 2]) / sample.intrinsics[0, 0, 0, 0]
+    points = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) * depth[..., None]
+    world = transform_points(invert(sample.cam_from_world), points)
+    views = world.shape[1]
+    everywhere = world.flatten(1, 2)[:, None].expand(-1, views, -1, -1)
+    pixels, _ = project_points(everywhere, sample.cam_from_world, sample.intrinsics)
+    position = pixels.unflatten(2, (views, -1)).transpose(1, 2) / 8 - 0.5
+    sure = torch.ones(position.shape[:-1])
+    return Matches(cell_positions(GRID, torch.device("cpu")), position, sure, sure)
+
+
+def relations_saying(pose_enc: torch.Tensor, logits: torch.Tensor) -> Relations:
+    others = 1 - torch.eye(pose_enc.shape[1])
+    weight = others[:, :, None].expand(logits.shape)
+    return Relations(torch.zeros(*weight.shape, 1), weight, pose_enc[..., :1], pose_enc, logits)
+
+
+def test_the_true_poses_and_matches_cost_nothing() -> None:
     sample = make_sample(batch=2, views=3)
-    size = (56, 56)
-    target = pair_pose_targets(sample.cam_from_world, sample.intrinsics, size)
-    seen = torch.ones(2, 3, 16, dtype=torch.bool)
-    losses = pair_pose_loss(target, sample.cam_from_world, sample.intrinsics, seen, size)
-    assert float(losses["pairs"]) == 0
+    target = pair_pose_targets(sample.cam_from_world, sample.intrinsics, SIZE)
+    matches = exact_matches(sample)
+    said = relations_saying(target, torch.full(matches.inside.shape, 30.0))
+    shared = torch.ones(2, 3, 3)
+    truth = (sample.cam_from_world, sample.intrinsics)
+    losses = pair_loss(said, matches, GRID, *truth, shared, SIZE)
+    assert float(losses["pairs"]) < 1e-5
     assert target[..., 7:].allclose(torch.tensor(math.radians(60)))
     there, back = target[:, 0, 1, 3:7], target[:, 1, 0, 3:7]
     torch.testing.assert_close(there * torch.tensor([-1, -1, -1, 1]), back, atol=1e-5, rtol=0)
 
 
+def test_matches_off_their_line_are_wrong() -> None:
+    sample = make_sample(batch=1, views=2)
+    target = pair_pose_targets(sample.cam_from_world, sample.intrinsics, SIZE)
+    matches = exact_matches(sample)
+    right = match_is_right(matches, GRID, target, sample.intrinsics, SIZE)
+    assert right[:, 0, 1].all()
+    assert right[:, 1, 0].all()
+    # Two cells across the line, which runs along the true direction of movement.
+    normal = torch.tensor([0.0, 0.0])
+    for shift in torch.eye(2):
+        moved = matches._replace(position=matches.position + 4 * shift)
+        wrong = ~match_is_right(moved, GRID, target, sample.intrinsics, SIZE)[0, 0, 1]
+        normal = torch.maximum(normal, wrong.float().mean() * torch.ones(2))
+    assert normal.min() > 0.9
+
+
 def test_pairs_that_share_nothing_do_not_count() -> None:
     sample = make_sample(batch=1, views=2)
     wrong = torch.full((1, 2, 2, 9), 3.0, requires_grad=True)
-    seen = torch.zeros(1, 2, 16, dtype=torch.bool)
-    loss = pair_pose_loss(wrong, sample.cam_from_world, sample.intrinsics, seen, (56, 56))["pairs"]
+    matches = exact_matches(sample)
+    said = relations_saying(wrong, torch.zeros(matches.inside.shape))
+    truth = (sample.cam_from_world, sample.intrinsics)
+    loss = pair_loss(said, matches, GRID, *truth, torch.zeros(1, 2, 2), SIZE)["pairs"]
     loss.backward()
     assert float(loss.detach()) == 0
     assert wrong.grad is not None

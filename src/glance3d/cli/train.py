@@ -35,6 +35,8 @@ class Options:
     """small-cpu, small-h200, or tiny-test (seconds, to see that it works)."""
     resume: bool = False
     """Go on from the checkpoint in the folder; the schedule may be longer or shorter now."""
+    start_from: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Weights to begin a new run with; parts of the network that the file lacks begin anew."""
     samples: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
     """Scenes until the end of the schedule, instead of the recipe's."""
     minutes: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")] = None
@@ -78,6 +80,8 @@ def train(options: Options) -> None:
     )
     if options.resume:
         trainer.resume()
+    elif options.start_from is not None:
+        trainer.start_from(options.start_from)
     progress = trainer.run()
     print(
         json.dumps(

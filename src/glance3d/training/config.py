@@ -42,6 +42,26 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True)
+class RehearsalConfig:
+    """Relative poses learned from simulated matches before the run (:mod:`.match_rehearsal`).
+
+    How long and how fast; ``cells_per_view`` cells of a view, drawn anew, make a set of matches.
+    """
+
+    num_steps: int = 1500
+    peak_lr: float = 2e-3
+    warmup_steps: int = 100
+    images_per_batch: int = 48
+    cells_per_view: int = 96
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their ranges."""
+        for name in ("num_steps", "peak_lr", "cells_per_view"):
+            _require(getattr(self, name) > 0, f"{name} > 0", getattr(self, name))
+        _require(self.warmup_steps >= 0, "warmup_steps >= 0", self.warmup_steps)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One run, complete: the same config and seed give the same stream of scenes.
 
@@ -52,7 +72,8 @@ class TrainConfig:
     batch, every ``track_every_steps``; the matching loss uses all. The points head learns every
     ``points_every_steps``. Dense heads learn from the first ``dense_views`` views of a scene (None:
     all of them). The attention loss teaches the global layers ``attention_layers``. ``textures`` is
-    a folder of pictures to paint the scenes with (None: procedural ones).
+    a folder of pictures to paint the scenes with (None: procedural ones). ``rehearsal`` teaches a
+    correspondence layer what it can learn without pictures, before the first step (None: no).
     """
 
     recipe: str
@@ -78,6 +99,7 @@ class TrainConfig:
     validate_every_samples: int = 10_000
     num_validation_batches: int = 2
     checkpoint_every_minutes: float = 5.0
+    rehearsal: RehearsalConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges."""
@@ -91,6 +113,8 @@ class TrainConfig:
         taught = bool(self.attention_layers) or self.losses.attention == 0
         _require(taught, "attention_layers, or a weight of 0 for attention", "none")
         _require(self.precision in PRECISIONS, f"precision in {PRECISIONS}", self.precision)
+        layer = self.model.correspondence
+        _require(layer is not None or not self.rehearsal, "a correspondence layer", layer)
         budget = self.time_budget_minutes
         _require(budget is None or budget > 0, "time_budget_minutes > 0", budget)
         _require(self.checkpoint_every_minutes > 0, "checkpoint_every_minutes > 0", self)

@@ -14,12 +14,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.geometry.pose_encoding import encode_pose
-from glance3d.geometry.transforms import compose, invert
+from glance3d.geometry.transforms import compose, invert, rotation_from_quat_xyzw
 from glance3d.models.correspondence import Correspondence, CorrespondenceLayer
+from glance3d.models.correspondence.matches import Matches, grid_to_unit
+from glance3d.models.correspondence.relations import Relations
+from glance3d.models.correspondence.two_view import sampson_distance
 from glance3d.training.losses import Losses
 from glance3d.training.matching import bilinear_corners, sample_sparsely
-
-_LEAST_SHARED_POINTS = 4
 
 
 @contextmanager
@@ -75,34 +76,68 @@ def descriptor_loss(
     }
 
 
-def pair_pose_loss(
-    pose_enc: Float[Tensor, "batch views views 9"],
+def pair_loss(
+    relations: Relations,
+    matches: Matches,
+    grid: tuple[int, int],
     cam_from_world: Float[Tensor, "batch views 3 4"],
     intrinsics: Float[Tensor, "batch views 3 3"],
-    visibility: Bool[Tensor, "batch views points"],
+    shared: Float[Tensor, "batch views views"],
     image_size: tuple[int, int],
     beta: float = 0.05,
 ) -> Losses:
-    """Huber loss of each pair's rotation, direction of translation and field of view.
+    """Huber loss of each pair's pose and field of view, cross-entropy of which matches are right.
 
-    Only pairs that share a few of the points count: of the others nothing can be known. Rotation
-    weighs five times, as its numbers are small. ``image_size`` is (height, width).
+    Only pairs that share something (``shared`` above 0: how much) count: of the others nothing can
+    be known. Rotation weighs five times, as its numbers are small. A match is right if it lies
+    within half a cell of the true epipolar line. ``image_size`` is (height, width).
     """
     target = pair_pose_targets(cam_from_world, intrinsics, image_size)
-    shared = torch.einsum("bvp,bwp->bvw", visibility.float(), visibility.float())
-    views = visibility.shape[1]
+    views = cam_from_world.shape[1]
     others = ~torch.eye(views, dtype=torch.bool, device=shared.device)
-    counted = ((shared >= _LEAST_SHARED_POINTS) & others).float()
-    error = F.smooth_l1_loss(pose_enc.float(), target, reduction="none", beta=beta)
+    counted = ((shared > 0) & others).float()
+    error = F.smooth_l1_loss(relations.pose_enc.float(), target, reduction="none", beta=beta)
     parts = error[..., :3].mean(-1), error[..., 3:7].mean(-1), error[..., 7:].mean(-1)
+    right = match_is_right(matches, grid, target, intrinsics, image_size).float()
+    logits, weight = relations.inlier_logits, relations.weight + 0.03
+    entropy = F.binary_cross_entropy_with_logits(logits, right, reduction="none")
+    sorting = (entropy * weight).sum(-1) / weight.sum(-1)
     total = counted.sum().clamp(min=1)
-    translation, rotation, fov = ((part * counted).sum() / total for part in parts)
+    translation, rotation, fov, inliers = (
+        (part * counted).sum() / total for part in (*parts, sorting)
+    )
     return {
-        "pairs": translation + 5 * rotation + fov,
+        "pairs": translation + 5 * rotation + fov + 0.5 * inliers,
         "pair_translation": translation.detach(),
         "pair_rotation": rotation.detach(),
         "pair_fov": fov.detach(),
+        "pair_inliers": inliers.detach(),
     }
+
+
+def match_is_right(
+    matches: Matches,
+    grid: tuple[int, int],
+    pair_pose: Float[Tensor, "batch views views 9"],
+    intrinsics: Float[Tensor, "batch views 3 3"],
+    image_size: tuple[int, int],
+) -> Bool[Tensor, "batch views views cells"]:
+    """Whether a match lies within half a cell of the line it must lie on."""
+    rotation = rotation_from_quat_xyzw(pair_pose[..., 3:7])
+    essential = torch.linalg.cross(pair_pose[..., None, :3].expand_as(rotation), rotation.mT).mT
+    height, width = image_size
+    half_diagonal = (height**2 + width**2) ** 0.5 / 2
+    center = intrinsics.new_tensor([[0, 0, width / 2], [0, 0, height / 2], [0, 0, 0]])
+    unit = intrinsics.new_tensor([[half_diagonal], [half_diagonal], [1.0]])
+    rays_from_unit = torch.linalg.inv(((intrinsics - center) / unit).float())
+    fundamental = rays_from_unit[:, None].mT @ essential @ rays_from_unit[:, :, None]
+    own = grid_to_unit(matches.own, grid)
+    other = grid_to_unit(matches.position, grid)
+    ones = torch.ones_like(other[..., :1])
+    own = torch.cat([own.expand_as(other), ones], -1)
+    other = torch.cat([other, ones], -1)
+    half_cell = 1 / (grid[0] ** 2 + grid[1] ** 2) ** 0.5
+    return sampson_distance(fundamental, own, other) < half_cell**2
 
 
 def pair_pose_targets(

@@ -18,7 +18,7 @@ from glance3d.training.config import TrainConfig
 from glance3d.training.correspondence_loss import (
     capture_correspondence,
     descriptor_loss,
-    pair_pose_loss,
+    pair_loss,
 )
 from glance3d.training.losses import (
     Losses,
@@ -33,6 +33,9 @@ from glance3d.training.normalise import Targets, normalise_scenes
 
 # The network counts pixels from the first one's centre, samples from the image's corner.
 _NETWORK_PIXEL_ORIGIN = 0.5
+
+# Pairs of views with no more points in common teach nothing about their relative pose.
+_FEWEST_SHARED_POINTS = 3
 
 
 def compute_losses(
@@ -178,9 +181,16 @@ def _correspondence(captured: list[Correspondence], sample: MultiViewSample) -> 
     with torch.autocast(sample.images.device.type, enabled=False):
         cells = torch.nan_to_num(sample.tracks) / (size[0] / found.grid[0]) - 0.5
         losses = descriptor_loss(found, cells, sample.visibility)
-        said = found.relations.pose_enc
-        return losses | pair_pose_loss(
-            said, sample.cam_from_world, sample.intrinsics, sample.visibility, size
+        seen = sample.visibility.float()
+        shared = torch.einsum("bvp,bwp->bvw", seen, seen) - _FEWEST_SHARED_POINTS
+        return losses | pair_loss(
+            found.relations,
+            found.matches,
+            found.grid,
+            sample.cam_from_world,
+            sample.intrinsics,
+            shared,
+            size,
         )
 
 

@@ -1,17 +1,21 @@
 """Recipes: functions that return a full training config. The table lists them by name."""
 
+import dataclasses
 from collections.abc import Callable
 
 from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ConfigError
 from glance3d.models import config as models
-from glance3d.training.config import OptimiserConfig, TrainConfig
+from glance3d.training.config import OptimiserConfig, RehearsalConfig, TrainConfig
 from glance3d.training.losses import LossWeights
 
 # The points head is a spare (points come from depth and cameras); matching is what a small network
 # learns first, and what cameras are learned from.
 _SMALL_LOSSES = LossWeights(
-    camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.5, attention=1.0
+    camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.25, descriptors=1.0, pairs=1.0
+)
+_SMALL_MODEL = dataclasses.replace(
+    models.glance_small(), correspondence=models.CorrespondenceConfig()
 )
 
 
@@ -22,10 +26,10 @@ def small_cpu() -> TrainConfig:
     """
     return TrainConfig(
         recipe="small-cpu",
-        model=models.glance_small(),
+        model=_SMALL_MODEL,
         data=SyntheticConfig(images_per_batch=32),
         losses=_SMALL_LOSSES,
-        attention_layers=(2, 3),
+        rehearsal=RehearsalConfig(),
         optimiser=OptimiserConfig(
             peak_lr=5e-4, warmup_samples=3_000, cooldown=0.4, average_decay=0.998
         ),
@@ -42,10 +46,10 @@ def small_h200() -> TrainConfig:
     """The same network with a larger batch and more samples, for one data-centre GPU. Not tried."""
     return TrainConfig(
         recipe="small-h200",
-        model=models.glance_small(),
+        model=_SMALL_MODEL,
         data=SyntheticConfig(images_per_batch=768),
         losses=_SMALL_LOSSES,
-        attention_layers=(2, 3),
+        rehearsal=RehearsalConfig(num_steps=2000, images_per_batch=768),
         optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=20_000, cooldown=0.5),
         total_samples=3_000_000,
         device="cuda",

@@ -20,6 +20,8 @@ from glance3d.datasets import MultiViewSample
 from glance3d.errors import ConfigError, Glance3DError
 from glance3d.files import save_json
 from glance3d.models import VGGT, build_model
+from glance3d.models.correspondence.layer import CELLS_PER_PATCH_SIDE
+from glance3d.models.partial_weights import load_partial_weights
 from glance3d.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -30,6 +32,7 @@ from glance3d.training.checkpoint import (
 from glance3d.training.config import TrainConfig
 from glance3d.training.interrupts import StopRequest
 from glance3d.training.journal import Journal, draw_learning_curve, read_journal
+from glance3d.training.match_rehearsal import rehearse_relations
 from glance3d.training.objective import compute_losses
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 from glance3d.training.spikes import SpikeDetector
@@ -100,9 +103,36 @@ class Trainer:
         self.progress = checkpoint.progress
         self._log("resumed", changed=json.dumps(changed))
 
+    def start_from(self, weights: str | Path) -> None:
+        """Begin a run with the weights of a file; parts that the file lacks stay as they are."""
+        missing = load_partial_weights(self.model, Path(weights))
+        self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
+        self._log("started_from", weights=str(weights), num_missing=float(len(missing)))
+
+    def rehearse(self) -> None:
+        """What is learned before the first step; nothing once there was one."""
+        layer, rehearsal = self.model.aggregator.correspondence, self.config.rehearsal
+        if layer is None or rehearsal is None or self.progress.step > 0:
+            return
+        cell = self.config.model.patch_size // CELLS_PER_PATCH_SIDE
+        losses = rehearse_relations(
+            layer.relations,
+            self.config.data,
+            cell,
+            rehearsal,
+            self.config.seed,
+            show_progress=self.show_progress,
+        )
+        self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
+        self._log("rehearsed", **_as_floats(losses))
+
     def run(self, max_steps: int | None = None) -> Progress:
-        """Train until the schedule ends, Ctrl-C, or ``max_steps`` more steps; always checkpoint."""
+        """Train until the schedule ends, Ctrl-C, or ``max_steps`` more steps; always checkpoint.
+
+        A new run rehearses first, if the config says so.
+        """
         self._write_config()
+        self.rehearse()
         last_step = math.inf if max_steps is None else self.progress.step + max_steps
         stream = build_stream(self._build_draw, self.progress.step, self.config.num_data_workers)
         bar = tqdm(

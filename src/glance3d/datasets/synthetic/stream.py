@@ -11,6 +11,7 @@ from torch import Tensor
 from glance3d.datasets.sample import MultiViewSample
 from glance3d.datasets.synthetic.degrade import photograph
 from glance3d.datasets.synthetic.draws import Draws
+from glance3d.datasets.synthetic.places import TruePlaces, find_places
 from glance3d.datasets.synthetic.render import Renderer
 from glance3d.datasets.synthetic.scenes import DRAWS_PER_SCENE, draw_scenes
 from glance3d.datasets.synthetic.textures import NUM_SKIES, atlas_from_images, build_atlas
@@ -153,6 +154,20 @@ class SyntheticScenes:
         return MultiViewSample(
             images, cameras, intrinsics, depth, valid, queries, tracks, visibility
         )
+
+    @torch.no_grad()
+    def places(self, index: int, cell: int) -> TruePlaces:
+        """Where the cells of batch ``index``'s views are in its other views; nothing is rendered.
+
+        Cells are squares of ``cell`` pixels. The scenes and cameras are those of :meth:`batch`.
+        """
+        num_scenes, num_views, *size = self.shape(index)
+        height, width = size
+        draws = Draws(self._seeds(index)[1], num_scenes, DRAWS_PER_SCENE, self.device)
+        scenes, layout = draw_scenes(draws, self._num_textures)
+        intrinsics = draw_intrinsics(draws, num_views, height, width, self.config.fov_degrees)
+        cameras = draw_cameras(draws, scenes, layout, intrinsics, (height, width))
+        return find_places(scenes, cameras, intrinsics, (height, width), cell)
 
     def _seeds(self, index: int) -> list[int]:
         """Independent seeds for a batch's shape, draws and noise; index -1 is the textures'."""

@@ -46,8 +46,9 @@ class CorrespondenceLayer(nn.Module):
         super().__init__()
         self.config = config
         self.descriptors = CellDescriptors(map_channels, dim, config.descriptor_dim)
-        self.log_sharpness = nn.Parameter(torch.tensor(15.0).log())
-        self.unseen = nn.Parameter(torch.tensor(8.0))
+        # In tens, so that a small step of the optimiser is a large one of theirs.
+        self.sharpness_in_tens = nn.Parameter(torch.tensor(2.0))
+        self.unseen_in_tens = nn.Parameter(torch.tensor(1.0))
         self.relations = PairRelations(config)
         of_patch = config.hidden_dim * CELLS_PER_PATCH_SIDE**2
         self.token_from_reference = _zero_linear(of_patch, dim)
@@ -68,10 +69,10 @@ class CorrespondenceLayer(nn.Module):
         patches = tokens[:, :, patch_start_idx:]
         descriptors = self.descriptors(maps.flatten(0, 1), patches.flatten(0, 1))
         descriptors = descriptors.unflatten(0, tokens.shape[:2])
-        sharpness = self.log_sharpness.exp()
-        matches = find_matches(descriptors, grid, sharpness, self.unseen, self.config.window_radius)
+        sharpness, unseen = 10 * self.sharpness_in_tens, 10 * self.unseen_in_tens
+        matches = find_matches(descriptors, grid, sharpness, unseen, self.config.window_radius)
         relations = self.relations(matches, grid)
-        found = Correspondence(descriptors, sharpness, self.unseen, grid, matches, relations)
+        found = Correspondence(descriptors, sharpness, unseen, grid, matches, relations)
         camera = tokens[:, :, :1] + self._for_cameras(relations)[:, :, None]
         patches = patches + self._for_patches(relations, grid)
         return torch.cat([camera, tokens[:, :, 1:patch_start_idx], patches], 2), found

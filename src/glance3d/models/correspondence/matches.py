@@ -12,11 +12,13 @@ from glance3d.nn.tables import cached_table
 class Matches(NamedTuple):
     """For cell ``n`` of view ``v``, its place in view ``w``; ``[b, v, v]`` says nothing.
 
-    ``position`` is (x, y) on the grid of cells, the first cell's centre at 0. ``inside`` is the
+    ``own`` is where the cells are on their grid, ``position`` where they are in the other view:
+    (x, y), the first cell's centre at 0. ``inside`` is the
     probability that the cell is seen around there, ``mutual`` the probability that the best cell
     gives back among the cells of view ``v``.
     """
 
+    own: Float[Tensor, "cells 2"]
     position: Float[Tensor, "batch views views cells 2"]
     inside: Float[Tensor, "batch views views cells"]
     mutual: Float[Tensor, "batch views views cells"]
@@ -53,7 +55,8 @@ def find_matches(
     # The softmax of the best cell over this view is the one already made in the other direction.
     back = torch.stack(totals, 1).transpose(1, 2).gather(-1, torch.stack(bests, 1))
     mutual = (torch.stack(tops, 1) - back).exp()
-    return Matches(torch.stack(positions, 1), torch.stack(insides, 1), mutual)
+    own = cell_positions(grid, descriptors.device)
+    return Matches(own, torch.stack(positions, 1), torch.stack(insides, 1), mutual)
 
 
 def _around_best(

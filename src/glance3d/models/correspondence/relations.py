@@ -8,7 +8,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config import CorrespondenceConfig
-from glance3d.models.correspondence.matches import Matches, cell_positions, grid_to_unit
+from glance3d.models.correspondence.matches import Matches, grid_to_unit
+from glance3d.models.correspondence.two_view import (
+    NUM_DIRECTIONS,
+    NUM_PAIR_FEATURES,
+    NUM_ROTATIONS,
+    candidates,
+    two_view_geometry,
+)
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 
@@ -22,46 +29,76 @@ class Relations(NamedTuple):
     ``weight`` is how far a cell's match may be trusted, 0 to 1 (0 against its own view).
     ``pose_enc`` is each pair's own guess: translation direction (of any length), quaternion x y z w
     of ``camw_from_camv``, and the field of view (vertical, horizontal) of view ``v``.
+    ``inlier_logits`` say which matches are believed to be right.
     """
 
     cells: Float[Tensor, "batch views views cells hidden"]
     weight: Float[Tensor, "batch views views cells"]
     pairs: Float[Tensor, "batch views views dim"]
     pose_enc: Float[Tensor, "batch views views 9"]
+    inlier_logits: Float[Tensor, "batch views views cells"]
 
 
 class PairRelations(nn.Module):
-    """A network on sets of matches (PointNet, Qi et al. 2017), the set's summary given back twice.
+    """Sets of matches to relative poses, in the steps of a solver: sort out, solve, judge.
 
-    Its input are positions only, so that it knows nothing of pictures.
+    Rounds over the set (PointNet, Qi et al. 2017) say which matches are right (Yi et al. 2018),
+    geometry gives candidate poses from those (:mod:`.two_view`), a last round sees how well each
+    match fits them, and the pose is a learned blend of the candidates, corrected. The input
+    are positions only, so that nothing here knows of pictures.
     """
 
     def __init__(self, config: CorrespondenceConfig) -> None:
         super().__init__()
-        hidden, self.num_pools = config.hidden_dim, config.num_pools
+        hidden, dim = config.hidden_dim, config.pair_dim
         self.embed = Linear(_NUM_FEATURES, hidden)
         self.rounds = nn.ModuleList(_SetRound(hidden) for _ in range(config.num_rounds))
+        self.inlier = Mlp(hidden, hidden, 1)
+        self.embed_fit = Linear(2, hidden)
+        self.last_round = _SetRound(hidden)
         self.norm = LayerNorm(hidden)
         self.pool_scores = Linear(hidden, config.num_pools)
-        self.summary = Mlp(hidden * config.num_pools + 1, 2 * config.pair_dim, config.pair_dim)
-        self.pair_norm = LayerNorm(config.pair_dim)
-        self.pose_mlp = Mlp(config.pair_dim, config.pair_dim, PAIR_POSE_DIM)
-        with torch.no_grad():  # begin at no rotation and one radian's view, as the camera head does
-            self.pose_mlp.fc2.weight.mul_(0.1)
-            self.pose_mlp.fc2.bias.copy_(torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]))
+        num_summary = hidden * config.num_pools + NUM_PAIR_FEATURES + 1
+        self.summary = Mlp(num_summary, 2 * dim, dim)
+        self.blend = Mlp(dim, dim, NUM_ROTATIONS + NUM_DIRECTIONS)
+        self.correct = Mlp(dim, dim, PAIR_POSE_DIM)
+        self.out = Linear(dim + PAIR_POSE_DIM, dim)
+        self.out_norm = LayerNorm(dim)
+        with torch.no_grad():  # begin at one radian's view and the candidates' mean pose
+            self.correct.fc2.weight.mul_(0.1)
+            self.correct.fc2.bias.copy_(torch.tensor([0.0, 0, 0, 0, 0, 0, 0.1, 1, 1]))
 
     def forward(self, matches: Matches, grid: tuple[int, int]) -> Relations:
         """Read the matches of all pairs of views; ``grid`` is (rows, columns) of the cells."""
-        features, weight = _describe(matches, grid)
+        own, other, features, weight = _describe(matches, grid)
         x = self.embed(features)
         for one_round in self.rounds:
             x = one_round(x, weight)
-        x = self.norm(x)
+        inlier_logits = self.inlier(x)[..., 0].float()
+        inlier = inlier_logits.detach().sigmoid()
+        geometry = two_view_geometry(own, other, weight * inlier)
+        x = x + self.embed_fit(torch.stack([geometry.fit, inlier], -1))
+        x = self.norm(self.last_round(x, weight * inlier * geometry.fit))
         logits = self.pool_scores(x).float() + (weight[..., None] + 1e-4).log()
         pooled = torch.einsum("bvwnk,bvwnh->bvwkh", logits.softmax(-2), x.float()).flatten(-2)
         amount = (weight.mean(-1, keepdim=True) + 1e-3).log()
-        pairs = self.pair_norm(self.summary(torch.cat([pooled, amount], -1)))
-        return Relations(x, weight, pairs, self.pose_mlp(pairs).float())
+        summary = self.summary(torch.cat([pooled, geometry.pairs, amount], -1))
+        pose_enc = self._blend(summary, geometry.pairs) + self.correct(summary).float()
+        pairs = self.out_norm(self.out(torch.cat([summary.float(), pose_enc], -1)))
+        return Relations(x, weight, pairs, pose_enc, inlier_logits)
+
+    def _blend(
+        self,
+        summary: Float[Tensor, "batch views views dim"],
+        features: Float[Tensor, "batch views views features"],
+    ) -> Float[Tensor, "batch views views 9"]:
+        """The candidates' weighted mean; the field of view is left to the correction."""
+        rotations, directions = candidates(features)
+        weights = self.blend(summary).float()
+        of_rotation, of_direction = weights.split([NUM_ROTATIONS, NUM_DIRECTIONS], -1)
+        rotation = (of_rotation.softmax(-1)[..., None] * rotations).sum(-2)
+        direction = (of_direction.softmax(-1)[..., None] * directions).sum(-2)
+        return torch.cat([direction, rotation, torch.zeros_like(rotation[..., :2])], -1)
 
 
 class _SetRound(nn.Module):
@@ -89,14 +126,17 @@ class _SetRound(nn.Module):
 def _describe(
     matches: Matches, grid: tuple[int, int]
 ) -> tuple[
-    Float[Tensor, "batch views views cells features"], Float[Tensor, "batch views views cells"]
+    Float[Tensor, "batch views views cells 2"],
+    Float[Tensor, "batch views views cells 2"],
+    Float[Tensor, "batch views views cells features"],
+    Float[Tensor, "batch views views cells"],
 ]:
-    """Numbers of each match, and its weight.
+    """Both places of each match in half diagonals, numbers about it, and its weight.
 
     The products of the coordinates of both places are what the epipolar constraint is linear in.
     """
     to = grid_to_unit(matches.position, grid)
-    own = grid_to_unit(cell_positions(grid, to.device), grid).expand_as(to)
+    own = grid_to_unit(matches.own, grid).expand_as(to)
     moved = 4 * (to - own)
     products = (own[..., :, None] * to[..., None, :]).flatten(-2)
     squares = own * own - to * to
@@ -104,4 +144,5 @@ def _describe(
     others = 1 - torch.eye(views, device=to.device)
     weight = matches.inside * matches.mutual * others[:, :, None]
     sure = torch.stack([matches.inside, matches.mutual], -1)
-    return torch.cat([own, to, moved, 4 * products, 4 * squares, sure], -1), weight
+    features = torch.cat([own, to, moved, 4 * products, 4 * squares, sure], -1)
+    return own, to, features, weight

@@ -1,0 +1,162 @@
+"""Simulated matches, and that relative poses are learned from them."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from glance3d.datasets import SyntheticConfig, SyntheticScenes
+from glance3d.datasets.synthetic.places import TruePlaces
+from glance3d.errors import WeightsError
+from glance3d.geometry.cameras import project_points, unproject_depth
+from glance3d.models import build_model
+from glance3d.models.config import CorrespondenceConfig, StemEmbedConfig, tiny
+from glance3d.models.correspondence.relations import PairRelations
+from glance3d.models.weights import save_weights
+from glance3d.training import Trainer, build_recipe
+from glance3d.training.config import RehearsalConfig, TrainConfig
+from glance3d.training.journal import read_journal
+from glance3d.training.losses import LossWeights
+from glance3d.training.match_rehearsal import (
+    rehearsal_losses,
+    rehearse_relations,
+    simulate_matches,
+)
+from tests.training.scenes import make_sample
+
+DATA = SyntheticConfig(
+    images_per_batch=12, num_views=(2, 3), max_pixels=64 * 64, num_textures=16, texture_size=64
+)
+CELL = 8
+
+
+@pytest.fixture(scope="module")
+def scenes() -> SyntheticScenes:
+    return SyntheticScenes(DATA, 3)
+
+
+@pytest.fixture(scope="module")
+def places(scenes: SyntheticScenes) -> TruePlaces:
+    return scenes.places(0, CELL)
+
+
+def test_places_are_those_of_the_rendered_batch(
+    scenes: SyntheticScenes, places: TruePlaces
+) -> None:
+    sample = scenes.batch(0)
+    torch.testing.assert_close(places.cam_from_world, sample.cam_from_world)
+    # Depth is known at pixel centres, cells' centres lie between four: their mean is close.
+    blocks = sample.depth.unfold(2, CELL, CELL).unfold(3, CELL, CELL)[..., 3:5, 3:5]
+    depth, flat = blocks.mean((-1, -2)), blocks.amax((-1, -2)) < 1.02 * blocks.amin((-1, -2))
+    solid = flat & (blocks.amin((-1, -2)) > 0)
+    intrinsics = sample.intrinsics.clone()
+    intrinsics[..., :2, :] /= CELL
+    points = unproject_depth(depth, sample.cam_from_world, intrinsics)[:, 0].flatten(1, 2)
+    expected, _ = project_points(points, sample.cam_from_world[:, 1], sample.intrinsics[:, 1])
+    counted = solid[:, 0].flatten(1) & places.seen[:, 0, 1]
+    assert counted.sum() > 50
+    distance = (expected - places.pixels[:, 0, 1]).norm(dim=-1)[counted]
+    assert distance.median() < 0.3
+
+
+def test_a_cell_is_where_it_is_in_its_own_view(places: TruePlaces) -> None:
+    rows, columns = places.grid
+    first = places.pixels[:, 0, 0].unflatten(1, (rows, columns))[:, 0, 0]
+    torch.testing.assert_close(first, torch.full_like(first, CELL / 2), atol=0.01, rtol=0)
+
+
+def test_simulated_matches_are_right_where_they_are_sure(places: TruePlaces) -> None:
+    count = places.seen.shape[-1]
+    matches = simulate_matches(places, count, torch.Generator().manual_seed(0))
+    order = (matches.own[:, 1] * places.grid[1] + matches.own[:, 0]).round().long()
+    truth = places.pixels[..., order, :] / CELL - 0.5
+    error = (matches.position - truth).norm(dim=-1)
+    seen, weight = places.seen[..., order], matches.inside * matches.mutual
+    sure = weight > weight.quantile(0.8)
+    assert (error[sure & seen] < 1.5).float().mean() > 0.8
+    assert weight[~seen].mean() < 0.5 * weight[seen & (error < 1)].mean()
+    assert matches.position.isfinite().all()
+
+
+def test_fewer_cells_may_be_drawn(places: TruePlaces) -> None:
+    matches = simulate_matches(places, 10, torch.Generator().manual_seed(0))
+    assert matches.own.shape == (10, 2)
+    assert matches.inside.shape[-1] == 10
+
+
+def test_rehearsing_teaches_and_repeats(places: TruePlaces) -> None:
+    config = RehearsalConfig(
+        num_steps=15, peak_lr=4e-3, warmup_steps=3, images_per_batch=8, cells_per_view=24
+    )
+
+    def rehearsed() -> PairRelations:
+        torch.manual_seed(0)
+        relations = PairRelations(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
+        rehearse_relations(relations, DATA, CELL, config, seed=1, show_progress=False)
+        return relations
+
+    def loss(relations: PairRelations) -> float:
+        with torch.no_grad():
+            generator = torch.Generator().manual_seed(5)
+            return float(rehearsal_losses(relations, places, 64, generator)["pairs"])
+
+    once, again = rehearsed(), rehearsed()
+    torch.manual_seed(0)
+    untaught = PairRelations(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
+    assert loss(once) < 0.95 * loss(untaught)
+    for left, right in zip(once.parameters(), again.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def config_with_layer() -> TrainConfig:
+    config = build_recipe("tiny-test")
+    layer = CorrespondenceConfig(hidden_dim=16, pair_dim=16, descriptor_dim=16)
+    stem = StemEmbedConfig(base_channels=8)
+    model = dataclasses.replace(config.model, patch_size=16, patch_embed=stem, correspondence=layer)
+    return dataclasses.replace(
+        config,
+        model=model,
+        losses=LossWeights(1.0, 0.0, 0.0, 0.0, 0.0, descriptors=1.0, pairs=1.0),
+        attention_layers=(),
+        rehearsal=RehearsalConfig(num_steps=2, images_per_batch=8, cells_per_view=16),
+        validate_every_samples=0,
+        log_every_steps=1,
+    )
+
+
+def run(out: Path, steps: int, **options: bool) -> Trainer:
+    def build_draw():
+        return lambda index: make_sample(size=64, seed=index)
+
+    trainer = Trainer(config_with_layer(), out, build_draw=build_draw, show_progress=False)
+    if options.get("resume"):
+        trainer.resume()
+    trainer.run(max_steps=steps)
+    return trainer
+
+
+def test_a_run_rehearses_once_and_resumes_bit_for_bit(tmp_path: Path) -> None:
+    straight = run(tmp_path / "straight", 2)
+    run(tmp_path / "parts", 1)
+    parts = run(tmp_path / "parts", 1, resume=True)
+    assert len(read_journal(tmp_path / "parts" / "log.jsonl", "rehearsed")) == 1
+    for left, right in zip(straight.model.parameters(), parts.model.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_a_run_may_start_from_weights_that_lack_the_layer(tmp_path: Path) -> None:
+    config = config_with_layer()
+    plain = build_model(dataclasses.replace(config.model, correspondence=None))
+    save_weights(plain, tmp_path / "plain.safetensors", plain.config)
+    trainer = Trainer(config, tmp_path / "run", show_progress=False)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.start_from(tmp_path / "plain.safetensors")
+    given = plain.state_dict()
+    for name, value in trainer.model.state_dict().items():
+        assert torch.equal(value, given.get(name, before[name]))
+    assert len(given) < len(before)
+    wrong = build_model(tiny())
+    save_weights(wrong, tmp_path / "wrong.safetensors", wrong.config)
+    with pytest.raises(WeightsError, match="does not fit"):
+        trainer.start_from(tmp_path / "wrong.safetensors")
