@@ -109,13 +109,15 @@ def test_synthetic_and_photos_end_to_end(model, synthetic, photo_folder, tmp_pat
 
 
 def same_predictions(one: ScenePrediction, other: ScenePrediction) -> bool:
-    assert one.measured is not None and other.measured is not None
+    assert one.measured is not None
+    assert other.measured is not None
     maps = zip((*one.depth, *one.measured), (*other.depth, *other.measured), strict=True)
     return (
         torch.equal(one.cam_from_world, other.cam_from_world)
         and torch.equal(one.intrinsics, other.intrinsics)
         and all(torch.equal(a, b) for a, b in maps)
         and torch.equal(one.registered, other.registered)
+        and torch.equal(one.trusted, other.trusted)
         and one.seconds == other.seconds
     )
 
@@ -128,6 +130,7 @@ def test_predictions_come_back_from_disk(tmp_path):
         depth,
         tuple(one > 0.5 for one in depth),
         torch.tensor([True, False]),
+        torch.tensor([False, True]),
         1.5,
     )
     path = tmp_path / "set" / "scene.npz"
@@ -136,7 +139,8 @@ def test_predictions_come_back_from_disk(tmp_path):
     bare = ScenePrediction(prediction.cam_from_world, prediction.intrinsics, depth)
     save_prediction(bare, path)
     back = load_prediction(path)
-    assert back.measured is None and back.registered is None and math.isnan(back.seconds)
+    assert back.measured is back.registered is back.trusted is None
+    assert math.isnan(back.seconds)
 
 
 def test_predicted_intrinsics_speak_of_the_original_photo(model, photo_folder):

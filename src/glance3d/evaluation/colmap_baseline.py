@@ -26,8 +26,8 @@ def predict_by_colmap(scene: EvaluationScene) -> ScenePrediction:
     num_views = len(scene.cameras)
     poses = torch.full((num_views, 3, 4), torch.nan)
     intrinsics = torch.full((num_views, 3, 3), torch.nan)
-    for image in [] if mapped is None else mapped.images.values():
-        if image.has_pose:
+    if mapped is not None:
+        for image in (image for image in mapped.images.values() if image.has_pose):
             view = int(Path(image.name).stem)
             poses[view] = pose_from_rigid(image.cam_from_world()).float()
             intrinsics[view] = intrinsics_of(mapped.camera(image.camera_id))[0].float()

@@ -51,7 +51,7 @@ def _refine(task: Task) -> Reconstruction:
     from glance3d.refinement import refine
 
     assert task.earlier is not None
-    return refine(task.earlier)
+    return refine(task.earlier, network=task.model, densify=False)
 
 
 def _densify(task: Task) -> Reconstruction:
@@ -87,9 +87,7 @@ def choose_methods(names: Sequence[str]) -> tuple[Method, ...]:
     """The methods of these names and those that they start from, in the table's order."""
     wanted = set(names)
     if unknown := sorted(wanted - METHODS.keys()):
-        raise InputError(
-            f"unknown method {', '.join(unknown)}; there are {', '.join(METHODS)}"
-        )
+        raise InputError(f"unknown method {', '.join(unknown)}; there are {', '.join(METHODS)}")
     for method in reversed(METHODS.values()):
         if method.name in wanted and method.after is not None:
             wanted.add(method.after)

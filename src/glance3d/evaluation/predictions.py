@@ -23,8 +23,9 @@ class ScenePrediction:
     A view whose pose the method does not know has NaN in ``cam_from_world``; one whose intrinsics
     it does not know has NaN there. ``measured`` is True where the method claims that its depth was
     measured and not guessed; None where it makes no such claim. ``registered`` is True where the
-    photos' own matches hold a pose; None where the method never asked them. ``seconds`` is what the
-    method took, on top of the method that it started from; NaN where nobody looked at the clock.
+    photos' own matches hold a pose; None where the method never asked them. ``trusted`` is True for
+    views that the method calls good; None where it judges nobody. ``seconds`` is what the method
+    took, on top of the method that it started from; NaN where nobody looked at the clock.
     """
 
     cam_from_world: Float[Tensor, "views 3 4"]
@@ -32,6 +33,7 @@ class ScenePrediction:
     depth: tuple[Float[Tensor, "_height _width"], ...]
     measured: tuple[Bool[Tensor, "_height _width"], ...] | None = None
     registered: Bool[Tensor, " views"] | None = None
+    trusted: Bool[Tensor, " views"] | None = None
     seconds: float = float("nan")
 
 
@@ -48,6 +50,7 @@ def prediction_of_scene(scene: Reconstruction) -> ScenePrediction:
         _at_original_pixels(scene, maps),
         measured,
         _registered(scene),
+        _trusted(scene),
     )
 
 
@@ -67,6 +70,13 @@ def _registered(scene: Reconstruction) -> Tensor | None:
     return torch.tensor([registered_by[name] in _HELD_BY_PHOTOS for name in scene.names])
 
 
+def _trusted(scene: Reconstruction) -> Tensor | None:
+    """Which views have the verdict "good", if the scene was judged."""
+    if scene.trust is None:
+        return None
+    return torch.tensor([view.verdict == "good" for view in scene.trust])
+
+
 def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
     """Write ``.npz``: ``cam_from_world``, ``intrinsics``, ``depth_000`` and so on."""
     arrays = {
@@ -76,8 +86,9 @@ def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
     }
     arrays |= _numbered("depth", prediction.depth)
     arrays |= _numbered("measured", prediction.measured or ())
-    if prediction.registered is not None:
-        arrays["registered"] = prediction.registered.numpy()
+    for name in ("registered", "trusted"):
+        if (flags := getattr(prediction, name)) is not None:
+            arrays[name] = flags.numpy()
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -93,6 +104,7 @@ def load_prediction(path: str | Path) -> ScenePrediction:
             _in_order(arrays, "depth"),
             _in_order(arrays, "measured") or None,
             arrays.get("registered"),
+            arrays.get("trusted"),
             float(arrays["seconds"]),
         )
     except (OSError, ValueError, KeyError) as error:

@@ -13,8 +13,7 @@ _COLUMNS = (
     ("AUC@5", "pose_auc_at_5deg", 3),
     ("AUC@15", "pose_auc_at_15deg", 3),
     ("AUC@30", "pose_auc_at_30deg", 3),
-    ("rot deg", "rotation_error_deg_median", 2),
-    ("dir deg", "translation_error_deg_median", 2),
+    ("gAUC@5", "trusted_auc_at_5deg", 3),
     ("fov deg", "fov_error_deg", 2),
     ("AbsRel", "depth_absrel_scale_aligned", 3),
     ("d<1.25", "depth_delta_125_scale_aligned", 3),
@@ -28,12 +27,13 @@ _TOLERATED_LOSS = 0.02
 
 PROTOCOL = (
     "AUC@T: share of view pairs whose larger error (rotation; translation direction) is below k "
-    "degrees, mean over k = 1..T; pairs with a photo that has no pose count as 180 degrees. rot, "
-    "dir: medians over pairs. fov: mean error of both axes. AbsRel, d<1.25: depth at all original "
-    "pixels with truth after one median factor a scene; m: the same, with a factor of its own, "
-    "where depth is claimed to be measured, and the share of those pixels. photos: how many poses "
-    "the photos' own matches hold. sec: wall time of this stage alone, photos already loaded. "
-    "Means over scenes; - where there is no truth or no claim."
+    "degrees, mean over k = 1..T; pairs with a photo that has no pose count as 180 degrees. gAUC: "
+    "of the pairs whose photos are both judged good. fov: mean error of both axes. AbsRel, d<1.25: "
+    "depth at all original pixels with truth after one median factor a scene; m: the same, with a "
+    "factor of its own, where depth is claimed to be measured, and the share of those pixels. "
+    "photos: how many poses the photos' own matches hold; good: how many photos are judged so. "
+    "sec: wall time of this stage alone, photos already loaded for the network. Means over scenes; "
+    "- where there is no truth or no claim."
 )
 
 
@@ -96,7 +96,7 @@ class EvaluationReport:
         width = max(map(len, ["set", *named]))
         who = max(len(name) for row in self.sets for name in map(self._label, row.scores))
         titles = [title for title, *_ in _COLUMNS]
-        shown = [*titles, "photos", "sec"]
+        shown = [*titles, "photos", "good", "sec"]
         lines = [f"{'set':<{width}}  {'':<{who}}  {_padded(shown)}"]
         for row in self.sets:
             for number, (name, scores) in enumerate(row.scores.items()):
@@ -124,9 +124,12 @@ def _padded(cells: list[str]) -> str:
 
 def _cells(scores: Scores, num_views: int) -> list[str]:
     cells = [_number(getattr(scores, field), digits) for _, field, digits in _COLUMNS]
-    share = scores.registered_share
-    photos = "-" if math.isnan(share) else f"{round(share * num_views)}/{num_views}"
-    return [*cells, photos, _number(scores.seconds, 1)]
+    counts = [_count(share, num_views) for share in (scores.registered_share, scores.trusted_share)]
+    return [*cells, *counts, _number(scores.seconds, 1)]
+
+
+def _count(share: float, num_views: int) -> str:
+    return "-" if math.isnan(share) else f"{round(share * num_views)}/{num_views}"
 
 
 def _number(value: float, digits: int) -> str:

@@ -8,7 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.evaluation.metrics import depth_errors, fov_error_deg, pose_auc, relative_pose_errors
+from glance3d.evaluation.metrics import (
+    PairErrors,
+    depth_errors,
+    fov_error_deg,
+    pose_auc,
+    relative_pose_errors,
+)
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.scenes import EvaluationScene
 
@@ -20,7 +26,8 @@ class Scores:
     See :mod:`glance3d.evaluation.metrics` for each one's definition. ``measured_*`` are about the
     pixels where a method claims to have measured depth: their errors, aligned by one factor of
     their own, and their share of all pixels with truth. ``registered_share`` is the share of photos
-    whose pose their matches hold.
+    whose pose their matches hold, ``trusted_share`` of those judged good; ``trusted_auc_at_5deg``
+    is the AUC over the pairs of the latter.
     """
 
     pose_auc_at_3deg: float
@@ -36,6 +43,8 @@ class Scores:
     measured_delta_125_scale_aligned: float
     measured_share: float
     registered_share: float
+    trusted_share: float
+    trusted_auc_at_5deg: float
     seconds: float
 
     def to_dict(self) -> dict[str, float | None]:
@@ -70,6 +79,8 @@ def score_scene(prediction: ScenePrediction, scene: EvaluationScene) -> Scores:
         measured_delta_125_scale_aligned=claimed.depth_delta_125_scale_aligned,
         measured_share=claimed.num_pixels / num_true if claims else math.nan,
         registered_share=_share(prediction.registered),
+        trusted_share=_share(prediction.trusted),
+        trusted_auc_at_5deg=_trusted_auc(pairs, prediction.trusted),
         seconds=prediction.seconds,
     )
 
@@ -84,8 +95,15 @@ def _joined(maps: Sequence[Tensor | None], scene: EvaluationScene) -> Float[Tens
     return torch.cat(chosen) if chosen else torch.zeros(0)
 
 
-def _share(registered: Tensor | None) -> float:
-    return math.nan if registered is None else float(registered.double().mean())
+def _share(views: Tensor | None) -> float:
+    return math.nan if views is None else float(views.double().mean())
+
+
+def _trusted_auc(pairs: PairErrors, trusted: Tensor | None) -> float:
+    if trusted is None:
+        return math.nan
+    first, second = torch.triu_indices(len(trusted), len(trusted), offset=1)
+    return pose_auc(pairs.worse[trusted[first] & trusted[second]], 5)
 
 
 def _median(values: Tensor) -> float:

@@ -1,5 +1,6 @@
 """A batch of scenes as tensors: shapes, materials and light."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -69,9 +70,11 @@ def _draw_sky_faces(draws: Draws, layout: Layout) -> Float[Tensor, "scenes 6"]:
     return (layout.open_air[:, None] & (~floor | void)).float()
 
 
-def draw_scenes(draws: Draws, num_textures: int) -> tuple[Scenes, Layout]:
-    """Random scenes, and the layouts they were made from."""
-    layout = draw_layout(draws)
+def draw_scenes(
+    draws: Draws, num_textures: int, make_layout: Callable[[Draws], Layout] = draw_layout
+) -> tuple[Scenes, Layout]:
+    """Random scenes, and the layouts they were made from; of any kind, or of one."""
+    layout = make_layout(draws)
     crowd = draws.uniform(0.35, 1.0, 1)
     present = draws.unit(NUM_PRIMITIVES) < crowd
     # Box 0 carries the place itself: the table's top, the facade's wall.
