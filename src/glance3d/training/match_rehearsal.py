@@ -30,10 +30,12 @@ def rehearse_relations(
     config: RehearsalConfig,
     seed: int = 0,
     *,
+    precision: str = "float32",
     show_progress: bool = True,
 ) -> Losses:
     """Teach ``relations`` in place; the last step's losses. Everything follows from ``seed``."""
-    scenes = _scenes(data, config, seed, next(relations.parameters()).device)
+    device = next(relations.parameters()).device
+    scenes = _scenes(data, config, seed, device)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(
         relations.parameters(), config.peak_lr, betas=(0.9, 0.95), weight_decay=0.01
@@ -45,9 +47,9 @@ def rehearse_relations(
         )
         for group in optimiser.param_groups:
             group["lr"] = config.peak_lr * factor
-        losses = rehearsal_losses(
-            relations, scenes.places(step, cell), config.cells_per_view, generator
-        )
+        places = scenes.places(step, cell)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            losses = rehearsal_losses(relations, places, config.cells_per_view, generator)
         optimiser.zero_grad(set_to_none=True)
         losses["pairs"].backward()
         nn.utils.clip_grad_norm_(relations.parameters(), 1.0)
@@ -71,16 +73,18 @@ def rehearsal_losses(
 ) -> Losses:
     """The pair loss on a batch of simulated matches."""
     matches = simulate_matches(places, cells_per_view, generator)
+    relation = relations(matches, places.grid)
     shared = places.seen.float().mean(-1) - _LEAST_SEEN
-    return pair_loss(
-        relations(matches, places.grid),
-        matches,
-        places.grid,
-        places.cam_from_world,
-        places.intrinsics,
-        shared,
-        places.image_size,
-    )
+    with torch.autocast(shared.device.type, enabled=False):
+        return pair_loss(
+            relation,
+            matches,
+            places.grid,
+            places.cam_from_world,
+            places.intrinsics,
+            shared,
+            places.image_size,
+        )
 
 
 def simulate_matches(

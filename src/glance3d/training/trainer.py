@@ -81,6 +81,7 @@ class Trainer:
         )
         self._spikes = SpikeDetector()
         self._skipped_in_a_row = 0
+        self._has_rehearsed = False
         self._validation: list[MultiViewSample] | None = None
 
     def resume(self, path: str | Path | None = None) -> None:
@@ -101,6 +102,7 @@ class Trainer:
         self.average.load_state_dict(checkpoint.average)
         self.optimiser.load_state_dict(checkpoint.optimiser)
         self.progress = checkpoint.progress
+        self._has_rehearsed = True
         self._log("resumed", changed=json.dumps(changed))
 
     def start_from(self, weights: str | Path) -> None:
@@ -110,9 +112,9 @@ class Trainer:
         self._log("started_from", weights=str(weights), num_missing=float(len(missing)))
 
     def rehearse(self) -> None:
-        """What is learned before the first step; nothing once there was one."""
+        """What is learned before the first step, unless that was done, or the run is resumed."""
         layer, rehearsal = self.model.aggregator.correspondence, self.config.rehearsal
-        if layer is None or rehearsal is None or self.progress.step > 0:
+        if layer is None or rehearsal is None or self._has_rehearsed:
             return
         cell = self.config.model.patch_size // CELLS_PER_PATCH_SIDE
         losses = rehearse_relations(
@@ -121,8 +123,10 @@ class Trainer:
             cell,
             rehearsal,
             self.config.seed,
+            precision=self.config.precision,
             show_progress=self.show_progress,
         )
+        self._has_rehearsed = True
         self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
         self._log("rehearsed", **_as_floats(losses))
 
