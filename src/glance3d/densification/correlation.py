@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-#: Variance of what is no texture: about two and a half grey levels of 255, squared.
-NOISE = 1e-4
+#: Variance of what is no texture: about one and a half grey levels of 255, squared.
+NOISE = 3e-5
 
 
 def window_mean(

@@ -7,10 +7,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from glance3d.densification.adaptive_windows import AdaptiveWindows
 from glance3d.densification.agreement import confirms, without_speckles
+from glance3d.densification.correlation import Windows
 from glance3d.densification.options import SweepOptions
 from glance3d.densification.sources import choose_sources, inverse_depth_range, plan_planes
-from glance3d.densification.surface import median_of_nine, refine_surface, sweep_surface
+from glance3d.densification.surface import (
+    median_of_nine,
+    refine_surface,
+    sharpen_edges,
+    sweep_surface,
+)
 from glance3d.densification.sweep import Matcher
 from glance3d.densification.views import SweepView
 from glance3d.types import Reconstruction
@@ -40,14 +47,17 @@ def sweep_view(
     others = [coarse[source] for source in sources]
     span = inverse_depth_range(scene, view)
     planes = plan_planes(coarse[view], others, span, options.num_planes)
-    matcher = Matcher(coarse[view], others, options.sweep_radii, options.num_best)
+    windows = [Windows.of(coarse[view].grey, radius) for radius in options.sweep_radii]
+    matcher = Matcher(coarse[view], others, windows, options.num_best)
     rough = median_of_nine(sweep_surface(matcher, coarse[view].grey, planes))
     others = [fine[source] for source in sources]
-    matcher = Matcher(fine[view], others, options.fine_radii, options.num_best)
-    start = interpolate(rough[None, None], fine[view].size, mode="nearest")[0, 0]
+    windows = [AdaptiveWindows.of(fine[view].grey)]
+    matcher = Matcher(fine[view], others, windows, options.num_best)
+    surface = interpolate(rough[None, None], fine[view].size, mode="nearest")[0, 0]
     step = float(planes[1] - planes[0])
-    nearer, _ = refine_surface(matcher, start, step / 3, 3)
-    inverse_depth, score = refine_surface(matcher, median_of_nine(nearer), step / 8, 2)
+    surface = median_of_nine(sharpen_edges(matcher, surface, 4 * step))
+    surface, _ = refine_surface(matcher, surface, step / 3, 3)
+    inverse_depth, score = refine_surface(matcher, median_of_nine(surface), step / 8, 2)
     depth = torch.where(inverse_depth > 0, 1 / inverse_depth.clamp(min=1e-12), 0.0)
     return Sweep(sources, depth, score)
 

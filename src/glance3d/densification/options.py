@@ -10,8 +10,8 @@ class SweepOptions:
     """Choices of :func:`glance3d.densification.densify`.
 
     ``num_planes`` are the fewest and most planes of a sweep, which runs on a grid ``coarseness``
-    times smaller. ``sweep_radii`` and ``fine_radii`` are the windows' (a radius of 2 is a window of
-    5 x 5 pixels), there and on the full grid. A pixel is compared with ``num_sources`` other views,
+    times smaller a side; ``sweep_radii`` are its windows' (a radius of 3 is a window of 7 x 7
+    pixels). A pixel is compared with ``num_sources`` other views,
     of which the ``num_best`` count. It is measured if its score is at least ``min_score`` and
     ``num_confirming`` views (one, where a view has at most two partners) see its surface too,
     within ``max_pixels_apart`` of its grid and ``max_ratio_apart`` in depth.
@@ -20,9 +20,8 @@ class SweepOptions:
     num_sources: int = 4
     num_best: int = 2
     num_planes: tuple[int, int] = (24, 128)
-    coarseness: int = 2
-    sweep_radii: tuple[int, ...] = (2, 4)
-    fine_radii: tuple[int, ...] = (2, 3)
+    coarseness: float = 1.5
+    sweep_radii: tuple[int, ...] = (1, 3)
     min_score: float = 0.3
     num_confirming: int = 2
     max_pixels_apart: float = 1.0
@@ -36,5 +35,5 @@ class SweepOptions:
             )
         if not 3 <= self.num_planes[0] <= self.num_planes[1]:
             raise ConfigError(f"num_planes {self.num_planes} must be a range from at least 3")
-        if not self.sweep_radii or not self.fine_radii:
-            raise ConfigError("sweep_radii and fine_radii need at least one window each")
+        if not self.sweep_radii:
+            raise ConfigError("sweep_radii needs at least one window")

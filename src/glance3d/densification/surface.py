@@ -3,13 +3,15 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import max_pool2d, pad
 
 from glance3d.densification.smoothing import smooth_costs
 from glance3d.densification.sweep import Matcher
 
 #: What paths pay in scores (see :func:`smooth_costs`), and the grey step that halves it.
 _SMALL_STEP, _LARGE_STEP, _EDGE = 0.06, 0.5, 0.04
+#: How far from a depth edge, in pixels, a window may have spread the wrong surface.
+_EDGE_REACH = 4
 
 
 def sweep_surface(matcher: Matcher, guide: Tensor, planes: Float[Tensor, " planes"]) -> Tensor:
@@ -34,6 +36,23 @@ def parabola_offset(before: Tensor, here: Tensor, after: Tensor) -> Tensor:
     bend = before + after - 2 * here
     offset = (before - after) / (2 * bend.clamp(min=1e-9))
     return torch.where(bend > 1e-9, offset.clamp(-0.5, 0.5), 0.0)
+
+
+def sharpen_edges(
+    matcher: Matcher, inverse_depth: Float[Tensor, "height width"], jump: float
+) -> Float[Tensor, "height width"]:
+    """Near depth edges the better of three surfaces: the pixel's own, the nearer and the farther.
+
+    The latter two are the nearest and farthest inverse depth a few pixels around, where they differ
+    by more than ``jump``: windows spread the better textured surface over the edge.
+    """
+    size, padding = 2 * _EDGE_REACH + 1, _EDGE_REACH
+    nearer = max_pool2d(inverse_depth[None, None], size, 1, padding)[0, 0]
+    farther = -max_pool2d(-inverse_depth[None, None], size, 1, padding)[0, 0]
+    surfaces = torch.stack([inverse_depth, nearer, farther])
+    best = torch.cat([matcher.scores(surface[None]) for surface in surfaces]).argmax(0)
+    best = torch.where(nearer - farther > jump, best, 0)
+    return surfaces.gather(0, best[None])[0]
 
 
 def refine_surface(

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from glance3d.densification.adaptive_windows import AdaptiveWindows
 from glance3d.densification.correlation import Windows
 from glance3d.densification.views import SweepView, Transfer
 
@@ -33,14 +34,18 @@ def warp(
 class Matcher:
     """Compares one reference view with its sources at any inverse depth.
 
-    Correlations are means over windows of all ``radii``: the small ones are sharp at edges, the
-    large ones know more where there is little to see.
+    Correlations are means over all ``windows`` of the reference: the small ones are sharp at edges,
+    the large ones know more where there is little to see.
     """
 
     def __init__(
-        self, reference: SweepView, sources: Sequence[SweepView], radii: Sequence[int], best: int
+        self,
+        reference: SweepView,
+        sources: Sequence[SweepView],
+        windows: Sequence[Windows | AdaptiveWindows],
+        best: int,
     ) -> None:
-        self.windows = [Windows.of(reference.grey, radius) for radius in radii]
+        self.windows = windows
         self.sources = sources
         self.transfers = [Transfer.between(reference, source) for source in sources]
         self.best = min(best, len(sources))

@@ -24,8 +24,8 @@ class SweepView:
     """One photo on its grid, and its camera there.
 
     ``grey`` runs from -0.5 to 0.5; ``rays`` are what its pixels look at, in the camera's frame,
-    with z = 1. ``pinhole`` is ``grey`` without the lens's distortion, as a pinhole camera of the same
-    ``intrinsics`` would have seen it: that is what other views are compared with.
+    with z = 1. ``pinhole`` is ``grey`` without the lens's distortion, as a pinhole camera of the
+    same ``intrinsics`` would have seen it: that is what other views are compared with.
     """
 
     grey: Float[Tensor, "height width"]

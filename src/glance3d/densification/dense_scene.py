@@ -58,7 +58,7 @@ def densify(
         raise InputError(f"{len(originals)} photos came for a scene of {scene.num_views} views")
     sizes = [placement.original_size for placement in scene.placements]
     fine_grids = plan_grids(sizes, max_pixels)
-    coarse_grids = plan_grids(sizes, max(64, max_pixels // options.coarseness**2))
+    coarse_grids = plan_grids(sizes, max(64, round(max_pixels / options.coarseness**2)))
     colors, small = [], []
     for view in tqdm(range(scene.num_views), desc="reading photos", disable=not progress):
         colors.append(shrink(originals[view], fine_grids[view]))
