@@ -14,7 +14,7 @@ from glance3d.exporters import load_scene
 from glance3d.models import VGGT
 from glance3d.tracking import METHODS, track
 from glance3d.tracking.methods import finer_preprocessing, resolve_method, thresholds_of
-from glance3d.types import Reconstruction
+from glance3d.types import Reconstruction, ViewTrust
 
 FIT = {"max_pixels": 4704}
 
@@ -117,7 +117,12 @@ def test_the_best_method_is_looked_up(scene: Reconstruction):
     assert resolve_method("auto", "glance-small", None) == "matching"
     assert resolve_method("auto", "vggt-1b", None) == "network"
     assert resolve_method("auto", "vggt-1b", scene) == "network"
-    densified = replace(scene, measured=scene.mask)
+    sure, guess = (
+        ViewTrust(by, 9, 0.5, 1.0, 1.0, "good", "") for by in ("bundle adjustment", "similarity")
+    )
+    densified = replace(scene, measured=scene.mask, trust=(sure,) * 4)
+    doubtful = replace(densified, trust=(sure, sure, guess, sure))
+    assert resolve_method("auto", "vggt-1b", doubtful) == "network"
     assert resolve_method("auto", "vggt-1b", densified) == "geometry"
     assert resolve_method("network", "vggt-1b", densified) == "network"
 

@@ -151,9 +151,7 @@ def _photos_again(
     """A scene's photos as this network wants them, from where they came from."""
     if not isinstance(originals, Originals):
         originals = Originals(scene, originals)
-    batch = load_images(
-        [originals[view] for view in range(len(originals))], preprocessing, progress=progress
-    )
+    batch = load_images(originals.as_sources(), preprocessing, progress=progress)
     return replace(batch, names=scene.names, sources=scene.sources)
 
 
