@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from glance3d import report as describe
 from glance3d.errors import InputError
 from glance3d.images import Preprocessing, load_images
 from glance3d.models import VGGT, load_model
+from glance3d.models.short_memory import is_out_of_memory, with_chunks_that_fit
+from glance3d.models.zoo import outline_model
 from glance3d.types import TRACK_PIXEL_SHIFT, ImageBatch, Predictions, Reconstruction
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ def reconstruct(
     preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
     outputs: Sequence[str] = ("camera", "depth"),
     query_points: Sequence[Sequence[float]] | Tensor | None = None,
+    attention: str = "full",
     progress: bool = False,
 ) -> Reconstruction:
     """Cameras, depth and points of the photos in ``sources``, from one pass of the network.
@@ -47,6 +51,8 @@ def reconstruct(
         outputs: Of ``camera``, ``depth``, ``points`` and ``tracks``. Cameras always come.
         query_points: ``[N, 2]`` pixels (x, y) of the reference photo, upright and at its original
             size, to follow through all views.
+        attention: ``"full"``, or ``"thin"``: approximate and faster for many views, see
+            :mod:`glance3d.models.thin_attention`; the report says so.
         progress: Show progress bars on stderr.
 
     Returns:
@@ -56,19 +62,27 @@ def reconstruct(
         Glance3DError: A photo, model or argument cannot be used; the message says which and why.
     """
     times = describe.StageTimes()
-    with times.stage("load_model"):
-        network = model_of(model, weights, device, precision)
-    preprocessing = preprocessing_of(preprocess, network)
-    with times.stage("load_images"):
-        batch = load_images(sources, preprocessing, progress=progress)
+    with ThreadPoolExecutor(1) as aside:  # photos are decoded while the weights are read
+        with times.stage("load_model"):
+            outline = (
+                model
+                if isinstance(model, VGGT)
+                else outline_model(model, weights, device, precision)
+            )
+            preprocessing = preprocessing_of(preprocess, outline)
+            loading = aside.submit(load_images, sources, preprocessing, progress=progress)
+            network = model_of(model, weights, device, precision)
+        with times.stage("load_images"):
+            batch = loading.result()
     asked = _outputs_of(outputs, query_points)
     queries = _query_points_of(query_points, batch)
     with times.stage("predict"):
-        predictions = predict(network, batch, asked, queries)
+        predictions = predict(network, batch, asked, queries, attention)
     name = network.config.name
     with times.stage("to_scene"):
         scene = predictions.to_reconstruction(batch, model=name)
     report = _report(network, batch, preprocessing, asked, queries, times, scene)
+    report["attention"] = {"kind": attention, "approximate": attention != "full"}
     for warning in report["warnings"]:
         logger.warning("warning: %s", warning)
     return replace(scene, report=report)
@@ -79,6 +93,7 @@ def predict(
     batch: ImageBatch,
     outputs: Sequence[str] = ("camera", "depth"),
     query_points: Tensor | None = None,
+    attention: str = "full",
 ) -> Predictions:
     """One pass of the network over a batch, on the network's device, without gradients.
 
@@ -87,12 +102,14 @@ def predict(
     device = device_of(network)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    images = batch.images.to(device)
+    queries = None if query_points is None else query_points.to(device)
+
+    def run() -> Predictions:
+        return network(images, query_points=queries, outputs=tuple(outputs), attention=attention)
+
     with torch.inference_mode(), enough_memory(batch):
-        return network(
-            batch.images.to(device),
-            query_points=None if query_points is None else query_points.to(device),
-            outputs=tuple(outputs),
-        )
+        return with_chunks_that_fit(run)
 
 
 def model_of(
@@ -176,12 +193,7 @@ def enough_memory(batch: ImageBatch) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        text = str(error).lower()
-        if not (
-            isinstance(error, MemoryError)
-            or "out of memory" in text
-            or "can't allocate memory" in text
-        ):
+        if not is_out_of_memory(error):
             raise
         num_views, _, height, width = batch.images.shape
         raise InputError(

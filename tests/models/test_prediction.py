@@ -154,7 +154,7 @@ def test_thin_attention_keeps_what_it_promises() -> None:
     assert len(kept.unique()) == len(kept) < 0.5 * views * per_view
     assert kept_keys("thin", 12, 24, views, grid, special, device) is None
     assert kept_keys("full", 0, 24, views, grid, special, device) is None
-    assert thinning_stride(8) == 1 and thinning_stride(1000) == 4
+    assert (thinning_stride(8), thinning_stride(1000)) == (1, 4)
 
 
 def test_thin_attention_is_exact_for_few_views_and_near_for_more(model: VGGT) -> None:

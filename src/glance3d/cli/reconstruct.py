@@ -55,6 +55,10 @@ class Options:
     """What to predict, of camera, depth, points and tracks."""
     query: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y...", help_behavior_hint="")] = ()
     """Pixels of the original reference photo to follow through all views."""
+    attention: Literal["full", "thin"] = "full"
+    """thin is approximate: faster from 9 views on, by fewer keys in the global layers."""
+    plan: bool = False
+    """Say how much memory this would take, and stop."""
     confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
     """This share of the points, the least certain ones, is left out of point clouds."""
     max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
@@ -77,6 +81,9 @@ def run(options: Options) -> None:
     """Reconstruct, write everything, and say what was written."""
     if not options.sources:
         raise InputError("no photos given: glance3d reconstruct PHOTOS --out DIR")
+    if options.plan:
+        print("\n".join(_plan(options)))
+        return
     queries = parse_pixels(options.query)
     knowledge = read_knowledge(options.known)
 
@@ -96,6 +103,7 @@ def run(options: Options) -> None:
             preprocess=preprocessing_changes(options),
             outputs=split_commas(options.outputs),
             query_points=queries or None,
+            attention=options.attention,
             progress=progress,
         )
         if options.refine or options.refinement.densify:
@@ -108,6 +116,20 @@ def run(options: Options) -> None:
         print(to_json_text(report, indent=1))
     else:
         print("\n".join(summary(scene, report, options.out, paths)))
+
+
+def _plan(options: Options) -> list[str]:
+    from glance3d.cli.plan_memory import memory_lines
+
+    return memory_lines(
+        options.sources,
+        model=options.model,
+        weights=options.weights,
+        device=options.device,
+        precision=options.precision,
+        preprocess=preprocessing_changes(options),
+        outputs=(*split_commas(options.outputs), *(("tracks",) if options.query else ())),
+    )
 
 
 def _network(options: Options) -> "VGGT":

@@ -47,20 +47,38 @@ def load_model(
         WeightsError: if the name is unknown, or the file is missing or does not fit the network.
         InputError: if the device or the precision is unknown.
     """
+    model = outline_model(name, weights, device, precision)
+    path = model.weights_path
+    if path is None:
+        assert model.card is not None
+        path = _fetch(model.card)
+    load_weights(model, path, resolve_device(device))
+    model.weights_path = path
+    return model.eval().requires_grad_(False)
+
+
+def outline_model(
+    name: str | Path = "glance-small",
+    weights: str | Path | None = None,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+) -> VGGT:
+    """What :func:`load_model` will give, on the meta device: shapes, precision and preprocessing.
+
+    Nothing is fetched: ``weights_path`` is None where :func:`load_model` would. Raises as it does,
+    but does not look into files of weights.
+    """
     target = resolve_device(device)
     _check_precision(precision)
     config, card, path = _find(str(name), None if weights is None else Path(weights))
     with torch.device("meta"):
         model = VGGT(config)
-    dtype = _resolve_precision(precision, target, model)
-    _set_precision(model, dtype)
-    load_weights(model, path, target)
-    model.card = card
+    _set_precision(model, _resolve_precision(precision, target, model))
+    model.card, model.weights_path = card, path
     kin = card or CARDS.get(config.name)  # a file of ours wants photos as its namesake does
     if kin is not None:
         model.preprocessing = kin.preprocessing
-    model.weights_path = path
-    return model.eval().requires_grad_(False)
+    return model
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -102,13 +120,13 @@ def _set_precision(model: VGGT, dtype: torch.dtype) -> None:
         set_matmul_precision(part, dtype)
 
 
-def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | None, Path]:
-    """Config, card and file of what was asked for."""
+def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | None, Path | None]:
+    """Config, card and file of what was asked for; no file where it must be fetched."""
     card = CARDS.get(ALIASES.get(name, name))
     if card is not None:
         config = card.build_config()
         if weights is None:
-            return config, card, card.embedded_path or _fetch(card)
+            return config, card, card.embedded_path
         return config, replace(card, source=str(weights), filename=weights.name), weights
     path = Path(name)
     if path.suffix in (".safetensors", ".pt", ".pth") or path.is_file():

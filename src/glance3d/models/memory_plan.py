@@ -1,0 +1,209 @@
+"""How much memory a forward pass will take, before it is run.
+
+``peak = program + weights + workspace + views * per_view``. The sizes are counted from the
+network's own shapes: what is kept of every view (pixels, residual stream, queries, keys and values of the
+global layer at work, projected layers, outputs) and what is in flight for one chunk at a time.
+Tracks add their feature maps; their tracker's own memory, which grows with the query points, is
+not counted.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from glance3d.models.config import DenseHeadConfig, ModelConfig, Output
+from glance3d.models.vggt import VGGT
+from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, GPU_PIXELS, GPU_TOKENS, SMALLEST_SCALE
+from glance3d.nn.fast_cpu import SCORE_BYTES
+
+PROGRAM_BYTES = {"cpu": 320_000_000, "cuda": 500_000_000}  # PyTorch itself, before any tensor
+FLOAT32 = 4
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """A prediction in bytes, and the chunk scale it is for (1 is the usual, less is slower)."""
+
+    num_views: int
+    image_size: tuple[int, int]
+    outputs: tuple[Output, ...]
+    program: int
+    weights: int
+    workspace: int
+    per_view: int
+    available: int | None
+    chunk_scale: float = 1.0
+
+    @property
+    def peak(self) -> int:
+        """The most memory in use at any moment."""
+        return self.program + self.weights + self.workspace + self.num_views * self.per_view
+
+    @property
+    def fits(self) -> bool:
+        """Whether the device has so much; taken to be so where it does not say."""
+        return self.available is None or self.peak <= self.available
+
+    def lines(self) -> list[str]:
+        """For a person: the sum, whether it fits, and what would."""
+        height, width = self.image_size
+        said = [
+            f"{self.num_views} views of {width} x {height}: {_gigabytes(self.peak)} at the peak",
+            f"  program {_gigabytes(self.program)}, weights {_gigabytes(self.weights)}, in flight "
+            f"{_gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB",
+        ]
+        if self.available is not None:
+            verdict = "fits" if self.fits else "does not fit"
+            said.append(f"  available: {_gigabytes(self.available)}; this {verdict}")
+        if not self.fits:
+            said.append(f"  what would: {self.advice()}")
+        return said
+
+    def advice(self) -> str:
+        """What to change so that it fits."""
+        spare = (self.available or 0) - self.program - self.weights - self.workspace
+        ideas = []
+        if spare >= self.per_view:
+            ideas.append(f"at most {spare // self.per_view} views")
+            share = spare / (self.per_view * self.num_views)
+            height, width = self.image_size
+            ideas.append(f"at most {int(share * height * width):,} pixels a view (max_pixels)")
+        if set(self.outputs) - {"camera"}:
+            ideas.append("fewer outputs")
+        return ", or ".join([*ideas, "another device"])
+
+
+def plan_memory(
+    network: VGGT,
+    num_views: int,
+    image_size: tuple[int, int],
+    outputs: tuple[Output, ...],
+    device: torch.device,
+) -> MemoryPlan:
+    """The plan for a network, which may be on the meta device, at its weights' precision.
+
+    ``image_size`` is (height, width). If the device says how much memory it has, chunks are halved
+    until the plan fits, or cannot shrink any more.
+    """
+    config = network.config
+    plan = MemoryPlan(
+        num_views,
+        image_size,
+        outputs,
+        PROGRAM_BYTES.get(device.type, 0),
+        _weight_bytes(network, outputs, device),
+        0,
+        _view_bytes(config, image_size, outputs, _product_bytes(network)),
+        available_memory(device),
+    )
+    scale = 1.0
+    while True:
+        workspace = _workspace_bytes(config, plan, _product_bytes(network), device, scale)
+        plan = replace(plan, workspace=workspace, chunk_scale=scale)
+        if plan.fits or scale <= SMALLEST_SCALE:
+            return plan
+        scale /= 2
+
+
+def available_memory(device: torch.device) -> int | None:
+    """Bytes that could be had now, and those that this process holds; None where nobody says."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device)
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":") for line in lines)
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        held = pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, KeyError, ValueError):
+        return None
+    return free + held
+
+
+def _product_bytes(network: VGGT) -> int:
+    return network.aggregator.frame_blocks[0].get_submodule("mlp.fc1").weight.element_size()
+
+
+def _weight_bytes(network: VGGT, outputs: tuple[Output, ...], device: torch.device) -> int:
+    """On a processor weights that no head needs stay on the disk, if they need no conversion."""
+    heads: dict[str, nn.Module | None] = {
+        "camera": network.camera_head,
+        "depth": network.depth_head,
+        "points": network.point_head,
+        "tracks": network.track_head,
+    }
+    used = [head for name, head in heads.items() if name in outputs or device.type != "cpu"]
+    return sum(
+        parameter.numel() * parameter.element_size()
+        for part in (network.aggregator, *used)
+        if part is not None
+        for parameter in part.parameters()
+    )
+
+
+def _view_bytes(
+    config: ModelConfig, size: tuple[int, int], outputs: tuple[Output, ...], product: int
+) -> int:
+    """What is kept of a view: the larger of the last global layer's and the heads' demands."""
+    pixels = size[0] * size[1]
+    patches = pixels // config.patch_size**2
+    stream = (patches + 1 + config.aggregator.num_register_tokens) * config.embed_dim
+    images = 3 * pixels * FLOAT32
+    heads = _dense_heads(config, outputs)
+    # a head for tracks is float32
+    kept = [
+        [patches * c * (FLOAT32 if name == "tracks" else product) for c in head.channels]
+        for name, head in heads.items()
+    ]
+    made = {"depth": 2, "points": 4, "tracks": config.tracks.latent_dim / 4 if config.tracks else 0}
+    results = sum(int(made[name] * pixels * FLOAT32) for name in heads)
+    attending = stream * (2 * FLOAT32 + 4 * product) + sum(sum(levels[:3]) for levels in kept)
+    reading = stream * 2 * FLOAT32 + sum(sum(levels) for levels in kept)
+    predicting = sum(sum(levels) for levels in kept) + results
+    return images + max(attending, reading, predicting)
+
+
+def _workspace_bytes(
+    config: ModelConfig, plan: MemoryPlan, product: int, device: torch.device, scale: float
+) -> int:
+    """What is in flight for one chunk: of tokens in a block, or of views in a dense head."""
+    is_cpu = device.type == "cpu"
+    pixels = plan.image_size[0] * plan.image_size[1]
+    patches = pixels // config.patch_size**2
+    view_tokens = patches + 1 + config.aggregator.num_register_tokens
+    tokens = (
+        max(1, int(scale * (CPU_TOKENS if is_cpu else GPU_TOKENS)) // view_tokens) * view_tokens
+    )
+    tokens = min(tokens, plan.num_views * view_tokens)
+    dim = config.embed_dim
+    norms_and_heads = tokens * dim * (4 * FLOAT32 + 6 * product)
+    hidden = int(tokens * dim * config.aggregator.mlp_ratio) * product
+    scores = SCORE_BYTES + SCORE_BYTES * product // FLOAT32 if is_cpu else 0
+    block = norms_and_heads + hidden + scores
+    views = max(1, int(scale * (CPU_PIXELS if is_cpu else GPU_PIXELS)) // pixels)
+    views = min(views, plan.num_views)
+    widest = 0
+    for head in _dense_heads(config, plan.outputs).values():
+        half = head.features // 2
+        eighth = 64 * patches  # pixels of the fused map, eight a patch's side
+        enlarged = pixels * half * (product + (FLOAT32 if product != FLOAT32 else 0))
+        last = pixels * (head.output_channels + 8) * FLOAT32
+        widest = max(widest, eighth * half * product + enlarged + last)
+    return max(block, views * widest)
+
+
+def _dense_heads(config: ModelConfig, outputs: tuple[Output, ...]) -> dict[str, DenseHeadConfig]:
+    heads = {
+        "depth": config.depth,
+        "points": config.points,
+        "tracks": config.tracks.features if config.tracks else None,
+    }
+    return {name: head for name, head in heads.items() if name in outputs and head is not None}
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"

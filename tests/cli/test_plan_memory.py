@@ -1,0 +1,27 @@
+"""``--plan`` and ``--attention``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from glance3d.cli import main
+
+SMALL = ["--max-pixels", "4704", "--device", "cpu"]
+
+
+def test_a_plan_is_printed_and_nothing_is_written(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["reconstruct", str(photos), "--out", str(tmp_path / "out"), "--model", "vggt-1b"]
+    assert main([*words, "--plan", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 views of ") and "GB at the peak" in said and "each view" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_thin_attention_is_in_the_report(tiny_weights: Path, photos: Path, tmp_path: Path) -> None:
+    words = ["reconstruct", str(photos), "--out", str(tmp_path), "--model", str(tiny_weights)]
+    assert main([*words, *SMALL, "--attention", "thin"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["attention"] == {"kind": "thin", "approximate": True}

@@ -1,0 +1,124 @@
+"""The memory plan, and what happens when memory runs out."""
+
+import pytest
+import torch
+
+from glance3d.models import VGGT, build_model, memory_plan
+from glance3d.models.config import tiny, vggt_1b
+from glance3d.models.memory_plan import plan_memory
+from glance3d.models.short_memory import with_chunks_that_fit
+from glance3d.nn.chunks import SMALLEST_SCALE, chunk_tokens
+from glance3d.nn.precision import set_matmul_precision
+
+CPU = torch.device("cpu")
+DENSE = ("camera", "depth", "points")
+
+
+@pytest.fixture(scope="module")
+def large() -> VGGT:
+    network = build_model_on_meta()
+    for part in (network.aggregator, network.depth_head.features, network.point_head.features):
+        set_matmul_precision(part, torch.bfloat16)
+    return network
+
+
+def build_model_on_meta() -> VGGT:
+    with torch.device("meta"):
+        return VGGT(vggt_1b())
+
+
+def test_a_view_of_vggt_takes_less_than_forty_megabytes(large: VGGT) -> None:
+    plan = plan_memory(large, 4, (392, 518), DENSE, CPU)
+    assert 15e6 < plan.per_view < 40e6
+    assert plan.peak < 4.5e9
+    more = plan_memory(large, 5, (392, 518), DENSE, CPU)
+    assert more.peak - plan.peak == plan.per_view
+
+
+def test_fewer_outputs_and_pixels_take_less(large: VGGT) -> None:
+    whole = plan_memory(large, 10, (392, 518), DENSE, CPU)
+    assert plan_memory(large, 10, (392, 518), ("camera",), CPU).peak < whole.peak
+    assert plan_memory(large, 10, (196, 518), DENSE, CPU).peak < whole.peak
+
+
+def test_weights_are_counted_as_they_are(large: VGGT) -> None:
+    plan = plan_memory(large, 1, (392, 518), DENSE, CPU)
+    used = (large.aggregator, large.camera_head, large.depth_head, large.point_head)
+    counted = sum(p.numel() * p.element_size() for part in used for p in part.parameters())
+    assert plan.weights == counted
+
+
+def test_chunks_shrink_to_what_there_is(large: VGGT, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = plan_memory(large, 8, (70, 70), DENSE, CPU)
+    smaller = usual.peak - 1_000_000
+    monkeypatch.setattr(memory_plan, "available_memory", lambda _: smaller)
+    plan = plan_memory(large, 8, (70, 70), DENSE, CPU)
+    assert plan.chunk_scale < 1
+    assert plan.fits
+
+
+def test_says_what_would_fit(large: VGGT, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_plan, "available_memory", lambda _: 5_000_000_000)
+    plan = plan_memory(large, 1000, (392, 518), DENSE, CPU)
+    assert not plan.fits
+    text = "\n".join(plan.lines())
+    assert "does not fit" in text
+    assert "at most" in text
+    assert "fewer outputs" in text
+    views = int(plan.advice().split("at most ")[1].split()[0])
+    assert plan_memory(large, views, (392, 518), DENSE, CPU).fits
+
+
+def test_halves_the_chunks_until_it_fits() -> None:
+    seen = []
+
+    def run() -> str:
+        seen.append(chunk_tokens(CPU))
+        if seen[-1] > 600:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return "done"
+
+    assert with_chunks_that_fit(run) == "done"
+    assert seen == [2048, 1024, 512]
+    assert chunk_tokens(CPU) == 2048
+
+
+def test_gives_up_when_chunks_cannot_shrink() -> None:
+    seen = []
+
+    def run() -> None:
+        seen.append(chunk_tokens(CPU))
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    with pytest.raises(RuntimeError, match="allocate"):
+        with_chunks_that_fit(run)
+    assert seen[-1] == 2048 * SMALLEST_SCALE
+
+
+def test_other_errors_are_not_tried_again() -> None:
+    seen = []
+
+    def run() -> None:
+        seen.append(1)
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        with_chunks_that_fit(run)
+    assert seen == [1]
+
+
+def test_less_memory_changes_no_number() -> None:
+    torch.manual_seed(0)
+    model = build_model(tiny()).eval()
+    images = torch.rand(4, 3, 70, 70)
+    tries = []
+
+    def run():
+        tries.append(1)
+        if len(tries) < 3:
+            raise MemoryError
+        return model(images)
+
+    with torch.inference_mode():
+        usual, short = model(images), with_chunks_that_fit(run)
+    torch.testing.assert_close(short.depth, usual.depth, rtol=1e-5, atol=1e-6)
