@@ -176,3 +176,22 @@ def test_a_network_without_the_layer_cannot_be_taught_so() -> None:
     )
     with pytest.raises(InputError, match="correspondence layer"):
         compute_losses(build_model(tiny()), make_sample(), config)
+
+
+def test_a_step_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(
+        build_recipe("tiny-test"),
+        model=matching_config(),
+        losses=LossWeights(1.0, 0.0, 0.0, 0.0, 0.0, descriptors=1.0, pairs=1.0),
+        attention_layers=(),
+        precision="bfloat16",
+    )
+    model = build_model(config.model)
+    losses = compute_losses(model, make_sample(size=64), config)
+    losses["loss"].backward()
+    assert losses["loss"].isfinite()
+    exact = compute_losses(
+        model, make_sample(size=64), dataclasses.replace(config, precision="float32")
+    )
+    torch.testing.assert_close(losses["pairs"], exact["pairs"], rtol=0.1, atol=0.05)

@@ -32,7 +32,7 @@ def find_matches(
     unseen: Float[Tensor, ""],
     radius: int = 2,
 ) -> Matches:
-    """Soft matches of unit descriptors, view by view, without gradients.
+    """Soft matches of unit descriptors, view by view, without gradients, in float32.
 
     Each cell is compared with all cells of another view: a softmax of ``sharpness`` times the
     cosine, with one more entry ``unseen`` for not being there. The position is the mean over the
@@ -40,6 +40,17 @@ def find_matches(
     resembles the cell elsewhere; ``inside`` is what those cells have of the softmax. ``grid`` is
     (rows, columns).
     """
+    with torch.autocast(descriptors.device.type, enabled=False):
+        return _find_matches(descriptors.float(), grid, sharpness, unseen, radius)
+
+
+def _find_matches(
+    descriptors: Float[Tensor, "batch views cells dim"],
+    grid: tuple[int, int],
+    sharpness: Float[Tensor, ""],
+    unseen: Float[Tensor, ""],
+    radius: int,
+) -> Matches:
     positions, insides, tops, totals, bests = [], [], [], [], []
     others = descriptors.transpose(-1, -2)
     for view in range(descriptors.shape[1]):
