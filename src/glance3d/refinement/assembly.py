@@ -16,7 +16,7 @@ from glance3d.geometry.similarity import Similarity
 from glance3d.images import Originals
 from glance3d.refinement.camera_models import intrinsics_of
 from glance3d.refinement.colmap_interface import pose_from_rigid
-from glance3d.refinement.epipolar import view_epipolar_errors
+from glance3d.refinement.epipolar import fundamental_scale, view_epipolar_errors
 from glance3d.refinement.registration import Registration
 from glance3d.types import Cameras, Reconstruction, SparsePoints
 
@@ -57,7 +57,9 @@ def assemble(
     cameras = _merged(scene, registration, measured)
     before = view_epipolar_errors(graph, scene.cameras)
     after = view_epipolar_errors(graph, cameras)
-    worse = {v for v in found if before[v] < _CLEARLY_BETTER * after[v]} - set(registration.given)
+    pixel = fundamental_scale(cameras)  # below it, one is as good as the other
+    worse = {v for v in found if before[v] < _CLEARLY_BETTER * after[v] and after[v] > pixel}
+    worse -= set(registration.given)
     if worse:
         measured = {view: pose for view, pose in measured.items() if view not in worse}
         cameras = _merged(scene, registration, measured)

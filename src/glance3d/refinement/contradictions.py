@@ -18,7 +18,7 @@ import numpy as np
 from glance3d.refinement.correspondence_graph import CorrespondenceGraph
 from glance3d.refinement.epipolar import epipolar_errors, fundamental_scale
 from glance3d.refinement.surface_pairs import SurfacePairs, compare_surfaces
-from glance3d.refinement.trust import GOOD
+from glance3d.refinement.trust import GOOD, UNSUPPORTED
 from glance3d.refinement.turns import only_turned
 from glance3d.types import Reconstruction, ViewTrust
 
@@ -53,13 +53,16 @@ def find_contradictions(
 
     Each has ``kind`` ("double surface" or "possible twins"), the names of the ``views`` concerned,
     ``groups`` of them that agree among themselves, and a ``reason`` in words. ``graph`` and
-    ``trust`` (of the refined scene, ``scene.trust`` by default) let matches be heard, too.
+    ``trust`` (of the refined scene, ``scene.trust`` by default) let matches be heard, too. What an
+    unsupported view sees contradicts nobody.
     """
     found = []
+    trust = scene.trust if trust is None else trust
     if scene.depth is not None and scene.points_world is not None and scene.num_views > 1:
         pairs = compare_surfaces(scene)
+        if trust is not None:
+            pairs = pairs.only(np.array([view.verdict != UNSUPPORTED for view in trust]))
         found += _double_surfaces(scene, pairs) + _twins(scene, pairs)
-    trust = scene.trust if trust is None else trust
     if graph is not None and trust is not None:
         found += _ruled_out_matches(scene, graph, trust)
     return found
@@ -146,9 +149,10 @@ def _finding(scene: Reconstruction, kind: str, groups: list[list[int]], reason: 
 
 
 def _between(scene: Reconstruction, groups: list[list[int]]) -> str:
-    """The groups by the names of their first photos."""
-    told = [_few_names([scene.names[view] for view in group]) for group in groups]
-    return " and ".join(told) if len(told) < 3 else ", ".join(told[:_MAX_NAMED])
+    """The groups by the names of their first photos, the two largest of many."""
+    first, *others = [_few_names([scene.names[view] for view in group]) for group in groups[:2]]
+    told = " and ".join([first, *others])
+    return told if len(groups) <= 2 else f"{len(groups)} groups of photos, as {told},"
 
 
 def _few_names(names: list[str]) -> str:

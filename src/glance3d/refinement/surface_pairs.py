@@ -1,11 +1,11 @@
 """How the surfaces that views see lie to each other, pair by pair."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.geometry.cameras import project_points
@@ -21,7 +21,7 @@ _PERCENTILE = 25.0
 # beyond the third a point has nothing to do with a surface (it is hidden, or far before it).
 _AGREES = math.log1p(0.05)
 _THROUGH = math.log1p(0.25)
-_SAME_PLACE = math.log(1.5)
+_SAME_PLACE = math.log(2.0)
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ class SurfacePairs:
     behind: Float[np.ndarray, "views views"]
     distance: Float[np.ndarray, "views views"]
     confirmed_through: Float[np.ndarray, "views views"]
+
+    def only(self, views: Bool[np.ndarray, " views"]) -> "SurfacePairs":
+        """The same, as if pairs with any other view had nothing in common."""
+        return replace(self, overlap=np.where(views[:, None] & views, self.overlap, 0.0))
 
 
 def compare_surfaces(scene: Reconstruction) -> SurfacePairs:
@@ -85,14 +89,15 @@ def _view_against_all(
     before = (distance <= -_AGREES) & (distance > -_SAME_PLACE)
     behind = (distance >= _AGREES) & (distance < _SAME_PLACE)
     confirmed = agrees.any(0) & (distance < -_THROUGH)
-    off = torch.where(before | behind, distance.abs(), torch.nan).nanmedian(1).values
+    off = torch.where(before | behind, distance.abs(), torch.nan)
+    apart = off.nanmedian(1).values if len(points) else torch.zeros(scene.num_views)
     overlap = torch.where(enough, count / max(len(points), 1), 0.0)
     return (
         overlap,
         share(agrees),
         share(before),
         share(behind),
-        off.nan_to_num(0.0).expm1(),
+        apart.nan_to_num(0.0).expm1(),
         share(confirmed),
     )
 

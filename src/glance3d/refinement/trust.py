@@ -139,7 +139,10 @@ def _same_picture(case: _Case) -> Judgement:
 def _nothing_in_common(case: _Case) -> Judgement:
     if case.evidence.num_matches >= MIN_MATCHES:
         return None
-    return UNSUPPORTED, "nothing in common with the other photos: does it show something else?"
+    return (
+        UNSUPPORTED,
+        "nothing in common with the other photos: something else, or too little overlap",
+    )
 
 
 def _few_matches(case: _Case) -> Judgement:

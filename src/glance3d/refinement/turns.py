@@ -1,6 +1,6 @@
 """Pairs of photos between which the camera only turned: they measure no distance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -24,6 +24,7 @@ _MAX_MATCHES = 500
 # parallax, or guessed by a network, the cameras' own may be far off. With much longer ones a turn
 # would explain a plane that is passed by, too.
 _FOCALS = tuple(0.5 * 1.17**step for step in range(9))
+_FINE_STEPS = tuple(1.02**step for step in range(-7, 8) if step)
 
 
 def only_turned(pair: VerifiedPair, *candidates: Cameras) -> bool:
@@ -35,32 +36,39 @@ def only_turned(pair: VerifiedPair, *candidates: Cameras) -> bool:
     step = -(-len(pair) // _MAX_MATCHES)
     first, second = pair.pixels_first[::step], pair.pixels_second[::step]
     unit = max(1.0, fundamental_scale(candidates[0]))
-    turns = [
-        _turn_misses(_rays(first, lenses[0]), _rays(second, lenses[1])) * lenses[1, 0, 0]
-        for lenses in _hypotheses(pair, candidates)
-    ]
-    best = min(turns, key=np.median)
+    best = _best_turn(pair, first, second, candidates)
     if np.median(best) > _MEDIAN * unit or np.quantile(best, 0.9) > _P90 * unit:
         return False
     least = float(np.median(_homography_misses(first, second)))
     return bool(np.median(best) <= _TIMES_AS_FAR * least + _FARTHER * unit)
 
 
-def _hypotheses(
-    pair: VerifiedPair, candidates: Sequence[Cameras]
-) -> Iterator[Float[np.ndarray, "2 3 3"]]:
-    """Intrinsics of both views."""
+def _best_turn(
+    pair: VerifiedPair,
+    first: Float[np.ndarray, "matches 2"],
+    second: Float[np.ndarray, "matches 2"],
+    candidates: Sequence[Cameras],
+) -> Float[np.ndarray, " matches"]:
+    """Misses in pixels under the focal length that suits a turn best."""
     views = [pair.first, pair.second]
-    for cameras in candidates:
-        yield cameras.intrinsics[views].double().numpy()
+
+    def misses(lenses: Float[np.ndarray, "2 3 3"]) -> Float[np.ndarray, " matches"]:
+        return _turn_misses(_rays(first, lenses[0]), _rays(second, lenses[1])) * lenses[1, 0, 0]
+
     sizes = candidates[0].image_sizes[views].double().numpy()
-    for focal in _FOCALS:
-        yield np.stack(
-            [
-                np.array([[focal * size.max(), 0, c[0]], [0, focal * size.max(), c[1]], [0, 0, 1]])
-                for size, c in zip(sizes, sizes / 2, strict=True)
-            ]
-        )
+    tried = [misses(cameras.intrinsics[views].double().numpy()) for cameras in candidates]
+    coarse = {focal: misses(_lenses(sizes, focal)) for focal in _FOCALS}
+    near = min(coarse, key=lambda focal: float(np.median(coarse[focal])))
+    fine = [misses(_lenses(sizes, near * step)) for step in _FINE_STEPS]
+    return min([*tried, *coarse.values(), *fine], key=np.median)
+
+
+def _lenses(sizes: Float[np.ndarray, "2 2"], focal: float) -> Float[np.ndarray, "2 3 3"]:
+    """Intrinsics of centred lenses whose focal length is in longer sides."""
+    lenses = np.zeros((2, 3, 3))
+    lenses[:, [0, 1], [0, 1]] = focal * sizes.max(1, keepdims=True)
+    lenses[:, :2, 2], lenses[:, 2, 2] = sizes / 2, 1.0
+    return lenses
 
 
 def _turn_misses(
