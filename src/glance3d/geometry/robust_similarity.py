@@ -26,6 +26,9 @@ from glance3d.geometry.transforms import rotation_angle
 MAX_SAMPLES = 1000
 # Of a distance in three dimensions with noise sigma per axis, 99.7 % lie below 3.7 sigma.
 INLIER_SIGMAS = 3.7
+# Poses that differ by less nobody would call contradictory, however well the others agree.
+AGREEING_ROTATION_DEG = 2.0
+AGREEING_DISTANCE = 0.02  # of the positions' spread
 _ROUNDING = 1e-7  # cameras are float32
 _ROUNDING_ANGLE = 1e-6
 _ITERATIONS = 20
@@ -191,7 +194,9 @@ def _consensus_of_positions(
     first, second = _samples(len(x), 2, seed).T
     across = x[second] - x[first]
     scales = ((y[second] - y[first]) * across).sum(-1) / across.square().sum(-1).clamp_min(1e-300)
-    scales = scales.clamp_min(_LEAST_SCALE * _spread(y) / max(_spread(x), 1e-300))
+    scales = scales.clamp_min(
+        _LEAST_SCALE * root_mean_square_spread(y) / max(root_mean_square_spread(x), 1e-300)
+    )
     shifts = (y[first] + y[second] - scales[:, None] * (x[first] + x[second])) / 2
     residuals = y - scales[:, None, None] * x - shifts[:, None]
     best, distances = _least_quantile(residuals.norm(dim=-1), 2)
@@ -273,6 +278,6 @@ def _rounding(points: Float[Tensor, "points 3"]) -> float:
     return _ROUNDING * float(points.abs().max()) + 1e-12
 
 
-def _spread(points: Float[Tensor, "points 3"]) -> float:
+def root_mean_square_spread(points: Float[Tensor, "points 3"]) -> float:
     """Root mean square distance from the mean."""
     return float((points - points.mean(0)).norm(dim=-1).square().mean().sqrt())

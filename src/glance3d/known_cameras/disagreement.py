@@ -15,13 +15,19 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import camera_centers
-from glance3d.geometry.robust_similarity import INLIER_SIGMAS, estimate_robust_pose_similarity
+from glance3d.geometry.robust_similarity import (
+    AGREEING_DISTANCE,
+    AGREEING_ROTATION_DEG,
+    INLIER_SIGMAS,
+    estimate_robust_pose_similarity,
+    root_mean_square_spread,
+)
 from glance3d.geometry.similarity import Similarity
 
 # What agreeing poses may differ by follows from how much the majority does, within these limits:
 # below the first nobody would call it a contradiction, above the second nobody would not.
-ROTATION_LIMITS_DEG = (2.0, 15.0)
-DISTANCE_LIMITS = (0.02, 0.25)  # of the spread of the known positions
+ROTATION_LIMITS_DEG = (AGREEING_ROTATION_DEG, 15.0)
+DISTANCE_LIMITS = (AGREEING_DISTANCE, 0.25)  # of the spread of the known positions
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def measure_disagreement(
     fit = estimate_robust_pose_similarity(estimated, known, seed=seed)
     centers = camera_centers(known)
     agreed = centers[fit.inliers] if fit.inliers.sum() > 1 else centers
-    spread = float((agreed - agreed.mean(0)).norm(dim=-1).square().mean().sqrt())
+    spread = root_mean_square_spread(agreed)
     angles = torch.rad2deg(fit.angles if fit.angles is not None else torch.zeros(len(known)))
     rotation_limit = _between(
         INLIER_SIGMAS * math.degrees(fit.angle_sigma or 0.0), ROTATION_LIMITS_DEG

@@ -9,10 +9,14 @@ from torch import Tensor
 
 from glance3d.geometry.cameras import camera_centers
 from glance3d.geometry.robust_similarity import (
+    AGREEING_DISTANCE,
+    AGREEING_ROTATION_DEG,
+    INLIER_SIGMAS,
     RobustSimilarity,
     estimate_robust_pose_similarity,
     estimate_robust_similarity,
     principal_spread,
+    root_mean_square_spread,
 )
 from glance3d.metric_scale.constraints import KnownPoses
 from glance3d.metric_scale.estimates import Measure, ScaleEstimate, student_quantile
@@ -42,10 +46,10 @@ def scale_from_gps(scene: Reconstruction, seed: int = 0) -> ScaleEstimate:
     origin = GeodeticOrigin(latitude, longitude, altitude)
     target = enu_from_geodetic(geodetic, origin)
     source = scene.cameras.centers.double()[views]
-    if _rms_spread(source) <= 1e-6 * float(source.abs().max() + 1e-12):
+    if root_mean_square_spread(source) <= 1e-6 * float(source.abs().max() + 1e-12):
         said = "gps: the cameras stand at one place of the scene: no scale can be told"
         return ScaleEstimate("gps", None, doubts=(*doubts, said))
-    if _rms_spread(target) <= 1e-6:
+    if root_mean_square_spread(target) <= 1e-6:
         said = "gps: all photos have the very same position: no scale can be told"
         return ScaleEstimate("gps", None, doubts=(*doubts, said))
     if len(views) == 2:
@@ -59,7 +63,7 @@ def scale_from_gps(scene: Reconstruction, seed: int = 0) -> ScaleEstimate:
             f"gps: three positions fit too well to tell their noise, {GPS_NOISE:g} m are assumed"
         )
     estimate = _estimate_of("gps", names, source, fit, noise, freedom)
-    doubts += _doubts_of_gps(_rms_spread(target[fit.inliers]), noise)
+    doubts += _doubts_of_gps(root_mean_square_spread(target[fit.inliers]), noise)
     roll = _roll_error_deg(source, fit, noise)
     if roll > _LARGEST_ROLL_ERROR_DEG:
         doubts.append(
@@ -80,13 +84,23 @@ def scale_from_poses(scene: Reconstruction, poses: KnownPoses, seed: int = 0) ->
         said = "known poses: no photo of the scene has one"
         return ScaleEstimate("known poses", None, doubts=(said,), is_metric=metric)
     source = scene.cameras.cam_from_world.double()[known]
-    fit = estimate_robust_pose_similarity(source, poses.cam_from_world.double()[known], seed=seed)
+    target = poses.cam_from_world.double()[known]
+    known_spread = root_mean_square_spread(camera_centers(target))
+    fit = estimate_robust_pose_similarity(
+        source,
+        target,
+        min_sigma=AGREEING_DISTANCE * known_spread / INLIER_SIGMAS,
+        min_angle_sigma=math.radians(AGREEING_ROTATION_DEG) / INLIER_SIGMAS,
+        seed=seed,
+    )
     centers = camera_centers(source)
     freedom = 3 * int(fit.inliers.sum()) - 4
     names = [scene.names[view] for view in views]
     estimate = _estimate_of("known poses", names, centers, fit, fit.sigma, freedom)
     doubts = list(estimate.doubts)
-    if len(views) == 1 or _rms_spread(centers) <= 1e-6 * float(centers.abs().max() + 1e-12):
+    if len(views) == 1 or root_mean_square_spread(centers) <= 1e-6 * float(
+        centers.abs().max() + 1e-12
+    ):
         doubts.append("known poses: they stand at one place: the frame is known, the scale is not")
         estimate = replace(estimate, metres_per_unit=None, interval=None)
     elif estimate.half_width is None or (fit.angle_sigma or 0.0) > _LARGEST_ANGLE_NOISE:
@@ -208,8 +222,3 @@ def _roll_error_deg(
     arm = off_axis * math.sqrt(len(agreeing))
     # What exact positions cannot tell either: an offset that is rounding, not geometry.
     return math.inf if off_axis <= floor else math.degrees(noise / arm)
-
-
-def _rms_spread(points: Float[Tensor, "points 3"]) -> float:
-    """Root mean square distance from the mean."""
-    return float((points - points.mean(0)).norm(dim=-1).square().mean().sqrt())
