@@ -55,7 +55,7 @@ class Loader:
         if case.is_twin:
             twin = self._shared_twin()
             return lambda images: twin(images, bfloat16=case.precision == "bfloat16")
-        network = self._network(case.precision)
+        network = self.network(case.precision)
 
         def run(images: Tensor) -> dict[str, Tensor]:
             extra = {} if case.attention == "full" else {"attention": case.attention}
@@ -64,7 +64,8 @@ class Loader:
 
         return run
 
-    def _network(self, precision: str) -> VGGT:
+    def network(self, precision: str) -> VGGT:
+        """The network at a precision, loaded once."""
         if precision not in self._networks:
             self._networks[precision] = load_model(
                 self.model, weights=self.weights, device=self.device, precision=precision

@@ -321,7 +321,8 @@ class Twin(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        assert config.depth is not None and config.points is not None
+        assert config.depth is not None
+        assert config.points is not None
         self.patch = config.patch_size
         dim = 2 * config.embed_dim
         self.aggregator = Aggregator(config)

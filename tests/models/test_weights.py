@@ -238,3 +238,9 @@ def test_cards_say_what_may_be_done() -> None:
         assert card.preprocessing.patch_size == config.patch_size
         with torch.device("meta"):
             assert sum(p.numel() for p in VGGT(config).parameters()) == card.num_parameters
+
+
+def test_a_network_loaded_in_inference_mode_predicts(weights_file: Path) -> None:
+    with torch.inference_mode():
+        loaded = load_model(weights_file)
+        assert depth_of(loaded).isfinite().all()

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
 from glance3d.models.correspondence import CorrespondenceLayer
 from glance3d.models.thin_attention import check_attention, kept_keys
-from glance3d.nn.block import Block
+from glance3d.nn.block import Block, run_block_
 from glance3d.nn.patch_embed import ConvStem, PatchConv
 from glance3d.nn.precision import only_predicts
-from glance3d.nn.rope import RopeTable, build_rope_table
+from glance3d.nn.rope import build_rope_table
 from glance3d.nn.tables import cached_table
 from glance3d.nn.vit import VisionTransformer
 
@@ -109,10 +109,10 @@ class Aggregator(nn.Module):
             halves = {}
             for position, kind in enumerate(self.config.order):
                 if kind == "frame":
-                    tokens = self._run(self.frame_blocks[index], tokens, rope, None)
+                    tokens = run_block_(self.frame_blocks[index], tokens, rope, None)
                 else:
                     scene = tokens.unflatten(0, (num_scenes, num_views)).flatten(1, 2)
-                    scene = self._run(self.global_blocks[index], scene, rope, keys)
+                    scene = run_block_(self.global_blocks[index], scene, rope, keys)
                     tokens = scene.unflatten(1, (num_views, -1)).flatten(0, 1)
                 if index in layers:
                     overwritten = predicting and position == 0
@@ -139,13 +139,6 @@ class Aggregator(nn.Module):
             tokens.unflatten(0, scenes), fine_maps.unflatten(0, scenes), self.patch_start_idx
         )
         return told.flatten(0, 1)
-
-    @staticmethod
-    def _run(block: Block, x: Tensor, rope: RopeTable, keys: Tensor | None) -> Tensor:
-        if not only_predicts(x):
-            return block(x, rope)
-        block.predict_(x, rope, keys)
-        return x
 
     def _embed(
         self, images: Float[Tensor, "batch views 3 height width"]

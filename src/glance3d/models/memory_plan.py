@@ -1,8 +1,8 @@
 """How much memory a forward pass will take, before it is run.
 
 ``peak = program + weights + workspace + views * per_view``. The sizes are counted from the
-network's own shapes: what is kept of every view (pixels, residual stream, queries, keys and values of the
-global layer at work, projected layers, outputs) and what is in flight for one chunk at a time.
+network's own shapes: what is kept of every view (pixels, residual stream, queries, keys and
+values of the global layer at work, projected layers, outputs) and what is in flight for one chunk.
 Tracks add their feature maps; their tracker's own memory, which grows with the query points, is
 not counted.
 """
@@ -19,7 +19,7 @@ from glance3d.models.vggt import VGGT
 from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, GPU_PIXELS, GPU_TOKENS, SMALLEST_SCALE
 from glance3d.nn.fast_cpu import SCORE_BYTES
 
-PROGRAM_BYTES = {"cpu": 320_000_000, "cuda": 500_000_000}  # PyTorch itself, before any tensor
+PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 FLOAT32 = 4
 
 
@@ -125,7 +125,7 @@ def available_memory(device: torch.device) -> int | None:
 
 
 def _product_bytes(network: VGGT) -> int:
-    return network.aggregator.frame_blocks[0].get_submodule("mlp.fc1").weight.element_size()
+    return network.aggregator.get_parameter("frame_blocks.0.mlp.fc1.weight").element_size()
 
 
 def _weight_bytes(network: VGGT, outputs: tuple[Output, ...], device: torch.device) -> int:

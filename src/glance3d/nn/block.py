@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from glance3d.nn.attention import SelfAttention
 from glance3d.nn.chunks import chunk_tokens
 from glance3d.nn.mlp import Mlp
-from glance3d.nn.precision import LayerNorm
+from glance3d.nn.precision import LayerNorm, only_predicts
 from glance3d.nn.rope import RopeTable
 
 
@@ -87,3 +87,20 @@ class Block(nn.Module):
         attended = self.attn.attend(q, k, v)
         for piece, said in zip(pieces, attended.split(step, dim=1), strict=True):
             piece.addcmul_(self.attn.proj(said), self.ls1.gamma)
+
+
+def run_block_(
+    block: nn.Module,
+    x: Float[Tensor, "batch tokens dim"],
+    rope: RopeTable | None = None,
+    keys: Int[Tensor, " kept"] | None = None,
+) -> Float[Tensor, "batch tokens dim"]:
+    """A block's output; while only predicting it is ``x`` itself, overwritten.
+
+    ``keys`` are for prediction only.
+    """
+    assert isinstance(block, Block)
+    if not only_predicts(x):
+        return block(x, rope)
+    block.predict_(x, rope, keys)
+    return x

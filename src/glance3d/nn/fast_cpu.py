@@ -71,8 +71,11 @@ def attends_in_blocks(num_queries: int, num_keys: int) -> bool:
 
     PyTorch's fused kernel has fast products only for processors with matrix units (AMX).
     """
-    if num_queries * num_keys < LEAST_SCORES:
-        return False
+    return num_queries * num_keys >= LEAST_SCORES and prefers_blocks()
+
+
+def prefers_blocks() -> bool:
+    """Whether blocks are faster on this processor, for sequences that are long enough."""
     found = capabilities()
     known = found.get("architecture") == "x86_64" and not found.get("amx_bf16")
     return known and has_onednn_linear() and torch.get_num_threads() <= MAX_THREADS_FOR_BLOCKS

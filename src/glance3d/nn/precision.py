@@ -68,11 +68,13 @@ class Conv2d(nn.Conv2d):
 class ConvTranspose2d(nn.ConvTranspose2d):
     """A transposed convolution that takes its input at the precision of its weight."""
 
-    def forward(self, input: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
+    def forward(
+        self, input: Float[Tensor, "n c_in h w"], output_size: list[int] | None = None
+    ) -> Float[Tensor, "n c_out h2 w2"]:
         """At the weight's precision; under autocast, at autocast's."""
         if not torch.is_autocast_enabled(input.device.type):
             input = input.to(self.weight.dtype)
-        return super().forward(input)
+        return super().forward(input, output_size)
 
 
 def set_matmul_precision(module: nn.Module, dtype: torch.dtype) -> None:

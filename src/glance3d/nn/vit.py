@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from glance3d.nn.block import Block
+from glance3d.nn.block import Block, run_block_
 from glance3d.nn.patch_embed import PatchConv
-from glance3d.nn.precision import LayerNorm, only_predicts
+from glance3d.nn.precision import LayerNorm
 
 
 class VisionTransformer(nn.Module):
@@ -64,12 +64,8 @@ class VisionTransformer(nn.Module):
         tokens = tokens + self._positions(grid)
         registers = self.register_tokens.expand(num_views, -1, -1)
         tokens = torch.cat([tokens[:, :1], registers, tokens[:, 1:]], dim=1)
-        predicting = only_predicts(tokens)
         for block in self.blocks:
-            if predicting:
-                block.predict_(tokens)
-            else:
-                tokens = block(tokens)
+            tokens = run_block_(block, tokens)
         num_special = 1 + self.register_tokens.shape[1]
         return self.norm(tokens[:, num_special:])
 
@@ -78,7 +74,8 @@ class VisionTransformer(nn.Module):
         if torch.is_grad_enabled() and self.pos_embed.requires_grad:
             return self._resample_positions(grid)
         weight = self.pos_embed
-        key = (grid, weight.data_ptr(), weight.device, weight._version)
+        version = 0 if weight.is_inference() else weight._version
+        key = (grid, weight.data_ptr(), weight.device, version)
         if self._position_cache is None or self._position_cache[0] != key:
             self._position_cache = (key, self._resample_positions(grid))
         return self._position_cache[1]

@@ -94,6 +94,7 @@ class DenseFeatures(nn.Module):
     ) -> Float[Tensor, "views patches channels"]:
         """Patch tokens of layer ``self.layers[level]`` to this level's channels, with UV code."""
         projection = self.projections[level]
+        assert isinstance(projection, Conv2d)
         x = product(self.norm(tokens), projection.weight.flatten(1), projection.bias)
         if not self.uv:
             return x
@@ -159,13 +160,16 @@ class DenseHead(nn.Module):
             out = self._to_output(maps, aspect).float().movedim(1, -1)
             return self.activate(out[..., :-1]), 1 + out[..., -1].exp()
 
-        return map_views(predict, projected, chunk_views(image_size, projected[0].device))
+        step = chunk_views(image_size, projected[0].device)
+        values, confidence = map_views(predict, projected, step)
+        return values, confidence
 
     def _to_output(
         self, maps: Float[Tensor, "n half height width"], aspect: float
     ) -> Float[Tensor, "n channels height width"]:
         """The last convolutions, of the maps plus their UV code."""
         first, _, last = self.to_output
+        assert isinstance(first, Conv2d)
         x = add_convolved_uv_code_(first(maps), first.weight, aspect, scale=0.1)
         return last(x.relu_())
 

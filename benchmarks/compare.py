@@ -1,0 +1,177 @@
+"""Speed, memory and exactness of Glance3D against the twin of the published design, in one run.
+
+    python -m benchmarks.compare --weights vggt-1b.safetensors --views 1 4 10
+
+Without a file of weights, ``--make-weights FILE`` first writes one of full size by the tests'
+golden recipe: speed and memory do not depend on the values. Every repetition runs all cases one
+after the other, so that whatever else the machine does hits all of them; medians are compared.
+Memory is measured in a process per case. The table is printed, and written to
+``benchmarks/results``.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.cases import CASES, Loader, random_photos, timed
+from glance3d.files import atomic_file
+from glance3d.nn.fast_cpu import capabilities, prefers_blocks
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Measure what was asked for, and write it down."""
+    options = _options()
+    if options.make_weights is not None:
+        make_weights(options.make_weights)
+        options.weights = options.make_weights
+    lines = [f"# {_now()}", "", *describe_machine(options.device), ""]
+    loader = Loader(options.model, options.weights, options.device)
+    for views in options.views:
+        lines += [*compare_time(loader, views, options), ""]
+    del loader
+    if options.memory:
+        lines += [*compare_memory(options), ""]
+    print("\n".join(lines))
+    path = options.out or RESULTS / f"{_now().replace(':', '')}.md"
+    with atomic_file(path) as temporary:
+        temporary.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", default="vggt-1b")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--make-weights", type=Path, metavar="FILE")
+    parser.add_argument("--views", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--size", type=int, nargs=2, default=(518, 392), metavar=("W", "H"))
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--memory", action="store_true", help="also measure memory")
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+def compare_time(loader: Loader, views: int, options: argparse.Namespace) -> list[str]:
+    """One table: medians, ratios to the first case, and how near the numbers are to it."""
+    images = random_photos(views, options.size, options.device)
+    seconds: dict[str, list[float]] = {key: [] for key in options.cases}
+    said: dict[str, dict[str, Tensor]] = {}
+    for key in options.cases:  # once to warm up, and for the numbers
+        run = loader.runner(CASES[key])
+        with torch.inference_mode():
+            said[key] = run(images)
+    for _ in range(options.repeats):
+        for key in options.cases:
+            seconds[key].append(timed(loader.runner(CASES[key]), images))
+    medians = {key: statistics.median(times) for key, times in seconds.items()}
+    first = options.cases[0]
+    twin = "twin-bf16" if "twin-bf16" in options.cases else first
+    width, height = options.size
+    lines = [
+        f"## {views} views of {width} x {height}, medians of {options.repeats}",
+        "",
+        f"| | s | x {first} | x {twin} | rotation | least correlation | largest difference |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for key in options.cases:
+        time = medians[key]
+        ratios = f"{medians[first] / time:.2f} | {medians[twin] / time:.2f}"
+        lines.append(
+            f"| {CASES[key].title} | {time:.2f} | {ratios} | {_nearness(said, first, key)} |"
+        )
+    return lines
+
+
+def _nearness(said: dict[str, dict[str, Tensor]], first: str, key: str) -> str:
+    """The largest rotation, the least correlation and the largest difference of all outputs."""
+    exact, found = said[first], said[key]
+    names = [name for name in exact if name in found and name != "pose_enc"]
+    pairs = [torch.stack([exact[n].flatten(), found[n].flatten()]).double() for n in names]
+    least = min(float(torch.corrcoef(pair)[0, 1]) for pair in pairs)
+    largest = max(float((a - b).abs().max() / a.abs().max()) for a, b in pairs)
+    a, b = (
+        torch.nn.functional.normalize(x["pose_enc"][..., 3:7].double(), dim=-1)
+        for x in (exact, found)
+    )
+    angle = 2 * torch.rad2deg(torch.asin(((a - b).norm(dim=-1) / 2).clamp(max=1)))
+    other = 2 * torch.rad2deg(torch.asin(((a + b).norm(dim=-1) / 2).clamp(max=1)))
+    degrees = float(2 * torch.minimum(angle, other).max())
+    return f"{degrees:.3f} deg | {least:.6f} | {largest:.1e}"
+
+
+def compare_memory(options: argparse.Namespace) -> list[str]:
+    """One table: the peak of every case and number of views, and what was planned."""
+    lines = [
+        "## Memory, by the operating system's count",
+        "",
+        "| | views | peak GB | planned GB | planned / peak | load s |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for key in options.cases:
+        for views in options.views:
+            found = measure_alone(key, views, options)
+            peak, planned = found["peak_bytes"], found.get("planned_bytes")
+            plan = f"{planned / 1e9:.2f} | {planned / peak:.2f}" if planned else " | "
+            lines.append(
+                f"| {CASES[key].title} | {views} | {peak / 1e9:.2f} | {plan} | "
+                f"{found['load_seconds']:.1f} |"
+            )
+    return lines
+
+
+def measure_alone(key: str, views: int, options: argparse.Namespace) -> dict[str, Any]:
+    """``benchmarks.memory`` in a process of its own."""
+    words = ["--case", key, "--views", str(views), "--model", options.model]
+    words += ["--device", options.device, "--size", *map(str, options.size)]
+    words += ["--weights", str(options.weights)] if options.weights else []
+    command = [sys.executable, "-m", "benchmarks.memory", *words]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def describe_machine(device: str) -> list[str]:
+    """What a reader must know to compare with another machine."""
+    found = capabilities()
+    units = [name for name in ("avx512_bf16", "amx_bf16") if found.get(name)]
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else found.get("cpu_name")
+    blocks = "in blocks" if prefers_blocks() else "PyTorch's fused kernel"
+    return [
+        f"- {name or platform.processor()}, {torch.get_num_threads()} threads",
+        f"- {platform.platform()}",
+        f"- torch {torch.__version__}, Python {platform.python_version()}",
+        f"- bfloat16 units: {', '.join(units) or 'none'}; attention on the processor: {blocks}",
+    ]
+
+
+def make_weights(path: Path) -> None:
+    """A ``vggt-1b`` file of full size by the golden recipe (5 GB)."""
+    from safetensors.torch import save_file
+    from tests.golden_weights import golden_tensor
+
+    from glance3d.models.remap import published_from_name
+    from glance3d.models.zoo import outline_model
+
+    state = outline_model("vggt-1b", device="cpu").state_dict()
+    names = {published_from_name(name): tuple(tensor.shape) for name, tensor in state.items()}
+    with atomic_file(path) as temporary:
+        save_file({name: golden_tensor(name, shape) for name, shape in names.items()}, temporary)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+
+
+if __name__ == "__main__":
+    main()
