@@ -9,6 +9,8 @@ its other heads stay free.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import get_ident
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -25,14 +27,15 @@ CapturedInputs = list[tuple[SelfAttention, Tensor, RopeTable]]
 
 @contextmanager
 def capture_inputs(attentions: Sequence[nn.Module]) -> Iterator[CapturedInputs]:
-    """Collects what each of these attentions is given while the network runs, in their order."""
+    """Collects what each of these attentions is given while this thread runs the network."""
     captured: CapturedInputs = []
-    hooks = [
-        attention.register_forward_pre_hook(
-            lambda module, inputs: captured.append((module, inputs[0], inputs[1]))
-        )
-        for attention in attentions
-    ]
+    thread = get_ident()
+
+    def keep(module: nn.Module, inputs: tuple) -> None:
+        if get_ident() == thread:
+            captured.append((cast(SelfAttention, module), inputs[0], inputs[1]))
+
+    hooks = [attention.register_forward_pre_hook(keep) for attention in attentions]
     try:
         yield captured
     finally:

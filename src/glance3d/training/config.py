@@ -69,11 +69,13 @@ class TrainConfig:
     training were spent, whichever comes first; either may be changed when a run is resumed.
     ``num_data_workers`` processes draw scenes while the network learns; 0 draws them in between.
     The tracker learns from the first ``track_queries`` query points of ``track_scenes`` scenes of a
-    batch, every ``track_every_steps``; the matching loss uses all. The points head learns every
-    ``points_every_steps``. Dense heads learn from the first ``dense_views`` views of a scene (None:
-    all of them). The attention loss teaches the global layers ``attention_layers``. ``textures`` is
-    a folder of pictures to paint the scenes with (None: procedural ones). ``rehearsal`` teaches a
-    correspondence layer what it can learn without pictures, before the first step (None: no).
+    batch, every ``track_every_steps``; the matching loss uses all, every ``matching_every_steps``.
+    The depth and points heads learn every ``depth_every_steps`` and ``points_every_steps``, from the
+    first ``dense_views`` views of a scene (None: all of them). The attention loss teaches the global
+    layers ``attention_layers``. ``textures`` is a folder of pictures to paint the scenes with (None:
+    procedural ones). ``rehearsal`` teaches a correspondence layer what it can learn without
+    pictures, before the first step (None: no). ``gradient_threads`` share the scenes of a batch
+    (:mod:`.gradients`).
     """
 
     recipe: str
@@ -92,6 +94,9 @@ class TrainConfig:
     track_scenes: int = 4
     track_every_steps: int = 1
     points_every_steps: int = 1
+    matching_every_steps: int = 1
+    depth_every_steps: int = 1
+    gradient_threads: int = 1
     dense_views: int | None = None
     textures: str | None = None
     compile_renderer: bool = False
@@ -103,7 +108,13 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges."""
-        for name in ("total_samples", "track_queries", "track_scenes", "log_every_steps"):
+        for name in (
+            "total_samples",
+            "track_queries",
+            "track_scenes",
+            "log_every_steps",
+            "gradient_threads",
+        ):
             _require(getattr(self, name) > 0, f"{name} > 0", getattr(self, name))
         for name in ("num_data_workers", "num_validation_batches", "validate_every_samples"):
             _require(getattr(self, name) >= 0, f"{name} >= 0", getattr(self, name))
@@ -126,6 +137,10 @@ class TrainConfig:
             left_out["track"] = 0.0
         if step % self.points_every_steps:
             left_out["points"] = 0.0
+        if step % self.matching_every_steps:
+            left_out["matching"] = 0.0
+        if step % self.depth_every_steps:
+            left_out["depth"] = 0.0
         return dataclasses.replace(self.losses, **left_out)
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ pose of each pair: that is a loss for every pair of views, close to where matche
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 
 import torch
 import torch.nn.functional as F
@@ -25,14 +26,18 @@ from glance3d.training.matching import bilinear_corners, sample_sparsely
 
 @contextmanager
 def capture_correspondence(layer: CorrespondenceLayer | None) -> Iterator[list[Correspondence]]:
-    """Collects what the layer finds while the network runs; nothing for one view or no layer."""
+    """Collects what the layer finds while this thread runs the network.
+
+    Nothing for one view, or for a network without the layer.
+    """
+    thread = get_ident()
     captured: list[Correspondence] = []
     if layer is None:
         yield captured
         return
 
     def keep(_: object, __: object, out: tuple[Tensor, Correspondence | None]) -> None:
-        if out[1] is not None:
+        if out[1] is not None and get_ident() == thread:
             captured.append(out[1])
 
     hook = layer.register_forward_hook(keep)

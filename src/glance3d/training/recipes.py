@@ -37,7 +37,11 @@ def small_cpu() -> TrainConfig:
         num_data_workers=1,
         track_every_steps=4,
         points_every_steps=4,
+        matching_every_steps=4,
+        depth_every_steps=2,
+        gradient_threads=2,
         dense_views=2,
+        log_every_steps=25,  # no multiple of the above, so that every loss is logged at times
         compile_renderer=True,
     )
 

@@ -30,6 +30,7 @@ from glance3d.training.checkpoint import (
     save_checkpoint,
 )
 from glance3d.training.config import TrainConfig
+from glance3d.training.gradients import compute_gradients
 from glance3d.training.interrupts import StopRequest
 from glance3d.training.journal import Journal, draw_learning_curve, read_journal
 from glance3d.training.match_rehearsal import rehearse_relations
@@ -186,14 +187,12 @@ class Trainer:
         They are not where the loss or a gradient is not finite.
         """
         rate = self._set_learning_rate()
-        self.optimiser.zero_grad(set_to_none=True)
-        losses = compute_losses(
+        losses = compute_gradients(
             self.model,
             sample.to(self.device),
             self.config,
             self.config.losses_at(self.progress.step),
         )
-        losses["loss"].backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.grad_clip)
         values = _as_floats(losses)
         values |= {"grad_norm": float(norm), "lr": rate}
