@@ -9,6 +9,9 @@ from glance3d.geometry.cameras import pixel_grid
 from glance3d.geometry.filter import usable_depth
 from glance3d.types import Placement
 
+#: Measured pixels, as a share of all, whose word counts for half where nothing was measured.
+_HALF_BELIEVED = 0.01
+
 
 def resample_map(
     values: Float[Tensor, "_height _width"], source: Placement, target: Placement, mode: str
@@ -32,8 +35,9 @@ def complete_depth(
     """``measured`` where ``kept``; elsewhere ``guess`` times what the measured pixels near ask for.
 
     The factor (measured over guessed) is spread smoothly from the kept pixels, so that the guess
-    keeps its shape and meets the measured surface. Without a guess depth itself is spread. Where
-    nothing is kept the guess stays as it is (0 without one).
+    keeps its shape and meets the measured surface; the fewer they are, the less of it is believed
+    elsewhere. Without a guess depth itself is spread. Where nothing is kept the guess stays as it
+    is (0 without one).
     """
     usable = torch.ones_like(kept) if guess is None else usable_depth(guess)
     base = torch.ones_like(measured) if guess is None else torch.where(usable, guess, 1.0)
@@ -41,7 +45,9 @@ def complete_depth(
     if not known.any():
         return torch.where(kept, measured, 0.0 if guess is None else guess)
     ratio = torch.where(known, measured / base, 1.0).log()
-    spread = base * _spread(ratio, known.float()).exp()
+    share = float(known.float().mean())
+    belief = 1.0 if guess is None else share / (share + _HALF_BELIEVED)
+    spread = base * (belief * _spread(ratio, known.float())).exp()
     return torch.where(kept, measured, torch.where(usable, spread, 0.0))
 
 

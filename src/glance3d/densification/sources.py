@@ -7,7 +7,7 @@ where those say too little, points of the network's depth.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.densification.views import SweepView, Transfer
@@ -20,6 +20,8 @@ from glance3d.types import Reconstruction
 #: From this many measured points on, the network's depth is not asked which photos to compare.
 _ENOUGH_POINTS = 50
 _GUESSED_POINTS = 500
+#: Fewer points than this hold no camera.
+_HOLDING_POINTS = 8
 #: A point inside another view's image, but not known to be seen there, counts for this much.
 _MAYBE_SEEN = 0.25
 #: Triangulation angles in degrees: best between these two, worth less below and above.
@@ -79,12 +81,27 @@ def _seen_points(
     return SeenPoints(points[front], depth[front], seen[front])
 
 
+def held_views(scene: Reconstruction) -> Bool[Tensor, " views"]:
+    """Whose cameras measured points hold; all of them where nobody has looked for such points.
+
+    With a camera that is a guess nothing can be measured, and two guesses may agree by chance.
+    """
+    if scene.sparse is None:
+        return torch.ones(scene.num_views, dtype=torch.bool)
+    seen = torch.bincount(scene.sparse.view_indices, minlength=scene.num_views)
+    return seen >= _HOLDING_POINTS
+
+
 def choose_sources(scene: Reconstruction, view: int, max_sources: int) -> list[int]:
     """The views that see much of what ``view`` sees, from neither too near nor too far; best first.
 
     Each point votes for the views that see it, by the angle between the two lines of sight and by
-    how similar its distances are. An unseen point's vote counts for less than a seen one's.
+    how similar its distances are. An unseen point's vote counts for less than a seen one's. Views
+    whose cameras nothing holds are no sources, and have none.
     """
+    held = held_views(scene)
+    if not held[view]:
+        return []
     points = measured_points(scene, view)
     if len(points.depth) < _ENOUGH_POINTS:
         guessed = guessed_points(scene, view)
@@ -104,7 +121,7 @@ def choose_sources(scene: Reconstruction, view: int, max_sources: int) -> list[i
     misfit = (low - angle).clamp(min=0) / below + (angle - high).clamp(min=0) / above
     zoom = (distance / own_distance).log()
     votes = points.seen * torch.exp(-0.5 * misfit**2 - 2 * zoom**2)
-    worth = votes.mean(0)
+    worth = votes.mean(0) * held
     worth[view] = 0
     ranked = torch.argsort(worth, descending=True, stable=True).tolist()
     return [other for other in ranked[:max_sources] if worth[other] >= _LEAST_WORTH]
