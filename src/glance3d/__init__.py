@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from glance3d.known_cameras import load_known_cameras as load_known_cameras
     from glance3d.metric_scale import MetricConstraints as MetricConstraints
     from glance3d.metric_scale import apply_metric_scale as apply_metric_scale
-    from glance3d.known_cameras import load_known_cameras as load_known_cameras
-    from glance3d.metric_scale import MetricConstraints as MetricConstraints
-    from glance3d.metric_scale import apply_metric_scale as apply_metric_scale
     from glance3d.models import build_model as build_model
     from glance3d.models import list_cards as list_cards
     from glance3d.models import load_model as load_model
@@ -44,14 +41,12 @@ _HOMES = {
     "Glance3DError": "glance3d.errors",
     "ImageBatch": "glance3d.types",
     "MetricConstraints": "glance3d.metric_scale",
-    "MetricConstraints": "glance3d.metric_scale",
     "Placement": "glance3d.types",
     "Predictions": "glance3d.types",
     "Preprocessing": "glance3d.images",
     "Reconstruction": "glance3d.types",
     "RefineOptions": "glance3d.refinement",
     "Tracks": "glance3d.types",
-    "apply_metric_scale": "glance3d.metric_scale",
     "add_photos": "glance3d.additions",
     "apply_metric_scale": "glance3d.metric_scale",
     "build_model": "glance3d.models",
@@ -59,7 +54,6 @@ _HOMES = {
     "export": "glance3d.exporters",
     "list_cards": "glance3d.models",
     "load_images": "glance3d.images",
-    "load_known_cameras": "glance3d.known_cameras",
     "load_known_cameras": "glance3d.known_cameras",
     "load_model": "glance3d.models",
     "load_scene": "glance3d.exporters",
@@ -73,7 +67,6 @@ __all__ = [
     "Glance3DError",
     "ImageBatch",
     "MetricConstraints",
-    "MetricConstraints",
     "Placement",
     "Predictions",
     "Preprocessing",
@@ -81,7 +74,6 @@ __all__ = [
     "RefineOptions",
     "Tracks",
     "__version__",
-    "apply_metric_scale",
     "add_photos",
     "apply_metric_scale",
     "build_model",
@@ -89,7 +81,6 @@ __all__ = [
     "export",
     "list_cards",
     "load_images",
-    "load_known_cameras",
     "load_known_cameras",
     "load_model",
     "load_scene",
