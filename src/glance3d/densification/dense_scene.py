@@ -1,6 +1,6 @@
 """Depth measured again, from the photos and the refined cameras."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,13 +13,17 @@ from tqdm import tqdm
 from glance3d.densification.completion import complete_depth, resample_map
 from glance3d.densification.measure import Sweep, confirmed, sweep_view
 from glance3d.densification.options import SweepOptions
-from glance3d.densification.views import SweepView, build_view, plan_grids, shrink
+from glance3d.densification.views import SweepView, build_view, plan_grids, shown_size, shrink
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import unproject_depth
-from glance3d.types import Placement, Reconstruction
+from glance3d.geometry.filter import usable_depth
+from glance3d.geometry.free_space import find_consistent
+from glance3d.types import Cameras, Placement, Reconstruction
 
 #: As many pixels a photo as the published networks see.
 DEFAULT_MAX_PIXELS = 518 * 392
+#: When a pixel is contradicted (see ``find_consistent``); measured depth is good to a few percent.
+_TOLERANCE, _MIN_CONTRADICTIONS, _MAX_WITNESSES = 0.03, 2, 8
 
 
 def densify(
@@ -48,7 +52,7 @@ def densify(
     Returns:
         The scene with new placements, colors, mask, depth, points, ``measured`` and ``confidence``:
         2 to 3 where measured, 1 to 2 elsewhere, in the order of the network's confidence.
-        ``consistent`` is None: it belonged to the old depth.
+        ``consistent`` is False where measured surfaces of other views contradict a pixel.
 
     Raises:
         InputError: the photos are not the scene's, or nothing says how far away things are.
@@ -88,44 +92,74 @@ def _assemble(
     """All views on their common canvas, their unmeasured pixels filled."""
     width, height = grids[0].processed_size
 
-    def canvas(part: Tensor, padding: int = 0) -> Tensor:
-        room = width - part.shape[-1], height - part.shape[-2]
-        return pad(part, (0, room[0], 0, room[1]), value=padding)
+    def canvas(parts: Iterable[Tensor], padding: int = 0) -> Tensor:
+        rooms = ((part, width - part.shape[-1], height - part.shape[-2]) for part in parts)
+        return torch.stack([pad(part, (0, x, 0, y), value=padding) for part, x, y in rooms])
 
-    def guess(values: Tensor, view: int, mode: str) -> Tensor:
-        whole = resample_map(values, scene.placements[view], grids[view], mode)
-        return whole[: kept[view].shape[0], : kept[view].shape[1]]
-
-    depth, confidence = [], []
-    for view, sweep in enumerate(sweeps):
-        rough = None if scene.depth is None else guess(scene.depth[view], view, "bilinear")
-        depth.append(canvas(complete_depth(sweep.depth, kept[view], rough)))
-        order = torch.ones_like(sweep.score)
-        if scene.confidence is not None:
-            order += guess(_ranks(scene.confidence, scene.mask)[view], view, "bilinear")
-        certain = 2 + sweep.score.clamp(0, 1)
-        confidence.append(canvas(torch.where(kept[view], certain, order)))
+    filled = [
+        complete_depth(sweep.depth, part, guess)
+        for sweep, part, guess in zip(
+            sweeps, kept, _guesses(scene, scene.depth, grids), strict=True
+        )
+    ]
+    ranks = None if scene.confidence is None else _ranks(scene.confidence, scene.mask)
+    confidence = [
+        torch.where(part, 2 + sweep.score.clamp(0, 1), 1 + (0 if rank is None else rank))
+        for sweep, part, rank in zip(sweeps, kept, _guesses(scene, ranks, grids), strict=True)
+    ]
+    depth, measured = canvas(filled), canvas(kept)
+    mask = torch.stack([grid.content_mask() for grid in grids])
     cameras = scene.cameras.on_grid(grids)
-    depths = torch.stack(depth)
+    points = unproject_depth(
+        depth, cameras.cam_from_world, cameras.intrinsics, radial=cameras.radial
+    )
     return replace(
         scene,
         placements=tuple(
             replace(grid, exif_orientation=old.exif_orientation)
             for grid, old in zip(grids, scene.placements, strict=True)
         ),
-        colors=torch.stack([canvas(photo.permute(2, 0, 1), 255) for photo in colors]).permute(
-            0, 2, 3, 1
-        ),
-        mask=torch.stack([grid.content_mask() for grid in grids]),
-        depth=depths,
-        points_world=unproject_depth(
-            depths, cameras.cam_from_world, cameras.intrinsics, radial=cameras.radial
-        ),
+        colors=canvas((photo.permute(2, 0, 1) for photo in colors), 255).permute(0, 2, 3, 1),
+        mask=mask,
+        depth=depth,
+        points_world=points,
         points_from="depth",
-        confidence=torch.stack(confidence),
-        measured=torch.stack([canvas(part) for part in kept]),
-        consistent=None,
+        confidence=canvas(confidence),
+        measured=measured,
+        consistent=mask & _consistent(points, depth, measured, cameras),
         report={**scene.report, "densification": _describe(scene, sweeps, kept)},
+    )
+
+
+def _guesses(
+    scene: Reconstruction, maps: Tensor | None, grids: tuple[Placement, ...]
+) -> list[Float[Tensor, "_height _width"]] | list[None]:
+    """What the scene said before, on each photo's part of the new grid."""
+    if maps is None:
+        return [None] * scene.num_views
+    resampled = []
+    for values, old, grid in zip(maps, scene.placements, grids, strict=True):
+        width, height = shown_size(grid)
+        resampled.append(resample_map(values, old, grid)[:height, :width])
+    return resampled
+
+
+def _consistent(
+    points: Float[Tensor, "views height width 3"],
+    depth: Float[Tensor, "views height width"],
+    measured: Bool[Tensor, "views height width"],
+    cameras: Cameras,
+) -> Bool[Tensor, "views height width"]:
+    return find_consistent(
+        points,
+        usable_depth(depth) & points.isfinite().all(-1),
+        torch.where(measured, depth, 0.0),
+        cameras.cam_from_world,
+        cameras.intrinsics,
+        cameras.radial,
+        _TOLERANCE,
+        _MIN_CONTRADICTIONS,
+        _MAX_WITNESSES,
     )
 
 

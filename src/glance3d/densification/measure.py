@@ -82,5 +82,6 @@ def confirmed(
             options.max_pixels_apart,
             options.max_ratio_apart,
         )
-    needed = options.num_confirming if len(partners) > 2 else 1
-    return without_speckles(own.depth, (votes >= needed) & (own.score >= options.min_score))
+    together = (votes >= options.num_confirming) & (own.score >= options.min_score)
+    alone = (votes >= 1) & (own.score >= options.min_score_alone)
+    return without_speckles(own.depth, together | alone)

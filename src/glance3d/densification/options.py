@@ -12,9 +12,9 @@ class SweepOptions:
     ``num_planes`` are the fewest and most planes of a sweep, which runs on a grid ``coarseness``
     times smaller a side; ``sweep_radii`` are its windows' (a radius of 3 is a window of 7 x 7
     pixels). A pixel is compared with ``num_sources`` other views,
-    of which the ``num_best`` count. It is measured if its score is at least ``min_score`` and
-    ``num_confirming`` views (one, where a view has at most two partners) see its surface too,
-    within ``max_pixels_apart`` of its grid and ``max_ratio_apart`` in depth.
+    of which the ``num_best`` count. It is measured if ``num_confirming`` views see its surface too,
+    within ``max_pixels_apart`` of its grid and ``max_ratio_apart`` in depth, and its score is at
+    least ``min_score``; one such view is enough from a score of ``min_score_alone`` on.
     """
 
     num_sources: int = 4
@@ -23,8 +23,9 @@ class SweepOptions:
     coarseness: float = 1.5
     sweep_radii: tuple[int, ...] = (1, 3)
     min_score: float = 0.3
+    min_score_alone: float = 0.5
     num_confirming: int = 2
-    max_pixels_apart: float = 1.0
+    max_pixels_apart: float = 1.5
     max_ratio_apart: float = 0.02
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """What views say of each other's surfaces: seen there too, or contradicted by seeing through."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.geometry.cameras import project_points
@@ -69,27 +69,41 @@ def overlapping_views(
     return chosen
 
 
-def count_votes(
-    points_world: Float[Tensor, "points 3"],
-    witnesses: list[int],
-    depth: Float[Tensor, "views height width"],
+def find_consistent(
+    points_world: Float[Tensor, "views height width 3"],
+    usable: Bool[Tensor, "views height width"],
+    surfaces: Float[Tensor, "views height width"],
     cam_from_world: Float[Tensor, "views 3 4"],
     intrinsics: Float[Tensor, "views 3 3"],
     radial: Float[Tensor, " views"] | None,
     tolerance: float,
-) -> tuple[Int[Tensor, " points"], Int[Tensor, " points"]]:
-    """How many ``witnesses`` see each point on their surface, and how many see through it."""
-    confirmed = torch.zeros(len(points_world), dtype=torch.long)
-    contradicted = torch.zeros_like(confirmed)
-    for view in witnesses:
-        seen, through = compare_with_surface(
-            points_world,
-            depth[view],
-            cam_from_world[view],
-            intrinsics[view],
-            None if radial is None else radial[view],
-            tolerance,
-        )
-        confirmed += seen
-        contradicted += through
-    return confirmed, contradicted
+    min_contradictions: int,
+    max_witnesses: int,
+) -> Bool[Tensor, "views height width"]:
+    """False for ``usable`` pixels through whose points others look, and that nobody confirms.
+
+    The witnesses of a view are those of :func:`overlapping_views`; ``surfaces`` is what each of
+    them sees (z-depth, 0: it says nothing). A pixel is refuted by ``min_contradictions`` of them,
+    or by all there are where they are fewer, unless one of them sees its surface too.
+    """
+    cameras = cam_from_world, intrinsics, radial
+    witnesses = overlapping_views(points_world, usable, *cameras, max_witnesses)
+    consistent = torch.ones_like(usable)
+    for view, others in enumerate(witnesses):
+        points = points_world[view][usable[view]]
+        confirmed = torch.zeros(len(points), dtype=torch.long)
+        contradicted = torch.zeros_like(confirmed)
+        for other in others:
+            seen, through = compare_with_surface(
+                points,
+                surfaces[other],
+                cam_from_world[other],
+                intrinsics[other],
+                None if radial is None else radial[other],
+                tolerance,
+            )
+            confirmed += seen
+            contradicted += through
+        enough = max(1, min(min_contradictions, len(others)))
+        consistent[view][usable[view]] = (confirmed > 0) | (contradicted < enough)
+    return consistent

@@ -6,7 +6,7 @@ import torch
 
 from glance3d.errors import InputError
 from glance3d.geometry.filter import usable_depth
-from glance3d.geometry.free_space import count_votes, overlapping_views
+from glance3d.geometry.free_space import find_consistent
 from glance3d.types import Reconstruction
 
 
@@ -32,16 +32,17 @@ def mark_consistent(
     if scene.depth is None or scene.points_world is None:
         return scene
     cameras = scene.cameras.on_grid(scene.placements)
-    lenses = cameras.cam_from_world, cameras.intrinsics, cameras.radial
     usable = usable_depth(scene.depth) & scene.mask & scene.points_world.isfinite().all(-1)
-    surfaces = torch.where(usable, scene.depth, 0.0)
-    if scene.measured is not None:
-        surfaces = torch.where(scene.measured, surfaces, 0.0)
-    witnesses = overlapping_views(scene.points_world, usable, *lenses, max_witnesses)
-    consistent = scene.mask.clone()
-    for view, others in enumerate(witnesses):
-        points = scene.points_world[view][usable[view]]
-        confirmed, contradicted = count_votes(points, others, surfaces, *lenses, tolerance)
-        enough = min(min_contradictions, max(len(others), 1))
-        consistent[view][usable[view]] = (confirmed > 0) | (contradicted < enough)
-    return replace(scene, consistent=consistent)
+    witnessing = usable if scene.measured is None else usable & scene.measured
+    consistent = find_consistent(
+        scene.points_world,
+        usable,
+        torch.where(witnessing, scene.depth, 0.0),
+        cameras.cam_from_world,
+        cameras.intrinsics,
+        cameras.radial,
+        tolerance,
+        min_contradictions,
+        max_witnesses,
+    )
+    return replace(scene, consistent=consistent & scene.mask)
