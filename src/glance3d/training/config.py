@@ -68,14 +68,14 @@ class TrainConfig:
     The schedule is over when ``total_samples`` scenes were seen, or ``time_budget_minutes`` of
     training were spent, whichever comes first; either may be changed when a run is resumed.
     ``num_data_workers`` processes draw scenes while the network learns; 0 draws them in between.
-    The tracker learns from the first ``track_queries`` query points of ``track_scenes`` scenes of a
-    batch, every ``track_every_steps``; the matching loss uses all, every ``matching_every_steps``.
-    The depth and points heads learn every ``depth_every_steps`` and ``points_every_steps``, from the
-    first ``dense_views`` views of a scene (None: all of them). The attention loss teaches the global
-    layers ``attention_layers``. ``textures`` is a folder of pictures to paint the scenes with (None:
-    procedural ones). ``rehearsal`` teaches a correspondence layer what it can learn without
-    pictures, before the first step (None: no). ``gradient_threads`` share the scenes of a batch
-    (:mod:`.gradients`).
+    The tracker learns from the first ``track_queries`` query points of ``track_scenes`` scenes of
+    a batch, every ``track_every_steps``; the matching loss uses all, every
+    ``matching_every_steps``. The depth and points heads learn every ``depth_every_steps`` and
+    ``points_every_steps``, from the first ``dense_views`` views of a scene (None: all of them). The
+    attention loss teaches the global layers ``attention_layers``. ``textures`` is a folder of
+    pictures to paint the scenes with (None: procedural ones). ``rehearsal`` teaches a
+    correspondence layer what it can learn without pictures, before the first step (None: no).
+    ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`).
     """
 
     recipe: str
