@@ -14,7 +14,10 @@ _HALF_BELIEVED = 0.01
 
 
 def resample_map(
-    values: Float[Tensor, "_height _width"], source: Placement, target: Placement
+    values: Float[Tensor, "_height _width"],
+    source: Placement,
+    target: Placement,
+    mode: str = "bilinear",
 ) -> Float[Tensor, "height width"]:
     """A map on the grid of ``source`` on that of ``target``, two grids of one photo."""
     width, height = target.processed_size
@@ -22,7 +25,7 @@ def resample_map(
     size = pixels.new_tensor(source.processed_size)
     positions = (pixels * 2 / size - 1).view(1, height, width, 2)
     sampled = grid_sample(
-        values[None, None], positions, mode="bilinear", padding_mode="border", align_corners=False
+        values[None, None], positions, mode=mode, padding_mode="border", align_corners=False
     )
     return sampled[0, 0]
 

@@ -24,8 +24,8 @@ _GUESSED_POINTS = 500
 _HOLDING_POINTS = 8
 #: A point inside another view's image, but not known to be seen there, counts for this much.
 _MAYBE_SEEN = 0.25
-#: Triangulation angles in degrees: best between these two, worth less below and above.
-_GOOD_ANGLES, _ANGLE_SPREADS = (5.0, 12.0), (3.0, 12.0)
+#: Triangulation angles in degrees: best between these two, worth nothing at 0 and less above.
+_GOOD_ANGLES, _ANGLE_SPREAD = (5.0, 12.0), 12.0
 #: A source's worth, 0 to 1, is at least this, or it is none.
 _LEAST_WORTH = 0.01
 #: How far depth may lie beyond nearly all measured points, and all guessed ones.
@@ -117,10 +117,11 @@ def choose_sources(scene: Reconstruction, view: int, max_sources: int) -> list[i
     own, own_distance = sight[:, view, None], distance[:, view, None]
     cosine = (sight * own).sum(-1) / (distance * own_distance)
     angle = torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
-    (low, high), (below, above) = _GOOD_ANGLES, _ANGLE_SPREADS
-    misfit = (low - angle).clamp(min=0) / below + (angle - high).clamp(min=0) / above
+    low, high = _GOOD_ANGLES
+    narrow = (angle / low).clamp(max=1)
+    wide = (angle - high).clamp(min=0) / _ANGLE_SPREAD
     zoom = (distance / own_distance).log()
-    votes = points.seen * torch.exp(-0.5 * misfit**2 - 2 * zoom**2)
+    votes = points.seen * narrow**2 * torch.exp(-0.5 * wide**2 - 2 * zoom**2)
     worth = votes.mean(0) * held
     worth[view] = 0
     ranked = torch.argsort(worth, descending=True, stable=True).tolist()

@@ -57,7 +57,8 @@ def build_view(colors: UInt8[Tensor, "height width 3"], cameras: Cameras, view: 
     intrinsics = cameras.intrinsics[view]
     radial = None if cameras.radial is None else cameras.radial[view]
     pixels = pixel_grid(height, width).flatten(0, 1)
-    rays = camera_rays(pixels, intrinsics, radial).unflatten(0, (height, width))
+    # Where the lens lets no ray arrive (NaN) a ray of 0 makes a point that nothing confirms.
+    rays = camera_rays(pixels, intrinsics, radial).nan_to_num(0).unflatten(0, (height, width))
     grey = colors.float() @ torch.tensor(_LUMA) / 255 - 0.5
     pinhole = grey
     if radial is not None and bool(radial != 0):

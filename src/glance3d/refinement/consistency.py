@@ -9,11 +9,13 @@ from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.free_space import find_consistent
 from glance3d.types import Reconstruction
 
+_GUESSED_TOLERANCE, _MEASURED_TOLERANCE = 0.1, 0.03
+
 
 def mark_consistent(
     scene: Reconstruction,
     *,
-    tolerance: float = 0.1,
+    tolerance: float | None = None,
     min_contradictions: int = 2,
     max_witnesses: int = 10,
 ) -> Reconstruction:
@@ -25,8 +27,11 @@ def mark_consistent(
     within ``tolerance`` of it. Views in which the point is hidden or outside say nothing.
 
     Only depth that was measured is a witness where the scene knows which was
-    (``scene.measured``): a guess contradicts nobody. A scene without depth comes back as it is.
+    (``scene.measured``): a guess contradicts nobody. ``tolerance`` is then 3 % unless given, as
+    measured depth is good to that, and else 10 %. A scene without depth comes back as it is.
     """
+    if tolerance is None:
+        tolerance = _GUESSED_TOLERANCE if scene.measured is None else _MEASURED_TOLERANCE
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance must be between 0 and 1 (a relative depth), {tolerance} came")
     if scene.depth is None or scene.points_world is None:
