@@ -49,6 +49,17 @@ def test_a_camera_that_moved_makes_another_picture(photo: Image.Image, shift: in
     assert label_pictures(stacked(photo, moved)) == [0, 1]
 
 
+def test_an_object_on_black_that_turned_is_another_picture() -> None:
+    small = [
+        np.pad(
+            np.array(photograph(Room(), where))[100:200, 130:270], ((100, 100), (130, 130), (0, 0))
+        )
+        for where in arc(2, width=0.3)
+    ]
+    grey = stacked(*map(Image.fromarray, small), recompressed(Image.fromarray(small[1])))
+    assert label_pictures(grey) == [0, 1, 1]
+
+
 def test_plain_walls_are_like_nothing_and_have_no_texture(photo: Image.Image) -> None:
     wall = photograph(Room(plain=True), arc(3)[1])
     random = np.random.default_rng(0)

@@ -62,13 +62,15 @@ def find_contradictions(
         pairs = compare_surfaces(scene)
         if trust is not None:
             pairs = pairs.only(np.array([view.verdict != UNSUPPORTED for view in trust]))
-        found += _double_surfaces(scene, pairs) + _twins(scene, pairs)
+        found += _double_surfaces(scene, pairs, trust) + _twins(scene, pairs)
     if graph is not None and trust is not None:
         found += _ruled_out_matches(scene, graph, trust)
     return found
 
 
-def _double_surfaces(scene: Reconstruction, pairs: SurfacePairs) -> list[Finding]:
+def _double_surfaces(
+    scene: Reconstruction, pairs: SurfacePairs, trust: tuple[ViewTrust, ...] | None
+) -> list[Finding]:
     overlapping = (pairs.overlap >= MIN_OVERLAP) & (pairs.overlap.T >= MIN_OVERLAP)
     off = np.maximum(pairs.before + pairs.behind, 1e-9)
     before = (off >= MIN_OFF_SURFACE) & (pairs.before >= MIN_ONE_SIDED * off)
@@ -79,10 +81,13 @@ def _double_surfaces(scene: Reconstruction, pairs: SurfacePairs) -> list[Finding
         views = sorted(component)
         groups = _groups(views, doubled, pairs)
         apart = np.median(pairs.distance[np.ix_(views, views)][doubled[np.ix_(views, views)]])
-        reason = f"{_between(scene, groups)} see the same surfaces {apart:.0%} of their distance "
-        findings.append(
-            _finding(scene, "double surface", groups, f"{reason}apart: they are there twice")
+        reason = (
+            f"{_between(scene, groups)} see the same surfaces {apart:.0%} of their distance apart: "
+            "they are there twice"
         )
+        if trust is not None and all(trust[view].verdict == GOOD for view in views):
+            reason += "; their cameras are measured, so their depth is off"
+        findings.append(_finding(scene, "double surface", groups, reason))
     return findings
 
 

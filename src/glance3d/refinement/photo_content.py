@@ -40,10 +40,20 @@ def label_pictures(grey: Float[Tensor, "views rows columns"]) -> list[int]:
 
 
 def _is_same(a: Float[Tensor, "rows columns"], b: Float[Tensor, "rows columns"]) -> bool:
-    difference = (a - a.mean()) - (b - b.mean())
-    steps = [(x[..., 1:] - x[..., :-1]).abs().mean() for x in (a, a.T)]
-    shift_by_one = float(sum(steps)) / 2
-    return float(difference.abs().mean()) < _SAME_SHIFT * shift_by_one + _SAME_NOISE
+    """Where there is texture: plain parts of a picture are alike however the camera moves."""
+    steps = torch.maximum(_steps(a), _steps(b))
+    textured = steps > _TEXTURE_DEVIATION
+    if not bool(textured.any()):
+        return False
+    difference = ((a - a[textured].mean()) - (b - b[textured].mean()))[textured].abs()
+    return float(difference.mean()) < _SAME_SHIFT * float(steps[textured].mean()) + _SAME_NOISE
+
+
+def _steps(grey: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+    """By how much each pixel differs from its right and lower neighbour, on average."""
+    across = torch.nn.functional.pad(grey.diff(dim=1).abs(), (0, 1))
+    down = torch.nn.functional.pad(grey.diff(dim=0).abs(), (0, 0, 0, 1))
+    return (across + down) / 2
 
 
 def texture_shares(grey: Float[Tensor, "views rows columns"]) -> list[float]:
