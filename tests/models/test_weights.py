@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from glance3d.errors import InputError, WeightsError
 from glance3d.models import VGGT, build_model, list_cards, load_model, zoo
 from glance3d.models.cards import CARDS
-from glance3d.models.config import ModelConfig, glance_small, tiny
+from glance3d.models.config import CorrespondenceConfig, ModelConfig, glance_small, tiny
 from glance3d.models.weights import read_config, save_weights
 from tests.golden_weights import fill_with_golden_weights
 
@@ -62,6 +62,17 @@ def test_a_file_of_a_known_network_wants_photos_as_its_namesake_does(tmp_path: P
     save_weights(small, tmp_path / "mine.safetensors", small.config)
     loaded = load_model(tmp_path / "mine.safetensors")
     assert loaded.preprocessing == CARDS["glance-small"].preprocessing
+
+
+def test_a_file_of_a_grown_network_loads_under_its_name(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    grown = build_model(replace(glance_small(), correspondence=CorrespondenceConfig()))
+    save_weights(grown, tmp_path / "grown.safetensors", grown.config)
+    loaded = load_model("glance-small", weights=tmp_path / "grown.safetensors", device="cpu")
+    assert loaded.config == grown.config
+    assert loaded.card is not None
+    assert loaded.card.name == "glance-small"
 
 
 def test_published_names_are_in_the_file(plain_state: dict[str, torch.Tensor]) -> None:

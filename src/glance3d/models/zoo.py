@@ -124,10 +124,10 @@ def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | N
     """Config, card and file of what was asked for; no file where it must be fetched."""
     card = CARDS.get(ALIASES.get(name, name))
     if card is not None:
-        config = card.build_config()
         if weights is None:
-            return config, card, card.embedded_path
-        return config, replace(card, source=str(weights), filename=weights.name), weights
+            return _config_for(card, card.embedded_path), card, card.embedded_path
+        found = replace(card, source=str(weights), filename=weights.name)
+        return _config_for(card, weights), found, weights
     path = Path(name)
     if path.suffix in (".safetensors", ".pt", ".pth") or path.is_file():
         return _config_of_file(path), None, path
@@ -135,6 +135,15 @@ def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | N
         f"unknown model {name!r}; known are {', '.join(CARDS)}, or give the path of a "
         ".safetensors file"
     )
+
+
+def _config_for(card: WeightsCard, path: Path | None) -> ModelConfig:
+    """The config that the file carries under the card's name, else the card's.
+
+    A network keeps its name while it gains parts, and older files of it must still load.
+    """
+    carried = read_config(path) if path is not None and path.is_file() else None
+    return carried if carried is not None and carried.name == card.name else card.build_config()
 
 
 def _config_of_file(path: Path) -> ModelConfig:
