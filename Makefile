@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FL
 .PHONY: help setup demo test check clean
 
 help:
-	@echo "make demo    reconstruct the example photos into $(DEMO)/ and measure the result"
+	@echo "make demo    reconstruct and refine the example photos into $(DEMO)/ and measure the result"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types, import layers"
 	@echo "make setup   only make the environment $(VENV)"
@@ -25,7 +25,7 @@ $(VENV)/.core: constraints.txt pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, this is ' + sys.version)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) torch
-	@$(PIP) -e .
+	@$(PIP) -e '.[colmap]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core

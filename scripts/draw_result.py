@@ -16,17 +16,19 @@ from PIL import Image
 import glance3d
 from glance3d.exporters.colormap import colorize_depth, inverse_depth_range
 from glance3d.exporters.options import DEFAULT_PERCENTILE
+from glance3d.exporters.point_cloud import select_points
 from glance3d.files import atomic_file
 from glance3d.geometry.cameras import project_points
-from glance3d.geometry.filter import most_confident, usable_depth
+from glance3d.geometry.filter import usable_depth
 from glance3d.types import Reconstruction
 
 HEIGHT = 360
+MAX_POINTS = 1_000_000
 TURN_DEGREES = 18.0  # how far to the side of the reference camera the third picture is taken
 
 
 def draw_photo(scene: Reconstruction) -> Image.Image:
-    """The reference photo as the network saw it."""
+    """The reference photo on the scene's grid."""
     return Image.fromarray(scene.colors[0].numpy())
 
 
@@ -40,14 +42,10 @@ def draw_depth(scene: Reconstruction) -> Image.Image:
 
 def draw_points(scene: Reconstruction, size: tuple[int, int]) -> Image.Image:
     """The confident points, from a camera turned about the middle of the scene."""
-    assert scene.points_world is not None
-    assert scene.confidence is not None
-    assert scene.depth is not None
-    valid = usable_depth(scene.depth) & scene.mask
-    keep = most_confident(scene.confidence, valid, DEFAULT_PERCENTILE)
-    points, colors = scene.points_world[keep], scene.colors[keep]
+    cloud = select_points(scene, DEFAULT_PERCENTILE, MAX_POINTS)
+    points, colors = cloud.points_world, cloud.colors
     intrinsics = scene.placements[0].intrinsics_to_processed(scene.cameras.intrinsics[0])
-    zoom = size[1] / scene.depth.shape[1]
+    zoom = size[1] / scene.colors.shape[1]
     intrinsics = torch.diag(torch.tensor([zoom, zoom, 1.0])) @ intrinsics
     middle = points.median(0).values
     angle = math.radians(TURN_DEGREES)
@@ -68,7 +66,7 @@ def splat(
     depth: np.ndarray,
     colors: np.ndarray,
     size: tuple[int, int],
-    radius: int = 2,
+    radius: int = 1,
 ) -> Image.Image:
     """Each point as a small square, far ones first."""
     width, height = size
