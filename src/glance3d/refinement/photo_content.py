@@ -8,6 +8,8 @@ from torch.nn.functional import avg_pool2d
 _THUMBNAIL = 16
 # Grey levels by which thumbnails of one picture differ at most: recompression and resizing.
 _THUMBNAIL_DIFFERENCE = 6.0
+# So many of the likeliest are looked at closely: frames of a video may all be rather alike.
+_NEAREST = 4
 # A moved picture differs by as much as a shift of so many pixels, or by more than this noise.
 _SAME_SHIFT = 0.25
 _SAME_NOISE = 1.0
@@ -34,7 +36,8 @@ def label_pictures(grey: Float[Tensor, "views rows columns"]) -> list[int]:
     labels: list[int] = []
     for view in range(len(grey)):
         earlier = [o for o in range(view) if labels[o] == o and texture[o] > 0 < texture[view]]
-        near = (o for o in earlier if distance[view, o] < _THUMBNAIL_DIFFERENCE)
+        earlier.sort(key=lambda other: float(distance[view, other]))
+        near = [o for o in earlier[:_NEAREST] if distance[view, o] < _THUMBNAIL_DIFFERENCE]
         labels.append(next((o for o in near if _is_same(grey[o], grey[view])), view))
     return labels
 

@@ -12,9 +12,11 @@ from glance3d.geometry.cameras import project_points
 from glance3d.geometry.filter import most_confident, spread_sample, usable_depth
 from glance3d.types import Reconstruction
 
-# Points a view that are held against all others: enough for shares to a few percent.
+# Points a view that are held against all others, fewer of many views: enough for shares to a few
+# percent.
 _MAX_POINTS = 1500
-_MIN_POINTS = 100
+_MAX_COMPARISONS = 60_000
+_MIN_POINTS = 50
 # The least certain quarter of each view's pixels, which point clouds leave out, too.
 _PERCENTILE = 25.0
 # Relative distances: surfaces agree within the first, one is seen through beyond the second, and
@@ -75,7 +77,8 @@ def _view_against_all(
     """One row of each matrix; 0 where there are too few points to speak of."""
     assert scene.points_world is not None
     points = scene.points_world[view][usable[view]]
-    points = points[spread_sample(len(points), _MAX_POINTS, seed=view)]
+    most = min(_MAX_POINTS, max(5 * _MIN_POINTS, _MAX_COMPARISONS // scene.num_views))
+    points = points[spread_sample(len(points), most, seed=view)]
     distance = _distances(scene, surfaces, points)
     distance[view] = torch.nan
     known = distance.isfinite()
