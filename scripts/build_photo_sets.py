@@ -110,7 +110,9 @@ def place_cameras(kind: Kind, layout: Layout, fov: Tensor, noise: torch.Generato
     aim = aim + extent * (shake[:, 3, None] * sideways + shake[:, 4, None] * torch.eye(3)[2])
     half = layout.room_half[0]
     low, high = torch.stack([-0.93 * half[0], -0.93 * half[1], 0.1 * half[2]]), 0.93 * half
-    eye = torch.maximum(torch.minimum(eye, high * torch.tensor([1.0, 1.0, 2.0])), low)
+    inside = torch.maximum(torch.minimum(eye, high * torch.tensor([1.0, 1.0, 2.0])), low)
+    # Those that move exactly sideways go back into the room together.
+    eye = inside if kind.shaking else eye + (inside - eye).mean(0)
     return look_at(eye, aim - eye, shake[:, 4])
 
 
