@@ -33,6 +33,8 @@ class Options:
     """A known model (see glance3d models) or a weights file that glance3d train wrote."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """A .safetensors or .pt file to use instead of the model's own weights."""
+    against: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Older weights: measure them too, and say whether the new ones are clearly better."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 ..."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -41,9 +43,7 @@ class Options:
     """Measure the refined cameras and depth, too."""
     densify: bool = False
     """Measure the densified depth, too; this refines first."""
-    baselines: Annotated[
-        tuple[Literal["colmap"], ...], tyro.conf.arg(metavar="NAME...")
-    ] = ()
+    baselines: Annotated[tuple[Literal["colmap"], ...], tyro.conf.arg(metavar="NAME...")] = ()
     """What else to measure beside the trivial baseline: colmap, its incremental mapping alone."""
     synthetic_scenes: Annotated[int, tyro.conf.arg(metavar="INT")] = 64
     """How many synthetic scenes of the test split; 0 for none."""
@@ -65,22 +65,36 @@ def run(options: Options) -> None:
 
 def measure(options: Options) -> None:
     """Predict every set, score the predictions, and write and print the numbers."""
-    from glance3d.evaluation import evaluate
+    from glance3d.evaluation import Gate, evaluate
     from glance3d.models import load_model
 
     model = load_model(options.model, options.weights, options.device, options.precision)
+    sets = build_sets(options, model)
     predictions = None if options.out is None else options.out / "predictions"
-    report = evaluate(
-        model,
-        build_sets(options, model),
-        predictions,
-        methods=chosen_methods(options),
-        progress=True,
-    )
+    methods = chosen_methods(options)
+    report = evaluate(model, sets, predictions, methods=methods, progress=True)
+    shown = report
+    if options.against is not None:
+        older = load_older(options, model)
+        shown = Gate(evaluate(older, sets, methods=methods, progress=True), report)
     if options.out is not None:
-        save_json(options.out / "evaluation.json", report.to_dict())
-        save_bytes(options.out / "evaluation.txt", f"{report.to_table()}\n".encode())
-    print(to_json_text(report.to_dict(), indent=1) if options.json else report.to_table())
+        save_json(options.out / "evaluation.json", shown.to_dict())
+        save_bytes(options.out / "evaluation.txt", f"{shown.to_table()}\n".encode())
+    print(to_json_text(shown.to_dict(), indent=1) if options.json else shown.to_table())
+
+
+def load_older(options: Options, model: "VGGT") -> "VGGT":
+    """The network of ``--against``: of the same name, and with the same patches."""
+    from glance3d.models import load_model
+
+    assert options.against is not None
+    older = load_model(model.config.name, options.against, options.device, options.precision)
+    if older.config.patch_size != model.config.patch_size:
+        raise InputError(
+            f"the networks have patches of {older.config.patch_size} and "
+            f"{model.config.patch_size} pixels: they cannot be measured on the same images"
+        )
+    return older
 
 
 def chosen_methods(options: Options) -> list[str]:

@@ -1,6 +1,7 @@
 """Evaluation: what a network and what builds on it say, against the truth, beside baselines."""
 
 from glance3d.evaluation.evaluate import evaluate, score_sets, write_predictions
+from glance3d.evaluation.gate import Gate
 from glance3d.evaluation.methods import METHODS
 from glance3d.evaluation.report import EvaluationReport, SetReport
 from glance3d.evaluation.scenes import EvaluationScene, EvaluationSet, photo_set, synthetic_set
@@ -11,6 +12,7 @@ __all__ = [
     "EvaluationReport",
     "EvaluationScene",
     "EvaluationSet",
+    "Gate",
     "Scores",
     "SetReport",
     "evaluate",
