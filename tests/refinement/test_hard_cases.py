@@ -107,6 +107,9 @@ def test_a_camera_that_only_turned_is_never_called_good(tmp_path: Path) -> None:
     scene = refined(tmp_path, [Room()] * 3, turning(3))
     assert set(verdicts(scene)) <= {"weak", "unsupported"}
     assert all("parallax" in reason for reason in reasons(scene))
+    assert scene.report["refinement"]["attempts"] == []  # any cameras would fit
+    assert scene.sparse is not None
+    assert len(scene.sparse) == 0
 
 
 def test_plain_walls_alone_support_nothing(tmp_path: Path) -> None:

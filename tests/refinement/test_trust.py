@@ -141,6 +141,15 @@ def test_few_tracks_do_not_hold_a_camera(scene: Reconstruction, kept: int, expec
     assert f"{kept}" in found.reason
 
 
+def test_a_small_part_of_a_scene_may_be_mistaken_together(scene: Reconstruction) -> None:
+    sparse = scene.sparse
+    assert sparse is not None
+    rooms = build_scene([Room()] * 9, [*arc(4), *arc(5)])
+    part = judge(replace(rooms, sparse=sparse), [HELD] * 4 + [GUESS] * 5)
+    assert part[0].verdict == "weak"
+    assert "only 3 of 8 other photos" in part[0].reason
+
+
 def test_a_known_pose_that_nothing_checks_is_weak(scene: Reconstruction) -> None:
     known = [HELD] * 3 + [replace(HELD, registered_by="known")]
     found = judge(without_tracks_of_last(scene, 3), known)[-1]

@@ -34,6 +34,7 @@ from glance3d.refinement.mapping import (
 )
 from glance3d.refinement.network_tracks import with_network_tracks
 from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.turns import only_turned
 from glance3d.refinement.workshop import CameraSetup, Workshop, open_workshop
 from glance3d.types import Reconstruction
 
@@ -129,7 +130,9 @@ def _register(shop: Workshop) -> Registration:
     known_confirmation = _confirm_known(shop)
     best: _Result | None = None
     record = []
-    for attempt in _attempts(shop, confirmation, known_confirmation):
+    attempts = _attempts(shop, confirmation, known_confirmation)
+    # Between photos from one place any cameras fit, if their lenses may be chosen freely.
+    for attempt in () if _only_turned(shop) else attempts:
         if best is not None and _is_enough(best, shop):
             break
         result = _run(shop, attempt)
@@ -181,6 +184,14 @@ def _attempts(
         own = shop.set_up("own", own_cameras=True, trust_network=trusted)
         yield _Attempt("a camera for each photo", own, RELAXED)
     yield _Attempt("from pairs, lenient", setup, LENIENT)
+
+
+def _only_turned(shop: Workshop) -> bool:
+    """Whether no pair of photos has parallax: there is nothing to measure."""
+    if not shop.graph.pairs or not all(pair.flat for pair in shop.graph.pairs):
+        return False
+    cameras = shop.scene.cameras, shop.starting_cameras()
+    return all(only_turned(pair, *cameras) for pair in shop.graph.pairs)
 
 
 def _held_poses(

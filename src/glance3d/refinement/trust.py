@@ -38,16 +38,22 @@ NEARLY_ALL = 0.95
 #: A depth map that fits fewer of its tracks than a quarter is wrong, below two thirds doubtful.
 WRONG_DEPTH = 0.25
 DOUBTFUL_DEPTH = 2 / 3
+#: Views that hold each other without most of the scene may well be mistaken together.
+MOST_OF_THE_SCENE = 0.5
 
 
 @dataclass(frozen=True)
 class _Case:
-    """Everything about one view; ``unit`` is what a pixel is worth at this size of photo."""
+    """Everything about one view; ``unit`` is what a pixel is worth at this size of photo.
+
+    ``num_held`` views of the scene are held by tracks.
+    """
 
     names: tuple[str, ...]
     evidence: ViewEvidence
     tracks: TrackQuality
     unit: float
+    num_held: int = 0
 
     @property
     def is_guess(self) -> bool:
@@ -79,10 +85,11 @@ def judge(
     """
     measured = measure_tracks(scene)
     unit = fundamental_scale(scene.cameras)
+    num_held = sum(tracks.num_tracks >= MIN_TRACKS for tracks in measured)
     found = []
     for view, tracks in enumerate(measured):
         known = None if evidence is None else evidence[view]
-        case = _Case(scene.names, known or ViewEvidence(), tracks, unit)
+        case = _Case(scene.names, known or ViewEvidence(), tracks, unit, num_held)
         verdict, reason = _unchecked(scene) if known is None else _verdict(case)
         found.append(
             ViewTrust(
@@ -224,6 +231,17 @@ def _one_corner(case: _Case) -> Judgement:
     return WEAK, f"its tracks cover only {case.tracks.coverage:.0%} of the photo"
 
 
+def _fragment(case: _Case) -> Judgement:
+    if case.evidence.registered_by == "known":
+        return None
+    if case.num_held >= MOST_OF_THE_SCENE * len(case.names):
+        return None
+    return WEAK, (
+        f"held together with only {case.num_held - 1} of {len(case.names) - 1} other photos: a "
+        "small group may be mistaken together"
+    )
+
+
 def _wrong_depth(case: _Case) -> Judgement:
     agreement = case.tracks.depth_agreement
     if agreement is None or agreement >= WRONG_DEPTH:
@@ -259,5 +277,6 @@ _RULES_FOR_HELD: tuple[Callable[[_Case], Judgement], ...] = (
     _hardly_held,
     _large_error,
     _one_corner,
+    _fragment,
     _wrong_depth,
 )
