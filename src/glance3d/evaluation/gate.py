@@ -71,10 +71,8 @@ class Gate:
         ]
         verdict = "clearly better" if self.clearly_better else "NOT clearly better"
         rule = f"one number up by {CLEAR_GAIN}, none down by more"
-        return "\n".join(
-            ["old:", self.old.to_table(), "", "new:", self.new.to_table(), ""]
-            + [*counted, f"The new weights are {verdict} ({rule})."]
-        )
+        tables = ["old:", self.old.to_table(), "", "new:", self.new.to_table(), ""]
+        return "\n".join([*tables, *counted, f"The new weights are {verdict} ({rule})."])
 
 
 def _mean(report: EvaluationReport, field: str, of_photos: bool) -> float:
