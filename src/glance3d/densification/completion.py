@@ -57,18 +57,19 @@ def complete_depth(
 def _spread(
     values: Float[Tensor, "height width"], weight: Float[Tensor, "height width"]
 ) -> Float[Tensor, "height width"]:
-    """Values where the weight is 1, smoothly continued where it is 0 (a pull-push pyramid)."""
+    """Values where the weight is 1, smoothly continued where it is 0 (a pull-push pyramid).
+
+    A lone pixel loses half its weight from level to level, so that it cannot outshout a surface.
+    """
     height, width = values.shape
     if height == 1 and width == 1:
         return values
+    mass = _halved(weight)
+    mean = _halved(values * weight) / mass.clamp(min=1e-6)
+    coarse = _spread(mean, (2 * mass).clamp(max=1))
+    around = interpolate(coarse[None, None], (height, width), mode="bilinear", align_corners=False)
+    return torch.lerp(around[0, 0], values, weight)
 
-    def halved(x: Tensor) -> Tensor:
-        return avg_pool2d(x[None, None], 2, ceil_mode=True, count_include_pad=False)[0, 0]
 
-    mass = halved(weight)
-    mean = halved(values * weight) / mass.clamp(min=1e-6)
-    coarse = _spread(mean, (mass > 0).float())
-    fine = interpolate(coarse[None, None], (height, width), mode="bilinear", align_corners=False)[
-        0, 0
-    ]
-    return torch.where(weight > 0, values, fine)
+def _halved(grid: Float[Tensor, "height width"]) -> Float[Tensor, "rows columns"]:
+    return avg_pool2d(grid[None, None], 2, ceil_mode=True, count_include_pad=False)[0, 0]

@@ -23,7 +23,7 @@ class SweepOptions:
     coarseness: float = 1.5
     sweep_radii: tuple[int, ...] = (1, 3)
     min_score: float = 0.3
-    min_score_alone: float = 0.5
+    min_score_alone: float = 0.6
     num_confirming: int = 2
     max_pixels_apart: float = 1.5
     max_ratio_apart: float = 0.02

@@ -25,7 +25,7 @@ _HOLDING_POINTS = 8
 #: A point inside another view's image, but not known to be seen there, counts for this much.
 _MAYBE_SEEN = 0.25
 #: Triangulation angles in degrees: best between these two, worth nothing at 0 and less above.
-_GOOD_ANGLES, _ANGLE_SPREAD = (5.0, 12.0), 12.0
+_GOOD_ANGLES, _ANGLE_SPREAD = (3.0, 10.0), 12.0
 #: A source's worth, 0 to 1, is at least this, or it is none.
 _LEAST_WORTH = 0.01
 #: How far depth may lie beyond nearly all measured points, and all guessed ones.
