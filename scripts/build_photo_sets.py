@@ -72,8 +72,8 @@ KINDS = (
         arc=60, distance=1.8, elevation=4,
     ),
     Kind(
-        "exhibit", "all around an object on black", table, 16, ((640, 480),), (45, 45),
-        arc=337.5, distance=1.3, black=True,
+        "exhibit", "half around an object on black", table, 16, ((640, 480),), (45, 45),
+        arc=160, distance=2.0, black=True,
     ),
     Kind(
         "internet", "one place, many cameras", facade, 14, MANY_SIZES, (32, 72),

@@ -139,7 +139,7 @@ def test_another_bundle_adjuster_leaves_it_where_it_is(
 
 def test_a_useless_guess_does_no_harm(truth: Reconstruction) -> None:
     scene = refine(lost(truth), options=FAST, densify=False)
-    assert scene.report["refinement"]["attempts"][0]["start"] == "from pairs"
+    assert scene.report["refinement"]["attempts"][0]["start"] == "from pairs, carefully"
     assert worst_error_deg(scene.cameras, truth) < 1.0
 
 

@@ -18,8 +18,6 @@ from torch import Tensor
 from glance3d.refinement.colmap_interface import import_pycolmap, rigid_from_pose
 from glance3d.refinement.options import RefineOptions
 
-# Observations beyond which a view is as well held as it needs to be.
-_ENOUGH = 200
 MIN_OBSERVATIONS = 12
 
 
@@ -34,6 +32,8 @@ class Leniency:
     two_view_points: bool
 
 
+#: What the library itself asks for.
+CAREFUL = Leniency(100, 30, 16.0, 1.5, False)
 NORMAL = Leniency(60, 20, 6.0, 1.5, False)
 RELAXED = Leniency(30, 12, 3.0, 1.0, True)
 LENIENT = Leniency(15, 10, 0.7, 0.4, True)
@@ -63,7 +63,7 @@ def map_views(
     constant_cameras: Sequence[int] = (),
     refine_focal: bool = True,
 ) -> list[Any]:
-    """COLMAP reconstructions, the best supported first; none where nothing held together."""
+    """COLMAP reconstructions, that of most views first; none where nothing held together."""
     pycolmap = import_pycolmap()
     pipeline = _pipeline_options(leniency, options, constant_cameras, refine_focal)
     folder.mkdir(parents=True)
@@ -81,13 +81,7 @@ def map_views(
     )
     if seed is not None and not found:
         found = {0: start}
-    return sorted(found.values(), key=support, reverse=True)
-
-
-def support(reconstruction: Any) -> float:
-    """How much holds a reconstruction: observations of each view, none counted beyond enough."""
-    counts = (image.num_points3D for image in reconstruction.images.values() if image.has_pose)
-    return float(sum(min(count, _ENOUGH) for count in counts if count >= MIN_OBSERVATIONS))
+    return sorted(found.values(), key=_hold, reverse=True)
 
 
 def num_supported(reconstruction: Any) -> int:
@@ -191,3 +185,7 @@ def _adjust_softly(reconstruction: Any, error: float, pipeline: Any) -> None:
         config.set_constant_cam_intrinsics(camera_id)
     config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
     pycolmap.create_default_bundle_adjuster(adjustment, config, reconstruction).solve()
+
+
+def _hold(reconstruction: Any) -> tuple[int, int]:
+    return num_supported(reconstruction), reconstruction.num_points3D()

@@ -1,8 +1,11 @@
 """From matches to poses: what is tried, in which order, until every photo is held.
 
 1. The poses that are given or guessed, as far as the photos confirm them, as a seed.
-2. From the best pair of photos, normally, then more and more leniently.
+2. From the best pair of photos, carefully, then more and more leniently.
 3. Once more with a camera of its own for every photo, where shared ones may have been the mistake.
+
+The next one is tried while photos with matches are missing, or too many matches contradict the
+poses; the attempt that explains most matches is kept.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +24,9 @@ from glance3d.models import VGGT
 from glance3d.refinement.bundle import adjust_to_rest
 from glance3d.refinement.confirmation import Confirmation, confirm_poses
 from glance3d.refinement.epipolar import fundamental_scale
+from glance3d.refinement.explanation import Explanation, explain_matches
 from glance3d.refinement.mapping import (
+    CAREFUL,
     LENIENT,
     MIN_OBSERVATIONS,
     NORMAL,
@@ -30,7 +35,6 @@ from glance3d.refinement.mapping import (
     Seed,
     map_views,
     num_supported,
-    support,
 )
 from glance3d.refinement.network_tracks import with_network_tracks
 from glance3d.refinement.options import RefineOptions
@@ -42,6 +46,8 @@ from glance3d.types import Reconstruction
 _MAX_ERROR = 3.0
 _GUESS_ANGLES = (8.0, 4.0, 2.0)
 _KNOWN_ANGLES = (2.0,)
+# A reconstruction that explains less of the matches may have a wrong lens, or wrong twins.
+_WELL_EXPLAINED = 0.85
 # An attempt must be this much better than an earlier one, whose premises were stricter.
 _CLEARLY = 1.05
 
@@ -85,10 +91,7 @@ class _Attempt:
 class _Result:
     attempt: _Attempt
     reconstruction: Any
-
-    @property
-    def support(self) -> float:
-        return support(self.reconstruction)
+    explanation: Explanation
 
 
 def register_views(
@@ -118,9 +121,21 @@ def register_views(
             f"correspondences {options.correspondences!r} need the network: give refine a network"
         )
     tracked = _register(with_network_tracks(shop, network(), originals, progress=progress))
-    if found is None or tracked.num_supported > found.num_supported:
-        return tracked if found is None else tracked.after(found)
-    return found
+    if found is None:
+        return tracked
+    return tracked.after(found) if _adds(tracked, found) else found
+
+
+def _adds(tracked: Registration, found: Registration) -> bool:
+    """Whether tracks hold more photos, and explain what SIFT matched no worse than it does."""
+    if tracked.num_supported <= found.num_supported:
+        return False
+    graph, cameras = found.shop.graph, found.shop.scene.cameras
+    alone, together = (
+        explain_matches(graph, cameras, one.reconstruction, one.shop.image_ids).explained
+        for one in (found, tracked)
+    )
+    return together >= alone
 
 
 def _register(shop: Workshop) -> Registration:
@@ -137,7 +152,7 @@ def _register(shop: Workshop) -> Registration:
             break
         result = _run(shop, attempt)
         record.append(_describe(attempt, result))
-        if result and (best is None or result.support > _CLEARLY * best.support):
+        if result and (best is None or _is_better(result, best)):
             best = result
     if best is not None:
         _finish(shop, best)
@@ -178,6 +193,7 @@ def _attempts(
     if trusted:
         poses = {v: scene.cameras.cam_from_world[v] for v in confirmation.confirmed}
         yield _Attempt("network poses", setup, NORMAL, Seed(poses, False, _GUESS_ANGLES))
+    yield _Attempt("from pairs, carefully", setup, CAREFUL)
     yield _Attempt("from pairs", setup, NORMAL)
     yield _Attempt("from pairs, relaxed", setup, RELAXED)
     if setup.is_shared and shop.options.camera == "auto":
@@ -205,10 +221,17 @@ def _held_poses(
     return {v: shop.known.cam_from_world[v] for v in kept} if len(kept) > 1 else {}
 
 
+def _is_better(result: _Result, best: _Result) -> bool:
+    """Whether it explains clearly more of what matches."""
+    return result.explanation.explained > _CLEARLY * best.explanation.explained
+
+
 def _is_enough(best: _Result, shop: Workshop) -> bool:
     """Whether another attempt is not worth its time."""
-    held_to_known = best.attempt.seed is not None and best.attempt.seed.fixed
-    return held_to_known or num_supported(best.reconstruction) >= _num_reachable(shop)
+    if best.attempt.seed is not None and best.attempt.seed.fixed:
+        return True
+    is_complete = num_supported(best.reconstruction) >= _num_reachable(shop)
+    return is_complete and best.explanation.share >= _WELL_EXPLAINED
 
 
 def _num_reachable(shop: Workshop) -> int:
@@ -229,7 +252,10 @@ def _run(shop: Workshop, attempt: _Attempt) -> _Result | None:
         seed=attempt.seed,
         constant_cameras=attempt.setup.constant,
     )
-    return _Result(attempt, found[0]) if found else None
+    if not found:
+        return None
+    explanation = explain_matches(shop.graph, shop.scene.cameras, found[0], shop.image_ids)
+    return _Result(attempt, found[0], explanation)
 
 
 def _finish(shop: Workshop, result: _Result) -> None:
@@ -268,4 +294,5 @@ def _describe(attempt: _Attempt, result: _Result | None) -> dict[str, Any]:
         "num_cameras": len(attempt.setup.cameras),
         "num_registered": 0 if result is None else num_supported(result.reconstruction),
         "num_points": 0 if result is None else result.reconstruction.num_points3D(),
+        "explained_share": 0.0 if result is None else round(result.explanation.share, 4),
     }
