@@ -112,7 +112,10 @@ def place_cameras(kind: Kind, layout: Layout, fov: Tensor, noise: torch.Generato
     low, high = torch.stack([-0.93 * half[0], -0.93 * half[1], 0.1 * half[2]]), 0.93 * half
     inside = torch.maximum(torch.minimum(eye, high * torch.tensor([1.0, 1.0, 2.0])), low)
     # Those that move exactly sideways go back into the room together.
-    eye = inside if kind.shaking else eye + (inside - eye).mean(0)
+    if kind.shaking:
+        eye = inside
+    else:
+        eye, aim = eye + (inside - eye).mean(0), aim + (inside - eye).mean(0)
     return look_at(eye, aim - eye, shake[:, 4])
 
 

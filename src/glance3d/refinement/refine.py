@@ -19,6 +19,7 @@ from glance3d.refinement.depth_alignment import align_depth
 from glance3d.refinement.description import describe_refinement
 from glance3d.refinement.judgement import with_trust
 from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.rectified_pair import describe_rectified_pair, settle_rectified_pair
 from glance3d.refinement.registration import register_views
 from glance3d.refinement.world import place_in_world
 from glance3d.report import StageTimes, total
@@ -86,6 +87,7 @@ def refine(
             )
         with times.stage("assemble"):
             refined = assemble(scene, registration, photos)
+            refined, shift = settle_rectified_pair(scene, refined, registration, photos)
     refined, world = place_in_world(scene, refined, views)
     with times.stage("align_depth"):
         better = replace(to_scene(scene, refined), world=world.name, units=world.units)
@@ -99,6 +101,9 @@ def refine(
         better = with_trust(better, registration, refined.registered_by, scene.cameras, views)
     described = describe_refinement(better, registration, refined, options, views)
     described["times"] = times.seconds
+    if shift is not None:
+        described["rectified_pair"], sentence = describe_rectified_pair(shift)
+        described["warnings"].append(sentence)
     for warning in described["warnings"]:
         logger.warning("warning: %s", warning)
     return replace(better, report=_with_refinement(scene.report, better.report, described))
