@@ -25,9 +25,9 @@ from glance3d.refinement.registration import Registration
 from glance3d.types import Cameras, PhotoFacts, Reconstruction, SparsePoints
 
 _MIN_MATCHES = 50
-# Pixels at a diagonal of a thousand that the rows of nine matches of ten may differ by.
+# Pixels at a diagonal of a thousand that the rows of four matches of five may differ by.
 _SAME_ROW = 1.0
-_SHARE_IN_ROWS = 0.9
+_SHARE_IN_ROWS = 0.8
 # Disparities differ by as much, or the camera may have turned on the spot.
 _MIN_SPREAD = 4.0
 # Shifts from almost no disparity left for the farthest point to so many median disparities more.
