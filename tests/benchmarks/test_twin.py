@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from benchmarks.twin import Twin
+
 from glance3d.models import build_model
 from glance3d.models.config import tiny
 from tests.golden_weights import fill_with_golden_weights

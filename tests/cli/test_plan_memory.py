@@ -16,7 +16,9 @@ def test_a_plan_is_printed_and_nothing_is_written(
     words = ["reconstruct", str(photos), "--out", str(tmp_path / "out"), "--model", "vggt-1b"]
     assert main([*words, "--plan", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("3 views of ") and "GB at the peak" in said and "each view" in said
+    assert said.startswith("3 views of ")
+    assert "GB at the peak" in said
+    assert "each view" in said
     assert not (tmp_path / "out").exists()
 
 

@@ -18,6 +18,7 @@ from glance3d.errors import InputError
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.free_space import find_consistent
+from glance3d.images import Originals
 from glance3d.types import Cameras, Placement, Reconstruction
 
 #: As many pixels a photo as the published networks see.
@@ -28,7 +29,7 @@ _TOLERANCE, _MIN_CONTRADICTIONS, _MAX_WITNESSES = 0.03, 2, 8
 
 def densify(
     scene: Reconstruction,
-    originals: Sequence[UInt8[np.ndarray, "_height _width 3"]],
+    originals: Originals | Sequence[UInt8[np.ndarray, "_height _width 3"]],
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     options: SweepOptions | None = None,

@@ -16,7 +16,7 @@ from glance3d.types import Reconstruction
 _KEPT = 4
 
 
-class Originals(Sequence[np.ndarray]):
+class Originals:
     """``originals[view]`` is a photo, upright, at its original size: uint8 ``[height, width, 3]``.
 
     Photos are read when they are asked for, from where they came from or, if they have moved since,

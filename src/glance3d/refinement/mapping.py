@@ -68,6 +68,7 @@ def map_views(
     pipeline = _pipeline_options(leniency, options, constant_cameras, refine_focal)
     folder.mkdir(parents=True)
     extra: dict[str, Any] = {}
+    start = None
     if seed is not None:
         start = _triangulate_seed(database, folder, image_ids, seed, pipeline, options)
         if start is None:
@@ -79,7 +80,7 @@ def map_views(
     found = pycolmap.incremental_mapping(
         database, folder, folder / "mapped", options=pipeline, **extra
     )
-    if seed is not None and not found:
+    if start is not None and not found:
         found = {0: start}
     return sorted(found.values(), key=_hold, reverse=True)
 
