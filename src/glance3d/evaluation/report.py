@@ -112,7 +112,10 @@ class EvaluationReport:
         behind = [row.name for row in self.sets if not row.cameras_beat_trivial]
         lost = [row.name for row in self.sets if row.refinement_lost]
         remarks = (
-            (behind, "The network's own cameras not clearly better than trivial ones (AUC@30 + 0.1)"),
+            (
+                behind,
+                "The network's own cameras not clearly better than trivial ones (AUC@30 + 0.1)",
+            ),
             (lost, f"Refined worse than the network by more than {_TOLERATED_LOSS} AUC@30"),
         )
         return [f"{remark}: {', '.join(names)}" for names, remark in remarks if names]

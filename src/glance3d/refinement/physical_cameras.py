@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glance3d.types import PhotoFacts, Reconstruction
 
-_MIXED = 0.5
+_SIZES_OF_ONE_CAMERA = 2
 
 
 def group_physical_cameras(scene: Reconstruction, camera: str = "auto") -> list[int]:
@@ -14,8 +14,9 @@ def group_physical_cameras(scene: Reconstruction, camera: str = "auto") -> list[
 
     Photos of different size never share: their pixels do not. "auto" shares between photos whose
     files name the same camera and focal length. Where files say nothing, equal size is taken for
-    one camera, unless the photos are a mixture (more than half as many sizes as photos), as
-    photos collected from many people are.
+    one camera, unless the photos are a mixture, as photos collected from many people are: they have
+    more than two sizes, upright or not. A wrongly shared focal length costs far more than one that
+    could have been shared.
     """
     sizes = [placement.original_size for placement in scene.placements]
     facts = scene.facts or (PhotoFacts(),) * scene.num_views
@@ -26,12 +27,19 @@ def group_physical_cameras(scene: Reconstruction, camera: str = "auto") -> list[
     if camera == "per-folder":
         folders = [str(Path(source).parent) for source in scene.sources]
         return _numbers(list(zip(folders, sizes, strict=True)))
-    mixed = len(set(sizes)) > 1 and len(set(sizes)) > _MIXED * scene.num_views
+    silent = {
+        tuple(sorted(size)) for size, fact in zip(sizes, facts, strict=True) if _says_nothing(fact)
+    }
+    mixed = len(silent) > _SIZES_OF_ONE_CAMERA
     keys: list[Hashable] = []
     for view, (size, fact) in enumerate(zip(sizes, facts, strict=True)):
-        silent = fact.camera is None and fact.focal_35mm is None
-        keys.append(("alone", view) if silent and mixed else (size, fact.camera, fact.focal_35mm))
+        alone = mixed and _says_nothing(fact)
+        keys.append(("alone", view) if alone else (size, fact.camera, fact.focal_35mm))
     return _numbers(keys)
+
+
+def _says_nothing(fact: PhotoFacts) -> bool:
+    return fact.camera is None and fact.focal_35mm is None
 
 
 def num_photos_of_each(groups: Sequence[int]) -> dict[int, int]:
