@@ -114,6 +114,8 @@ def test_a_flat_pair_confirms_nothing() -> None:
         ("auto", [(4, 3)] * 3, (), [0, 0, 0]),
         ("auto", [(4, 3), (3, 4), (4, 3), (4, 3)], (), [0, 1, 0, 0]),
         ("auto", [(4, 3), (5, 3), (6, 3), (4, 3)], (), [0, 1, 2, 3]),
+        # Many people's photos, of which some have the same size by chance.
+        ("auto", [(4, 3), (5, 3), (6, 3)] * 2 + [(3, 4)], (), [0, 1, 2, 3, 4, 5, 6]),
         ("auto", [(4, 3)] * 3, (PhotoFacts("A", 28.0), PhotoFacts("A", 28.0), PhotoFacts("B")),
          [0, 0, 1]),
         ("auto", [(4, 3)] * 2, (PhotoFacts("A", 28.0), PhotoFacts("A", 52.0)), [0, 1]),
