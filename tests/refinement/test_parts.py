@@ -48,7 +48,7 @@ def graph_of(cameras: Cameras, num_points: int = 80, noise: float = 0.2) -> Corr
 
 
 def scene_of(
-    sizes: list[tuple[int, int]], facts: tuple[PhotoFacts, ...] = (), folders: str = "aaaa"
+    sizes: list[tuple[int, int]], facts: tuple[PhotoFacts, ...] = (), folders: str = "aaaaaaa"
 ) -> Reconstruction:
     count = len(sizes)
     return Reconstruction(

@@ -54,6 +54,7 @@ def _adjust(
     options.refine_focal_length = refine_focal
     options.print_summary = False
     options.ceres.solver_options.max_num_iterations = _MAX_ITERATIONS
+    options.ceres.solver_options.num_threads = 1  # sums in one order: the same to the last bit
     options.ceres.solver_options.function_tolerance = 0.0 if not soft else 1e-6
     if soft:
         options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1

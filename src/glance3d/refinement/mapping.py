@@ -101,6 +101,8 @@ def _pipeline_options(
 ) -> Any:
     pipeline = import_pycolmap().IncrementalPipelineOptions()
     pipeline.random_seed = options.seed
+    # Several threads draw from the seed in the order in which they come: no two runs are the same.
+    pipeline.num_threads = pipeline.mapper.num_threads = 1
     pipeline.min_model_size = 2
     pipeline.extract_colors = False
     pipeline.ba_refine_focal_length = refine_focal
