@@ -1,0 +1,54 @@
+"""Which points to draw first, and which to leave out when a person asks for the surer ones."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from glance3d.exporters.point_cloud import confident_pixels
+from glance3d.types import Reconstruction
+
+
+def level_of_detail_order(num_points: int, seed: int = 0) -> Int[Tensor, " points"]:
+    """An order of which every prefix is a fair sample of all points; the same on every call.
+
+    Whoever draws the first tenth draws a tenth of every surface.
+    """
+    return torch.randperm(num_points, generator=torch.Generator().manual_seed(seed))
+
+
+def confidence_percentiles(scene: Reconstruction) -> Float[Tensor, "views h w"]:
+    """How sure each pixel's point is, among all of the scene: from above 0 to 100, NaN for none.
+
+    A pixel above ``p`` is one that an exporter keeps at the percentile ``p``: ranks are of the
+    whole scene, what ties ranks alike, and all that was guessed comes before all that was measured.
+    Without a confidence, every point is as sure as any other.
+
+    Raises:
+        SceneError: the scene has no points.
+    """
+    valid = confident_pixels(scene, 0.0)
+    percentiles = torch.full(valid.shape, torch.nan)
+    if scene.confidence is None:
+        percentiles[valid] = 100.0
+        return percentiles
+    share = 100 / max(int(valid.sum()), 1)
+    if scene.measured is None:
+        percentiles[valid] = share * _num_up_to(scene.confidence[valid])
+        return percentiles
+    guessed, measured = valid & ~scene.measured, valid & scene.measured
+    percentiles[guessed] = share * _num_up_to(scene.confidence[guessed])
+    below = share * int(guessed.sum())
+    percentiles[measured] = below + share * _num_up_to(scene.confidence[measured])
+    return percentiles
+
+
+def guessed_share(scene: Reconstruction, points: Bool[Tensor, "views h w"]) -> float | None:
+    """How much of these points nobody measured, 0 to 1; None where nothing was measured at all."""
+    if scene.measured is None or not bool((scene.measured & points).any()):
+        return None
+    return float((points & ~scene.measured).sum() / points.sum())
+
+
+def _num_up_to(values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """How many of the values are at most each of them, itself among them."""
+    return torch.searchsorted(values.sort().values, values, right=True).float()
