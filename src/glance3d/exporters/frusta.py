@@ -30,8 +30,9 @@ class Frusta:
 
 
 def camera_frusta(scene: Reconstruction, cloud: PointCloud | None) -> Frusta:
-    """A frustum a view, from red (the reference) around the colour circle in the photos' order."""
-    size = _frustum_size(scene, cloud)
+    """A frustum a view, from red (the first) around the colour circle in the photos' order."""
+    points = torch.zeros(0, 3) if cloud is None else cloud.points_world
+    size = frustum_size(scene.cameras.centers.double(), points.double())
     vertices, colors, edges = [], [], []
     for view in range(scene.num_views):
         corners = _frustum(scene, view, size)
@@ -57,13 +58,11 @@ def _frustum(scene: Reconstruction, view: int, size: float) -> Float[Tensor, "6 
     return transform_points(invert(scene.cameras.cam_from_world[view].double()), in_camera).float()
 
 
-def _frustum_size(scene: Reconstruction, cloud: PointCloud | None) -> float:
+def frustum_size(centers: Float[Tensor, "views 3"], points: Float[Tensor, "points 3"]) -> float:
     """How deep to draw: small against the scene, and neighbours do not cover each other."""
-    centers = scene.cameras.centers.double()
     bounds = []
-    if cloud is not None and len(cloud) > 0:
-        distance = (cloud.points_world.double() - centers[0]).norm(dim=-1)
-        bounds.append(0.08 * distance.median().item())
+    if len(points) > 0:
+        bounds.append(0.08 * (points - centers[0]).norm(dim=-1).median().item())
     if len(centers) > 1:
         spacing = torch.cdist(centers, centers).fill_diagonal_(torch.inf).amin(1).median().item()
         if not bounds:
