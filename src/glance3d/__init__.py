@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from glance3d.types import Predictions as Predictions
     from glance3d.types import Reconstruction as Reconstruction
     from glance3d.types import Tracks as Tracks
+    from glance3d.viewer import view as view
 
 # Where each public name lives.
 _HOMES = {
@@ -60,6 +61,7 @@ _HOMES = {
     "reconstruct": "glance3d.reconstruction",
     "refine": "glance3d.refinement",
     "track": "glance3d.tracking",
+    "view": "glance3d.viewer",
 }
 
 __all__ = [
@@ -87,6 +89,7 @@ __all__ = [
     "reconstruct",
     "refine",
     "track",
+    "view",
 ]
 
 

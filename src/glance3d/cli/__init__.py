@@ -26,6 +26,7 @@ COMMANDS = {
     "scale": "give a saved scene its true size, and the world of GPS or known cameras",
     "refine": "let the photos confirm and adjust a saved scene's cameras",
     "add": "more photos for a saved scene",
+    "view": "look at a saved scene in the browser",
     "export": "turn a saved scene into another format",
     "track": "follow points of any photo through all of them",
     "models": "list the known models: source, licence, commercial use",

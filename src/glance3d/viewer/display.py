@@ -1,0 +1,108 @@
+"""How a scene is put on the screen: upright, at a handy size, seen from near its first camera.
+
+The display's world has y up and its unit is chosen so that what the photos show lies a few units
+away: renderers clip at fixed distances. True lengths are told in words, by ``Display.scale``.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.exporters.point_cloud import has_points, points_depth
+from glance3d.exporters.presentation import upright_from_world
+from glance3d.geometry.filter import usable_depth
+from glance3d.geometry.similarity import Similarity, identity_similarity
+from glance3d.types import Reconstruction
+
+TYPICAL_DISTANCE = 4.0  # display units from a camera to what it sees
+_SAMPLE = 100_000
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where to stand and look, in the display's world; up is its y."""
+
+    position: Float[np.ndarray, "3"]
+    look_at: Float[np.ndarray, "3"]
+    fov: float  # radians, from the bottom of the screen to its top
+
+
+def upright_display(scene: Reconstruction) -> Similarity:
+    """``display_from_world``: y up, the first camera at the origin looking along -z."""
+    rotation = upright_from_world(scene).double()
+    scale = TYPICAL_DISTANCE / typical_distance(scene)
+    return Similarity(scale, rotation, -scale * (rotation @ scene.cameras.centers[0].double()))
+
+
+def displayed_like(
+    before: Reconstruction, after: Reconstruction, display: Similarity
+) -> Similarity:
+    """``display_from_before``, where ``display`` is ``display_from_after``: for comparing them.
+
+    Two versions of one scene have worlds of their own. Their first cameras are laid on each other,
+    because that is the one place that both agree about, and depths are made equal there.
+    """
+
+    def camera_from(scene: Reconstruction) -> Similarity:
+        pose = scene.cameras.cam_from_world[0].double()
+        return Similarity(1.0, pose[:, :3], pose[:, 3])
+
+    ratio = typical_distance(after) / typical_distance(before)
+    after_from_before = (
+        camera_from(after)
+        .inverse()
+        .compose(replace(identity_similarity(), scale=ratio).compose(camera_from(before)))
+    )
+    return display.compose(after_from_before)
+
+
+def typical_distance(scene: Reconstruction) -> float:
+    """The median depth of the first view's points, or of all; else how far apart cameras stand."""
+    if has_points(scene):
+        depth = points_depth(scene)
+        usable = usable_depth(depth) & scene.mask
+        first = depth[0][usable[0]]
+        seen = first if len(first) else depth[usable]
+        return max(float(seen[:: max(1, len(seen) // _SAMPLE)].median()), 1e-9)
+    centers = scene.cameras.centers.double()
+    spread = (centers - centers.mean(0)).norm(dim=1).max().item() if len(centers) > 1 else 0.0
+    return 2 * spread if spread > 0 else 1.0
+
+
+def first_look(scene: Reconstruction, display: Similarity, width: float = 0.0) -> Pose:
+    """A step behind the first camera and a little above it, looking at what it looks at.
+
+    ``width`` is how far another version stands to the left: both are then in the picture.
+    """
+    pose = display.transform_cameras(scene.cameras.cam_from_world[:1].double())[0]
+    rotation, center = pose[:, :3].numpy(), (-pose[:, :3].T @ pose[:, 3]).numpy()
+    forward, middle = rotation[2], np.array([-width / 2, 0.0, 0.0])
+    back = 0.25 * TYPICAL_DISTANCE + 0.6 * width
+    position = center - back * forward + np.array([0.0, 0.12 * TYPICAL_DISTANCE, 0.0])
+    target = center + TYPICAL_DISTANCE * forward
+    fov = float(np.clip(vertical_fov(scene, 0), 0.7, 1.1))
+    return Pose(position + middle, target + middle, fov)
+
+
+def camera_pose(scene: Reconstruction, display: Similarity, view: int) -> Pose:
+    """Exactly where one photo was taken, looking where it looked."""
+    pose = display.transform_cameras(scene.cameras.cam_from_world[view : view + 1].double())[0]
+    rotation, center = pose[:, :3], -pose[:, :3].T @ pose[:, 3]
+    target = center + TYPICAL_DISTANCE * rotation[2]
+    return Pose(center.numpy(), target.numpy(), vertical_fov(scene, view))
+
+
+def vertical_fov(scene: Reconstruction, view: int) -> float:
+    """Of one original photo, in radians."""
+    height = float(scene.cameras.image_sizes[view, 1])
+    return float(2 * np.arctan2(height / 2, float(scene.cameras.intrinsics[view, 1, 1])))
+
+
+def quaternion_wxyz(rotation: Float[Tensor, "3 3"]) -> Float[np.ndarray, "4"]:
+    """A rotation in the order that the viewer's library wants."""
+    import roma
+
+    x, y, z, w = roma.rotmat_to_unitquat(rotation.double()).tolist()
+    return np.array([w, x, y, z])

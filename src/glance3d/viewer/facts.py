@@ -1,0 +1,76 @@
+"""What the viewer says of a scene in words: size, units, world, trust, model."""
+
+import numpy as np
+import torch
+
+from glance3d.exporters.point_cloud import confident_pixels, has_points
+from glance3d.exporters.presentation import up_direction
+from glance3d.exporters.world_text import describe_units, describe_world, world_axes
+from glance3d.types import Reconstruction
+
+_AXES = "xyz"
+_SAMPLE = 200_000
+
+
+def scene_facts(scene: Reconstruction) -> str:
+    """A few lines of Markdown for the head of the panel."""
+    reference = scene.names[0]
+    lines = [
+        f"**{scene.num_views} {'photo' if scene.num_views == 1 else 'photos'}**"
+        + verdict_counts(scene),
+        f"{describe_units(scene.units).capitalize()}; {extent(scene)}.",
+        f"World: {describe_world(scene.world, escaped(reference))} ({world_axes(scene.world)}); "
+        f"up is {nearest_axis(up_direction(scene))}.",
+    ]
+    if scene.model:
+        weights = scene.report.get("model", {}).get("weights", {})
+        licence = f" ({escaped(weights['licence'])})" if weights.get("licence") else ""
+        lines.append(f"Model: {escaped(scene.model)}{licence}.")
+    return "\n\n".join(lines)
+
+
+def verdict_counts(scene: Reconstruction) -> str:
+    """How many photos' cameras can be trusted, if that is known."""
+    if scene.trust is None:
+        return ", cameras as the network guessed them" if scene.model else ""
+    verdicts = [trust.verdict for trust in scene.trust]
+    counts = {name: verdicts.count(name) for name in ("good", "weak", "unsupported")}
+    return ": " + ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def extent(scene: Reconstruction) -> str:
+    """How large the middle of the scene is along the world's axes: nine tenths of the points."""
+    if not has_points(scene) or scene.points_world is None:
+        return "the scene has no points"
+    points = scene.points_world[confident_pixels(scene, 50.0)].double()
+    points = points[:: max(1, len(points) // _SAMPLE)]
+    sides = torch.quantile(points, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=0)
+    text = " x ".join(f"{side:.3g}" for side in (sides[1] - sides[0]).tolist())
+    unit = " m" if scene.units == "metre" else ""
+    return f"most points lie within {text}{unit}"
+
+
+def nearest_axis(direction: torch.Tensor) -> str:
+    """A direction as a signed axis, "about" where it is not quite along it."""
+    direction = direction / direction.norm()
+    axis = int(direction.abs().argmax())
+    sign = "-" if direction[axis] < 0 else "+"
+    exactly = abs(float(direction[axis])) > np.cos(np.radians(1))
+    return f"{'' if exactly else 'about '}{sign}{_AXES[axis]}"
+
+
+def photo_facts(scene: Reconstruction, view: int) -> str:
+    """One photo in a line or two of Markdown: its name, its lens, its verdict."""
+    width, height = scene.placements[view].original_size
+    focal = float(scene.cameras.intrinsics[view, 0, 0])
+    fov = np.degrees(2 * np.arctan2(width / 2, focal))
+    text = f"**{escaped(scene.names[view])}** ({width} x {height}, {fov:.0f}° wide)"
+    if scene.trust is not None:
+        trust = scene.trust[view]
+        text += f"\n\n{trust.verdict}: {escaped(trust.reason)} (by {trust.registered_by})"
+    return text
+
+
+def escaped(text: str) -> str:
+    """A file name in Markdown: nothing in it is markup."""
+    return "".join(f"\\{mark}" if mark in "\\`*_{}[]<>()#+-!|~$&" else mark for mark in text)

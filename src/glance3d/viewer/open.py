@@ -1,0 +1,71 @@
+"""``glance3d.view``: open a scene in the browser."""
+
+import logging
+import webbrowser
+from pathlib import Path
+
+from glance3d.exporters import load_scene
+from glance3d.exporters.options import DEFAULT_PERCENTILE
+from glance3d.types import Reconstruction
+from glance3d.viewer.panel import DEFAULT_BUDGET
+from glance3d.viewer.viewer import Viewer, ViewerOptions
+
+logger = logging.getLogger(__name__)
+
+
+def view(
+    scene: Reconstruction | str | Path,
+    *,
+    before: Reconstruction | str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    percentile: float = DEFAULT_PERCENTILE,
+    budget: int = DEFAULT_BUDGET,
+    open_browser: bool = True,
+    wait: bool = True,
+) -> Viewer:
+    """Show a scene in the browser until Ctrl-C, or with ``wait=False`` until ``Viewer.stop()``.
+
+    Args:
+        scene: A reconstruction, a ``scene.npz``, or the folder that holds one.
+        before: The same scene before its cameras were refined, to be shown beside it.
+        host: Where to listen; only this machine by default. ``0.0.0.0`` is the whole network.
+        port: The port; the next free one if it is in use, 0 for any.
+        percentile: The least certain share of the points, in percent, that is left out at first.
+        budget: At most so many points at once; near ones are drawn more densely than far ones.
+        open_browser: Open the page in the default browser.
+        wait: Return only when the viewer has ended.
+
+    Raises:
+        MissingExtraError: viser is not installed.
+        SceneError: there is no such scene.
+        InputError: no such host or port, or a number outside its range.
+    """
+    options = ViewerOptions(host, port, percentile, budget)
+    folder = _photos_folder(scene)
+    loaded = _loaded(scene)
+    viewer = Viewer(loaded, options, None if before is None else _loaded(before), folder)
+    moved = f" (port {port} is in use)" if port and viewer.port != port else ""
+    logger.info("the viewer is at %s%s; Ctrl-C ends it", viewer.url, moved)
+    if open_browser:
+        webbrowser.open(viewer.url)
+    if wait:
+        try:
+            viewer.wait()
+        except KeyboardInterrupt:
+            pass  # the usual way to end it
+        finally:
+            viewer.stop()
+    return viewer
+
+
+def _loaded(scene: Reconstruction | str | Path) -> Reconstruction:
+    return scene if isinstance(scene, Reconstruction) else load_scene(scene)
+
+
+def _photos_folder(scene: Reconstruction | str | Path) -> Path | None:
+    """Where a saved scene keeps upright copies of its photos."""
+    if isinstance(scene, Reconstruction):
+        return None
+    path = Path(scene)
+    return (path if path.is_dir() else path.parent) / "images"

@@ -1,0 +1,121 @@
+"""The server behind the viewer: a free port, this machine only, and a quiet end."""
+
+import contextlib
+import errno
+import io
+import re
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from glance3d.errors import InputError, MissingExtraError, OutputError
+
+if TYPE_CHECKING:
+    from viser import ViserServer
+
+_MOST_TRIES = 100
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def free_port(host: str, port: int) -> int:
+    """``port``, or the next one above that nobody uses; 0 stands for any.
+
+    Raises:
+        InputError: no such host here, or a port that is no port.
+        OutputError: none of a hundred ports is free, or they are not allowed.
+    """
+    if not 0 <= port <= 65535:
+        raise InputError(f"--port is {port}; a port is a number from 0 (any free one) to 65535")
+    for candidate in range(port, min(port + _MOST_TRIES, 65536)):
+        try:
+            return _bound_port(host, candidate)
+        except socket.gaierror as error:
+            raise InputError(
+                f"no address {host!r} is known here ({error.strerror}): give 127.0.0.1 for this "
+                "machine alone, or 0.0.0.0 for everybody on the network"
+            ) from error
+        except PermissionError as error:
+            raise OutputError(
+                f"port {candidate} is not allowed here: choose one above 1023"
+            ) from error
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise InputError(f"{host} is not an address of this machine") from error
+            if error.errno != errno.EADDRINUSE:
+                raise OutputError(
+                    f"cannot listen at {host}:{candidate}: {error.strerror}"
+                ) from error
+    raise OutputError(f"the ports {port} to {port + _MOST_TRIES - 1} are all in use: choose --port")
+
+
+def _bound_port(host: str, port: int) -> int:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, protocol) as probe:
+        # As servers do: a port that was closed a moment ago is free again.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        return int(probe.getsockname()[1])
+
+
+def start_server(host: str, port: int) -> "ViserServer":
+    """A running server, which says nothing by itself.
+
+    Raises:
+        MissingExtraError: viser is not installed.
+    """
+    try:
+        import viser
+    except ImportError as error:
+        raise MissingExtraError("the viewer", "viser", "view") from error
+
+    port = free_port(host, port)
+    with quiet(), _own_pages_only(host):
+        server = viser.ViserServer(host=host, port=port, label="Glance3D", verbose=False)
+    server.gui.configure_theme(
+        show_logo=False,
+        show_share_button=False,  # it would send the photos to somebody else's machine
+        brand_color=(34, 139, 116),
+        control_width="medium",
+    )
+    return server
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the banners that the library prints; they are no results."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def _own_pages_only(host: str) -> Iterator[None]:
+    """Let no page but those of this machine talk to a server of this machine.
+
+    A browser lets any web page open a socket to localhost, and the library does not ask where a
+    page came from; without this, a page on the internet could read the photos. Who opens the
+    viewer to a network has said that others may look.
+    """
+    if host not in _LOCAL:
+        yield
+        return
+    import websockets.asyncio.server as library
+
+    original = library.serve
+    own = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
+    def serve(*arguments: Any, **options: Any) -> Any:
+        return original(*arguments, **options, origins=[own, None])
+
+    library.serve = serve  # pyrefly: ignore[bad-assignment]
+    try:
+        yield
+    finally:
+        library.serve = original
+
+
+def page_address(host: str, port: int) -> str:
+    """What to type into a browser on this machine."""
+    shown = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}.get(host, host)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

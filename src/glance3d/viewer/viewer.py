@@ -1,0 +1,225 @@
+"""A running viewer: scenes, panel and the people who look, kept in step."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glance3d.errors import InputError
+from glance3d.exporters.options import DEFAULT_PERCENTILE
+from glance3d.types import Reconstruction
+from glance3d.viewer.cloud_nodes import Watcher
+from glance3d.viewer.display import (
+    TYPICAL_DISTANCE,
+    Pose,
+    displayed_like,
+    first_look,
+    quaternion_wxyz,
+    upright_display,
+)
+from glance3d.viewer.facts import photo_facts, scene_facts
+from glance3d.viewer.flight import Flights
+from glance3d.viewer.panel import AFTER, BEFORE, BOTH, DEFAULT_BUDGET, Panel
+from glance3d.viewer.pictures import PhotoPictures
+from glance3d.viewer.scene_part import ScenePart
+from glance3d.viewer.server import page_address, quiet, start_server
+
+if TYPE_CHECKING:
+    from viser import ClientHandle
+
+_CAMERA_PAUSE = 0.25  # seconds between two looks at where people's cameras are
+_GAP = 1.1  # two versions stand this many widths apart
+
+
+@dataclass(frozen=True)
+class ViewerOptions:
+    """How a viewer starts; what it shows can then be changed in its panel."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    percentile: float = DEFAULT_PERCENTILE
+    budget: int = DEFAULT_BUDGET
+
+    def __post_init__(self) -> None:
+        """Refuse what no viewer can show."""
+        if not 0 <= self.percentile < 100:
+            raise InputError(f"percentile is {self.percentile}; it must be from 0 to below 100")
+        if self.budget < 1:
+            raise InputError(f"the budget is {self.budget} points; it must be at least 1")
+
+
+class Viewer:
+    """Shows a scene at :attr:`url` until :meth:`stop`; a context manager.
+
+    ``before`` is the same scene before its cameras were refined; it is shown beside it.
+    ``photos_folder`` holds upright copies of the photos, for when their sources have moved.
+    """
+
+    def __init__(
+        self,
+        scene: Reconstruction,
+        options: ViewerOptions,
+        before: Reconstruction | None = None,
+        photos_folder: Path | None = None,
+    ) -> None:
+        self.server = start_server(options.host, options.port)
+        self.port = self.server.get_port()
+        self.url = page_address(options.host, self.port)
+        self.up_to_date = threading.Event()
+        self._asked = 0  # grows with every change of the panel
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        display = upright_display(scene)
+        displays = {AFTER: display}
+        scenes = {AFTER: scene}
+        if before is not None:
+            displays[BEFORE], scenes[BEFORE] = displayed_like(before, scene, display), before
+        self._width = _GAP * scene_width(scene, display) if before is not None else 0.0
+        self._home = first_look(scene, display, self._width)
+        self._set_initial_camera(self._home)
+        self._pictures = {name: PhotoPictures(s, photos_folder) for name, s in scenes.items()}
+        self.parts = {
+            name: ScenePart(
+                self.server, name, s, displays[name], photos_folder, self._flight_to(name)
+            )
+            for name, s in scenes.items()
+        }
+        self.flights = Flights(self.parts, lambda: self._home, self._show_photo)
+        self._axes = self._add_axes(display)
+        self.panel = Panel(
+            self.server,
+            facts=scene_facts(scene),
+            parts=self.parts,
+            percentile=options.percentile,
+            budget=options.budget,
+            first_photo=(photo_facts(scene, 0), self._pictures[AFTER](0)),
+            changed=self._changed,
+            fly=self.flights.by_button,
+        )
+        self.server.on_client_connect(self._welcome)
+        self._worker = threading.Thread(target=self._work, name="glance3d-viewer", daemon=True)
+        self._worker.start()
+        self._changed()
+
+    def wait(self) -> None:
+        """Until :meth:`stop` is called from elsewhere; Ctrl-C is the caller's."""
+        while not self._stopped.wait(0.5):  # a wait without end would not hear Ctrl-C everywhere
+            pass
+
+    def stop(self) -> None:
+        """End the server; once is enough."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        self._wake.set()
+        self._worker.join(timeout=5)
+        with quiet():
+            self.server.stop()
+
+    def __enter__(self) -> "Viewer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _set_initial_camera(self, pose: Pose) -> None:
+        self.server.scene.set_up_direction("+y")
+        camera = self.server.initial_camera
+        camera.up = (0.0, 1.0, 0.0)
+        camera.position, camera.look_at, camera.fov = pose.position, pose.look_at, pose.fov
+        camera.near, camera.far = 0.002 * TYPICAL_DISTANCE, 500.0 * TYPICAL_DISTANCE
+
+    def _flight_to(self, version: str) -> Any:
+        return lambda client, view: self.flights.to_photo(client, version, view)
+
+    def _show_photo(self, version: str, view: int) -> None:
+        scene = self.parts[version].scene
+        self.panel.show_photo(photo_facts(scene, view), self._pictures[version](view))
+
+    def _add_axes(self, display: Any) -> Any:
+        return self.server.scene.add_frame(
+            "/world_axes",
+            axes_length=0.3 * TYPICAL_DISTANCE,
+            axes_radius=0.004 * TYPICAL_DISTANCE,
+            wxyz=quaternion_wxyz(display.rotation),
+            position=display.translation.numpy(),
+            visible=False,
+        )
+
+    def _welcome(self, client: "ClientHandle") -> None:
+        @client.camera.on_update
+        def _(camera: Any) -> None:
+            self.flights.moved(camera)
+            self._wake.set()
+
+        self._wake.set()
+
+    def _changed(self) -> None:
+        """Something was chosen in the panel: flags at once, points by the worker."""
+        version, panel = self.panel.version.value, self.panel
+        both = version == BOTH
+        for name, part in self.parts.items():
+            shift = np.array([-self._width if both and name == BEFORE else 0.0, 0.0, 0.0])
+            part.place(both or name == version, shift, labelled=both)
+            part.cameras.show(panel.cameras.value, panel.photos.value, panel.camera_size.value)
+            part.show_tracks(panel.tracks.value)
+        self._axes.visible = panel.axes.value
+        self._asked += 1
+        self.up_to_date.clear()
+        self._wake.set()
+
+    def _work(self) -> None:
+        """Keep the points in step with the panel at once, and with people's cameras at leisure."""
+        done = 0
+        while not self._stopped.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            if done == self._asked and self._stopped.wait(_CAMERA_PAUSE):
+                return
+            asked = self._asked
+            if self._update_points(asked):
+                done = asked
+                self.up_to_date.set()
+
+    def _update_points(self, asked: int) -> bool:
+        wishes, watchers = self.panel.wishes(), self._watchers()
+        shown = [part for part in self.parts.values() if part.visible]
+        for part in self.parts.values():
+            if not part.visible:
+                part.clear_points()
+            elif not part.update_points(
+                wishes.shared_by(len(shown)),
+                watchers,
+                lambda: asked != self._asked or self._stopped.is_set(),
+            ):
+                return False
+        self.panel.say_shown(
+            f"{sum(part.num_shown for part in shown):,} of "
+            f"{sum(part.num_kept for part in shown):,} points shown"
+        )
+        return True
+
+    def _watchers(self) -> list[Watcher]:
+        cameras = [client.camera for client in self.server.get_clients().values()]
+        return [_watcher(camera) for camera in cameras]
+
+
+def _watcher(camera: Any) -> Watcher:
+    forward = camera.look_at - camera.position
+    forward = forward / max(np.linalg.norm(forward), 1e-12)
+    half = np.tan(camera.fov / 2)
+    return Watcher(camera.position, forward, float(np.arctan(half * np.hypot(1, camera.aspect))))
+
+
+def scene_width(scene: Reconstruction, display: Any) -> float:
+    """How wide the middle nine tenths of the points are on the screen."""
+    from glance3d.exporters.point_cloud import has_points, select_points
+
+    if not has_points(scene):
+        return TYPICAL_DISTANCE
+    points = select_points(scene, 50.0, 20_000).points_world.double()
+    across = display.transform_points(points)[:, 0].numpy()
+    low, high = np.quantile(across, (0.05, 0.95))
+    return float(max(high - low, 0.2 * TYPICAL_DISTANCE))
