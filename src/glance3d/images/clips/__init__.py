@@ -1,0 +1,36 @@
+"""Video in: the frames of a clip that are worth looking at, and each of them again later.
+
+A frame is named by its file and its time, ``clip.mp4#t=3.250000``, as a media fragment (W3C, Media
+Fragments URI 1.0, section 4.2.1), and is then treated as any photo is: nothing is kept on disk, and
+a saved scene finds its frames again in the clip. Which frames are worth it (``sampling``,
+``motion``) knows nothing of decoding (``container``, ``survey``, ``reader``).
+"""
+
+from glance3d.images.clips.extract import SampledClip, sample_clip
+from glance3d.images.clips.frame_paths import (
+    CLIP_SUFFIXES,
+    file_of,
+    frame_path,
+    is_clip,
+    seconds_of,
+    shown_path,
+    split_frame,
+)
+from glance3d.images.clips.reader import OpenClips, read_frame, read_frame_header
+from glance3d.images.clips.sampling import ClipSampling
+
+__all__ = [
+    "CLIP_SUFFIXES",
+    "ClipSampling",
+    "OpenClips",
+    "SampledClip",
+    "file_of",
+    "frame_path",
+    "is_clip",
+    "read_frame",
+    "read_frame_header",
+    "sample_clip",
+    "seconds_of",
+    "shown_path",
+    "split_frame",
+]

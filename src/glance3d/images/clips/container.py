@@ -1,0 +1,138 @@
+"""A clip, opened and decoded frame after frame; or one clear sentence why not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from glance3d.errors import ImageError, MissingExtraError
+
+# So many broken packets in a row are not a scratch but the end.
+_MOST_BROKEN_IN_A_ROW = 100
+
+
+@dataclass
+class OpenClip:
+    """An open container and its first video stream; ``num_broken`` counts what was not decoded."""
+
+    path: Path
+    container: Any
+    stream: Any
+    num_broken: int = 0
+    last_seconds: float = field(default=-1.0, init=False)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds, as the container says it, if it does."""
+        if self.stream.duration is not None:
+            return float(self.stream.duration * self.stream.time_base)
+        return None if self.container.duration is None else self.container.duration / 1e6
+
+    @property
+    def num_frames(self) -> int | None:
+        """How many frames to expect, as far as the container says."""
+        if self.stream.frames:
+            return int(self.stream.frames)
+        rate = self.stream.average_rate
+        return None if rate is None or self.duration is None else round(rate * self.duration)
+
+    def frames(self, start: float | None = None) -> Iterator[tuple[float, Any]]:
+        """Seconds and frame, in the order of showing, from the key frame before ``start`` on.
+
+        Time counts from the clip's first frame as the container's clock has it, so that it is
+        right at any frame rate. What cannot be decoded is passed over and counted.
+        """
+        if start is not None:
+            self._seek(start)
+        self.last_seconds = -1.0
+        broken_in_a_row = 0
+        for packet in self._packets():
+            try:
+                decoded = packet.decode()
+            except _errors():
+                self.num_broken += 1
+                broken_in_a_row += 1
+                if broken_in_a_row > _MOST_BROKEN_IN_A_ROW:
+                    return
+                continue
+            broken_in_a_row = 0
+            for frame in decoded:
+                if frame.is_corrupt:
+                    self.num_broken += 1
+                else:
+                    yield self._seconds(frame), frame
+
+    def _packets(self) -> Iterator[Any]:
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                yield next(packets)
+            except StopIteration:
+                return
+            except _errors():
+                self.num_broken += 1
+                return
+
+    def _seek(self, seconds: float) -> None:
+        target = int(seconds / self.stream.time_base) + (self.stream.start_time or 0)
+        try:
+            self.container.seek(target, stream=self.stream, backward=True)
+        except _errors() as error:
+            raise ImageError(f"{self.path.name} cannot be searched through: {error}") from error
+
+    def _seconds(self, frame: Any) -> float:
+        if frame.pts is None:  # old AVIs: one frame after the other
+            rate = float(self.stream.average_rate or 25)
+            seconds = 0.0 if self.last_seconds < 0 else self.last_seconds + 1 / rate
+        else:
+            seconds = float((frame.pts - (self.stream.start_time or 0)) * self.stream.time_base)
+        self.last_seconds = seconds
+        return max(seconds, 0.0)
+
+
+@contextmanager
+def open_clip(path: Path, *, every_frame: bool = True) -> Iterator[OpenClip]:
+    """The clip while the block runs; without ``every_frame``, those that no other needs left out.
+
+    Raises:
+        ImageError: it is empty, damaged, no video, or has no picture.
+        MissingExtraError: PyAV is not installed.
+    """
+    av = import_av(path)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ImageError(f"{path.name} cannot be read: {error.strerror}") from error
+    if size == 0:
+        raise ImageError(f"{path.name} is empty (0 bytes): copy it again")
+    try:
+        container = av.open(str(path), metadata_errors="ignore")
+    except _errors() as error:
+        raise ImageError(
+            f"{path.name} is not a video that can be read, it may be damaged or cut short: "
+            f"{error.strerror or error}"
+        ) from error
+    with container:
+        if not container.streams.video:
+            raise ImageError(f"{path.name} has sound but no picture: give a video or photos")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        if not every_frame:
+            stream.codec_context.skip_frame = "NONREF"
+        yield OpenClip(path, container, stream)
+
+
+def import_av(path: Path) -> Any:
+    """PyAV, quiet: what matters of its messages is said by us."""
+    try:
+        import av
+    except ImportError as error:
+        raise MissingExtraError(f"reading the clip {path.name}", "av", "video") from error
+    return av
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    import av
+
+    return (av.error.FFmpegError, EOFError)

@@ -1,0 +1,141 @@
+"""Which frames of a clip are worth looking at: sharp ones that do not all show the same.
+
+Works on numbers alone: when each frame is shown, how sharp it is, and how far the picture has
+travelled until then (see :mod:`glance3d.images.clips.motion`), in lengths of its longer side.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from glance3d.errors import InputError
+
+# By default a new view whenever an eighth of the picture has moved on: neighbours keep most of
+# what they show in common, and views three apart still half of it.
+DEFAULT_STEP = 0.125
+FEWEST_BY_DEFAULT, MOST_BY_DEFAULT = 8, 32
+# Frames closer than this show the same, up to noise and compression.
+_SAME_VIEW = 0.01
+# A frame this share of a step away from the ideal place may still be taken for its sharpness ...
+_REACH = 0.35
+# ... which must then be better by so much (natural logarithm) as at the ideal place.
+_COST_OF_DISTANCE = 0.15
+
+
+@dataclass(frozen=True)
+class ClipSampling:
+    """How many frames of every clip become views.
+
+    ``fps``: one for every 1 / fps seconds in which the camera moves. ``views``: at most so many,
+    evenly spread over the way that the picture travels. Neither: a new view whenever an eighth of
+    the picture has moved on, at least 8 (if so many differ) and at most 32 a clip.
+
+    Raises:
+        InputError: both are given, or one is not positive.
+    """
+
+    fps: float | None = None
+    views: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no clip can be sampled by."""
+        if self.fps is not None and self.views is not None:
+            raise InputError("fps and views were both given: choose one way to sample clips")
+        if self.fps is not None and not 0 < self.fps < 1e4:
+            raise InputError(f"fps is {self.fps:g}: give frames a second, such as 2 or 0.5")
+        if self.views is not None and self.views < 1:
+            raise InputError(f"views is {self.views}: at least one frame of a clip is needed")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen frames, ascending, and in words by what they were chosen."""
+
+    frames: tuple[int, ...]
+    why: str
+
+
+def choose_frames(
+    times: Float[np.ndarray, " frames"],
+    sharpness: Float[np.ndarray, " frames"],
+    travel: Float[np.ndarray, " frames"],
+    sampling: ClipSampling,
+) -> Choice:
+    """The frames to look at; ``times`` and ``travel`` ascend, and there is at least one frame.
+
+    Frames between which nothing moves are one view, whatever was asked for. Among neighbours the
+    sharpest is taken; sharpness is only compared between neighbours, because it depends on what is
+    seen.
+    """
+    if sampling.fps is not None:
+        return _by_time(times, sharpness, travel, sampling.fps)
+    total = float(travel[-1] - travel[0])
+    num_different = min(int(total / _SAME_VIEW) + 1, len(times))
+    by_step = round(total / DEFAULT_STEP) + 1
+    asked = sampling.views or min(max(by_step, FEWEST_BY_DEFAULT), MOST_BY_DEFAULT)
+    wanted = min(asked, num_different)
+    chosen = _spread(sharpness, travel, wanted)
+    step = total / max(wanted - 1, 1)
+    why = f"a new view whenever {step:.0%} of the picture has moved on, the sharpest near there"
+    if len(chosen) == 1:
+        why = "the sharpest"
+    if sampling.views and len(chosen) < sampling.views:
+        why += f"; {sampling.views} were asked for, but no more differ"
+    return Choice(chosen, why)
+
+
+def _spread(
+    sharpness: Float[np.ndarray, " frames"], travel: Float[np.ndarray, " frames"], wanted: int
+) -> tuple[int, ...]:
+    """Frames evenly over the way, both ends among them."""
+    if wanted == 1:
+        return (int(sharpness.argmax()),)
+    targets = np.linspace(travel[0], travel[-1], wanted)
+    step = float(targets[1] - targets[0])
+    chosen: list[int] = []
+    for target in targets:
+        distance = np.abs(travel - target) / step
+        near = (distance <= _REACH).nonzero()[0]
+        # A jump over this place: the nearest frame, unless that is another place's own.
+        near = near if len(near) else (distance == distance.min()).nonzero()[0][:1]
+        best = _best(near, sharpness, distance / _REACH)
+        if best not in chosen and distance[best] <= 0.5:
+            chosen.append(best)
+    return tuple(sorted(chosen))
+
+
+def _by_time(
+    times: Float[np.ndarray, " frames"],
+    sharpness: Float[np.ndarray, " frames"],
+    travel: Float[np.ndarray, " frames"],
+    fps: float,
+) -> Choice:
+    """The sharpest of every 1 / fps seconds, without repeating what stands still."""
+    position = (times - times[0]) * fps
+    slots = position.astype(np.int64)
+    chosen: list[int] = []
+    for slot in np.unique(slots):
+        members = (slots == slot).nonzero()[0]
+        if chosen:
+            members = members[travel[members] - travel[chosen[-1]] >= _SAME_VIEW]
+        if not len(members):
+            continue
+        distance = np.abs(position - slot - 0.5) / _REACH
+        central = members[distance[members] <= 1]
+        chosen.append(_best(central if len(central) else members, sharpness, distance))
+    num_still = len(np.unique(slots)) - len(chosen)
+    why = f"the sharpest of every {1 / fps:g} s"
+    if num_still:
+        why += f", without {num_still} in which nothing moves"
+    return Choice(tuple(chosen), why)
+
+
+def _best(
+    candidates: np.ndarray,
+    sharpness: Float[np.ndarray, " frames"],
+    distance: Float[np.ndarray, " frames"],
+) -> int:
+    """The candidate that is sharp and near its place; the earliest of equals."""
+    sharp = np.log(np.maximum(sharpness[candidates], 1e-12))
+    return int(candidates[(sharp - _COST_OF_DISTANCE * distance[candidates] ** 2).argmax()])
