@@ -15,6 +15,7 @@ from glance3d.errors import ImageError, MissingExtraError
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file
 from glance3d.images import open_upright
+from glance3d.images.clips import file_of
 from glance3d.images.file_names import photo_file_names
 from glance3d.types import Placement, Reconstruction
 
@@ -71,7 +72,7 @@ def _photos(scene: Reconstruction) -> list[tuple[str, Path, Placement]]:
 
 def _write_photo(source: Path, target: Path, placement: Placement) -> str | None:
     """Write one copy; or say why there is none."""
-    if not source.is_file():
+    if not file_of(source).is_file():
         return "its source is not a file (any more)"
     if _is_upright(source, target, placement):
         if not (target.exists() and target.samefile(source)):

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from glance3d.errors import ImageError
+from glance3d.images.clips import file_of
 from glance3d.images.decode import open_upright
 from glance3d.images.file_names import photo_file_names
 from glance3d.types import Reconstruction
@@ -77,7 +78,7 @@ class Originals:
             [source] if self._folder is None else [source, self._folder / self._copies[view]]
         )
         for path in candidates:
-            if path.is_file():
+            if file_of(path).is_file():
                 return path
         raise ImageError(
             f"the photo {self.names[view]} is not at {' nor at '.join(map(str, candidates))} (any "

@@ -1,4 +1,4 @@
-"""Where photos come from: a folder, files or a glob pattern, as an ordered list of paths.
+"""Where photos and clips come from: a folder, files or a glob pattern, as a list of paths.
 
 The order matters, because the first photo is the reference view: folders and globs are sorted
 naturally (``img2`` before ``img10``), lists keep the order they came in.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from glance3d.errors import ImageError
+from glance3d.images.clips.frame_paths import CLIP_SUFFIXES, file_of, is_clip, shown_path
 
 PathLike = str | os.PathLike[str]
 
@@ -31,18 +32,21 @@ READABLE_SUFFIXES = (
     ".tiff",
     ".webp",
 )
-_READABLE = "Readable: " + ", ".join(READABLE_SUFFIXES)
+_READABLE = f"Readable: {', '.join(READABLE_SUFFIXES)}; and clips: {', '.join(CLIP_SUFFIXES)}"
+# A phone's "live photo" has a clip of a second or two beside it.
+_LIVE_PHOTOS = (".heic", ".heif", ".jpeg", ".jpg")
 # Control characters, what Windows forbids in a file name, and bytes that are no valid text.
 _UNSAFE = re.compile('[\x00-\x1f\x7f<>:"/\\\\|?*\ud800-\udfff]')
 
 
 def resolve_sources(sources: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
-    """The photos that ``sources`` names, in order, each file once.
+    """The photos and clips that ``sources`` names, in order, each file once.
 
-    A folder gives the images directly in it, a glob pattern (``**`` descends) the images it
-    matches, both naturally sorted and without hidden files. A file that is named outright is
-    kept whatever it is called: whether it is a photo, decoding will tell. A path that exists is
-    never read as a pattern.
+    A folder gives the images and clips directly in it, a glob pattern (``**`` descends) those it
+    matches, both naturally sorted and without hidden files and the clips of live photos. A file
+    that is named outright is kept whatever it is called: whether it is a photo, decoding will tell.
+    A single frame of a clip is ``clip.mp4#t=SECONDS``. A path that exists is never read as a
+    pattern.
 
     Raises:
         ImageError: a path does not exist, or a folder or pattern holds no images.
@@ -72,6 +76,7 @@ def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
     clash are told apart by their folders (``left_001.jpg``), in one folder by their suffix
     (``a_jpg.jpg``, ``a_png.png``), and if all else fails by a number.
     """
+    paths = [shown_path(path) for path in paths]
     groups: dict[str, list[int]] = defaultdict(list)
     for index, path in enumerate(paths):
         groups[_stem_key(_safe(path.name))].append(index)
@@ -88,7 +93,7 @@ def _refuse_missing(entries: Sequence[PathLike]) -> None:
         os.fspath(entry)
         for entry in entries
         if not os.fspath(entry)
-        or not (_as_path(entry).exists() or glob.has_magic(os.fspath(entry)))
+        or not (file_of(_as_path(entry)).exists() or glob.has_magic(os.fspath(entry)))
     ]
     if missing:
         named = ", ".join(repr(name) for name in missing[:5])
@@ -108,7 +113,7 @@ def _expand(entry: PathLike) -> list[Path]:
     path = _as_path(entry)
     if path.is_dir():
         return _images_among(_files_in(path), f"no images in {os.fspath(entry).rstrip('/')}/", path)
-    if path.exists():
+    if file_of(path).exists():
         return [path]
     # Path.glob takes no absolute patterns, and matches hidden files.
     matches = (Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207
@@ -124,11 +129,17 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _images_among(files: Iterable[Path], complaint: str, folder: Path | None = None) -> list[Path]:
     visible = [path for path in files if not path.name.startswith(".")]
-    images = [path for path in visible if path.suffix.lower() in READABLE_SUFFIXES]
+    photos = [path for path in visible if path.suffix.lower() in READABLE_SUFFIXES]
+    images = photos + _without_live_photos([path for path in visible if is_clip(path)], photos)
     if not images:
         hint = _images_below(folder) if folder else ""
         raise ImageError(f"{complaint} ({_count_suffixes(visible)}{hint}). {_READABLE}")
     return sorted(images, key=natural_key)
+
+
+def _without_live_photos(clips: Sequence[Path], photos: Sequence[Path]) -> list[Path]:
+    live = {path.with_suffix("") for path in photos if path.suffix.lower() in _LIVE_PHOTOS}
+    return [p for p in clips if p.suffix.lower() != ".mov" or p.with_suffix("") not in live]
 
 
 def _count_suffixes(files: Sequence[Path]) -> str:
@@ -141,7 +152,7 @@ def _count_suffixes(files: Sequence[Path]) -> str:
 
 def _images_below(folder: Path) -> str:
     for below in sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_key):
-        if any(path.suffix.lower() in READABLE_SUFFIXES for path in _files_in(below)):
+        if any(p.suffix.lower() in READABLE_SUFFIXES or is_clip(p) for p in _files_in(below)):
             return f"; there are images in {below}/"
     return ""
 

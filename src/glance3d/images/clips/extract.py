@@ -8,7 +8,8 @@ from glance3d.images.clips.frame_paths import frame_path
 from glance3d.images.clips.reader import frame_facts
 from glance3d.images.clips.sampling import Choice, ClipSampling, choose_frames
 from glance3d.images.clips.survey import ClipSurvey, survey_clip
-from glance3d.types import ClipSummary, PhotoFacts
+from glance3d.types import PhotoFacts
+from glance3d.types.clips import ClipSummary
 
 _LOG = logging.getLogger("glance3d")
 # A beginning or end that stands still for so long is worth a word.
