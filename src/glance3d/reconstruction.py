@@ -14,11 +14,13 @@ from torch import Tensor
 
 from glance3d import report as describe
 from glance3d.errors import InputError
-from glance3d.images import Preprocessing, load_images
+from glance3d.images import ClipSampling, MaskSources, Preprocessing, load_images
 from glance3d.models import VGGT, load_model
+from glance3d.models.aggregator import IMAGE_MEAN
+from glance3d.models.reference_view import ReferenceChoice, choose_reference
 from glance3d.models.short_memory import is_out_of_memory, with_chunks_that_fit
 from glance3d.models.zoo import outline_model
-from glance3d.types import TRACK_PIXEL_SHIFT, ImageBatch, Predictions, Reconstruction
+from glance3d.types import TRACK_PIXEL_SHIFT, ImageBatch, PhotoMask, Predictions, Reconstruction
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +36,18 @@ def reconstruct(
     outputs: Sequence[str] = ("camera", "depth"),
     query_points: Sequence[Sequence[float]] | Tensor | None = None,
     attention: str = "full",
+    masks: MaskSources | None = None,
+    mask_input: bool = False,
+    reference: str | int = "first",
+    fps: float | None = None,
+    views: int | None = None,
     progress: bool = False,
 ) -> Reconstruction:
     """Cameras, depth and points of the photos in ``sources``, from one pass of the network.
 
     Args:
         sources: A folder, a file, a glob, or a list of files, Pillow images or arrays; see
-            :func:`glance3d.load_images`. The first photo is the reference: the world is its frame.
+            :func:`glance3d.load_images`.
         model: A known model's name (``glance3d.list_cards()``), a weights file, or a loaded model,
             which is used as it is: ``weights``, ``device`` and ``precision`` do not apply then.
         weights: A ``.safetensors`` or ``.pt`` file to use instead of the model's own weights.
@@ -53,6 +60,19 @@ def reconstruct(
             size, to follow through all views.
         attention: ``"full"``, or ``"thin"``: approximate and faster for many views, see
             :mod:`glance3d.models.thin_attention`; the report says so.
+        masks: Which part of each photo counts: a folder of images called as the photos are (white
+            keeps), or a list with a file, image or array for each photo, see
+            :mod:`glance3d.images.masks`. The rest is in no depth, no point, no track, no refinement
+            and no export. A photo without a mask counts as a whole.
+        mask_input: Let the network, too, see only what counts, and elsewhere the colour that is
+            nothing to it (ImageNet's mean, a grey). By default it sees the whole photo: painted-out
+            silhouettes are shapes, too, and mislead it.
+        reference: The view that the network sees first and whose frame the world is: ``"first"``,
+            ``"auto"`` (the one that has most in common with the others), or a photo's name or
+            number. The views stay in the order of ``sources``.
+        fps: Of every clip among the sources one frame for each 1 / fps seconds, the sharpest.
+        views: Of every clip at most so many frames. With neither, a new view whenever an eighth of
+            the picture has moved on, 8 to 32 a clip; frames that show the same are one view.
         progress: Show progress bars on stderr.
 
     Returns:
@@ -61,6 +81,7 @@ def reconstruct(
     Raises:
         Glance3DError: A photo, model or argument cannot be used; the message says which and why.
     """
+    sampling = ClipSampling(fps=fps, views=views)
     times = describe.StageTimes()
     with ThreadPoolExecutor(1) as aside:  # photos are decoded while the weights are read
         with times.stage("load_model"):
@@ -70,22 +91,59 @@ def reconstruct(
                 else outline_model(model, weights, device, precision)
             )
             preprocessing = preprocessing_of(preprocess, outline)
-            loading = aside.submit(load_images, sources, preprocessing, progress=progress)
+            loading = aside.submit(
+                load_images,
+                sources,
+                preprocessing,
+                masks=masks,
+                sampling=sampling,
+                progress=progress,
+            )
             network = model_of(model, weights, device, precision)
         with times.stage("load_images"):
             batch = loading.result()
     asked = _outputs_of(outputs, query_points)
-    queries = _query_points_of(query_points, batch)
+    if mask_input and not any(batch.masks):
+        raise InputError("mask_input speaks of masks: give masks as well")
     with times.stage("predict"):
-        predictions = predict(network, batch, asked, queries, attention)
+        choice = choose_reference(network, batch, reference)
+        queries = _query_points_of(query_points, batch, choice.view)
+        shown = painted_out(batch) if mask_input else batch
+        predictions = _predict_from(network, shown, choice.view, asked, queries, attention)
     name = network.config.name
     with times.stage("to_scene"):
         scene = predictions.to_reconstruction(batch, model=name)
-    report = _report(network, batch, preprocessing, asked, queries, times, scene)
+        scene = _with_reference(scene, choice.view)
+    report = _report(network, batch, preprocessing, asked, queries, times, scene, choice)
+    report["masks"] = describe.describe_masks(batch, mask_input)
     report["attention"] = {"kind": attention, "approximate": attention != "full"}
     for warning in report["warnings"]:
         logger.warning("warning: %s", warning)
     return replace(scene, report=report)
+
+
+def painted_out(batch: ImageBatch) -> ImageBatch:
+    """The batch with what does not count in the colour that the network takes for nothing."""
+    nothing = batch.images.new_tensor(IMAGE_MEAN)[:, None, None]
+    hidden = batch.content_mask & ~batch.usable_mask
+    return replace(batch, images=torch.where(hidden[:, None], nothing, batch.images))
+
+
+def _predict_from(network: VGGT, batch: ImageBatch, reference: int, *asked: Any) -> Predictions:
+    """As :func:`predict`, the network seeing this view first; answers in the batch's order."""
+    if reference == 0:
+        return predict(network, batch, *asked)
+    order = [reference, *(view for view in range(len(batch.names)) if view != reference)]
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return predict(network, batch.reordered(order), *asked).reordered(back)
+
+
+def _with_reference(scene: Reconstruction, reference: int) -> Reconstruction:
+    tracks = scene.tracks
+    if tracks is not None and reference != 0:  # without query views they are the first view's
+        views = torch.full((tracks.positions.shape[1],), reference)
+        tracks = replace(tracks, query_views=views)
+    return replace(scene, reference_view=reference, tracks=tracks)
 
 
 def predict(
@@ -156,7 +214,7 @@ def _outputs_of(outputs: Sequence[str], query_points: object) -> tuple[str, ...]
 
 
 def _query_points_of(
-    query_points: Sequence[Sequence[float]] | Tensor | None, batch: ImageBatch
+    query_points: Sequence[Sequence[float]] | Tensor | None, batch: ImageBatch, reference: int
 ) -> Tensor | None:
     """Query points of the original reference photo, as the network counts pixels of its grid."""
     if query_points is None:
@@ -164,10 +222,11 @@ def _query_points_of(
     points = torch.as_tensor(query_points, dtype=torch.float32)
     if points.ndim != 2 or points.shape[-1] != 2 or not len(points):
         raise InputError(f"query points must be [N, 2] pixels (x, y), got {tuple(points.shape)}")
-    placement = batch.placements[0]
-    refuse_outside(points, points, placement.original_size, f"the photo {batch.names[0]}")
+    placement, name = batch.placements[reference], batch.names[reference]
+    refuse_outside(points, points, placement.original_size, f"the photo {name}")
+    refuse_masked(points, batch.masks[reference] if batch.masks else None, name)
     on_grid = placement.to_processed(points)
-    seen = f"the part of {batch.names[0]} that the network sees"
+    seen = f"the part of {name} that the network sees"
     refuse_outside(points, on_grid, placement.processed_size, seen)
     last = on_grid.new_tensor(placement.processed_size) - 1
     return torch.minimum((on_grid - TRACK_PIXEL_SHIFT).clamp(min=0), last)
@@ -180,6 +239,16 @@ def refuse_outside(points: Tensor, at: Tensor, size: tuple[int, int], what: str)
     if outside.any():
         x, y = points[outside][0].tolist()
         raise InputError(f"query point ({x:g}, {y:g}) lies outside {what}: {size[0]} x {size[1]}")
+
+
+def refuse_masked(points: Tensor, mask: PhotoMask | None, name: str) -> None:
+    """Name the first of ``points`` (pixels of the original photo) that its mask leaves out."""
+    if mask is None:
+        return
+    left_out = ~mask.keeps(points)
+    if left_out.any():
+        x, y = points[left_out][0].tolist()
+        raise InputError(f"query point ({x:g}, {y:g}) lies where the mask of {name} leaves it out")
 
 
 def device_of(network: VGGT) -> torch.device:
@@ -210,6 +279,7 @@ def _report(
     query_points: Tensor | None,
     times: describe.StageTimes,
     scene: Reconstruction,
+    choice: ReferenceChoice,
 ) -> dict[str, Any]:
     device = device_of(network)
     return {
@@ -221,14 +291,18 @@ def _report(
         "preprocessing": asdict(preprocessing),
         "outputs": outputs,
         "num_views": scene.num_views,
-        "reference_view": batch.names[0],
+        "reference_view": batch.names[choice.view],
+        "reference": choice.describe(batch.names),
         "processed_size": batch.placements[0].processed_size,
         "views": describe.describe_views(batch),
         "num_query_points": 0 if query_points is None else len(query_points),
         "skipped": [asdict(photo) for photo in batch.skipped],
+        "clips": [asdict(clip) for clip in batch.clips],
         "warnings": [
             *describe.model_warnings(network),
             *describe.photo_warnings(batch),
+            *(warning for clip in batch.clips for warning in clip.warnings),
+            *describe.mask_warnings(batch),
             *describe.scene_warnings(scene),
         ],
         "times": {**times.seconds, "total": describe.total(times.seconds)},

@@ -151,6 +151,44 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
     return found
 
 
+def describe_masks(batch: ImageBatch, mask_input: bool) -> dict[str, Any] | None:
+    """How much of each photo its mask keeps, None for a photo without; None without any masks."""
+    if not any(batch.masks):
+        return None
+    return {
+        "kept_share": {
+            name: None if mask is None else round(mask.share, 4)
+            for name, mask in zip(batch.names, batch.masks, strict=True)
+        },
+        "network_saw": "masked photos" if mask_input else "whole photos",
+    }
+
+
+def mask_warnings(batch: ImageBatch) -> list[str]:
+    """Photos whose masks are missing, or keep nothing."""
+    if not any(batch.masks):
+        return []
+    pairs = list(zip(batch.names, batch.masks, strict=True))
+    without = [name for name, mask in pairs if mask is None]
+    empty = [name for name, mask in pairs if mask is not None and mask.share == 0]
+    found = []
+    if without:
+        found.append(
+            f"{len(without)} of {len(pairs)} photos have no mask and count as a whole: "
+            f"{_few(without)}"
+        )
+    if empty:
+        found.append(
+            f"the masks of {len(empty)} photos keep nothing (white keeps, black leaves out): "
+            f"{_few(empty)}"
+        )
+    return found
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+
+
 def scene_warnings(scene: Reconstruction) -> list[str]:
     """What shows by itself that the network's answer cannot be right."""
     found = []

@@ -146,7 +146,7 @@ def damaged_inside(path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda p: rewritten(p, schema_version=3), "schema version 3.*upgrade"),
+        (lambda p: rewritten(p, schema_version=4), "schema version 4.*upgrade"),
         (lambda p: rewritten(p, format=None), "not a Glance3D scene"),
         (lambda p: rewritten(p, format="cake"), "'cake'"),
         (lambda p: rewritten(p, intrinsics=None), "no whole Glance3D scene"),

@@ -13,6 +13,7 @@ from PIL import Image
 from glance3d.datasets.photo_folder import load_photo_set
 from glance3d.errors import InputError, OutputError, SceneError
 from glance3d.exporters import FORMATS, export, infer_format, load_scene, write_scene_folder
+from glance3d.types import PhotoMask
 from tests.exporters.analytic import build_scene, without_points
 from tests.file_limit import files_of_at_most
 
@@ -200,7 +201,9 @@ def test_every_format_is_described():
 
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_a_disk_that_fills_up_leaves_nothing_half_written(scene, tmp_path, name):
-    scene = replace(scene, report={"long": "x" * 3000})
+    noise = [torch.rand(p.original_size[::-1]) > 0.5 for p in scene.placements]
+    masks = tuple(PhotoMask.from_array(keep.numpy()) for keep in noise)
+    scene = replace(scene, report={"long": "x" * 3000}, masks=masks)
     with files_of_at_most(200), pytest.raises(OutputError, match="cannot write"):
         export(scene, tmp_path / "out", format=name)
     assert files_below(tmp_path) == set()

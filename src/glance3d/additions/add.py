@@ -10,12 +10,12 @@ from glance3d.additions.anchors import choose_anchors
 from glance3d.additions.joining import join, on_canvas_of, take_views
 from glance3d.errors import InputError
 from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
-from glance3d.images import Originals, resolve_sources, unique_names
+from glance3d.images import Originals, find_masks, resolve_sources, unique_names
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT
 from glance3d.reconstruction import reconstruct
 from glance3d.refinement.trust import judge
-from glance3d.types import Reconstruction, ViewTrust
+from glance3d.types import PhotoMask, Reconstruction, ViewTrust
 
 MAX_ANCHORS = 12
 _NOT_CHECKED = "added beside old photos by the network alone: refine to know whether it fits"
@@ -31,6 +31,7 @@ def add_photos(
     device: str = "auto",
     precision: str = "auto",
     max_anchors: int = MAX_ANCHORS,
+    masks: str | Path | None = None,
     progress: bool = False,
 ) -> Reconstruction:
     """The scene with more photos; the old cameras do not move.
@@ -50,6 +51,8 @@ def add_photos(
         device: As in :func:`glance3d.reconstruct`.
         precision: Likewise.
         max_anchors: How many old photos the network sees again.
+        masks: A folder with masks of the new photos, as in :func:`glance3d.reconstruct`; the old
+            ones keep theirs.
         progress: Show progress bars on stderr.
 
     Raises:
@@ -61,8 +64,12 @@ def add_photos(
     fresh = _new_photos(scene, photos)
     anchors = choose_anchors(scene, max_anchors)
     old = Originals(scene, folder).as_sources()
+    known_masks = _masks(scene, anchors, fresh, masks)
     seen = reconstruct(
         [*(old[view] for view in anchors), *fresh],
+        masks=known_masks,
+        mask_input=known_masks is not None and _saw_masked_photos(scene),
+        reference="first",
         model=model or scene.model,
         weights=weights,
         device=device,
@@ -99,6 +106,23 @@ def add_photos(
     }
     trusted = scene if scene.trust is not None else replace(scene, trust=judge(scene))
     return replace(join(trusted, added), report=report)
+
+
+def _masks(
+    scene: Reconstruction, anchors: Sequence[int], fresh: Sequence[Path], folder: str | Path | None
+) -> list[PhotoMask | Path | None] | None:
+    """The masks of the photos that the network sees now; None if none has one."""
+    found: Sequence[Path | None] = [None] * len(fresh)
+    if folder is not None:
+        found = find_masks(folder, unique_names(fresh), list(map(str, fresh)), scene.names)
+    old = [scene.masks[view] if scene.masks else None for view in anchors]
+    return [*old, *found] if any([*old, *found]) else None
+
+
+def _saw_masked_photos(scene: Reconstruction) -> bool:
+    """Whether the scene was made with ``mask_input``: its new photos are then seen so, too."""
+    masks = scene.report.get("masks") or {}
+    return masks.get("network_saw") == "masked photos"
 
 
 def held_cameras(scene: Reconstruction, num_old: int) -> KnownCameras:

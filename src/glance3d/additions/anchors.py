@@ -13,13 +13,14 @@ def choose_anchors(scene: Reconstruction, count: int) -> list[int]:
     Farthest-point sampling over position (in units of the scene's extent) and viewing direction.
     """
     places = _places(scene)
-    chosen = [0]
-    distance = (places - places[0]).norm(dim=-1)
+    first = scene.reference_view
+    chosen = [first]
+    distance = (places - places[first]).norm(dim=-1)
     while len(chosen) < min(count, scene.num_views):
         chosen.append(int(distance.argmax()))
         distance = torch.minimum(distance, (places - places[chosen[-1]]).norm(dim=-1))
         distance[chosen] = -1.0
-    return [0, *sorted(chosen[1:])]
+    return [first, *sorted(chosen[1:])]
 
 
 def _places(scene: Reconstruction) -> Float[Tensor, "views 6"]:

@@ -7,17 +7,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glance3d.densification.completion import resample_map
+from glance3d.densification.completion import resample_known, resample_map
 from glance3d.densification.views import shrink
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.images import Originals
-from glance3d.types import Cameras, PhotoFacts, Placement, Reconstruction
+from glance3d.types import (
+    Cameras,
+    Masks,
+    PhotoFacts,
+    Placement,
+    Reconstruction,
+    kept_on_grids,
+)
 
 _WHITE = 255
 
 
 def take_views(scene: Reconstruction, views: Sequence[int]) -> Reconstruction:
-    """Some views of a scene, without what ties views together: tracks and measured points."""
+    """Some views of a scene, without what ties views together: tracks and measured points.
+
+    Which one was the reference is forgotten, too.
+    """
     index = list(views)
 
     def part(tensor: Tensor | None) -> Tensor | None:
@@ -50,6 +60,8 @@ def take_views(scene: Reconstruction, views: Sequence[int]) -> Reconstruction:
         consistent=part(scene.consistent),
         measured=part(scene.measured),
         trust=parts(scene.trust) if scene.trust else None,
+        masks=parts(scene.masks),
+        reference_view=0,
     )
 
 
@@ -60,19 +72,19 @@ def on_canvas_of(
     canvas = scene.placements[0].processed_size
     placements = tuple(_fitted(old, canvas) for old in new.placements)
     depth, confidence, colors = [], [], []
-    for view, (old, fitted) in enumerate(zip(new.placements, placements, strict=True)):
+    for view, fitted in enumerate(placements):
         colors.append(_photo_on(originals[view], fitted))
         if new.depth is not None:
-            depth.append(resample_map(new.depth[view], old, fitted, "bilinear"))
+            depth.append(_resampled(new, new.depth, view, fitted))
         if new.confidence is not None:
-            confidence.append(resample_map(new.confidence[view], old, fitted, "bilinear"))
+            confidence.append(_resampled(new, new.confidence, view, fitted))
     cameras = new.cameras.on_grid(placements)
     depths = torch.stack(depth) if depth else None
     return replace(
         new,
         placements=placements,
         colors=torch.stack(colors),
-        mask=torch.stack([placement.content_mask() for placement in placements]),
+        mask=kept_on_grids(placements, new.masks),
         depth=depths,
         points_world=None
         if depths is None
@@ -83,7 +95,14 @@ def on_canvas_of(
         confidence=torch.stack(confidence) if confidence else None,
         measured=None,
         consistent=None,
-    )
+    ).masked()
+
+
+def _resampled(scene: Reconstruction, maps: Tensor, view: int, target: Placement) -> Tensor:
+    own = scene.placements[view]
+    if scene.has_masks:
+        return resample_known(maps[view], scene.mask[view], own, target)
+    return resample_map(maps[view], own, target, "bilinear")
 
 
 def _fitted(old: Placement, canvas: tuple[int, int]) -> Placement:
@@ -143,7 +162,14 @@ def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         consistent=filled(scene.consistent, new.consistent, neutral=True),
         measured=filled(scene.measured, new.measured, neutral=False),
         trust=None if scene.trust is None or new.trust is None else scene.trust + new.trust,
-    )
+        masks=_joined_masks(scene, new),
+    ).masked()
+
+
+def _joined_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
+    if not scene.has_masks and not new.has_masks:
+        return ()
+    return tuple(mask for part in (scene, new) for mask in part.masks or (None,) * part.num_views)
 
 
 def _joined_cameras(first: Cameras, second: Cameras) -> Cameras:

@@ -36,6 +36,8 @@ class Options:
         tyro.conf.arg(metavar="PHOTO...", help_behavior_hint="(at least one)"),
     ]
     """A folder of photos, photos, or globs in quotes."""
+    masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Images called as the new photos: what is black counts nowhere. Old photos keep their masks."""
     out: Annotated[
         Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
     ] = None
@@ -102,6 +104,7 @@ def run(options: Options) -> None:
             device=options.device,
             precision=options.precision,
             max_anchors=options.anchors,
+            masks=options.masks,
             progress=progress,
         )
         if options.refine:

@@ -22,7 +22,7 @@ class Options:
         tuple[str, ...],
         tyro.conf.arg(metavar="FMT...", help_behavior_hint="(or as --out is called)"),
     ] = ()
-    """npz, cameras, images, colmap, ply, glb, depth, nerfstudio or report."""
+    """npz, cameras, images, masks, colmap, ply, glb, depth, nerfstudio or report."""
     out: Annotated[
         Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: beside the scene)")
     ] = None

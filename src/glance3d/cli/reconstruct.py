@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from glance3d.cli.clip_options import ClipOptions
 from glance3d.cli.metric_options import MetricOptions, in_metres, metric_summary, read_knowledge
 from glance3d.cli.output_folder import output_folder
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Photos become cameras, depth and a point cloud, by one pass of a network.
+    """Photos or a video become cameras, depth and a point cloud, by one pass of a network.
 
     Files of an earlier run in the output folder are replaced, each when its successor is whole;
     nothing else in that folder is touched.
 
     Example: glance3d reconstruct photos/ --out scene/
+    Example: glance3d reconstruct clip.mp4 --views 20 --out scene/
     """
 
     sources: Annotated[
@@ -36,13 +38,15 @@ class Options:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="SOURCE...", help_behavior_hint="(at least one)"),
     ]
-    """A folder of photos, photos, or globs in quotes. The first photo is the reference view."""
+    """Photos, clips, folders of them, or globs in quotes."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder for the results; made if need be."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|FILE")] = "glance-small"
     """A known model (see glance3d models) or a weights file that glance3d train wrote."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """A .safetensors or .pt file to use instead of the model's own weights."""
+    clips: Annotated[ClipOptions, tyro.conf.arg(name="")] = field(default_factory=ClipOptions)
+    """Which frames of clips become views."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 ..."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -55,6 +59,12 @@ class Options:
     """What to predict, of camera, depth, points and tracks."""
     query: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y...", help_behavior_hint="")] = ()
     """Pixels of the original reference photo to follow through all views."""
+    masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Images called as the photos: what is black is in no depth, point, track or export."""
+    mask_input: bool = False
+    """Hide that from the network as well; silhouettes mislead it, so it sees whole photos."""
+    reference: Annotated[str, tyro.conf.arg(metavar="first|auto|PHOTO")] = "first"
+    """The photo that the network sees first; auto is the one most like the others."""
     attention: Literal["full", "thin"] = "full"
     """thin is approximate: faster from 9 views on, by fewer keys in the global layers."""
     plan: bool = False
@@ -84,6 +94,7 @@ def run(options: Options) -> None:
     if options.plan:
         print("\n".join(_plan(options)))
         return
+    options.clips.sampling()  # refused early
     queries = parse_pixels(options.query)
     knowledge = read_knowledge(options.known)
 
@@ -104,6 +115,11 @@ def run(options: Options) -> None:
             outputs=split_commas(options.outputs),
             query_points=queries or None,
             attention=options.attention,
+            fps=options.clips.fps,
+            views=options.clips.views,
+            masks=options.masks,
+            mask_input=options.mask_input,
+            reference=options.reference,
             progress=progress,
         )
         if options.refine or options.refinement.densify:
@@ -129,6 +145,7 @@ def _plan(options: Options) -> list[str]:
         precision=options.precision,
         preprocess=preprocessing_changes(options),
         outputs=(*split_commas(options.outputs), *(("tracks",) if options.query else ())),
+        sampling=options.clips.sampling(),
     )
 
 
@@ -207,6 +224,8 @@ def summary(
         *([f"skipped {skipped} photos, see report.json"] if skipped else []),
         f"reconstructed {report['num_views']} photos with {report['model']['name']} ({licence}) "
         f"on {report['machine']['device']} in {times['total']:.1f} s",
+        *reference_summary(report),
+        *mask_summary(scene),
         f"the world is {describe_world(report['world'], report['reference_view'])}; "
         f"{describe_units(report['units'])}",
         *(refinement_summary(scene) if "refinement" in report else []),
@@ -215,6 +234,23 @@ def summary(
         *(f"  {line}" for line in _by_folder(out, paths)),
         f"next: open {out / 'scene.glb'} in a 3-D viewer, or glance3d export {out} --help",
     ]
+
+
+def reference_summary(report: dict[str, Any]) -> list[str]:
+    """Which photo the network saw first, and why, if that was asked for."""
+    chosen = report.get("reference", {})
+    if chosen.get("asked", "first") == "first":
+        return []
+    return [f"the network saw {chosen['view']} first: {chosen['reason']}"]
+
+
+def mask_summary(scene: "Reconstruction") -> list[str]:
+    """How many photos have masks, and how much these keep."""
+    shares = [mask.share for mask in scene.masks if mask is not None]
+    if not shares:
+        return []
+    mean = sum(shares) / len(shares)
+    return [f"{len(shares)} of {scene.num_views} photos have a mask; the masks keep {mean:.0%}"]
 
 
 def _by_folder(out: Path, paths: list[Path]) -> list[str]:

@@ -59,6 +59,8 @@ class Options:
         tyro.conf.arg(metavar="FROM 0 TO 1", help_behavior_hint="(default: 0.9 by matching, or 0)"),
     ] = None
     """And from this confidence on."""
+    masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """With photos: images called as they are; what is black shows no point."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder for the results; for a saved scene, its own folder tracks/ if none is given."""
     model: Annotated[
@@ -110,6 +112,7 @@ def run(options: Options) -> None:
             precision=options.precision,
             preprocess=None if options.max_pixels is None else {"max_pixels": options.max_pixels},
             originals=photos,
+            masks=options.masks,
             progress=sys.stderr.isatty(),
         )
         write(scene, options, out, photos)

@@ -30,6 +30,21 @@ def resample_map(
     return sampled[0, 0]
 
 
+def resample_known(
+    values: Float[Tensor, "_height _width"],
+    known: Bool[Tensor, "_height _width"],
+    source: Placement,
+    target: Placement,
+) -> Float[Tensor, "height width"]:
+    """As :func:`resample_map`, of what is known alone: nothing unknown is mixed in.
+
+    0 where nothing known is near.
+    """
+    weight = resample_map(known.to(values.dtype), source, target)
+    sums = resample_map(torch.where(known, values, 0), source, target)
+    return torch.where(weight > 0, sums / weight.clamp(min=1e-6), 0)
+
+
 def complete_depth(
     measured: Float[Tensor, "height width"],
     kept: Bool[Tensor, "height width"],

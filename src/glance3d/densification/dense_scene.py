@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from tqdm import tqdm
 
-from glance3d.densification.completion import complete_depth, resample_map
+from glance3d.densification.completion import complete_depth, resample_known, resample_map
 from glance3d.densification.measure import Sweep, confirmed, sweep_view
 from glance3d.densification.options import SweepOptions
 from glance3d.densification.views import SweepView, build_view, plan_grids, shown_size, shrink
@@ -20,7 +20,7 @@ from glance3d.geometry.cameras import unproject_depth
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.free_space import find_consistent
 from glance3d.images import Originals
-from glance3d.types import Cameras, Placement, Reconstruction
+from glance3d.types import Cameras, Placement, Reconstruction, kept_on_grids
 
 #: As many pixels a photo as the published networks see.
 DEFAULT_MAX_PIXELS = 518 * 392
@@ -74,6 +74,7 @@ def densify(
     fine = _build_views(scene, colors, fine_grids)
     coarse = _build_views(scene, small, coarse_grids)
     sweeps = _sweep_all(scene, coarse, fine, options, progress)
+    sweeps = [_where_kept(sweep, view) for sweep, view in zip(sweeps, fine, strict=True)]
     kept = [confirmed(view, sweeps, fine, options) for view in range(scene.num_views)]
     return _assemble(scene, fine_grids, colors, sweeps, kept)
 
@@ -103,7 +104,19 @@ def _build_views(
     scene: Reconstruction, colors: list[Tensor], grids: tuple[Placement, ...]
 ) -> list[SweepView]:
     cameras = scene.cameras.on_grid(grids)
-    return [build_view(photo, cameras, view) for view, photo in enumerate(colors)]
+    keep: list[Tensor | None] = [None] * scene.num_views
+    for view, mask in enumerate(scene.masks):
+        if mask is not None:
+            height, width = colors[view].shape[:2]
+            keep[view] = mask.on_grid(grids[view])[:height, :width]
+    return [build_view(photo, cameras, view, keep[view]) for view, photo in enumerate(colors)]
+
+
+def _where_kept(sweep: Sweep, view: SweepView) -> Sweep:
+    """What was found, but for what the photo's mask leaves out: it confirms nobody, either."""
+    if view.kept is None:
+        return sweep
+    return replace(sweep, depth=sweep.depth * view.kept, score=sweep.score * view.kept)
 
 
 def _assemble(
@@ -132,12 +145,12 @@ def _assemble(
         for sweep, part, rank in zip(sweeps, kept, _guesses(scene, ranks, grids), strict=True)
     ]
     depth, measured = canvas(filled), canvas(kept)
-    mask = torch.stack([grid.content_mask() for grid in grids])
+    mask = kept_on_grids(grids, scene.masks)
     cameras = scene.cameras.on_grid(grids)
     points = unproject_depth(
         depth, cameras.cam_from_world, cameras.intrinsics, radial=cameras.radial
     )
-    return replace(
+    dense = replace(
         scene,
         placements=tuple(
             replace(grid, exif_orientation=old.exif_orientation)
@@ -153,6 +166,7 @@ def _assemble(
         consistent=mask & _consistent(points, depth, measured, cameras),
         report={**scene.report, "densification": _describe(scene, sweeps, kept)},
     )
+    return dense.masked()
 
 
 def _guesses(
@@ -162,9 +176,14 @@ def _guesses(
     if maps is None:
         return [None] * scene.num_views
     resampled = []
-    for values, old, grid in zip(maps, scene.placements, grids, strict=True):
+    for view, (old, grid) in enumerate(zip(scene.placements, grids, strict=True)):
         width, height = shown_size(grid)
-        resampled.append(resample_map(values, old, grid)[:height, :width])
+        whole = (
+            resample_known(maps[view], scene.mask[view], old, grid)
+            if scene.has_masks
+            else resample_map(maps[view], old, grid)
+        )
+        resampled.append(whole[:height, :width])
     return resampled
 
 

@@ -13,12 +13,17 @@ from glance3d.densification.views import SweepView, Transfer
 
 #: Pixels that are compared at a time: what a core's cache holds.
 _AT_ONCE = 100_000
+#: A place between pixels counts if so much of what is around it does.
+_MOSTLY_KEPT = 0.99
 
 
 def warp(
     other: SweepView, transfer: Transfer, inverse_depth: Float[Tensor, "planes _height _width"]
 ) -> tuple[Float[Tensor, "planes height width"], Bool[Tensor, "planes height width"]]:
-    """``other`` as the reference view would see it, and where it says so."""
+    """``other`` as the reference view would see it, and where it says so.
+
+    What the other photo's mask leaves out says nothing.
+    """
     grid, inside = transfer.grid(inverse_depth)
     planes, height, width = inside.shape
     # One tall picture of all planes: the image would have to be repeated for a batch of them.
@@ -28,6 +33,14 @@ def warp(
         padding_mode="border",
         align_corners=False,
     )
+    if other.pinhole_kept is not None:
+        kept = grid_sample(
+            other.pinhole_kept[None, None],
+            grid.view(1, planes * height, width, 2),
+            padding_mode="border",
+            align_corners=False,
+        )
+        inside &= kept.view(planes, height, width) > _MOSTLY_KEPT
     return warped.view(planes, height, width), inside
 
 

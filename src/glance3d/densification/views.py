@@ -25,7 +25,9 @@ class SweepView:
 
     ``grey`` runs from -0.5 to 0.5; ``rays`` are what its pixels look at, in the camera's frame,
     with z = 1. ``pinhole`` is ``grey`` without the lens's distortion, as a pinhole camera of the
-    same ``intrinsics`` would have seen it: that is what other views are compared with.
+    same ``intrinsics`` would have seen it: that is what other views are compared with. ``kept`` is
+    1 where the photo's mask lets ``grey`` count, and 0 elsewhere, ``pinhole_kept`` the same for
+    ``pinhole``; None: all of it does.
     """
 
     grey: Float[Tensor, "height width"]
@@ -34,6 +36,8 @@ class SweepView:
     intrinsics: Float[Tensor, "3 3"]
     cam_from_world: Float[Tensor, "3 4"]
     radial: Float[Tensor, ""] | None = None
+    kept: Float[Tensor, "height width"] | None = None
+    pinhole_kept: Float[Tensor, "height width"] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -51,8 +55,13 @@ class SweepView:
         return (self.rays * depth[..., None]) @ world_from_cam[:, :3].T + world_from_cam[:, 3]
 
 
-def build_view(colors: UInt8[Tensor, "height width 3"], cameras: Cameras, view: int) -> SweepView:
-    """A view of a photo on its grid; ``cameras`` are those on the grids."""
+def build_view(
+    colors: UInt8[Tensor, "height width 3"],
+    cameras: Cameras,
+    view: int,
+    keep: Bool[Tensor, "height width"] | None = None,
+) -> SweepView:
+    """A view of a photo on its grid; ``cameras`` and the mask ``keep`` are those on the grids."""
     height, width = colors.shape[:2]
     intrinsics = cameras.intrinsics[view]
     radial = None if cameras.radial is None else cameras.radial[view]
@@ -60,10 +69,14 @@ def build_view(colors: UInt8[Tensor, "height width 3"], cameras: Cameras, view: 
     # Where the lens lets no ray arrive (NaN) a ray of 0 makes a point that nothing confirms.
     rays = camera_rays(pixels, intrinsics, radial).nan_to_num(0).unflatten(0, (height, width))
     grey = colors.float() @ torch.tensor(_LUMA) / 255 - 0.5
-    pinhole = grey
+    kept = None if keep is None else keep.float()
+    pinhole, pinhole_kept = grey, kept
     if radial is not None and bool(radial != 0):
-        pinhole = _undistorted(grey, camera_rays(pixels, intrinsics), intrinsics, radial)
-    return SweepView(grey, pinhole, rays, intrinsics, cameras.cam_from_world[view], radial)
+        straight = camera_rays(pixels, intrinsics)
+        pinhole = _undistorted(grey, straight, intrinsics, radial)
+        pinhole_kept = None if kept is None else _undistorted(kept, straight, intrinsics, radial)
+    pose = cameras.cam_from_world[view]
+    return SweepView(grey, pinhole, rays, intrinsics, pose, radial, kept, pinhole_kept)
 
 
 def _undistorted(

@@ -62,7 +62,7 @@ def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions
         "conventions": CONVENTIONS,
         "world": {
             "name": scene.world,
-            "is": describe_world(scene.world, views[0]["image"]),
+            "is": describe_world(scene.world, views[scene.reference_view]["image"]),
             "axes": world_axes(scene.world),
         },
         "units": scene.units,

@@ -17,6 +17,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from glance3d.exporters.colmap_cameras import colmap_cameras, has_notable_distortion
+from glance3d.exporters.masks import write_masks_beside
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import write_photos_beside
 from glance3d.exporters.sparse_points import observation_errors, select_sparse_points
@@ -57,11 +58,10 @@ def write_colmap(scene: Reconstruction, path: Path, options: ExportOptions) -> W
             (temporary / name).write_bytes(content)
     warnings = _single_view_warning(scene, points) + _distortion_warning(scene)
     written = Written(tuple(folder / name for name in files), warnings)
-    return (
-        written + write_photos_beside(scene, folder.parent.parent)
-        if options.companions
-        else written
-    )
+    if not options.companions:
+        return written
+    root = folder.parent.parent
+    return written + write_photos_beside(scene, root) + write_masks_beside(scene, root)
 
 
 def _single_view_warning(scene: Reconstruction, points: SparsePoints) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file, save_json
 from glance3d.geometry.filter import usable_depth
 from glance3d.images.file_names import depth_file_names, photo_file_names
-from glance3d.types import Placement, Reconstruction
+from glance3d.types import PhotoMask, Placement, Reconstruction
 
 DEPTH_FOLDER, INDEX_FILE = "depth", "depth.json"
 _LEVELS = 65535
@@ -35,12 +35,13 @@ _FARTHEST_MEDIANS = 32.0
 
 def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write the folder ``path``: PNGs, previews (JPEG) and ``depth.json``."""
-    depth, valid = _depth_and_valid(scene)
+    depth, valid = depth_and_valid(scene)
     scale, colors = depth_scale(scene), inverse_depth_range(depth, valid)
     names = depth_file_names(scene)
 
     def write_view(view: int) -> tuple[list[Path], dict[str, Any]]:
-        job = _View(depth[view], valid[view], scene.placements[view])
+        mask = scene.masks[view] if scene.masks else None
+        job = DepthView(depth[view], valid[view], scene.placements[view], mask)
         target, preview = path / names[view], path / f"{Path(names[view]).stem}_preview.jpg"
         with atomic_file(target) as temporary:
             job.levels_at_original_size(scale).save(temporary, compress_level=1)
@@ -75,7 +76,7 @@ def has_depth_pngs(scene: Reconstruction, root: Path) -> bool:
 
 def depth_scale(scene: Reconstruction) -> float:
     """Depth of one step of the PNGs' 16-bit values, the same for every photo of the scene."""
-    depth, valid = _depth_and_valid(scene)
+    depth, valid = depth_and_valid(scene)
     known = depth[valid]
     if len(known) == 0:
         return 1.0
@@ -83,9 +84,10 @@ def depth_scale(scene: Reconstruction) -> float:
     return farthest / _LEVELS
 
 
-def _depth_and_valid(
+def depth_and_valid(
     scene: Reconstruction,
 ) -> tuple[Float[Tensor, "views h w"], Bool[Tensor, "views h w"]]:
+    """Every view's depth, and where it is known. Raises ``SceneError`` for a scene without."""
     if scene.depth is None:
         raise SceneError("this scene has no depth: reconstruct it with the 'depth' output")
     return scene.depth, scene.mask & usable_depth(scene.depth)
@@ -113,12 +115,13 @@ def _beyond_warning(num_beyond: int, scale: float, units: str) -> tuple[str, ...
 
 
 @dataclass(frozen=True)
-class _View:
+class DepthView:
     """One photo's depth on the network's grid, and its way to the original's pixels."""
 
     depth: Float[Tensor, "h w"]
     valid: Bool[Tensor, "h w"]
     placement: Placement
+    mask: PhotoMask | None = None
 
     def levels_at_original_size(self, scale: float) -> Image.Image:
         """The 16-bit values, nearest neighbour."""
@@ -127,6 +130,11 @@ class _View:
         levels = torch.where(levels <= _LEVELS, levels, 0.0)
         small = Image.fromarray(levels.numpy().astype(np.uint16))
         return self._enlarge(small, Image.Resampling.NEAREST)
+
+    def values_at_original_size(self) -> Image.Image:
+        """The depth itself (float32, 0 where it is unknown), nearest neighbour."""
+        known = torch.where(self.valid, self.depth, 0.0)
+        return self._enlarge(Image.fromarray(known.numpy()), Image.Resampling.NEAREST)
 
     def preview_at_original_size(self, colors: tuple[float, float]) -> Image.Image:
         """The coloured preview, smooth."""
@@ -140,9 +148,15 @@ class _View:
         leaves what lies outside (cut off by a crop) 0.
         """
         (scale_x, scale_y), (offset_x, offset_y) = self.placement.scale, self.placement.offset
-        return grid.transform(
+        enlarged = grid.transform(
             self.placement.original_size,
             Image.Transform.AFFINE,
             (scale_x, 0, offset_x, 0, scale_y, offset_y),
             resample=resample,
         )
+        if self.mask is None:
+            return enlarged
+        # The grid's pixels are coarser than the mask, which is known to the pixel.
+        keep = self.mask.to_array()
+        pixels = np.asarray(enlarged)
+        return Image.fromarray(pixels * (keep if pixels.ndim == 2 else keep[..., None]))

@@ -66,7 +66,11 @@ def write_scene_folder(
     """
     out = Path(out)
     chosen = {name: _exporter(name) for name in (FORMATS if formats is None else formats)}
-    ordered = {name: exporter for name, exporter in FORMATS.items() if name in chosen}
+    ordered = {
+        name: exporter
+        for name, exporter in FORMATS.items()
+        if name in chosen and (scene.has_masks or not exporter.only_with_masks)
+    }
     options = ExportOptions(percentile=percentile, max_points=max_points, companions=False)
     written = Written(())
     for name, exporter in tqdm(ordered.items(), "writing", unit="file", disable=not progress):

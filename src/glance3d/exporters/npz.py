@@ -1,11 +1,11 @@
 """``scene.npz``: a whole ``Reconstruction`` in one file, for coming back to.
 
-A NumPy archive without pickles. Schema version 2 (S views, H x W the depth maps' grid); what a
+A NumPy archive without pickles. Schema version 3 (S views, H x W the depth maps' grid); what a
 scene does not have is absent, unless said otherwise:
 
 ======================  ====================  ====================================================
 ``format``              text                  "glance3d-scene"
-``schema_version``      int                   2; readers refuse a newer one
+``schema_version``      int                   3; readers refuse a newer one
 ``names``               text [S]              file names under which results speak of the photos
 ``sources``             text [S]              where the photos came from
 ``original_size``       int64 [S, 2]          (width, height) of the upright photos
@@ -18,7 +18,12 @@ scene does not have is absent, unless said otherwise:
 ``radial``              float32 [S]           k1 of COLMAP's SIMPLE_RADIAL; absent: no distortion
 ``physical``            int64 [S]             views with one number were taken by one camera
 ``colors``              uint8 [S, H, W, 3]    what the network saw
-``mask``                bool [S, H, W]        False on padding
+``mask``                bool [S, H, W]        False on padding and where ``mask_bits`` say so
+``mask_views``          int64 [M]             the photos that have a mask; absent: none has
+``mask_bits``           uint8 [B]             those masks, one after the other: original pixels, row
+                                              by row, a bit each (1 = keep, the highest bit first),
+                                              each mask filled up to whole bytes; deflated
+``reference_view``      int                   whom the network saw first; absent: 0
 ``depth``               float32 [S, H, W]     z-depth
 ``confidence``          float32 [S, H, W]     only its order means something
 ``consistent``          bool [S, H, W]        False where other views' depth contradicts a pixel's
@@ -37,8 +42,9 @@ scene does not have is absent, unless said otherwise:
 ``units``, ``world``    text                  always there; of lengths, and whose frame the world is
 ======================  ====================  ====================================================
 
-Version 1, which is still read, had no ``radial``, ``physical``, ``consistent``, ``measured``,
-``sparse_*``, ``facts``, ``trust`` and ``world``: its world is the first camera's frame.
+Older versions are still read. Version 2 had neither masks nor ``reference_view``; version 1 had no
+``radial``, ``physical``, ``consistent``, ``measured``, ``sparse_*``, ``facts``, ``trust`` and
+``world``, either: its world is the first camera's frame.
 
 Depth and confidence stay float32, although half of the bytes would do for looking at them: what is
 exported from a loaded scene is then the same, to the last bit, as what the first run wrote, and
@@ -60,7 +66,7 @@ from glance3d.types import Reconstruction
 
 SCENE_FILE = "scene.npz"
 FORMAT = "glance3d-scene"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def write_npz(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
@@ -72,7 +78,11 @@ def write_npz(scene: Reconstruction, path: Path, options: ExportOptions) -> Writ
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
         for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            # Masks are large plain areas: a hundredth of their size is left.
+            pays = name == "mask_bits"
+            entry.compress_type = zipfile.ZIP_DEFLATED if pays else zipfile.ZIP_STORED
+            with archive.open(entry, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
     return Written((path,))
 

@@ -56,7 +56,7 @@ def _header(scene: Reconstruction, num_points: int, comment: str) -> str:
     properties = [
         f"property {_TYPE_NAMES[_VERTEX[name].kind]} {name}" for name in _VERTEX.names or ()
     ]
-    world = describe_world(scene.world, scene.names[0])
+    world = describe_world(scene.world, scene.names[scene.reference_view])
     comments = (f"world: {world}, {world_axes(scene.world)}", f"units: {scene.units}", comment)
     lines = [
         "ply",

@@ -14,7 +14,9 @@ from glance3d.files import to_json_text
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.types import (
     Cameras,
+    Masks,
     PhotoFacts,
+    PhotoMask,
     Placement,
     Reconstruction,
     SparsePoints,
@@ -69,8 +71,13 @@ def scene_to_arrays(scene: Reconstruction) -> dict[str, Any]:
         "model": scene.model,
         "units": scene.units,
         "world": scene.world,
+        "reference_view": scene.reference_view,
         "report": to_json_text(scene.report),
     }
+    if scene.has_masks:
+        held = [(view, mask) for view, mask in enumerate(scene.masks) if mask is not None]
+        arrays["mask_views"] = np.array([view for view, _ in held], np.int64)
+        arrays["mask_bits"] = torch.cat([mask.bits for _, mask in held])
     for parts, names in ((scene.tracks, _TRACKS), (scene.sparse, _SPARSE)):
         if parts is not None:
             arrays |= {name: getattr(parts, field) for name, field in names.items()}
@@ -117,6 +124,8 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
         consistent=tensors.get("consistent"),
         measured=tensors.get("measured"),
         trust=None if trust is None else tuple(ViewTrust(**view) for view in trust),
+        masks=_masks(tensors, placements),
+        reference_view=_reference_view(arrays, len(placements)),
         report=json.loads(str(arrays["report"])),
     )
 
@@ -128,7 +137,7 @@ def _is_derivable(scene: Reconstruction) -> bool:
     derived = _points_from_depth(scene.depth, scene.cameras, scene.placements)
     rounding = 1e-5 * scene.depth.abs().unsqueeze(-1) + 1e-5 * scene.points_world.abs()
     near = (derived - scene.points_world).abs() <= rounding
-    same = near | ~torch.isfinite(scene.points_world)
+    same = near | ~torch.isfinite(scene.points_world) | (scene.depth == 0).unsqueeze(-1)
     return bool(same.all())
 
 
@@ -164,6 +173,25 @@ def _sparse(tensors: dict[str, Tensor], num_views: int) -> SparsePoints | None:
                 f"are {count}: the file is damaged"
             )
     return sparse
+
+
+def _masks(tensors: dict[str, Tensor], placements: tuple[Placement, ...]) -> Masks:
+    if "mask_views" not in tensors:
+        return ()
+    masks: list[PhotoMask | None] = [None] * len(placements)
+    views = tensors["mask_views"].tolist()
+    sizes = [placements[view].original_size for view in views]
+    lengths = [(width * height + 7) // 8 for width, height in sizes]
+    for view, size, bits in zip(views, sizes, tensors["mask_bits"].split(lengths), strict=True):
+        masks[view] = PhotoMask(size, bits.clone())
+    return tuple(masks)
+
+
+def _reference_view(arrays: dict[str, np.ndarray], num_views: int) -> int:
+    view = int(arrays.get("reference_view", 0))
+    if not 0 <= view < max(num_views, 1):
+        raise SceneError(f"the saved scene's reference view is {view} of {num_views}: damaged")
+    return view
 
 
 def _json_list(arrays: dict[str, np.ndarray], name: str) -> list[dict[str, Any]] | None:

@@ -150,7 +150,7 @@ def _from_pixels(
         pixels.append(placement.to_original(at[others]))
     return SparsePoints(
         points, cloud.colors, torch.cat(views), torch.cat(indices), torch.cat(pixels)
-    )
+    ).where_kept(scene.masks)
 
 
 def _from_tracks(scene: Reconstruction, max_points: int) -> SparsePoints:
@@ -164,7 +164,7 @@ def _from_tracks(scene: Reconstruction, max_points: int) -> SparsePoints:
     at_query = (query_views, torch.arange(num_queries))
     sizes = torch.tensor([placement.original_size for placement in scene.placements])
     inside = ((positions >= 0) & (positions < sizes[:, None])).all(-1)
-    points, colors, usable = _on_surface(scene, query_views, positions[at_query], inside[at_query])
+    points, colors, usable = surface_points(scene, query_views, positions[at_query], inside[at_query])
     seen = inside & (scene.tracks.visibility > _VISIBLE)
     seen[at_query] = inside[at_query]  # where the query was placed, it was seen
     kept = (usable & (seen.sum(0) >= 2)).nonzero().squeeze(-1)
@@ -175,7 +175,7 @@ def _from_tracks(scene: Reconstruction, max_points: int) -> SparsePoints:
     )
 
 
-def _on_surface(
+def surface_points(
     scene: Reconstruction,
     views: Int[Tensor, " queries"],
     pixels_original: Float[Tensor, "queries 2"],

@@ -9,8 +9,10 @@ from glance3d.exporters.cameras_json import write_cameras_json
 from glance3d.exporters.colmap import write_colmap
 from glance3d.exporters.depth_png import write_depth_pngs
 from glance3d.exporters.glb import write_glb
+from glance3d.exporters.masks import write_masks
 from glance3d.exporters.npz import load_scene, write_npz
 from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.page import write_page
 from glance3d.exporters.photos import write_photos
 from glance3d.exporters.ply import write_ply
 from glance3d.exporters.report_json import write_report_json
@@ -24,7 +26,8 @@ class Exporter:
 
     ``path_in_folder`` is where ``glance3d reconstruct`` puts it; its last part, ``suffixes`` (of
     files) and ``folder_names`` are what a path is recognised by. ``needs`` names the parts of a
-    scene without which there is nothing to write.
+    scene without which there is nothing to write. A folder of a scene without masks goes without
+    what is ``only_with_masks``, and nobody misses it.
     """
 
     path_in_folder: str
@@ -34,6 +37,7 @@ class Exporter:
     suffixes: tuple[str, ...] = ()
     folder_names: tuple[str, ...] = ()
     needs: tuple[Literal["points", "depth"], ...] = ()
+    only_with_masks: bool = False
 
     def missing_from(self, scene: Reconstruction) -> str | None:
         """Why this scene cannot be written so, or None if it can."""
@@ -70,6 +74,13 @@ FORMATS: dict[str, Exporter] = {
         write_photos,
         folder_names=("images",),
     ),
+    "masks": Exporter(
+        "masks",
+        "which part of each photo counts, as COLMAP and nerfstudio read it; a folder",
+        write_masks,
+        folder_names=("masks",),
+        only_with_masks=True,
+    ),
     "colmap": Exporter(
         "sparse/0",
         "a COLMAP model with multi-view observations; a folder",
@@ -92,4 +103,11 @@ FORMATS: dict[str, Exporter] = {
         folder_names=("nerfstudio",),
     ),
     "report": Exporter("report.json", "how the scene was made", write_report_json),
+    # Last, because it tells what the report holds by then.
+    "html": Exporter(
+        "scene.html",
+        "the scene and its report to look at, in one file for any browser",
+        write_page,
+        suffixes=(".html", ".htm"),
+    ),
 }

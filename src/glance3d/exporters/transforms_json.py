@@ -18,6 +18,12 @@ from glance3d.exporters.depth_png import (
     has_depth_pngs,
     write_depth_pngs,
 )
+from glance3d.exporters.masks import (
+    MASKS_FOLDER,
+    has_mask_files,
+    mask_file_names,
+    write_masks_beside,
+)
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import photos_folder, write_photos_beside
 from glance3d.exporters.ply import write_ply, write_points_ply
@@ -40,6 +46,7 @@ def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOpti
     root, written = path.parent, Written(())
     if options.companions:
         written += write_photos_beside(scene, root)
+        written += write_masks_beside(scene, root)
         if scene.depth is not None:
             written += write_depth_pngs(scene, root / DEPTH_FOLDER, options)
     ply, of_ply = _write_start(scene, root, options)
@@ -52,7 +59,7 @@ def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOpti
     if with_depth:
         content["depth_unit_scale_factor"] = depth_scale(scene)
     content["units"] = scene.units
-    content["world"] = describe_world(scene.world, photo_file_names(scene)[0])
+    content["world"] = describe_world(scene.world, photo_file_names(scene)[scene.reference_view])
     content["frames"] = frames
     return written + Written((save_json(path, content),))
 
@@ -78,8 +85,11 @@ def _frames(scene: Reconstruction, root: Path, with_depth: bool) -> list[dict[st
     opengl_from_opencv = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
     world_from_cam = invert(scene.cameras.cam_from_world.double()) * opengl_from_opencv
     frames = []
-    for view, (name, depth_name) in enumerate(
-        zip(photo_file_names(scene), depth_file_names(scene), strict=True)
+    with_masks = has_mask_files(scene, root)
+    for view, (name, depth_name, mask_name) in enumerate(
+        zip(
+            photo_file_names(scene), depth_file_names(scene), mask_file_names(scene), strict=True
+        )
     ):
         intrinsics = scene.cameras.intrinsics[view].double()
         width, height = scene.placements[view].original_size
@@ -98,6 +108,8 @@ def _frames(scene: Reconstruction, root: Path, with_depth: bool) -> list[dict[st
             frame |= {"k1": radial, "k2": 0.0, "p1": 0.0, "p2": 0.0}
         if with_depth:
             frame["depth_file_path"] = f"{DEPTH_FOLDER}/{depth_name}"
+        if with_masks:
+            frame["mask_path"] = f"{MASKS_FOLDER}/{mask_name}"
         frames.append(frame)
     return frames
 

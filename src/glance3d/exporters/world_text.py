@@ -4,7 +4,7 @@ REFERENCE_CAMERA = "reference camera"
 
 
 def describe_world(world: str, reference_view: str) -> str:
-    """A scene's ``world`` in words; ``reference_view`` names its first photo."""
+    """A scene's ``world`` in words; ``reference_view`` names its reference photo."""
     if world == REFERENCE_CAMERA:
         return f"the frame of {reference_view}"
     return world if world.startswith("the ") else f"the frame of {world}"

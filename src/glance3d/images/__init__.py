@@ -1,19 +1,26 @@
 """Photos in: from files as cameras and phones leave them to what the network sees, and back."""
 
+from glance3d.images.clips import CLIP_SUFFIXES, ClipSampling
 from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright, read_facts
 from glance3d.images.load import load_images
+from glance3d.images.masks import MaskSources, find_masks, load_masks
 from glance3d.images.originals import Originals
 from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
 from glance3d.images.sources import READABLE_SUFFIXES, resolve_sources, unique_names
 
 __all__ = [
+    "CLIP_SUFFIXES",
     "MAX_PHOTO_PIXELS",
     "MIN_SIDE",
     "PREPROCESSING_MODES",
     "READABLE_SUFFIXES",
+    "ClipSampling",
+    "MaskSources",
     "Originals",
     "Preprocessing",
+    "find_masks",
     "load_images",
+    "load_masks",
     "open_upright",
     "plan_placements",
     "read_facts",

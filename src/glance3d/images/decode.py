@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from glance3d.errors import ImageError, MissingExtraError
+from glance3d.images.clips import read_frame, read_frame_header, split_frame
 from glance3d.images.color import to_rgb
 from glance3d.images.facts import facts_of
 from glance3d.types import PhotoFacts
@@ -82,6 +83,9 @@ def read_header(photo: Photo) -> PhotoHeader:
         ImageError: not a photo, empty, smaller than 16 pixels on a side, or too large.
         MissingExtraError: a HEIC photo, and pillow-heif is not installed.
     """
+    if isinstance(photo, Path) and split_frame(photo) is not None:
+        size, facts = read_frame_header(photo)
+        return PhotoHeader(size, 1, facts)
     with _opened(photo) as image:
         orientation = _orientation(image)
         return PhotoHeader(_upright_size(image, orientation), orientation, facts_of(image))
@@ -98,7 +102,7 @@ def read_facts(photo: str | Photo) -> PhotoFacts:
 
 
 def open_upright(photo: str | Photo, *, at_least: tuple[int, int] | None = None) -> Image.Image:
-    """The photo as a person sees it: upright, RGB, 8 bits, alpha over white.
+    """The photo, or frame of a clip, as a person sees it: upright, RGB, 8 bits, alpha over white.
 
     With ``at_least`` (width, height) a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which
     is much faster, as long as it stays that large and its sides divide evenly (so that the
@@ -117,7 +121,25 @@ def open_upright(photo: str | Photo, *, at_least: tuple[int, int] | None = None)
         # Asked again: Pillow turns a TIFF upright on loading, and then forgets the tag.
         pending = _orientation(image)
         upright = to_rgb(image)
-    return upright.transpose(_UPRIGHT[pending]) if pending in _UPRIGHT else upright
+    return turn_upright(upright, pending)
+
+
+def open_as_stored(photo: Photo) -> tuple[Image.Image, int]:
+    """The pixels as the file stores them, of whatever mode, and the EXIF orientation left to apply.
+
+    Raises:
+        ImageError: the image cannot be read; the message names the file and says why.
+    """
+    with _opened(photo) as image:
+        image.load()
+        return image.copy(), _orientation(image)
+
+
+def turn_upright(image: Image.Image, exif_orientation: int) -> Image.Image:
+    """Stored pixels as a person sees them."""
+    if exif_orientation not in _UPRIGHT:
+        return image
+    return image.transpose(_UPRIGHT[exif_orientation])
 
 
 @contextmanager
@@ -125,7 +147,9 @@ def _opened(photo: Photo) -> Iterator[Image.Image]:
     """The photo, opened and checked; whatever goes wrong inside becomes an ImageError."""
     name = photo.name if isinstance(photo, Path) else "the image"
     try:
-        if isinstance(photo, Path):
+        if isinstance(photo, Path) and split_frame(photo) is not None:
+            yield _checked(read_frame(photo), name)
+        elif isinstance(photo, Path):
             with _OUR_LIMIT, photo.open("rb") as file, _identify(file, photo) as image:
                 yield _checked(image, name)
         else:

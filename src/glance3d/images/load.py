@@ -1,4 +1,4 @@
-"""Photos to one :class:`~glance3d.types.ImageBatch`: many at a time, in bounded memory.
+"""Photos and clips to one :class:`~glance3d.types.ImageBatch`: many at a time, in bounded memory.
 
 Two passes: the headers of all photos decide where each goes, then each photo is decoded, shrunk
 to its place and let go. At no time are more full-size photos in memory than fit in a gigabyte
@@ -10,6 +10,8 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,10 +21,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from glance3d.errors import ImageError, InputError
+from glance3d.images.clips import ClipSampling, OpenClips, is_clip, sample_clip, split_frame
 from glance3d.images.decode import Photo, PhotoHeader, read_header
+from glance3d.images.masks import MaskedPhoto, MaskSources, load_masks
 from glance3d.images.preprocess import Preprocessing, plan_placements, render
 from glance3d.images.sources import PathLike, resolve_sources, unique_names
-from glance3d.types import ImageBatch, Placement, SkippedPhoto
+from glance3d.types import ClipSummary, ImageBatch, PhotoMask, Placement, SkippedPhoto
 
 ImageInMemory = Image.Image | np.ndarray
 Sources = PathLike | ImageInMemory | Sequence[PathLike | ImageInMemory]
@@ -33,13 +37,19 @@ _DECODING_BYTES = 2**30
 _BYTES_PER_PIXEL = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Candidate:
     """A photo that was asked for."""
 
     name: str
     source: str
     photo: Photo
+    header: PhotoHeader | None = None  # where it is known already: of a clip's frames
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it is a frame of a clip."""
+        return isinstance(self.photo, Path) and split_frame(self.photo) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +67,8 @@ def load_images(
     sources: Sources,
     preprocessing: Preprocessing = Preprocessing(),  # noqa: B008 (frozen)
     *,
+    masks: MaskSources | None = None,
+    sampling: ClipSampling = ClipSampling(),  # noqa: B008 (frozen)
     progress: bool = False,
 ) -> ImageBatch:
     """Photos as the network sees them, with the way back to each original.
@@ -65,15 +77,24 @@ def load_images(
     images or uint8 arrays ``[height, width, 3]``, which are called ``view_000.png`` and so on.
     The first photo is the reference view. Photos that cannot be read are left out with a warning
     in the log (``glance3d``) and listed in ``ImageBatch.skipped``; the others are placed as if
-    those had never been there.
+    those had never been there. ``masks`` say which part of each photo counts, as
+    :mod:`glance3d.images.masks` reads them: a folder of images called as the photos are, or a list
+    with one for each photo that was given (None: the whole photo).
+
+    A clip (``.mp4``, ``.mov`` ...) stands for those of its frames that ``sampling`` chooses, called
+    ``clip_00-03.250.jpg`` by their time stamps; ``ImageBatch.clips`` says which and why.
 
     Raises:
-        ImageError: nothing to read, or no photo could be read; the message says why.
+        ImageError: nothing to read, no photo could be read, or a mask does not fit; the message
+            says why.
         InputError: arrays that are no images, or paths mixed with images in memory.
-        MissingExtraError: a HEIC photo, and pillow-heif is not installed.
+        MissingExtraError: a HEIC photo without pillow-heif, or a clip without PyAV.
     """
     skipped: list[SkippedPhoto] = []
-    views = _read_headers(_candidates(sources), skipped)
+    clips: list[ClipSummary] = []
+    candidates = _candidates(sources, sampling, clips, skipped, progress)
+    views = _read_headers(candidates, skipped)
+    known = _masks(masks, candidates, views)  # before the photos, which take longer
     pixels: dict[_View, _Pixels] = {}
     placements: dict[_View, Placement] = {}
     while True:
@@ -95,10 +116,18 @@ def load_images(
         placements=tuple(placements[view] for view in views),
         skipped=tuple(skipped),
         facts=tuple(view.header.facts for view in views),
+        masks=tuple(known[view.candidate] for view in views) if known else (),
+        clips=tuple(clips),
     )
 
 
-def _candidates(sources: Sources) -> list[_Candidate]:
+def _candidates(
+    sources: Sources,
+    sampling: ClipSampling,
+    clips: list[ClipSummary],
+    skipped: list[SkippedPhoto],
+    progress: bool,
+) -> list[_Candidate]:
     entries = (
         list(sources)
         if isinstance(sources, Sequence) and not isinstance(sources, str)
@@ -113,9 +142,23 @@ def _candidates(sources: Sources) -> list[_Candidate]:
             _Candidate(f"view_{index:03d}.png", f"memory:{index}", _as_picture(picture))
             for index, picture in enumerate(pictures)
         ]
-    paths = resolve_sources(files)
-    names = unique_names(paths)
-    return [_Candidate(n, str(path), path) for n, path in zip(names, paths, strict=True)]
+    headers: dict[Path, PhotoHeader | None] = {}
+    for path in resolve_sources(files):
+        if not is_clip(path):
+            headers.setdefault(path)
+            continue
+        try:
+            clip = sample_clip(path, sampling, progress=progress)
+        except ImageError as error:
+            _skip(str(path), error, skipped)
+            continue
+        clips.append(clip.summary)
+        for frame, facts in zip(clip.frames, clip.facts, strict=True):
+            headers[frame] = PhotoHeader(clip.size, 1, facts)
+    return [
+        _Candidate(name, str(path), path, header)
+        for name, (path, header) in zip(unique_names(list(headers)), headers.items(), strict=True)
+    ]
 
 
 def _as_picture(image: ImageInMemory) -> Image.Image:
@@ -133,10 +176,27 @@ def _read_headers(candidates: Sequence[_Candidate], skipped: list[SkippedPhoto])
     views = []
     for candidate in candidates:
         try:
-            views.append(_View(candidate, read_header(candidate.photo)))
+            header = candidate.header or read_header(candidate.photo)
+            views.append(_View(candidate, header))
         except ImageError as error:
-            _skip(candidate, error, skipped)
+            _skip(candidate.source, error, skipped)
     return views
+
+
+def _masks(
+    masks: MaskSources | None, candidates: Sequence[_Candidate], views: Sequence[_View]
+) -> dict[_Candidate, PhotoMask | None]:
+    """The mask of every photo that was given, those that could not be read included."""
+    if masks is None:
+        return {}
+    headers = {view.candidate: view.header for view in views}
+    photos = [
+        MaskedPhoto(candidate.name, candidate.source, header.size, header.exif_orientation)
+        if (header := headers.get(candidate)) is not None
+        else MaskedPhoto(candidate.name, candidate.source, None)
+        for candidate in candidates
+    ]
+    return dict(zip(candidates, load_masks(masks, photos), strict=True))
 
 
 def _plan(views: Sequence[_View], preprocessing: Preprocessing) -> dict[_View, Placement]:
@@ -159,18 +219,24 @@ def _render(
     exact = preprocessing.mode != "fit"  # only the published modes promise exact pixels
 
     def render_or_error(view: _View) -> _Pixels | ImageError:
+        photo = view.candidate.photo
         try:
-            return render(view.candidate.photo, placements[view], exact=exact)
+            if view.candidate.is_frame and isinstance(photo, Path):
+                photo = clips.opened(photo) or photo
+            return render(photo, placements[view], exact=exact)
         except ImageError as error:
             return error
 
     pixels = {}
-    with ThreadPoolExecutor(_num_threads(views)) as pool:
-        results = pool.map(render_or_error, views)
+    files = [view for view in views if not view.candidate.is_frame]
+    frames = [view for view in views if view.candidate.is_frame]
+    with ThreadPoolExecutor(_num_threads(views)) as pool, OpenClips() as clips:
+        # Frames in order, because each is found from the one before.
+        results = chain(pool.map(render_or_error, files), map(render_or_error, frames))
         shown = tqdm(results, "photos", len(views), disable=not progress, unit="photo")
-        for view, result in zip(views, shown, strict=True):
+        for view, result in zip([*files, *frames], shown, strict=True):
             if isinstance(result, ImageError):
-                _skip(view.candidate, result, skipped)
+                _skip(view.candidate.source, result, skipped)
             else:
                 pixels[view] = result
     return pixels
@@ -182,9 +248,9 @@ def _num_threads(views: Sequence[_View]) -> int:
     return max(1, min(affordable, os.cpu_count() or 1, len(views), 16))
 
 
-def _skip(candidate: _Candidate, error: ImageError, skipped: list[SkippedPhoto]) -> None:
+def _skip(source: str, error: ImageError, skipped: list[SkippedPhoto]) -> None:
     _LOG.warning("skipped a photo: %s", error)
-    skipped.append(SkippedPhoto(candidate.source, str(error)))
+    skipped.append(SkippedPhoto(source, str(error)))
 
 
 def _refuse_none_left(views: Sequence[_View], skipped: Sequence[SkippedPhoto]) -> None:

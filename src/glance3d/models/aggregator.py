@@ -151,8 +151,7 @@ class Aggregator(nn.Module):
         Beside them, a stem's fine maps for a network that matches them.
         """
         num_scenes, num_views = images.shape[:2]
-        mean, std = _image_statistics(images.device)
-        pixels = (images.flatten(0, 1) - mean) / std
+        pixels = normalised_pixels(images.flatten(0, 1))
         fine_maps = None
         if self.correspondence is not None and isinstance(self.patch_embed, ConvStem):
             patches, fine_maps = self.patch_embed.with_fine_maps(pixels)
@@ -163,6 +162,14 @@ class Aggregator(nn.Module):
         first = special[:, :1].expand(num_scenes, 1, -1, -1)
         special = torch.cat([first, others], 1).flatten(0, 1)
         return torch.cat([special, patches], dim=1), fine_maps
+
+
+def normalised_pixels(
+    images: Float[Tensor, "views 3 height width"],
+) -> Float[Tensor, "views 3 height width"]:
+    """RGB in [0, 1] as the patch embedding wants it: ImageNet's mean and deviation are 0 and 1."""
+    mean, std = _image_statistics(images.device)
+    return (images - mean) / std
 
 
 @cached_table

@@ -5,22 +5,28 @@ implements it; matches are verified by two-view geometry (Schoenberger and Frahm
 motion revisited", CVPR 2016, section 3).
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 from PIL import Image
 from tqdm import tqdm
 
 from glance3d.images import Originals
 from glance3d.refinement.colmap_interface import import_pycolmap
 from glance3d.refinement.options import RefineOptions
+from glance3d.types import Masks
 
 # Beyond this, pairs grow too many to match all of them: neighbours in order, and farther and
 # farther ones.
 _MAX_EXHAUSTIVE = 80
 _NEIGHBOURS = 12
+# A feature describes what is around it: nearer than this to what a mask leaves out, in pixels at a
+# diagonal of a thousand, it would describe that, too. Small ones, which are most, then do not.
+_MASK_MARGIN = 6.0
 
 
 def build_database(
@@ -30,12 +36,14 @@ def build_database(
     camera_of_view: Sequence[int],
     options: RefineOptions,
     *,
+    masks: Masks = (),
     progress: bool = False,
 ) -> tuple[Path, list[int]]:
     """A database with every view, its camera and its features, nothing matched yet.
 
-    ``cameras`` are pycolmap cameras, ``camera_of_view`` an index into them. Returns the database
-    and the image ids of the views, in order.
+    ``cameras`` are pycolmap cameras, ``camera_of_view`` an index into them. What ``masks`` leave
+    out of the photos has no features, nor has what is so near that they would show in it. Returns
+    the database and the image ids of the views, in order.
     """
     pycolmap = import_pycolmap()
     path = folder / "database.db"
@@ -55,8 +63,37 @@ def build_database(
     extraction = pycolmap.FeatureExtractionOptions()
     extraction.max_image_size = options.max_image_size
     extraction.sift.max_num_features = options.max_features
-    pycolmap.extract_features(path, photos, extraction_options=extraction)
+    reading = pycolmap.ImageReaderOptions()
+    if any(masks):
+        reading.mask_path = _write_masks(folder / "masks", masks)
+    pycolmap.extract_features(path, photos, reader_options=reading, extraction_options=extraction)
     return path, image_ids
+
+
+def _write_masks(folder: Path, masks: Masks) -> Path:
+    """The masks as COLMAP looks for them: black where there are to be no features."""
+    folder.mkdir()
+    for view, mask in enumerate(masks):
+        if mask is not None:
+            radius = round(_MASK_MARGIN * math.hypot(*mask.size) / 1000)
+            inner = shrunk(mask.to_array(), radius).astype(np.uint8) * 255
+            Image.fromarray(inner).save(folder / f"{view_name(view)}.png", compress_level=1)
+    return folder
+
+
+def shrunk(keep: Bool[np.ndarray, "height width"], radius: int) -> Bool[np.ndarray, "height width"]:
+    """``keep`` without what is within ``radius`` pixels, along x or y, of what is not kept."""
+    inner = keep.copy()
+    for axis in (0, 1):
+        done = 0
+        while done < radius:  # windows of doubled width, so that a wide margin costs little more
+            step = min(done + 1, radius - done)
+            before = np.moveaxis(inner.copy(), axis, 0)
+            after = np.moveaxis(inner, axis, 0)
+            after[step:] &= before[:-step]
+            after[:-step] &= before[step:]
+            done += step
+    return inner
 
 
 def _without_features(path: Path, image_ids: list[int]) -> list[int]:

@@ -1,6 +1,7 @@
 """The network's tracks as correspondences, beside SIFT's or instead of them."""
 
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def with_network_tracks(
     method = resolve_method("auto", network.config.name, None)
     preprocessing = finer_preprocessing(method, network.preprocessing)
     batch = load_images(originals.as_sources(), preprocessing)
+    batch = replace(batch, masks=shop.scene.masks)
     tracks = estimate_correspondences(
         network, batch, by=method, seed=shop.options.seed, progress=progress
     )

@@ -101,7 +101,8 @@ def settle_rectified_pair(
         return refined, None
     focal = _focal(scene, registration)
     guess = _guessed_depth(scene, matches.pixels[0])
-    shift = 0.0 if guess is None else choose_shift(matches.disparity, guess)
+    known = usable_depth(guess)
+    shift = choose_shift(matches.disparity[known], guess[known]) if bool(known.any()) else 0.0
     sizes = scene.cameras.image_sizes
     intrinsics = torch.eye(3, dtype=torch.float64).repeat(2, 1, 1)
     intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = focal
@@ -154,14 +155,13 @@ def _focal(scene: Reconstruction, registration: Registration) -> float:
 
 def _guessed_depth(
     scene: Reconstruction, pixels: Float[Tensor, "matches 2"]
-) -> Float[Tensor, " matches"] | None:
-    """The network's depth in the first view; None where it says nothing of use."""
+) -> Float[Tensor, " matches"]:
+    """The network's depth in the first view; 0 where it says nothing of use."""
     if scene.depth is None:
-        return None
+        return torch.zeros(len(pixels), dtype=torch.float64)
     height, width = scene.depth.shape[1:]
     at = scene.placements[0].to_processed(pixels).long()
-    guess = scene.depth[0, at[:, 1].clamp(0, height - 1), at[:, 0].clamp(0, width - 1)].double()
-    return guess if bool(usable_depth(guess).all()) else None
+    return scene.depth[0, at[:, 1].clamp(0, height - 1), at[:, 0].clamp(0, width - 1)].double()
 
 
 def _sparse_points(

@@ -96,7 +96,7 @@ def refine(
         with times.stage("densify"):
             better = densify_scene(better, photos, progress=progress)
     with times.stage("consistency"):
-        better = mark_consistent(better)
+        better = mark_consistent(better.masked())
     with times.stage("trust"):
         better = with_trust(better, registration, refined.registered_by, scene.cameras, views)
     described = describe_refinement(better, registration, refined, options, views)

@@ -98,7 +98,13 @@ def open_workshop(
     )
     camera_of_view, cameras, _ = shop.cameras(groups)
     database, image_ids = build_database(
-        folder, originals, cameras, camera_of_view, options, progress=progress
+        folder,
+        originals,
+        cameras,
+        camera_of_view,
+        options,
+        masks=scene.masks,
+        progress=progress,
     )
     if options.correspondences != "tracks":
         match_features(database, scene.num_views, options)

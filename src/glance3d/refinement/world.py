@@ -30,7 +30,7 @@ def place_in_world(
     if known is not None and "known" in refined.registered_by:
         return refined, World(known.world, known.units)
     scale = depth_scale(scene, refined) or _extent_ratio(scene, refined)
-    reference = refined.cameras.cam_from_world[0]
+    reference = refined.cameras.cam_from_world[scene.reference_view]
     placed = moved(
         refined, Similarity(scale, reference[:, :3].clone(), scale * reference[:, 3].clone())
     )

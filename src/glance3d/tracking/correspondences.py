@@ -16,7 +16,7 @@ from glance3d.tracking.feature_maps import FeatureMaps, look
 from glance3d.tracking.following import Followed
 from glance3d.tracking.methods import resolve_method, thresholds_of
 from glance3d.tracking.select_queries import select_queries
-from glance3d.types import ImageBatch
+from glance3d.types import ImageBatch, kept_pixels
 
 MAX_RETURN_ERROR = 2.0  # pixels of the network's grid
 _MOST_QUERY_VIEWS = 12
@@ -89,11 +89,11 @@ def estimate_correspondences(
     thresholds = thresholds_of(method, min_visibility, min_confidence)
     _, features = look(network, batch)
     follower = (MatchingFollower if method == "matching" else NetworkFollower)(network, features)
-    found, first_track = [], 0
+    found, first_track, usable = [], 0, batch.usable_mask
     for view in tqdm(views, "correspondences", disable=not progress, unit="photo"):
         queries = select_queries(
             batch.images[view],
-            batch.placements[view].content_mask(),
+            usable[view],
             queries_per_view,
             None if depth_confidence is None else depth_confidence[view].to(batch.images.device),
             seed,
@@ -104,6 +104,8 @@ def estimate_correspondences(
         kept = (followed.visibility >= thresholds.min_visibility) & (
             followed.confidence >= thresholds.min_confidence
         )
+        if batch.masks:
+            kept &= kept_pixels([batch.masks[other] for other in targets], followed.positions)
         errors = _return_errors(follower, features, view, pixels, targets, followed)
         kept &= errors <= max_return_error
         found.append(_observations(view, pixels, targets, followed, kept, first_track))

@@ -93,7 +93,7 @@ def look(
         predictions = network.predict(tokens, size, asked) if asked else Predictions(size)
     rows, columns = maps.shape[-2:]
     # A cell's centre is the centre of every other pixel.
-    content = batch.content_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]
+    content = batch.usable_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]
     return predictions, FeatureMaps(maps, content.to(maps.device), batch.placements)
 
 

@@ -1,8 +1,6 @@
 """Which points to follow: pixels of any photo, or a grid over one."""
 
-import re
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Any
 
 import torch
@@ -10,45 +8,27 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.errors import InputError
+from glance3d.images.view_names import ViewName, find_view
+from glance3d.reconstruction import refuse_masked
 from glance3d.tracking.feature_maps import is_seen
-from glance3d.types import Placement
+from glance3d.types import Masks, Placement
 
-ViewName = int | str
 Query = Sequence[Any]  # (view, x, y)
 
 _MOST_GRID_POINTS = 512
 
 
-def find_view(view: ViewName, names: Sequence[str]) -> int:
-    """The number of a photo, from 0, given by its name, its name without suffix, or its number.
-
-    Raises:
-        InputError: there is no such photo, or there are several.
-    """
-    word = str(view)
-    if not isinstance(view, int):
-        for known in (list(names), [PurePath(name).stem for name in names]):
-            matches = [index for index, name in enumerate(known) if name == word]
-            if len(matches) > 1:
-                raise InputError(f"there are several photos called {word!r}: give the whole name")
-            if matches:
-                return matches[0]
-    if re.fullmatch(r"-?\d+", word) and 0 <= int(word) < len(names):
-        return int(word)
-    few = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-    raise InputError(
-        f"there is no photo {word!r}: give one's name ({few}) or its number from 0 to "
-        f"{len(names) - 1}"
-    )
-
-
 def place_queries(
-    queries: Sequence[Query], names: Sequence[str], placements: Sequence[Placement]
+    queries: Sequence[Query],
+    names: Sequence[str],
+    placements: Sequence[Placement],
+    masks: Masks = (),
 ) -> tuple[Int[Tensor, " queries"], Float[Tensor, "queries 2"]]:
     """The views of the queries and their pixels in the original photos.
 
     Raises:
-        InputError: a query names no photo, or lies outside its photo or what is seen of it.
+        InputError: a query names no photo, or lies outside its photo or what is seen of it, or
+            where the photo's mask leaves it out.
     """
     if not len(queries):
         raise InputError("no queries came: give (view, x, y), or the number of points of a grid")
@@ -61,6 +41,7 @@ def place_queries(
             raise InputError(f"a query is (view, x, y), got {query!r}") from None
         view = find_view(name if isinstance(name, str) else int(name), names)
         _refuse_outside(x, y, names[view], placements[view])
+        refuse_masked(torch.tensor([[x, y]]), masks[view] if masks else None, names[view])
         views.append(view)
         pixels.append((x, y))
     return torch.tensor(views), torch.tensor(pixels)
@@ -77,11 +58,15 @@ def _refuse_outside(x: float, y: float, name: str, placement: Placement) -> None
 
 
 def place_grid(
-    count: int, view: ViewName, names: Sequence[str], placements: Sequence[Placement]
+    count: int,
+    view: ViewName,
+    names: Sequence[str],
+    placements: Sequence[Placement],
+    masks: Masks = (),
 ) -> tuple[Int[Tensor, " queries"], Float[Tensor, "queries 2"]]:
     """A grid with ``count`` points along a photo's longer side, the same distance apart on both.
 
-    Points that a crop has cut off are left out.
+    Points that a crop has cut off, or that the photo's mask leaves out, are left out.
 
     Raises:
         InputError: an impossible number, or there is no such photo.
@@ -99,4 +84,8 @@ def place_grid(
     y = (torch.arange(rows) + 0.5) * (height / rows)
     pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
     pixels = pixels[is_seen(pixels, placements[index])]
+    if masks and (mask := masks[index]) is not None:
+        pixels = pixels[mask.keeps(pixels)]
+    if not len(pixels):
+        raise InputError(f"no point of the grid lies in the part of {names[index]} that counts")
     return torch.full((len(pixels),), index), pixels

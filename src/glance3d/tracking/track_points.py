@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.errors import InputError
-from glance3d.images import Originals, Preprocessing, load_images
+from glance3d.images import MaskSources, Originals, Preprocessing, load_images
+from glance3d.images.view_names import ViewName
 from glance3d.models import VGGT
 from glance3d.models.cards import CARDS
 from glance3d.models.config import Output
@@ -21,7 +22,7 @@ from glance3d.tracking.by_network import NetworkFollower
 from glance3d.tracking.feature_maps import FeatureMaps, look
 from glance3d.tracking.following import Follower
 from glance3d.tracking.methods import METHODS, finer_preprocessing, resolve_method
-from glance3d.tracking.queries import Query, ViewName, place_grid, place_queries
+from glance3d.tracking.queries import Query, place_grid, place_queries
 from glance3d.types import ImageBatch, Reconstruction, Tracks
 
 _DEFAULT_MODEL = "glance-small"
@@ -41,6 +42,7 @@ def track(
     precision: str = "auto",
     preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
     originals: Originals | str | Path | None = None,
+    masks: MaskSources | None = None,
     progress: bool = False,
 ) -> Reconstruction:
     """Points of any photos, followed through all of them; the scene with ``tracks``.
@@ -64,6 +66,8 @@ def track(
             pixels a photo.
         originals: A scene's photos, or a folder that holds upright copies of them (a saved scene's
             ``images/``), if they are no longer where they came from.
+        masks: Of photos, as in :func:`glance3d.reconstruct`; a scene has its own. What a mask
+            leaves out shows no point.
         progress: Show progress bars on stderr.
 
     Raises:
@@ -74,10 +78,12 @@ def track(
 
     def place(of: Reconstruction | ImageBatch) -> tuple[Tensor, Tensor]:
         if grid is not None:
-            return place_grid(grid, query_view, of.names, of.placements)
-        return place_queries(queries or (), of.names, of.placements)
+            return place_grid(grid, query_view, of.names, of.placements, of.masks)
+        return place_queries(queries or (), of.names, of.placements, of.masks)
 
     scene = source if isinstance(source, Reconstruction) else None
+    if scene is not None and masks is not None:
+        raise InputError("a scene has its own masks: give masks with photos only")
     known = _name_of(model, scene)
     method = resolve_method(by, known, scene)
     if scene is not None:
@@ -88,13 +94,14 @@ def track(
     own = preprocessing_of(preprocess, network)
     fine = own if preprocess is not None else finer_preprocessing(method, own)
     if scene is None:
-        batch = load_images(source, own, progress=progress)
+        batch = load_images(source, own, masks=masks, progress=progress)
         placed = place(batch)
         can = [output for output in _NEEDED if output in network.config.outputs]
         predictions, features = look(network, batch, can)
         scene = predictions.to_reconstruction(batch, model=network.config.name)
         if fine != own:
-            features = look(network, load_images(source, fine, progress=progress))[1]
+            finer = replace(load_images(source, fine, progress=progress), masks=batch.masks)
+            features = look(network, finer)[1]
     else:
         batch = _photos_again(scene, fine, originals, progress)
         placed = place(batch)
@@ -105,7 +112,7 @@ def track(
 def _with_tracks(
     scene: Reconstruction, method: str, follower: Follower, placed: tuple[Tensor, Tensor]
 ) -> Reconstruction:
-    tracks = follow_all(follower, *placed, scene.num_views)
+    tracks = follow_all(follower, *placed, scene.num_views).where_kept(scene.masks)
     return replace(scene, tracks=tracks, report=scene.report | {"tracks": _report(method, tracks)})
 
 
@@ -152,7 +159,7 @@ def _photos_again(
     if not isinstance(originals, Originals):
         originals = Originals(scene, originals)
     batch = load_images(originals.as_sources(), preprocessing, progress=progress)
-    return replace(batch, names=scene.names, sources=scene.sources)
+    return replace(batch, names=scene.names, sources=scene.sources, masks=scene.masks)
 
 
 def _report(method: str, tracks: Tracks) -> dict[str, Any]:

@@ -5,7 +5,9 @@
 """
 
 from glance3d.types.cameras import Cameras
+from glance3d.types.clips import ClipSummary
 from glance3d.types.images import ImageBatch, PhotoFacts, SkippedPhoto
+from glance3d.types.masks import Masks, PhotoMask, kept_on_grids, kept_pixels
 from glance3d.types.placement import Placement
 from glance3d.types.predictions import PINHOLE_FOV, TRACK_PIXEL_SHIFT, Predictions
 from glance3d.types.reconstruction import Reconstruction, SparsePoints, Tracks, ViewTrust
@@ -14,8 +16,11 @@ __all__ = [
     "PINHOLE_FOV",
     "TRACK_PIXEL_SHIFT",
     "Cameras",
+    "ClipSummary",
     "ImageBatch",
+    "Masks",
     "PhotoFacts",
+    "PhotoMask",
     "Placement",
     "Predictions",
     "Reconstruction",
@@ -23,4 +28,6 @@ __all__ = [
     "SparsePoints",
     "Tracks",
     "ViewTrust",
+    "kept_on_grids",
+    "kept_pixels",
 ]

@@ -1,12 +1,15 @@
 """What the network sees, and what is known of each photo besides its pixels."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import InputError
+from glance3d.types.clips import ClipSummary
+from glance3d.types.masks import Masks, kept_on_grids
 from glance3d.types.placement import Placement
 
 
@@ -41,7 +44,9 @@ class ImageBatch:
 
     The first view is the reference: its camera's frame becomes the world. ``names`` are unique and
     are the file names under which results speak of the photos; ``sources`` are where they came
-    from. What could not be read is in ``skipped``, never dropped silently.
+    from. What could not be read is in ``skipped``, never dropped silently. ``masks`` say which part
+    of each photo counts, None for all of it; empty if no photo has one. The images show it all.
+    ``clips`` say which frames of which video are among the views.
     """
 
     images: Float[Tensor, "views 3 height width"]
@@ -50,6 +55,8 @@ class ImageBatch:
     placements: tuple[Placement, ...]
     skipped: tuple[SkippedPhoto, ...] = ()
     facts: tuple[PhotoFacts, ...] = ()
+    masks: Masks = ()
+    clips: tuple[ClipSummary, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse lists of different lengths."""
@@ -61,3 +68,24 @@ class ImageBatch:
     def content_mask(self) -> Bool[Tensor, "views height width"]:
         """True where a photo is, False on padding."""
         return torch.stack([placement.content_mask() for placement in self.placements])
+
+    @property
+    def usable_mask(self) -> Bool[Tensor, "views height width"]:
+        """True where a photo is and its mask, if it has one, keeps it."""
+        return kept_on_grids(self.placements, self.masks)
+
+    def reordered(self, order: Sequence[int]) -> "ImageBatch":
+        """The same views, the one at ``order[0]`` first and so on."""
+
+        def chosen(values: tuple) -> tuple:
+            return tuple(values[view] for view in order) if values else ()
+
+        return replace(
+            self,
+            images=self.images[list(order)],
+            names=chosen(self.names),
+            sources=chosen(self.sources),
+            placements=chosen(self.placements),
+            facts=chosen(self.facts),
+            masks=chosen(self.masks),
+        )

@@ -1,6 +1,7 @@
 """What the network said."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
@@ -118,7 +119,21 @@ class Predictions:
             tracks=self._tracks_in_originals(batch, scene),
             model=model,
             facts=batch.facts,
-        )
+            masks=batch.masks,
+        ).masked()
+
+    def reordered(self, order: Sequence[int]) -> "Predictions":
+        """The same with views in another order: the one at ``order[0]`` first. Frames stay."""
+
+        def chosen(name: str) -> Tensor | None:
+            values = getattr(self, name)
+            if values is None:
+                return None
+            index = torch.as_tensor(order, device=values.device)
+            return values.index_select(2 if name.endswith("_iterations") else 1, index)
+
+        names = [field.name for field in fields(self) if field.name != "image_size"]
+        return replace(self, **{name: chosen(name) for name in names})
 
     def _tracks_in_originals(self, batch: ImageBatch, scene: int) -> Tracks | None:
         if self.tracks is None or self.visibility is None or self.track_conf is None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from glance3d.geometry.similarity import Similarity
 from glance3d.types.cameras import Cameras
 from glance3d.types.images import PhotoFacts
+from glance3d.types.masks import Masks, kept_on_grids, kept_pixels
 from glance3d.types.placement import Placement
 
 
@@ -18,13 +19,22 @@ class Tracks:
     """Where query points appear in every view, in original pixels.
 
     ``visibility`` and ``confidence`` are in [0, 1]. ``query_views`` says in which view each query
-    was placed; None means all in the reference (first) view.
+    was placed; None means all in the first view.
     """
 
     positions: Float[Tensor, "views queries 2"]
     visibility: Float[Tensor, "views queries"]
     confidence: Float[Tensor, "views queries"]
     query_views: Int[Tensor, " queries"] | None = None
+
+    def where_kept(self, masks: Masks) -> "Tracks":
+        """The same tracks, invisible (visibility and confidence 0) where masks leave photos out."""
+        kept = kept_pixels(masks, self.positions)
+        return replace(
+            self,
+            visibility=torch.where(kept, self.visibility, 0),
+            confidence=torch.where(kept, self.confidence, 0),
+        )
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,24 @@ class SparsePoints:
         """How many views see each point."""
         return torch.bincount(self.point_indices, minlength=len(self.points_world))
 
+    def where_kept(self, masks: Masks) -> "SparsePoints":
+        """Without the observations that masks leave out, and the points that nobody sees then."""
+        kept = torch.ones(self.num_observations, dtype=torch.bool)
+        for view, mask in enumerate(masks):
+            if mask is not None:
+                own = self.view_indices == view
+                kept[own] = mask.keeps(self.pixels_original[own])
+        if bool(kept.all()):
+            return self
+        points, renumbered = self.point_indices[kept].unique(return_inverse=True)
+        return SparsePoints(
+            self.points_world[points],
+            self.colors[points],
+            self.view_indices[kept],
+            renumbered,
+            self.pixels_original[kept],
+        )
+
 
 @dataclass(frozen=True)
 class ViewTrust:
@@ -79,13 +107,16 @@ class Reconstruction:
     """One scene: cameras of the original photos, depth and points on one pixel grid.
 
     The grid is the network's, or a finer one where depth was measured again. ``world`` says whose
-    frame the world is: the reference (first) camera's with OpenCV axes, unless known cameras or GPS
-    gave another; lengths are in ``units`` ("arbitrary" until a scale is known, then "metre").
-    ``mask`` is False on padding. ``points_world`` were made from ``points_from``: "depth" or the
-    network's "points" head. ``sparse`` are measured points: multi-view tracks, triangulated.
-    ``consistent`` is False where other views' depth contradicts a pixel's, ``measured`` True where
-    depth was measured from the photos and not guessed. ``trust`` has one judgement a view.
-    ``report`` is JSON-ready: how the scene was made.
+    frame the world is: the reference camera's with OpenCV axes, unless known cameras or GPS gave
+    another; ``reference_view`` is the view that the network was shown first, from which it saw all
+    others. Lengths are in ``units`` ("arbitrary" until a scale is known, then "metre").
+    ``mask`` is False on padding and where a photo's own mask (``masks``, one a view, None for a
+    photo without; empty if none has one) leaves it out: depth and confidence are 0 there in a scene
+    with masks, no point is exported and nothing is measured. ``points_world`` were made from
+    ``points_from``: "depth" or the network's "points" head. ``sparse`` are measured points:
+    multi-view tracks, triangulated. ``consistent`` is False where other views' depth contradicts a
+    pixel's, ``measured`` True where depth was measured from the photos and not guessed. ``trust``
+    has one judgement a view. ``report`` is JSON-ready: how the scene was made.
     """
 
     names: tuple[str, ...]
@@ -107,12 +138,47 @@ class Reconstruction:
     consistent: Bool[Tensor, "views height width"] | None = None
     measured: Bool[Tensor, "views height width"] | None = None
     trust: tuple[ViewTrust, ...] | None = None
+    masks: Masks = ()
+    reference_view: int = 0
     report: dict[str, Any] = field(default_factory=dict)
 
     @property
     def num_views(self) -> int:
         """How many photos the scene has."""
         return len(self.names)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether any photo has a mask."""
+        return any(mask is not None for mask in self.masks)
+
+    def masked(self) -> "Reconstruction":
+        """The scene without what its photos' masks leave out; as it is, if none has one.
+
+        Depth and confidence become 0 there, and points their camera's centre, as depth 0 has it.
+        Observations there are forgotten, and nothing is visible there.
+        """
+        if not self.has_masks:
+            return self
+        mask = self.mask & kept_on_grids(self.placements, self.masks)
+
+        def blank(values: Tensor | None) -> Tensor | None:
+            return None if values is None else torch.where(mask, values, 0)
+
+        points, tracks, sparse = self.points_world, self.tracks, self.sparse
+        if points is not None:
+            points = torch.where(mask[..., None], points, self.cameras.centers[:, None, None])
+        return replace(
+            self,
+            mask=mask,
+            depth=blank(self.depth),
+            confidence=blank(self.confidence),
+            points_world=points,
+            tracks=tracks and tracks.where_kept(self.masks),
+            sparse=sparse and sparse.where_kept(self.masks),
+            consistent=None if self.consistent is None else self.consistent & mask,
+            measured=None if self.measured is None else self.measured & mask,
+        )
 
     def moved(
         self, new_from_world: Similarity, *, units: str | None = None, world: str | None = None

@@ -1,0 +1,219 @@
+"""Masks: which part of each photo counts. Read, and paired with the photos by name.
+
+A mask is an image: white keeps, black leaves out.
+
+- Grey is kept from 128 of 255 on (from half of the range with 16 bits). A label image of nothing
+  but 0 and 1 keeps what is 1.
+- Of an image with transparency the alpha counts if it varies (a cut-out); else its colours do.
+- ``IMG_1.jpg`` has the mask ``IMG_1.png`` (the same stem, any kind of image) or ``IMG_1.jpg.png``
+  (as COLMAP names them).
+- The mask may be drawn over the upright photo or over the pixels as the camera stored them: its
+  size tells, and it is then turned as the photo is. Where both have one size (a square photo, or
+  one turned by 180 degrees or mirrored) the mask's own EXIF orientation decides: without one it is
+  taken as upright. A mask with an orientation of its own is turned by that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+from PIL import Image
+
+from glance3d.errors import ImageError, InputError
+from glance3d.images.decode import open_as_stored, turn_upright
+from glance3d.images.sources import READABLE_SUFFIXES, PathLike, natural_key
+from glance3d.types import Masks, PhotoMask
+
+MaskSource = PathLike | Image.Image | np.ndarray | PhotoMask
+MaskSources = PathLike | Sequence[MaskSource | None]
+_HALF = 0.5
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class MaskedPhoto:
+    """What a mask has to know of its photo; ``size`` is upright, None for an unreadable photo."""
+
+    name: str
+    source: str
+    size: tuple[int, int] | None
+    exif_orientation: int = 1
+
+
+def load_masks(masks: MaskSources, photos: Sequence[MaskedPhoto]) -> Masks:
+    """The mask of each photo, None for a photo without.
+
+    ``masks`` is a folder, or a list with a file, a Pillow image, an array (bool, or uint8 with
+    white = keep, ``[height, width]``) or None for each photo.
+
+    Raises:
+        ImageError: a mask has another size than its photo, belongs to no photo, or cannot be read.
+        InputError: a list of another length, or of something else.
+    """
+    if isinstance(masks, Sequence) and not isinstance(masks, str):
+        found = _listed(masks, photos)
+    else:
+        found = find_masks(masks, [photo.name for photo in photos], [p.source for p in photos])
+    return tuple(
+        None if mask is None or photo.size is None else read_mask(mask, photo)
+        for mask, photo in zip(found, photos, strict=True)
+    )
+
+
+def read_mask(mask: MaskSource, photo: MaskedPhoto) -> PhotoMask:
+    """One mask, in the pixels of its upright photo. Raises as :func:`load_masks`."""
+    if isinstance(mask, PhotoMask):
+        return _of_its_photo(mask, f"the mask of {photo.name}", photo)
+    if isinstance(mask, np.ndarray):
+        image, orientation = _as_image(mask, photo), 1
+        called = f"the mask of {photo.name}"
+    elif isinstance(mask, Image.Image):
+        image, orientation = open_as_stored(mask)
+        called = f"the mask of {photo.name}"
+    else:
+        image, orientation = open_as_stored(Path(mask))
+        called = f"the mask {Path(mask).name}"
+    stored = image.size
+    if orientation != 1:
+        image = turn_upright(image, orientation)
+    elif photo.exif_orientation > 4 and stored != photo.size and stored[::-1] == photo.size:
+        image = turn_upright(image, photo.exif_orientation)
+    return _of_its_photo(PhotoMask.from_array(_kept(image)), called, photo)
+
+
+def _of_its_photo(mask: PhotoMask, called: str, photo: MaskedPhoto) -> PhotoMask:
+    if mask.size == photo.size or photo.size is None:
+        return mask
+    width, height = photo.size
+    stored = f" (or {height}x{width}, as it is stored)" if photo.exif_orientation > 4 else ""
+    raise ImageError(
+        f"{called} is {mask.size[0]}x{mask.size[1]} pixels, but the photo {photo.name} is "
+        f"{width}x{height}{stored}: a mask has the size of its photo"
+    )
+
+
+def _as_image(mask: np.ndarray, photo: MaskedPhoto) -> Image.Image:
+    if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
+        raise InputError(
+            f"an array of {mask.dtype} and shape {mask.shape} came as the mask of {photo.name}: "
+            "bool or uint8 [height, width] is wanted, True or white where the photo counts"
+        )
+    return Image.fromarray(mask.astype(np.uint8) * (255 if mask.dtype == np.bool_ else 1))
+
+
+def _kept(image: Image.Image) -> Bool[np.ndarray, "height width"]:
+    """Which pixels a mask keeps."""
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+        values, white = np.asarray(image), 1.0 if image.mode == "F" else 65535.0
+    else:
+        values, white = np.asarray(_shades(image)), 255.0
+    if values.max() <= 1:
+        white = 1.0
+    return values >= np.ceil(_HALF * white) if white > 1 else values >= _HALF
+
+
+def _shades(image: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        alpha = image.convert("RGBA").getchannel("A")
+        lowest, highest = alpha.getextrema()
+        if lowest != highest:
+            return alpha
+    return image.convert("RGB").convert("L")
+
+
+def _listed(
+    masks: Sequence[MaskSource | None], photos: Sequence[MaskedPhoto]
+) -> list[MaskSource | None]:
+    if len(masks) != len(photos):
+        raise InputError(
+            f"{len(masks)} masks came for {len(photos)} photos: give one a photo, None for a photo "
+            "that is kept whole, or a folder"
+        )
+    known = str | Path | Image.Image | np.ndarray | PhotoMask
+    strange = [type(mask).__name__ for mask in masks if not isinstance(mask, known | None)]
+    if strange:
+        raise InputError(f"a mask is a file, an image, an array or None, not {strange[0]}")
+    return list(masks)
+
+
+def find_masks(
+    folder: PathLike, names: Sequence[str], sources: Sequence[str], others: Sequence[str] = ()
+) -> list[Path | None]:
+    """The file in a folder that is each photo's mask; None for a photo without.
+
+    Photos go by ``names`` (under which results speak of them), or by their own file's name where
+    no other has it. Masks of ``others``, photos that are not asked about here, are passed over.
+
+    Raises:
+        ImageError: there are no masks, one belongs to no photo, or two differ for one photo.
+    """
+    path = Path(folder).expanduser()
+    keys = _keys(names, sources)
+    elsewhere = {key for name in others for key in _called(name)}
+    found: list[Path | None] = [None] * len(names)
+    lost = []
+    for file in _images_in(path):
+        view = keys.get(file.stem.casefold())
+        if view is None:
+            lost += [] if file.stem.casefold() in elsewhere else [file.name]
+            continue
+        before = found[view]
+        if before is not None and not _are_equal(before, file):
+            raise ImageError(
+                f"{before.name} and {file.name} in {folder}/ are different masks of one photo, "
+                f"{names[view]}: remove one"
+            )
+        found[view] = before or file
+    if lost:
+        few = ", ".join(lost[:_SHOWN]) + (" ..." if len(lost) > _SHOWN else "")
+        known = ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+        raise ImageError(
+            f"{few} in {folder}/ {'is a mask' if len(lost) == 1 else 'are masks'} without a photo: "
+            f"a mask has its photo's name ({known})"
+        )
+    return found
+
+
+def _images_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ImageError(
+            f"{folder} is no folder of masks: give a folder with an image for each photo, of the "
+            "same name"
+        )
+    files = [path for path in folder.iterdir() if path.is_file()]
+    images = [
+        path
+        for path in files
+        if path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith(".")
+    ]
+    if not images:
+        raise ImageError(f"no masks in {folder}/: it holds no images")
+    return sorted(images, key=natural_key)
+
+
+def _keys(names: Sequence[str], sources: Sequence[str]) -> dict[str, int]:
+    """What a mask's file may be called, without its suffix, for each photo."""
+    keys: dict[str, int] = {}
+    for view, name in enumerate(names):
+        for key in _called(name):
+            keys.setdefault(key, view)
+    own: dict[str, set[int]] = {}
+    for view, source in enumerate(sources):
+        for key in _called(Path(source).name):
+            own.setdefault(key, set()).add(view)
+    for key, views in own.items():
+        if len(views) == 1:
+            keys.setdefault(key, *views)
+    return keys
+
+
+def _called(name: str) -> tuple[str, str]:
+    return Path(name).stem.casefold(), name.casefold()
+
+
+def _are_equal(first: Path, second: Path) -> bool:
+    """Whether two files hold the same mask, as when results were written among the masks."""
+    one, other = (_kept(turn_upright(*open_as_stored(path))) for path in (first, second))
+    return one.shape == other.shape and bool((one == other).all())

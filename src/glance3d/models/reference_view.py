@@ -1,0 +1,110 @@
+"""Which view the network should see first: it tells all others from there.
+
+VGGT gives the first view special tokens and the world its frame (section 3.1). A photo that has
+little in common with the others is a poor place to look from; what each has in common with the
+others shows in the patch embedding alone, before any attention.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.images.view_names import ViewName, find_view
+from glance3d.models.aggregator import normalised_pixels
+from glance3d.models.vggt import VGGT
+from glance3d.types import ImageBatch
+
+# Patches on the longer side: what a photo is of shows in a small copy, at a fraction of the cost.
+_PATCHES = 16
+_VIEWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class ReferenceChoice:
+    """Which view it is, what was asked for, and why it is this one.
+
+    ``likeness`` is :func:`view_likeness` of every view, where it was measured.
+    """
+
+    view: int
+    asked: str
+    reason: str
+    likeness: tuple[float, ...] | None = None
+
+    def describe(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """For the report, JSON-ready."""
+        described = {
+            "view": names[self.view],
+            "index": self.view,
+            "asked": self.asked,
+            "reason": self.reason,
+        }
+        if self.likeness is None:
+            return described
+        scores = {n: round(v, 4) for n, v in zip(names, self.likeness, strict=True)}
+        return {**described, "likeness": scores}
+
+
+def choose_reference(network: VGGT, batch: ImageBatch, asked: ViewName) -> ReferenceChoice:
+    """The reference view: "first", "auto" (the one most alike to the others), or a photo's name.
+
+    Raises:
+        InputError: there is no photo of that name, or there are several.
+    """
+    if asked == "first":
+        return ReferenceChoice(0, "first", "it is the first photo")
+    if asked != "auto":
+        return ReferenceChoice(find_view(asked, batch.names), str(asked), "it was asked for")
+    likeness = view_likeness(network, batch.images)
+    best = int(likeness.argmax())
+    reason = (
+        "there is no other photo"
+        if len(likeness) == 1
+        else f"of {len(likeness)} photos it has most in common with the others (mean cosine "
+        f"{likeness[best]:.2f}, the first photo {likeness[0]:.2f})"
+    )
+    return ReferenceChoice(best, "auto", reason, tuple(likeness.tolist()))
+
+
+def view_likeness(
+    network: VGGT, images: Float[Tensor, "views 3 height width"]
+) -> Float[Tensor, " views"]:
+    """How much each view has in common with the others, -1 to 1: the higher the better a reference.
+
+    Every patch token of a small copy is centred (by the mean of all tokens) and normalised; a view
+    is the mean of its tokens. Its likeness is the mean cosine with the other views; 0 if there is
+    no other.
+    """
+    num_views = len(images)
+    if num_views < 2:
+        return torch.zeros(num_views)
+    device = next(network.parameters()).device
+    small = _small_copies(images, network.config.patch_size)
+    with torch.inference_mode():
+        embed = network.aggregator.patch_embed
+        tokens = torch.cat(
+            [
+                embed(normalised_pixels(part.to(device))).float().cpu()
+                for part in small.split(_VIEWS_AT_ONCE)
+            ]
+        )
+        centred = F.normalize(tokens - tokens.mean((0, 1)), dim=-1)
+        pooled = F.normalize(centred.mean(1), dim=-1)
+        cosines = pooled @ pooled.T
+        likeness = (cosines.sum(1) - cosines.diagonal()) / (num_views - 1)
+    return likeness.clone()
+
+
+def _small_copies(
+    images: Float[Tensor, "views 3 height width"], patch: int
+) -> Float[Tensor, "views 3 height_small width_small"]:
+    height, width = images.shape[-2:]
+    factor = min(1.0, _PATCHES * patch / max(height, width))
+    size = [max(1, round(side * factor / patch)) * patch for side in (height, width)]
+    if tuple(size) == (height, width):
+        return images
+    return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
