@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glance3d.images import ClipSampling
 
 
 def memory_lines(
@@ -14,6 +17,7 @@ def memory_lines(
     precision: str,
     preprocess: Mapping[str, Any],
     outputs: Sequence[str],
+    sampling: "ClipSampling",
 ) -> list[str]:
     """The memory plan of these photos, for a person. Weights are neither fetched nor read."""
     from glance3d.images import load_images
@@ -26,6 +30,7 @@ def memory_lines(
     wanted = check_outputs(
         tuple(dict.fromkeys(("camera", *outputs))), network.config.outputs, "tracks" in outputs
     )
-    images = load_images(tuple(sources), preprocessing_of(preprocess, network)).images
+    own = preprocessing_of(preprocess, network)
+    images = load_images(tuple(sources), own, sampling=sampling).images
     size = (images.shape[-2], images.shape[-1])
     return plan_memory(network, len(images), size, wanted, resolve_device(device)).lines()

@@ -65,7 +65,8 @@ def write_scene_folder(
     bound).
     """
     out = Path(out)
-    chosen = {name: _exporter(name) for name in (FORMATS if formats is None else formats)}
+    usual = (name for name, exporter in FORMATS.items() if not exporter.on_request)
+    chosen = {name: _exporter(name) for name in (usual if formats is None else formats)}
     ordered = {
         name: exporter
         for name, exporter in FORMATS.items()
@@ -89,10 +90,11 @@ def infer_format(path: Path) -> str:
         InputError: none does; the message lists what would.
     """
     name = path.name.lower()
-    for key, exporter in FORMATS.items():
-        if name == exporter.path_in_folder or path.suffix.lower() in exporter.suffixes:
+    for key, exporter in FORMATS.items():  # gaussians.ply is more than any .ply
+        if name == exporter.path_in_folder:
             return key
-        if name in exporter.folder_names:
+    for key, exporter in FORMATS.items():
+        if path.suffix.lower() in exporter.suffixes or name in exporter.folder_names:
             return key
     known = [
         f"{key} ({', '.join(exporter.suffixes) or exporter.path_in_folder})"

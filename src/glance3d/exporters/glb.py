@@ -112,12 +112,13 @@ class _GlbScene:
 
     def _camera(self, view: int) -> dict[str, Any]:
         width, height = self.scene.placements[view].original_size
-        focal_y = self.scene.cameras.intrinsics[view, 1, 1].item()
+        focal_x, focal_y = self.scene.cameras.intrinsics[view].double().diagonal()[:2].tolist()
         return {
             "type": "perspective",
             "perspective": {
                 "yfov": 2 * float(np.arctan(height / 2 / focal_y)),
-                "aspectRatio": width / height,
+                # Of the fields of view: the photo's own where its pixels are square.
+                "aspectRatio": width / focal_x * focal_y / height,
                 "znear": 1e-3,
             },
         }

@@ -7,8 +7,11 @@ from typing import Literal
 
 from glance3d.exporters.cameras_json import write_cameras_json
 from glance3d.exporters.colmap import write_colmap
+from glance3d.exporters.depth_float import write_depth_exrs, write_depth_tiffs
 from glance3d.exporters.depth_png import write_depth_pngs
+from glance3d.exporters.gaussians import write_gaussians
 from glance3d.exporters.glb import write_glb
+from glance3d.exporters.las import write_las
 from glance3d.exporters.masks import write_masks
 from glance3d.exporters.npz import load_scene, write_npz
 from glance3d.exporters.options import ExportOptions, Written
@@ -16,6 +19,8 @@ from glance3d.exporters.page import write_page
 from glance3d.exporters.photos import write_photos
 from glance3d.exporters.ply import write_ply
 from glance3d.exporters.report_json import write_report_json
+from glance3d.exporters.rerun_recording import write_rerun
+from glance3d.exporters.trajectory import write_kitti, write_tum
 from glance3d.exporters.transforms_json import write_transforms_json
 from glance3d.types import Reconstruction
 
@@ -27,7 +32,8 @@ class Exporter:
     ``path_in_folder`` is where ``glance3d reconstruct`` puts it; its last part, ``suffixes`` (of
     files) and ``folder_names`` are what a path is recognised by. ``needs`` names the parts of a
     scene without which there is nothing to write. A folder of a scene without masks goes without
-    what is ``only_with_masks``, and nobody misses it.
+    what is ``only_with_masks``, and nobody misses it; what is ``on_request`` is written only where
+    it is asked for by name.
     """
 
     path_in_folder: str
@@ -38,6 +44,7 @@ class Exporter:
     folder_names: tuple[str, ...] = ()
     needs: tuple[Literal["points", "depth"], ...] = ()
     only_with_masks: bool = False
+    on_request: bool = False
 
     def missing_from(self, scene: Reconstruction) -> str | None:
         """Why this scene cannot be written so, or None if it can."""
@@ -92,7 +99,7 @@ FORMATS: dict[str, Exporter] = {
     ),
     "glb": Exporter(
         "scene.glb",
-        "coloured points and camera frusta for 3-D viewers",
+        "coloured points, camera frusta and cameras for 3-D viewers and Blender",
         write_glb,
         suffixes=(".glb",),
     ),
@@ -101,6 +108,58 @@ FORMATS: dict[str, Exporter] = {
         "nerfstudio's transforms.json; or a folder with it, photos, points and depth",
         write_transforms_json,
         folder_names=("nerfstudio",),
+    ),
+    "tum": Exporter(
+        "trajectory.tum",
+        "a TUM trajectory: time, position and quaternion a line",
+        write_tum,
+        suffixes=(".tum",),
+        on_request=True,
+    ),
+    "kitti": Exporter(
+        "trajectory.kitti",
+        "a KITTI trajectory: the 3x4 pose of the camera in the world a line",
+        write_kitti,
+        suffixes=(".kitti",),
+        on_request=True,
+    ),
+    "depth-tiff": Exporter(
+        "depth_tiff",
+        "float32 depth TIFFs at the photos' size; a folder",
+        write_depth_tiffs,
+        folder_names=("depth_tiff",),
+        needs=("depth",),
+        on_request=True,
+    ),
+    "depth-exr": Exporter(
+        "depth_exr",
+        "float32 depth EXRs at the photos' size; a folder",
+        write_depth_exrs,
+        folder_names=("depth_exr",),
+        needs=("depth",),
+        on_request=True,
+    ),
+    "las": Exporter(
+        "points.las",
+        "coloured points as LAS, or compressed as .laz",
+        write_las,
+        suffixes=(".las", ".laz"),
+        needs=("points",),
+        on_request=True,
+    ),
+    "gaussians": Exporter(
+        "gaussians.ply",
+        "3-D Gaussians to start from, as gsplat and nerfstudio load them",
+        write_gaussians,
+        needs=("points",),
+        on_request=True,
+    ),
+    "rerun": Exporter(
+        "scene.rrd",
+        "a recording for the rerun viewer",
+        write_rerun,
+        suffixes=(".rrd",),
+        on_request=True,
     ),
     "report": Exporter("report.json", "how the scene was made", write_report_json),
     # Last, because it tells what the report holds by then.

@@ -12,6 +12,8 @@ TOLERANCE_SECONDS = 0.02
 # A number in a name is a time if it has a fraction, or so many digits (whole ms, us or ns).
 _DIGITS_OF_A_TIME = 9
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+# Frames of clips are called clip_MINUTES-SECONDS (see images/clips/frame_paths.py).
+_OF_A_CLIP = re.compile(r".*_(\d{2,})-(\d{2}\.\d{3})")
 
 
 def match_times(
@@ -22,7 +24,7 @@ def match_times(
     Raises:
         CamerasError: the names hold no times, and there are not as many poses as photos.
     """
-    stamps = [_number_in(name) for name in names]
+    stamps = [seconds_in_name(name) for name in names]
     known = torch.tensor([-1.0 if time is None else time for time in times], dtype=torch.float64)
     exact = {time: index for index, time in enumerate(times) if time is not None}
     if all(stamp in exact for stamp in stamps):
@@ -43,15 +45,20 @@ def match_times(
     )
 
 
-def _number_in(name: str) -> float | None:
-    """The longest number in a name, without the suffix."""
+def seconds_in_name(name: str) -> float | None:
+    """The time of a clip's frame, or the longest number in a name, without the suffix."""
     stem = re.sub(r"\.[A-Za-z][A-Za-z0-9]*$", "", name)
+    frame = _OF_A_CLIP.fullmatch(stem)
+    if frame is not None:
+        return int(frame[1]) * 60 + float(frame[2])
     numbers = _NUMBER.findall(stem)
     return float(max(numbers, key=len)) if numbers else None
 
 
 def _is_time(name: str) -> bool:
     stem = re.sub(r"\.[A-Za-z][A-Za-z0-9]*$", "", name)
+    if _OF_A_CLIP.fullmatch(stem):
+        return True
     longest: str = max(_NUMBER.findall(stem), key=len, default="")
     return "." in longest or len(longest) >= _DIGITS_OF_A_TIME
 
