@@ -115,11 +115,11 @@ def frustum_color(scene: Reconstruction, view: int) -> tuple[int, int, int]:
 
 def frustum_size(scene: Reconstruction, display: Similarity) -> float:
     """Small against the scene, and such that neighbours do not cover each other."""
-    size = 0.1 * TYPICAL_DISTANCE
+    size = 0.08 * TYPICAL_DISTANCE
     centers = display.transform_points(scene.cameras.centers.double()).numpy()
     if len(centers) < 2:
         return size
     apart = np.linalg.norm(centers[:, None] - centers[None], axis=2)
     np.fill_diagonal(apart, np.inf)
     spacing = float(np.median(apart.min(1)))
-    return float(np.clip(0.6 * spacing, 0.25 * size, size))
+    return float(np.clip(0.5 * spacing, 0.25 * size, size))

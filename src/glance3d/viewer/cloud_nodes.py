@@ -59,7 +59,7 @@ class CloudNodes:
         self.num_kept = len(cloud)
         self._server = server
         self._name = name
-        self._sizes = _cell_sizes(self.cells, self.cloud)
+        self._sizes, self._overlaps = _cell_sizes(self.cells, self.cloud)
         self._sent: dict[tuple[int, int], tuple[PointCloudHandle, int]] = {}
         self._edition = 0
         self._choice: Choice | None = None
@@ -122,7 +122,9 @@ class CloudNodes:
         return np.max(sizes, axis=0)
 
     def _point_size(self, choice: Choice, cell: int, count: int, shown: int) -> float:
-        growth = min(np.sqrt(count / max(shown, 1)), _LARGEST_GROWTH)
+        # Where many photos see a surface, a share of its points already closes it.
+        thinned = count / max(shown, 1) / self._overlaps[cell]
+        growth = np.clip(np.sqrt(thinned), 1.0, _LARGEST_GROWTH)
         return float(self._sizes[cell] * growth * choice.point_size)
 
     def _send(self, cell: int, layer: int, ends: list[int], point_size: float) -> None:
@@ -156,7 +158,13 @@ def keep_points(
     return keep & cloud.measured if measured_only and cloud.measured is not None else keep
 
 
-def _cell_sizes(cells: Cells, cloud: Cloud) -> np.ndarray:
-    """How large a point of each cell is drawn when all of them are."""
-    parts = np.split(cloud.footprints, cells.starts[1:-1]) if len(cells) else []
-    return np.array([np.median(part[:1024]) for part in parts])
+def _cell_sizes(cells: Cells, cloud: Cloud) -> tuple[np.ndarray, np.ndarray]:
+    """How large a pixel is in each cell, and how many photos see what lies there."""
+    sizes, overlaps = np.zeros(len(cells)), np.ones(len(cells))
+    for cell, start in enumerate(cells.starts[:-1]):
+        sample = slice(start, min(start + 1024, cells.starts[cell + 1]))
+        sizes[cell] = np.median(cloud.footprints[sample])
+        shares = np.bincount(cloud.views[sample]) / max(sample.stop - start, 1)
+        # The inverse of Simpson's index: as many photos as if all gave as many points.
+        overlaps[cell] = 1 / (shares**2).sum()
+    return sizes, overlaps

@@ -7,17 +7,20 @@ away: renderers clip at fixed distances. True lengths are told in words, by ``Di
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.exporters.point_cloud import has_points, points_depth
+from glance3d.exporters.point_cloud import points_depth, select_points
 from glance3d.exporters.presentation import upright_from_world
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.similarity import Similarity, identity_similarity
 from glance3d.types import Reconstruction
 
 TYPICAL_DISTANCE = 4.0  # display units from a camera to what it sees
-_SAMPLE = 100_000
+_SAMPLE = 50_000
+# Where one stands at first, behind and above the first camera, in typical distances.
+_BACK, _ABOVE = 0.3, 0.25
 
 
 @dataclass(frozen=True)
@@ -60,30 +63,54 @@ def displayed_like(
 
 def typical_distance(scene: Reconstruction) -> float:
     """The median depth of the first view's points, or of all; else how far apart cameras stand."""
-    if has_points(scene):
+    if scene.points_world is not None:
         depth = points_depth(scene)
-        usable = usable_depth(depth) & scene.mask
-        first = depth[0][usable[0]]
-        seen = first if len(first) else depth[usable]
-        return max(float(seen[:: max(1, len(seen) // _SAMPLE)].median()), 1e-9)
+        for depths, mask in ((depth[0], scene.mask[0]), (depth, scene.mask)):
+            seen = depths[usable_depth(depths) & mask]
+            if len(seen):
+                return max(float(seen[:: max(1, len(seen) // _SAMPLE)].median()), 1e-9)
     centers = scene.cameras.centers.double()
     spread = (centers - centers.mean(0)).norm(dim=1).max().item() if len(centers) > 1 else 0.0
     return 2 * spread if spread > 0 else 1.0
 
 
-def first_look(scene: Reconstruction, display: Similarity, width: float = 0.0) -> Pose:
-    """A step behind the first camera and a little above it, looking at what it looks at.
+def surer_points(scene: Reconstruction) -> Float[Tensor, "points 3"]:
+    """A fair sample of the surer half of the points, in the world: what the scene is about."""
+    if scene.points_world is None:
+        return torch.zeros(0, 3, dtype=torch.float64)
+    return select_points(scene, 50.0, _SAMPLE).points_world.double()
 
-    ``width`` is how far another version stands to the left: both are then in the picture.
+
+def first_look(
+    scene: Reconstruction,
+    display: Similarity,
+    sample: Float[Tensor, "points 3"],
+    width: float = 0.0,
+) -> Pose:
+    """From behind the first camera and above it, towards the middle of what it sees.
+
+    ``sample`` are :func:`surer_points`; ``width`` is how far another version stands to the left:
+    both are then in the picture.
     """
-    pose = display.transform_cameras(scene.cameras.cam_from_world[:1].double())[0]
-    rotation, center = pose[:, :3].numpy(), (-pose[:, :3].T @ pose[:, 3]).numpy()
-    forward, middle = rotation[2], np.array([-width / 2, 0.0, 0.0])
-    back = 0.25 * TYPICAL_DISTANCE + 0.6 * width
-    position = center - back * forward + np.array([0.0, 0.12 * TYPICAL_DISTANCE, 0.0])
-    target = center + TYPICAL_DISTANCE * forward
-    fov = float(np.clip(vertical_fov(scene, 0), 0.7, 1.1))
-    return Pose(position + middle, target + middle, fov)
+    start = camera_pose(scene, display, 0)
+    middle = _middle_seen(display.transform_points(sample), start)
+    towards = (middle - start.position) / np.linalg.norm(middle - start.position)
+    back = _BACK * TYPICAL_DISTANCE + 0.6 * width
+    position = start.position - back * towards + np.array([0.0, _ABOVE * TYPICAL_DISTANCE, 0.0])
+    left = np.array([width / 2, 0.0, 0.0])
+    return Pose(position - left, middle - left, float(np.clip(start.fov, 0.7, 1.1)))
+
+
+def _middle_seen(points: Float[Tensor, "points 3"], start: Pose) -> np.ndarray:
+    """The median of the points, if the first camera has it before it; else what it aims at."""
+    if not len(points):
+        return start.look_at
+    middle = points.median(0).values.numpy()
+    aim, way = start.look_at - start.position, middle - start.position
+    distance = np.linalg.norm(way)
+    if distance < 0.2 * TYPICAL_DISTANCE or aim @ way < 0.8 * np.linalg.norm(aim) * distance:
+        return start.look_at
+    return middle
 
 
 def camera_pose(scene: Reconstruction, display: Similarity, view: int) -> Pose:
@@ -106,3 +133,11 @@ def quaternion_wxyz(rotation: Float[Tensor, "3 3"]) -> Float[np.ndarray, "4"]:
 
     x, y, z, w = roma.rotmat_to_unitquat(rotation.double()).tolist()
     return np.array([w, x, y, z])
+
+
+def scene_width(sample: Float[Tensor, "points 3"], display: Similarity) -> float:
+    """How wide the middle nine tenths of the points are on the screen."""
+    if not len(sample):
+        return TYPICAL_DISTANCE
+    low, high = np.quantile(display.transform_points(sample)[:, 0].numpy(), (0.05, 0.95))
+    return float(max(high - low, 0.2 * TYPICAL_DISTANCE))

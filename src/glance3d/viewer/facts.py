@@ -2,23 +2,23 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from glance3d.exporters.point_cloud import confident_pixels, has_points
 from glance3d.exporters.presentation import up_direction
 from glance3d.exporters.world_text import describe_units, describe_world, world_axes
 from glance3d.types import Reconstruction
 
 _AXES = "xyz"
-_SAMPLE = 200_000
 
 
-def scene_facts(scene: Reconstruction) -> str:
-    """A few lines of Markdown for the head of the panel."""
+def scene_facts(scene: Reconstruction, sample: Float[Tensor, "points 3"]) -> str:
+    """A few lines of Markdown for the head of the panel; ``sample`` are its surer points."""
     reference = scene.names[0]
     lines = [
         f"**{scene.num_views} {'photo' if scene.num_views == 1 else 'photos'}**"
         + verdict_counts(scene),
-        f"{describe_units(scene.units).capitalize()}; {extent(scene)}.",
+        f"{describe_units(scene.units).capitalize()}; {extent(scene, sample)}.",
         f"World: {describe_world(scene.world, escaped(reference))} ({world_axes(scene.world)}); "
         f"up is {nearest_axis(up_direction(scene))}.",
     ]
@@ -38,19 +38,17 @@ def verdict_counts(scene: Reconstruction) -> str:
     return ": " + ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
-def extent(scene: Reconstruction) -> str:
+def extent(scene: Reconstruction, sample: Float[Tensor, "points 3"]) -> str:
     """How large the middle of the scene is along the world's axes: nine tenths of the points."""
-    if not has_points(scene) or scene.points_world is None:
+    if not len(sample):
         return "the scene has no points"
-    points = scene.points_world[confident_pixels(scene, 50.0)].double()
-    points = points[:: max(1, len(points) // _SAMPLE)]
-    sides = torch.quantile(points, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=0)
+    sides = torch.quantile(sample, sample.new_tensor([0.05, 0.95]), dim=0)
     text = " x ".join(f"{side:.3g}" for side in (sides[1] - sides[0]).tolist())
     unit = " m" if scene.units == "metre" else ""
     return f"most points lie within {text}{unit}"
 
 
-def nearest_axis(direction: torch.Tensor) -> str:
+def nearest_axis(direction: Float[Tensor, "3"]) -> str:
     """A direction as a signed axis, "about" where it is not quite along it."""
     direction = direction / direction.norm()
     axis = int(direction.abs().argmax())

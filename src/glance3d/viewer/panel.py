@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from glance3d.viewer.scene_part import ScenePart
 
 AFTER, BEFORE, BOTH = "after", "before", "side by side"
-DEFAULT_BUDGET = 1_000_000
+DEFAULT_BUDGET = 1_500_000
 _MILLION = 1_000_000
 _COLOURINGS = ("photos", "confidence", "photo", "measured")
 
@@ -78,7 +78,7 @@ class Panel:
         max_points = sum(part.max_points for part in parts.values())
         self.source = gui.add_dropdown("Show", sources or ["none"], visible=len(sources) > 1)
         self.percentile = gui.add_slider(
-            "Leave out",
+            "Leave out %",
             0,
             99,
             1,
@@ -89,7 +89,7 @@ class Panel:
         # In millions, from a phone's worth to all that there are.
         most = max(max_points, budget, 100_000) / _MILLION
         self.budget = gui.add_slider(
-            "Budget",
+            "Budget, M",
             0.05,
             max(0.1, round(most + 0.05, 1)),
             0.05,

@@ -61,6 +61,7 @@ class ScenePart:
         self.display = display
         self._server = server
         self._name = name
+        self.sources = _sources(scene)
         self._nodes: dict[str, CloudNodes] = {}
         self._colors: tuple[tuple[str, str], UInt8[np.ndarray, "points 3"]] | None = None
         self._tracks: list = []
@@ -72,15 +73,9 @@ class ScenePart:
         )
 
     @property
-    def sources(self) -> list[str]:
-        """What this scene can draw as points, the usual first."""
-        found = [DEPTH] if has_points(self.scene) else []
-        return found + ([SPARSE] if has_measured_points(self.scene) else [])
-
-    @property
     def max_points(self) -> int:
         """At most so many points could be asked for."""
-        pixels = int(self.scene.mask.sum()) if has_points(self.scene) else 0
+        pixels = int(self.scene.mask.sum()) if DEPTH in self.sources else 0
         return max(pixels, 0 if self.scene.sparse is None else len(self.scene.sparse))
 
     @property
@@ -190,3 +185,9 @@ class ScenePart:
                 )
             )
         return handles
+
+
+def _sources(scene: Reconstruction) -> list[str]:
+    """What a scene can draw as points, the usual first."""
+    found = [DEPTH] if has_points(scene) else []
+    return found + ([SPARSE] if has_measured_points(scene) else [])

@@ -13,6 +13,7 @@ from glance3d.geometry.similarity import Similarity
 from glance3d.types import Reconstruction
 
 MAX_TRACKS = 400
+MAX_LINES = 600  # of measured points to their cameras; more are a curtain
 _VISIBLE = 0.5  # as in the COLMAP export
 _GOLDEN = 0.618034  # turns of the colour circle between neighbours that stay far apart
 
@@ -75,7 +76,8 @@ def _measured(scene: Reconstruction, display: Similarity) -> TrackLines:
     # The longest tracks tell most; among equals a fair draw.
     seen_by = sparse.num_observations_of_each()
     order = level_of_detail_order(len(sparse))
-    chosen = order[seen_by[order].argsort(descending=True, stable=True)][:MAX_TRACKS]
+    ranked = order[seen_by[order].argsort(descending=True, stable=True)]
+    chosen = ranked[seen_by[ranked].cumsum(0) <= MAX_LINES][:MAX_TRACKS]
     number = torch.full((len(sparse),), -1)
     number[chosen] = torch.arange(len(chosen))
     own = number[sparse.point_indices] >= 0

@@ -17,6 +17,8 @@ from glance3d.viewer.display import (
     displayed_like,
     first_look,
     quaternion_wxyz,
+    scene_width,
+    surer_points,
     upright_display,
 )
 from glance3d.viewer.facts import photo_facts, scene_facts
@@ -76,8 +78,9 @@ class Viewer:
         scenes = {AFTER: scene}
         if before is not None:
             displays[BEFORE], scenes[BEFORE] = displayed_like(before, scene, display), before
-        self._width = _GAP * scene_width(scene, display) if before is not None else 0.0
-        self._home = first_look(scene, display, self._width)
+        sample = surer_points(scene)
+        self._width = _GAP * scene_width(sample, display) if before is not None else 0.0
+        self._home = first_look(scene, display, sample, self._width)
         self._set_initial_camera(self._home)
         self._pictures = {name: PhotoPictures(s, photos_folder) for name, s in scenes.items()}
         self.parts = {
@@ -90,7 +93,7 @@ class Viewer:
         self._axes = self._add_axes(display)
         self.panel = Panel(
             self.server,
-            facts=scene_facts(scene),
+            facts=scene_facts(scene, sample),
             parts=self.parts,
             percentile=options.percentile,
             budget=options.budget,
@@ -141,8 +144,9 @@ class Viewer:
     def _add_axes(self, display: Any) -> Any:
         return self.server.scene.add_frame(
             "/world_axes",
-            axes_length=0.3 * TYPICAL_DISTANCE,
-            axes_radius=0.004 * TYPICAL_DISTANCE,
+            axes_length=0.15 * TYPICAL_DISTANCE,
+            axes_radius=0.0015 * TYPICAL_DISTANCE,
+            origin_radius=0.003 * TYPICAL_DISTANCE,
             wxyz=quaternion_wxyz(display.rotation),
             position=display.translation.numpy(),
             visible=False,
@@ -211,15 +215,3 @@ def _watcher(camera: Any) -> Watcher:
     forward = forward / max(np.linalg.norm(forward), 1e-12)
     half = np.tan(camera.fov / 2)
     return Watcher(camera.position, forward, float(np.arctan(half * np.hypot(1, camera.aspect))))
-
-
-def scene_width(scene: Reconstruction, display: Any) -> float:
-    """How wide the middle nine tenths of the points are on the screen."""
-    from glance3d.exporters.point_cloud import has_points, select_points
-
-    if not has_points(scene):
-        return TYPICAL_DISTANCE
-    points = select_points(scene, 50.0, 20_000).points_world.double()
-    across = display.transform_points(points)[:, 0].numpy()
-    low, high = np.quantile(across, (0.05, 0.95))
-    return float(max(high - low, 0.2 * TYPICAL_DISTANCE))

@@ -51,4 +51,10 @@ def guessed_share(scene: Reconstruction, points: Bool[Tensor, "views h w"]) -> f
 
 def _num_up_to(values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """How many of the values are at most each of them, itself among them."""
-    return torch.searchsorted(values.sort().values, values, right=True).float()
+    ordered, places = values.sort()
+    differs = torch.ones(len(values), dtype=torch.bool)
+    differs[:-1] = ordered[1:] != ordered[:-1]
+    ends = differs.nonzero().squeeze(-1) + 1
+    counts = torch.empty(len(values))
+    counts[places] = ends.repeat_interleave(ends.diff(prepend=ends.new_zeros(1))).float()
+    return counts
