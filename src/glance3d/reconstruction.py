@@ -107,9 +107,10 @@ def reconstruct(
         raise InputError("mask_input speaks of masks: give masks as well")
     with times.stage("predict"):
         choice = choose_reference(network, batch, reference)
+        logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
         queries = _query_points_of(query_points, batch, choice.view)
         shown = painted_out(batch) if mask_input else batch
-        predictions = _predict_from(network, shown, choice.view, asked, queries, attention)
+        predictions = predict_from(network, shown, choice.view, asked, queries, attention)
     name = network.config.name
     with times.stage("to_scene"):
         scene = predictions.to_reconstruction(batch, model=name)
@@ -129,13 +130,21 @@ def painted_out(batch: ImageBatch) -> ImageBatch:
     return replace(batch, images=torch.where(hidden[:, None], nothing, batch.images))
 
 
-def _predict_from(network: VGGT, batch: ImageBatch, reference: int, *asked: Any) -> Predictions:
+def predict_from(
+    network: VGGT,
+    batch: ImageBatch,
+    reference: int,
+    outputs: Sequence[str] = ("camera", "depth"),
+    query_points: Tensor | None = None,
+    attention: str = "full",
+) -> Predictions:
     """As :func:`predict`, the network seeing this view first; answers in the batch's order."""
     if reference == 0:
-        return predict(network, batch, *asked)
+        return predict(network, batch, outputs, query_points, attention)
     order = [reference, *(view for view in range(len(batch.names)) if view != reference)]
     back = sorted(range(len(order)), key=order.__getitem__)
-    return predict(network, batch.reordered(order), *asked).reordered(back)
+    shown = batch.reordered(order)
+    return predict(network, shown, outputs, query_points, attention).reordered(back)
 
 
 def _with_reference(scene: Reconstruction, reference: int) -> Reconstruction:

@@ -166,6 +166,14 @@ def test_the_percentile_and_the_budget_thin_the_cloud(scene, tmp_path):
         ("out/sparse/0", "colmap"),
         ("depth", "depth"),
         ("images", "images"),
+        ("run.tum", "tum"),
+        ("poses.kitti", "kitti"),
+        ("depth_tiff", "depth-tiff"),
+        ("depth_exr", "depth-exr"),
+        ("cloud.las", "las"),
+        ("cloud.LAZ", "las"),
+        ("gaussians.ply", "gaussians"),
+        ("a/scene.rrd", "rerun"),
     ],
 )
 def test_the_path_tells_the_format(path, format):

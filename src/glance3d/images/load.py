@@ -108,7 +108,6 @@ def load_images(
             break
         pixels |= _render(missing, placements, preprocessing, skipped, progress)
         views = [view for view in views if view in pixels]
-    _LOG.info("reference view: %s, the first of %d", views[0].candidate.name, len(views))
     return ImageBatch(
         images=_stack([pixels.pop(view) for view in views]),
         names=tuple(view.candidate.name for view in views),

@@ -56,15 +56,15 @@ def choose_reference(network: VGGT, batch: ImageBatch, asked: ViewName) -> Refer
         InputError: there is no photo of that name, or there are several.
     """
     if asked == "first":
-        return ReferenceChoice(0, "first", "it is the first photo")
+        return ReferenceChoice(0, "first", f"the first of {len(batch.names)}")
     if asked != "auto":
-        return ReferenceChoice(find_view(asked, batch.names), str(asked), "it was asked for")
+        return ReferenceChoice(find_view(asked, batch.names), str(asked), "as asked")
     likeness = view_likeness(network, batch.images)
     best = int(likeness.argmax())
     reason = (
-        "there is no other photo"
+        "there is no other"
         if len(likeness) == 1
-        else f"of {len(likeness)} photos it has most in common with the others (mean cosine "
+        else f"of {len(likeness)} the one that has most in common with the others (mean cosine "
         f"{likeness[best]:.2f}, the first photo {likeness[0]:.2f})"
     )
     return ReferenceChoice(best, "auto", reason, tuple(likeness.tolist()))

@@ -1,0 +1,100 @@
+"""Does it help to choose the reference view: ``python -m benchmarks.reference_view SET... ``.
+
+Every scene is reconstructed once for every view as the reference, and scored against the truth. For
+each scene the first view, the view that ``reference="auto"`` chooses, the mean over all views and
+the best and worst of them (which nobody can know beforehand) are printed: the distance from best
+to worst is what there is to win, "auto" minus "first" is what is won.
+"""
+
+import argparse
+import datetime
+import statistics
+from pathlib import Path
+
+import torch
+
+import glance3d
+from benchmarks.compare import describe_machine
+from glance3d.datasets import SyntheticConfig
+from glance3d.evaluation import EvaluationScene, photo_set, synthetic_set
+from glance3d.evaluation.predictions import prediction_of_scene
+from glance3d.evaluation.score import score_scene
+from glance3d.models import VGGT
+from glance3d.models.reference_view import choose_reference
+from glance3d.reconstruction import predict_from
+
+METRICS = ("depth_absrel_scale_aligned", "pose_auc_at_30deg", "rotation_error_deg_median")
+LESS_IS_BETTER = ("depth_absrel_scale_aligned", "rotation_error_deg_median")
+
+
+def main() -> None:
+    """Measure, print, and say whether it helps."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("sets", nargs="*", type=Path)
+    parser.add_argument("--model", default="glance-small")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--synthetic-scenes", type=int, default=48)
+    parser.add_argument("--max-views", type=int, default=8)
+    options = parser.parse_args()
+    model = glance3d.load_model(options.model, weights=options.weights, device="cpu")
+    print(f"{datetime.date.today()}, {model.config.name}")
+    print("\n".join(describe_machine("cpu")))
+    real = [photo_set(folder, model.preprocessing, options.max_views) for folder in options.sets]
+    data = SyntheticConfig(size_multiple=model.config.patch_size)
+    synthetic = [synthetic_set(data, options.synthetic_scenes)] if options.synthetic_scenes else []
+    for kind, sets in (("photos", real), ("synthetic", synthetic)):
+        scenes = [scene for one in sets for scene in one.scenes]
+        rows = [measure(model, scene) for scene in scenes]
+        if rows:
+            report(kind, [scene.name for scene in scenes], rows)
+
+
+def measure(model: VGGT, scene: EvaluationScene) -> dict[str, dict[str, float]]:
+    """Scores of one scene: for each metric of the first, the chosen, any, best and worst view."""
+    chosen = choose_reference(model, scene.batch, "auto").view
+    scores = []
+    for view in range(len(scene.batch.names)):
+        predictions = predict_from(model, scene.batch, view)
+        scores.append(
+            score_scene(prediction_of_scene(predictions.to_reconstruction(scene.batch)), scene)
+        )
+    found = {}
+    for metric in METRICS:
+        values = [getattr(score, metric) for score in scores]
+        ordered = sorted(values, reverse=metric not in LESS_IS_BETTER)
+        found[metric] = {
+            "first": values[0],
+            "auto": values[chosen],
+            "mean": statistics.mean(values),
+            "best": ordered[0],
+            "worst": ordered[-1],
+        }
+    return found
+
+
+def report(kind: str, names: list[str], rows: list[dict[str, dict[str, float]]]) -> None:
+    """One table a metric; single scenes for photos, means for all."""
+    for metric in METRICS:
+        print(f"\n{kind}: {metric}\n")
+        print("| scene | first | auto | mean of all | best | worst |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        known = [
+            (name, row[metric])
+            for name, row in zip(names, rows, strict=True)
+            if not torch.tensor(list(row[metric].values())).isnan().any()
+        ]
+        if not known:
+            continue
+        for name, row in known if kind == "photos" else []:
+            print(f"| {name} | " + " | ".join(f"{value:.4f}" for value in row.values()) + " |")
+        columns = list(zip(*(row.values() for _, row in known), strict=True))
+        means = " | ".join(f"{statistics.mean(column):.4f}" for column in columns)
+        print(f"| mean of {len(known)} | {means} |")
+        gains = [row["auto"] - row["first"] for _, row in known]
+        if len(gains) > 1:
+            error = statistics.stdev(gains) / len(gains) ** 0.5
+            print(f"\nauto minus first: {statistics.mean(gains):+.4f} +- {error:.4f}")
+
+
+if __name__ == "__main__":
+    main()
