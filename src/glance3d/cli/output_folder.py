@@ -17,6 +17,7 @@ REPLACED = (
     "points.ply",
     "report.json",
     "scene.glb",
+    "scene.html",
     "sparse/0",
     "transforms.json",
 )

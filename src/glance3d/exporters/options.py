@@ -9,6 +9,7 @@ from glance3d.errors import InputError
 # The published demos drop half of the points and the field's tools none. A quarter removes most of
 # the sky, edges and reflections that a network marks as doubtful, and leaves surfaces closed.
 DEFAULT_PERCENTILE = 25.0
+_SMALLEST_PAGE = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class ExportOptions:
     ``companions``: a format that points to other files (photos, a point cloud) writes those too.
     ``depth_agreement``: how much of its depth a COLMAP point may differ from another view's depth
     map and still count as seen by that view.
+    ``page_megabytes``: how large ``scene.html`` may become: fewer points, smaller pictures.
     """
 
     percentile: float = DEFAULT_PERCENTILE
@@ -30,6 +32,7 @@ class ExportOptions:
     companions: bool = True
     depth_agreement: float = 0.02
     measured_only: bool = False
+    page_megabytes: float = 15.0
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges."""
@@ -39,6 +42,11 @@ class ExportOptions:
             )
         if self.max_points is not None and self.max_points < 1:
             raise InputError(f"max_points is {self.max_points}; it must be at least 1")
+        if self.page_megabytes < _SMALLEST_PAGE:
+            raise InputError(
+                f"page_megabytes is {self.page_megabytes}; it must be at least {_SMALLEST_PAGE}, of "
+                "which the page's own program takes more than half"
+            )
         if not 0 < self.depth_agreement < 1:
             raise InputError(
                 f"depth_agreement is {self.depth_agreement}; it must lie between 0 and 1"

@@ -1,0 +1,63 @@
+// Where to look from: the start, and the places where photos were taken.
+import * as THREE from "three";
+
+export const FIELD_OF_VIEW = 45;
+const UP = new THREE.Vector3(0, 1, 0);
+// At first one stands a little behind, above and beside a photographer, to see that it is a space.
+const BACK = 1.22;
+const ABOVE = (7 * Math.PI) / 180;
+const BESIDE = (9 * Math.PI) / 180;
+
+// A viewpoint is a position, a target and a vertical field of view in degrees.
+export function startViewpoint({ cameras, center }, aspect) {
+  const view = cameras.views[cameras.start];
+  const position = new THREE.Vector3(...view.position);
+  const forward = new THREE.Vector3(...view.forward);
+  const target = position.clone().addScaledVector(forward, view.distance);
+  // The middle of all points counts as well: photos may look past what they circle.
+  const middle = new THREE.Vector3(...center);
+  if (middle.distanceTo(target) < 0.5 * view.distance) target.lerp(middle, 0.5);
+  const { tanX, tanY } = halfTangents(view);
+  const half = Math.tan((FIELD_OF_VIEW * Math.PI) / 360);
+  const fit = Math.max(tanY / half, Math.min(tanX, 1.2 * tanY * Math.max(aspect, 1)) / half / aspect);
+  const distance = view.distance * fit * BACK;
+  const backward = forward.clone().negate();
+  const right = new THREE.Vector3().crossVectors(forward, UP).normalize();
+  if (right.lengthSq() > 0.5) {
+    backward.applyAxisAngle(UP, BESIDE);
+    const pitch = Math.asin(clamp(backward.y, -1, 1));
+    backward.applyAxisAngle(right, -Math.min(ABOVE, Math.max(0, 1.3 - pitch)));
+  }
+  return { position: target.clone().addScaledVector(backward, distance), target, fov: FIELD_OF_VIEW };
+}
+
+// From exactly where a photo was taken, with all of it in sight.
+export function photoViewpoint(view, aspect) {
+  const position = new THREE.Vector3(...view.position);
+  const target = position.clone().addScaledVector(new THREE.Vector3(...view.forward), view.distance);
+  const { tanX, tanY } = halfTangents(view);
+  const half = 1.06 * Math.max(tanY, tanX / aspect);
+  const fov = (2 * Math.atan(half) * 180) / Math.PI;
+  return { position, target, fov: clamp(fov, 8, 110) };
+}
+
+export function between(from, to, share) {
+  const eased = share * share * (3 - 2 * share);
+  return {
+    position: from.position.clone().lerp(to.position, eased),
+    target: from.target.clone().lerp(to.target, eased),
+    fov: from.fov + (to.fov - from.fov) * eased,
+  };
+}
+
+function halfTangents(view) {
+  const corner = (at) => new THREE.Vector3(...view.corners.slice(at, at + 3));
+  return {
+    tanX: corner(0).distanceTo(corner(3)) / 2,
+    tanY: corner(0).distanceTo(corner(9)) / 2,
+  };
+}
+
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}
