@@ -44,8 +44,8 @@ class ExportOptions:
             raise InputError(f"max_points is {self.max_points}; it must be at least 1")
         if self.page_megabytes < _SMALLEST_PAGE:
             raise InputError(
-                f"page_megabytes is {self.page_megabytes}; it must be at least {_SMALLEST_PAGE}, of "
-                "which the page's own program takes more than half"
+                f"page_megabytes is {self.page_megabytes}; it must be at least {_SMALLEST_PAGE}, "
+                "because the page's own program takes more than half of that"
             )
         if not 0 < self.depth_agreement < 1:
             raise InputError(

@@ -34,8 +34,8 @@ class PackedPoints:
     ``lowest`` and ``extent`` are the bounds that positions are told in. Points from the confidence
     byte ``measured_from`` on were measured, those below guessed; None where nobody knows.
     ``num_shown`` of ``num_points`` are in the chunks; ``num_far`` were left out, too far away for
-    the bounds, the others because of the budget. ``spacing`` is about how far those that are shown lie
-    apart on a surface, 0 where that is not known.
+    the bounds, the others because of the budget. ``spacing`` is about how far those that are shown
+    lie apart on a surface, 0 where that is not known.
     """
 
     chunks: tuple[bytes, ...]

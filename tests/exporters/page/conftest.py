@@ -1,0 +1,59 @@
+"""A real browser, without a network, for what no other test can see."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from glance3d.exporters import export
+from glance3d.types import Reconstruction, ViewTrust
+from tests.exporters.analytic import build_scene, with_measured_points
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# No graphics card is needed: WebGL by SwiftShader.
+_ARGUMENTS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+
+
+@pytest.fixture(scope="session")
+def refined(tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
+    """A scene with all that a page can show: measured points and depth, verdicts, warnings."""
+    scene = with_measured_points(build_scene(tmp_path_factory.mktemp("refined")), noise=0.3)
+    verdicts = ("good", "good", "weak", "unsupported")
+    trust = tuple(
+        ViewTrust("bundle adjustment", 200, 0.2, 0.5, 0.9, verdict, f"it is {verdict}")
+        for verdict in verdicts
+    )
+    rows = torch.arange(scene.mask.shape[1])[:, None].expand_as(scene.mask[0])
+    columns = torch.arange(scene.mask.shape[2]).expand_as(scene.mask[0]).float()
+    return replace(
+        scene,
+        confidence=columns.expand_as(scene.depth).clone() + 1,
+        measured=(rows > 40).expand_as(scene.mask).clone(),
+        trust=trust,
+        report={
+            "warnings": ["a warning in plain words"],
+            "times": {"predict": 1.5, "refine": 20.0, "total": 21.5},
+            "model": {"name": "analytic", "weights": {"licence": "CC0", "commercial_use": True}},
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def refined_page(refined: Reconstruction, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(refined, tmp_path_factory.mktemp("page") / "scene.html")[0]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Chromium, headless."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        pytest.skip("no Chromium here: install it (apt install chromium) to test the page")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        yield chromium
+        chromium.close()
