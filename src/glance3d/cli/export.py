@@ -22,7 +22,8 @@ class Options:
         tuple[str, ...],
         tyro.conf.arg(metavar="FMT...", help_behavior_hint="(or as --out is called)"),
     ] = ()
-    """npz, cameras, images, masks, colmap, ply, glb, depth, nerfstudio or report."""
+    """npz, cameras, images, masks, colmap, ply, glb, depth, nerfstudio, html, report; tum, kitti,
+    depth-tiff, depth-exr, las (also .laz), gaussians or rerun."""
     out: Annotated[
         Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: beside the scene)")
     ] = None

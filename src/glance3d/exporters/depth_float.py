@@ -54,7 +54,10 @@ def write_depth_exrs(scene: Reconstruction, path: Path, options: ExportOptions) 
             "comments": MEANING,
             "units": scene.units,
         }
-        OpenEXR.File(header, {"Z": np.ascontiguousarray(values)}).write(str(target))
+        try:
+            OpenEXR.File(header, {"Z": np.ascontiguousarray(values)}).write(str(target))
+        except RuntimeError as error:  # how it says that a disk is full
+            raise OSError(str(error)) from error
 
     return _write_each(scene, path, ".exr", write)
 

@@ -7,6 +7,7 @@ text area description (``LASF_Spec``, record 3): the frames that photos give (a 
 east-north-up about a stated place) have no EPSG code.
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from glance3d.errors import MissingExtraError, SceneError
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.point_cloud import PointCloud, select_points
 from glance3d.exporters.world_text import describe_units, describe_world, world_axes
-from glance3d.files import atomic_file
+from glance3d.files import save_bytes
 from glance3d.types import Reconstruction
 
 DEFAULT_MAX_POINTS = 10_000_000
@@ -41,9 +42,9 @@ def write_las(scene: Reconstruction, path: Path, options: ExportOptions) -> Writ
         raise SceneError(
             "this scene has no point with a usable depth, so there is no cloud to write"
         )
-    las = _las(laspy, scene, cloud)
-    with atomic_file(path) as temporary:
-        las.write(str(temporary), do_compress=path.suffix.lower() == ".laz")
+    content = io.BytesIO()
+    _las(laspy, scene, cloud).write(content, do_compress=path.suffix.lower() == ".laz")
+    save_bytes(path, content.getvalue())
     return Written((path,))
 
 

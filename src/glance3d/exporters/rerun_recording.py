@@ -20,7 +20,7 @@ from glance3d.exporters.point_cloud import PointCloud, has_points, select_points
 from glance3d.exporters.presentation import jpeg_bytes, up_direction
 from glance3d.exporters.trajectory import view_times
 from glance3d.exporters.world_text import describe_units, describe_world
-from glance3d.files import atomic_file
+from glance3d.files import save_bytes
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.transforms import invert
 from glance3d.images.clips import seconds_of
@@ -40,13 +40,13 @@ def write_rerun(scene: Reconstruction, path: Path, options: ExportOptions) -> Wr
     if has_points(scene):
         budget = options.max_points or DEFAULT_MAX_POINTS
         cloud = select_points(scene, options.percentile, budget, options.measured_only)
-    with atomic_file(path) as temporary:
-        recording = rerun.RecordingStream("glance3d")
-        recording.save(str(temporary))
-        _log_world(rerun, recording, scene, cloud)
-        _log_views(rerun, recording, scene)
-        recording.flush()
-        recording.disconnect()
+    recording = rerun.RecordingStream("glance3d")
+    # In memory first: what rerun's own thread cannot write, it does not tell.
+    stream = recording.binary_stream()
+    _log_world(rerun, recording, scene, cloud)
+    _log_views(rerun, recording, scene)
+    save_bytes(path, stream.read() or b"")
+    recording.disconnect()
     return Written((path,))
 
 
