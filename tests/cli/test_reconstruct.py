@@ -33,8 +33,9 @@ def test_writes_everything_and_says_so(
     assert reconstruct(photos, "--out", out) == 0
     captured = capsys.readouterr()
     for exporter in FORMATS.values():
-        assert (out / exporter.path_in_folder).exists()
-        assert exporter.path_in_folder in captured.out
+        is_usual = not exporter.on_request and not exporter.only_with_masks
+        assert (out / exporter.path_in_folder).exists() == is_usual
+        assert (exporter.path_in_folder in captured.out) == is_usual
     assert "next:" in captured.out
     assert "reference view: view1.png" in captured.err
     assert not list(out.rglob(".tmp-*"))
