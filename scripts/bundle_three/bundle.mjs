@@ -4,12 +4,13 @@
 //
 // The bundle is a classic script that sets the global THREE, because a page that is opened from
 // the disk may not import modules.
-import { copyFile, readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const assets = "../../src/glance3d/exporters/page/assets";
+const licence = await readFile(here("node_modules/three/LICENSE"), "utf8");
 const { version } = JSON.parse(await readFile(here("node_modules/three/package.json"), "utf8"));
 
 await build({
@@ -21,6 +22,6 @@ await build({
   globalName: "THREE",
   target: ["chrome100", "firefox100", "safari15"],
   legalComments: "none",
-  banner: { js: `/* three.js ${version}, copyright 2010-2026 three.js authors, MIT licence */` },
+  banner: { js: `/* three.js ${version}\n\n${licence.trim()} */` },
 });
-await copyFile(here("node_modules/three/LICENSE"), here(`${assets}/three.LICENSE.txt`));
+await writeFile(here(`${assets}/three.LICENSE.txt`), licence);

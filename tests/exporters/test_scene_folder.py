@@ -29,6 +29,7 @@ EVERYTHING = {
     "depth/depth.json",
     "transforms.json",
     "report.json",
+    "scene.html",
 }
 
 
@@ -43,7 +44,7 @@ def test_everything_is_written_and_returned(scene, tmp_path):
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["model"] == "analytic"
     assert report["warnings"] == ["an earlier warning"]
-    assert set(report["export"]["files"]) == EVERYTHING - {"report.json"}
+    assert set(report["export"]["files"]) == EVERYTHING - {"report.json", "scene.html"}
     assert load_scene(tmp_path / "out").names == scene.names
 
 
