@@ -95,14 +95,14 @@ def random_photos(views: int, size: tuple[int, int], device: str, seed: int = 0)
     return images.to(device)
 
 
-def timed(run: Run, images: Tensor) -> float:
-    """Seconds of one forward, the device's work included."""
+def timed(run: Run, images: Tensor) -> tuple[float, dict[str, Tensor]]:
+    """Seconds of one forward, the device's work included, and what it said."""
     with torch.inference_mode():
         _wait_for(images.device)
         start = time.perf_counter()
-        run(images)
+        said = run(images)
         _wait_for(images.device)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, said
 
 
 def _wait_for(device: torch.device) -> None:

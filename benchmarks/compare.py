@@ -68,13 +68,13 @@ def compare_time(loader: Loader, views: int, options: argparse.Namespace) -> lis
     images = random_photos(views, options.size, options.device)
     seconds: dict[str, list[float]] = {key: [] for key in options.cases}
     said: dict[str, dict[str, Tensor]] = {}
-    for key in options.cases:  # once to warm up, and for the numbers
-        run = loader.runner(CASES[key])
-        with torch.inference_mode():
-            said[key] = run(images)
+    for key in options.cases:  # one view is enough to fetch the weights from the disk
+        timed(loader.runner(CASES[key]), images[:1])
     for _ in range(options.repeats):
         for key in options.cases:
-            seconds[key].append(timed(loader.runner(CASES[key]), images))
+            spent, said[key] = timed(loader.runner(CASES[key]), images)
+            seconds[key].append(spent)
+            _say(f"{views} views, {CASES[key].title}: {seconds[key][-1]:.2f} s")
     medians = {key: statistics.median(times) for key, times in seconds.items()}
     first = options.cases[0]
     twin = "twin-bf16" if "twin-bf16" in options.cases else first
@@ -92,6 +92,11 @@ def compare_time(loader: Loader, views: int, options: argparse.Namespace) -> lis
             f"| {CASES[key].title} | {time:.2f} | {ratios} | {_nearness(said, first, key)} |"
         )
     return lines
+
+
+def _say(line: str) -> None:
+    """What is known so far: a whole run takes long."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _nearness(said: dict[str, dict[str, Tensor]], first: str, key: str) -> str:

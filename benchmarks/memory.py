@@ -30,7 +30,7 @@ def main() -> None:
     start = time.perf_counter()
     run = Loader(options.model, options.weights, options.device).runner(case)
     loaded = time.perf_counter() - start
-    seconds = timed(run, random_photos(options.views, options.size, options.device))
+    seconds, _ = timed(run, random_photos(options.views, options.size, options.device))
     peak = peak_process_memory()
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)

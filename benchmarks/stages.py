@@ -69,7 +69,7 @@ def main() -> None:
     timed(run, images)
     watch = Stopwatch()
     watch_stages(loader.network(case.precision), watch)
-    total = timed(run, images)
+    total, _ = timed(run, images)
     print(f"{case.title}, {options.views} views, {torch.get_num_threads()} threads: {total:.2f} s")
     for name, seconds in watch.seconds.items():
         print(f"{name:55} {seconds:8.2f} s {seconds / total:5.0%}")

@@ -14,7 +14,9 @@ from torch import Tensor
 # Scores of one head from which on blocks are faster: below, calls cost more than they compute (the
 # tracker attends over a few views in hundreds of small sequences: 158 times slower by blocks).
 LEAST_SCORES = 2**16
-SCORE_BYTES = 2**24  # of one block of attention scores: small enough to stay in the cache
+# Of one block of attention scores. It stays in the cache, and is small enough for the allocator to
+# give the same memory again: larger ones come as fresh pages each time, which costs as much again.
+SCORE_BYTES = 2**22
 MAX_THREADS_FOR_BLOCKS = 16  # beyond this one head's block is too little work to share
 
 
