@@ -20,7 +20,8 @@ from glance3d.types import Reconstruction
 TYPICAL_DISTANCE = 4.0  # display units from a camera to what it sees
 _SAMPLE = 50_000
 # Where one stands at first, behind and above the first camera, in typical distances.
-_BACK, _ABOVE = 0.3, 0.25
+_BACK, _ABOVE = 0.25, 0.15
+_PANEL = 0.25  # of half the picture's height: how far the scene gives way to the panel
 
 
 @dataclass(frozen=True)
@@ -84,31 +85,40 @@ def surer_points(scene: Reconstruction) -> Float[Tensor, "points 3"]:
 def first_look(
     scene: Reconstruction,
     display: Similarity,
-    sample: Float[Tensor, "points 3"],
-    width: float = 0.0,
+    points: Float[np.ndarray, "points 3"],
+    beside: Float[np.ndarray, "others 3"] | None = None,
 ) -> Pose:
-    """From behind the first camera and above it, towards the middle of what it sees.
+    """From behind the first camera and above it, with the middle of ``points`` in the picture.
 
-    ``sample`` are :func:`surer_points`; ``width`` is how far another version stands to the left:
-    both are then in the picture.
+    The points are a sample of the scene's, in the display's world; ``beside`` those of what stands
+    to its left. A little room is left on the right, where the panel is.
     """
     start = camera_pose(scene, display, 0)
-    middle = _middle_seen(display.transform_points(sample), start)
-    towards = (middle - start.position) / np.linalg.norm(middle - start.position)
-    back = _BACK * TYPICAL_DISTANCE + 0.6 * width
-    position = start.position - back * towards + np.array([0.0, _ABOVE * TYPICAL_DISTANCE, 0.0])
-    left = np.array([width / 2, 0.0, 0.0])
-    return Pose(position - left, middle - left, float(np.clip(start.fov, 0.7, 1.1)))
+    middle = _middle_seen(points, start)
+    distance = np.linalg.norm(middle - start.position)
+    towards = (middle - start.position) / distance
+    fov = float(np.clip(start.fov, 0.7, 1.1))
+    shown = points if beside is None else np.concatenate([points, beside])
+    distance += _BACK * TYPICAL_DISTANCE
+    if len(shown):
+        low, high = np.quantile(shown[:, 0], (0.05, 0.95))
+        wanted = (high - low) / 2 / np.tan(fov / 2)
+        distance = max(distance, min(wanted, 4 * TYPICAL_DISTANCE))
+        if beside is not None:
+            middle = np.array([(low + high) / 2, *middle[1:]])
+    middle = middle + np.array([_PANEL * distance * np.tan(fov / 2), 0.0, 0.0])
+    above = np.array([0.0, _ABOVE * distance, 0.0])
+    return Pose(middle - distance * towards + above, middle, fov)
 
 
-def _middle_seen(points: Float[Tensor, "points 3"], start: Pose) -> np.ndarray:
+def _middle_seen(points: Float[np.ndarray, "points 3"], start: Pose) -> np.ndarray:
     """The median of the points, if the first camera has it before it; else what it aims at."""
     if not len(points):
         return start.look_at
-    middle = points.median(0).values.numpy()
+    middle = np.median(points, 0)
     aim, way = start.look_at - start.position, middle - start.position
     distance = np.linalg.norm(way)
-    if distance < 0.2 * TYPICAL_DISTANCE or aim @ way < 0.8 * np.linalg.norm(aim) * distance:
+    if distance < 0.2 * TYPICAL_DISTANCE or aim @ way < 0.5 * np.linalg.norm(aim) * distance:
         return start.look_at
     return middle
 
@@ -135,9 +145,9 @@ def quaternion_wxyz(rotation: Float[Tensor, "3 3"]) -> Float[np.ndarray, "4"]:
     return np.array([w, x, y, z])
 
 
-def scene_width(sample: Float[Tensor, "points 3"], display: Similarity) -> float:
-    """How wide the middle nine tenths of the points are on the screen."""
-    if not len(sample):
+def room_beside(left: Float[np.ndarray, "points 3"], right: Float[np.ndarray, "points 3"]) -> float:
+    """How far to move the left points to the left, so that most of them are clear of the right."""
+    if not len(left) or not len(right):
         return TYPICAL_DISTANCE
-    low, high = np.quantile(display.transform_points(sample)[:, 0].numpy(), (0.05, 0.95))
-    return float(max(high - low, 0.2 * TYPICAL_DISTANCE))
+    edge, limit = np.quantile(left[:, 0], 0.97), np.quantile(right[:, 0], 0.03)
+    return float(np.clip(edge - limit + 0.05 * TYPICAL_DISTANCE, 0, 4 * TYPICAL_DISTANCE))

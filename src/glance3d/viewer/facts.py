@@ -1,5 +1,7 @@
 """What the viewer says of a scene in words: size, units, world, trust, model."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -14,7 +16,7 @@ _AXES = "xyz"
 
 def scene_facts(scene: Reconstruction, sample: Float[Tensor, "points 3"]) -> str:
     """A few lines of Markdown for the head of the panel; ``sample`` are its surer points."""
-    reference = scene.names[0]
+    reference = scene.names[scene.reference_view]
     lines = [
         f"**{scene.num_views} {'photo' if scene.num_views == 1 else 'photos'}**"
         + verdict_counts(scene),
@@ -23,10 +25,16 @@ def scene_facts(scene: Reconstruction, sample: Float[Tensor, "points 3"]) -> str
         f"up is {nearest_axis(up_direction(scene))}.",
     ]
     if scene.model:
-        weights = scene.report.get("model", {}).get("weights", {})
-        licence = f" ({escaped(weights['licence'])})" if weights.get("licence") else ""
-        lines.append(f"Model: {escaped(scene.model)}{licence}.")
+        lines.append(f"Model: {escaped(scene.model)}{_licence(scene)}.")
     return "\n\n".join(lines)
+
+
+def _licence(scene: Reconstruction) -> str:
+    """The weights' licence in brackets, where the report knows it; a report can be anything."""
+    found: Any = scene.report
+    for key in ("model", "weights", "licence"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return f" ({escaped(str(found))})" if found else ""
 
 
 def verdict_counts(scene: Reconstruction) -> str:

@@ -2,7 +2,7 @@
 
 The cloud is cut into cells of neighbours (a k-d tree cut at medians, so that cells hold about as
 many points each). Within a cell the points stand in a random order, of which every prefix is a fair
-sample. Prefixes grow in layers that double; a cell that looks large from the camera is given more
+sample. Prefixes grow in layers; a cell that looks large from the camera is given more
 layers. This is the idea of Schütz, "Potree: Rendering Large Point Clouds in Web Browsers" (2016),
 without its files: everything is made in memory.
 """
@@ -14,9 +14,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int64
 
 MAX_IN_CELL = 65_536
-FIRST_LAYER = 1_024
+FIRST_LAYER = 512
+_GROWTH = 4  # of a prefix by one more layer: few pieces, and steps that are still seen to help
 # What is behind a person's back is kept sparse, so that a quick turn does not show a void.
 _UNSEEN = 0.02
+_SAMPLE = 1_024  # points tell where a cell lies
 _CLOSEST = 0.05  # of a cell's radius: being inside a cell makes it large, not infinite
 
 
@@ -52,7 +54,7 @@ def cut_into_cells(
     parts = [generator.permutation(part) for part in parts]
     centers, radii = np.zeros((len(parts), 3)), np.zeros(len(parts))
     for index, part in enumerate(parts):
-        sample = points[part[:FIRST_LAYER]].astype(np.float64)
+        sample = points[part[:_SAMPLE]].astype(np.float64)
         centers[index] = np.median(sample, 0)
         radii[index] = np.quantile(np.linalg.norm(sample - centers[index], axis=1), 0.9)
     starts = np.cumsum([0, *(len(part) for part in parts)])
@@ -62,7 +64,7 @@ def cut_into_cells(
 
 def _halved(
     points: Float[np.ndarray, "points 3"], indices: Int[np.ndarray, " part"], max_in_cell: int
-) -> list[Int[np.ndarray, " part"]]:
+) -> list[Int[np.ndarray, "_"]]:
     if len(indices) == 0:
         return []
     if len(indices) <= max_in_cell:
@@ -77,12 +79,12 @@ def _halved(
 
 
 def layer_bounds(count: int) -> list[int]:
-    """Where the layers of a cell's prefix end: doubling from the first, the last at ``count``."""
+    """Where the layers of a cell's prefix end: each four times as far, the last at ``count``."""
     bounds, end = [0], FIRST_LAYER
     while bounds[-1] < count:
         # A last layer smaller than half of its step joins the one before it.
         bounds.append(end if end * 1.5 < count else count)
-        end *= 2
+        end *= _GROWTH
     return bounds
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AFTER, BEFORE, BOTH = "after", "before", "side by side"
 DEFAULT_BUDGET = 1_500_000
+MIN_BUDGET = 10_000
 _MILLION = 1_000_000
 _COLOURINGS = ("photos", "confidence", "photo", "measured")
 
@@ -90,7 +91,7 @@ class Panel:
         most = max(max_points, budget, 100_000) / _MILLION
         self.budget = gui.add_slider(
             "Budget, M",
-            0.05,
+            min(0.05, budget / _MILLION),
             max(0.1, round(most + 0.05, 1)),
             0.05,
             budget / _MILLION,

@@ -17,13 +17,13 @@ from glance3d.viewer.display import (
     displayed_like,
     first_look,
     quaternion_wxyz,
-    scene_width,
+    room_beside,
     surer_points,
     upright_display,
 )
 from glance3d.viewer.facts import photo_facts, scene_facts
 from glance3d.viewer.flight import Flights
-from glance3d.viewer.panel import AFTER, BEFORE, BOTH, DEFAULT_BUDGET, Panel
+from glance3d.viewer.panel import AFTER, BEFORE, BOTH, DEFAULT_BUDGET, MIN_BUDGET, Panel
 from glance3d.viewer.pictures import PhotoPictures
 from glance3d.viewer.scene_part import ScenePart
 from glance3d.viewer.server import page_address, quiet, start_server
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from viser import ClientHandle
 
 _CAMERA_PAUSE = 0.25  # seconds between two looks at where people's cameras are
-_GAP = 1.1  # two versions stand this many widths apart
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,10 @@ class ViewerOptions:
         """Refuse what no viewer can show."""
         if not 0 <= self.percentile < 100:
             raise InputError(f"percentile is {self.percentile}; it must be from 0 to below 100")
-        if self.budget < 1:
-            raise InputError(f"the budget is {self.budget} points; it must be at least 1")
+        if self.budget < MIN_BUDGET:
+            raise InputError(
+                f"{self.budget} points were asked for; it takes {MIN_BUDGET:,} to show anything"
+            )
 
 
 class Viewer:
@@ -67,6 +68,23 @@ class Viewer:
         photos_folder: Path | None = None,
     ) -> None:
         self.server = start_server(options.host, options.port)
+        try:
+            self._build(scene, options, before, photos_folder)
+        except BaseException:
+            with quiet():
+                self.server.stop()
+            raise
+        self._worker = threading.Thread(target=self._work, name="glance3d-viewer", daemon=True)
+        self._worker.start()
+        self._changed()
+
+    def _build(
+        self,
+        scene: Reconstruction,
+        options: ViewerOptions,
+        before: Reconstruction | None,
+        photos_folder: Path | None,
+    ) -> None:
         self.port = self.server.get_port()
         self.url = page_address(options.host, self.port)
         self.up_to_date = threading.Event()
@@ -78,9 +96,13 @@ class Viewer:
         scenes = {AFTER: scene}
         if before is not None:
             displays[BEFORE], scenes[BEFORE] = displayed_like(before, scene, display), before
-        sample = surer_points(scene)
-        self._width = _GAP * scene_width(sample, display) if before is not None else 0.0
-        self._home = first_look(scene, display, sample, self._width)
+        samples = {name: surer_points(s) for name, s in scenes.items()}
+        shown = {name: displays[name].transform_points(samples[name]).numpy() for name in scenes}
+        self._shift = np.zeros(3)
+        if before is not None:
+            self._shift[0] = -room_beside(shown[BEFORE], shown[AFTER])
+            shown[BEFORE] += self._shift
+        self._home = first_look(scene, display, shown[AFTER], shown.get(BEFORE))
         self._set_initial_camera(self._home)
         self._pictures = {name: PhotoPictures(s, photos_folder) for name, s in scenes.items()}
         self.parts = {
@@ -89,11 +111,14 @@ class Viewer:
             )
             for name, s in scenes.items()
         }
+        if before is not None:
+            for name, part in self.parts.items():
+                part.put_label(_label_place(shown[name], self._shift if name == BEFORE else 0))
         self.flights = Flights(self.parts, lambda: self._home, self._show_photo)
         self._axes = self._add_axes(display)
         self.panel = Panel(
             self.server,
-            facts=scene_facts(scene, sample),
+            facts=scene_facts(scene, samples[AFTER]),
             parts=self.parts,
             percentile=options.percentile,
             budget=options.budget,
@@ -102,9 +127,6 @@ class Viewer:
             fly=self.flights.by_button,
         )
         self.server.on_client_connect(self._welcome)
-        self._worker = threading.Thread(target=self._work, name="glance3d-viewer", daemon=True)
-        self._worker.start()
-        self._changed()
 
     def wait(self) -> None:
         """Until :meth:`stop` is called from elsewhere; Ctrl-C is the caller's."""
@@ -165,7 +187,7 @@ class Viewer:
         version, panel = self.panel.version.value, self.panel
         both = version == BOTH
         for name, part in self.parts.items():
-            shift = np.array([-self._width if both and name == BEFORE else 0.0, 0.0, 0.0])
+            shift = self._shift if both and name == BEFORE else np.zeros(3)
             part.place(both or name == version, shift, labelled=both)
             part.cameras.show(panel.cameras.value, panel.photos.value, panel.camera_size.value)
             part.show_tracks(panel.tracks.value)
@@ -215,3 +237,12 @@ def _watcher(camera: Any) -> Watcher:
     forward = forward / max(np.linalg.norm(forward), 1e-12)
     half = np.tan(camera.fov / 2)
     return Watcher(camera.position, forward, float(np.arctan(half * np.hypot(1, camera.aspect))))
+
+
+def _label_place(points: np.ndarray, shift: Any) -> np.ndarray:
+    """Above the middle of a version, in its own frame."""
+    if not len(points):
+        return np.zeros(3)
+    top = np.quantile(points[:, 1], 0.98)
+    middle = np.median(points, 0) - shift
+    return np.array([middle[0], top + 0.05 * TYPICAL_DISTANCE, middle[2]])
