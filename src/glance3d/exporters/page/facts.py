@@ -62,7 +62,7 @@ def stage_times(scene: Reconstruction) -> list[tuple[str, float]]:
     ]
 
 
-def in_words(seconds: float) -> str:
+def in_words(seconds: float | int) -> str:
     """A duration for a person."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
