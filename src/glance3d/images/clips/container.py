@@ -114,6 +114,8 @@ def open_clip(path: Path, *, every_frame: bool = True) -> Iterator[OpenClip]:
             f"{error.strerror or error}"
         ) from error
     with container:
+        if not len(container.streams):
+            raise ImageError(f"{path.name} holds nothing that can be read: it may be cut short")
         if not container.streams.video:
             raise ImageError(f"{path.name} has sound but no picture: give a video or photos")
         stream = container.streams.video[0]

@@ -99,10 +99,8 @@ def pixel_aspect(clip: OpenClip) -> float:
 def _warnings(clip: OpenClip, last: float) -> tuple[str, ...]:
     name, found = clip.path.name, []
     if clip.num_broken:
-        found.append(
-            f"{name} is damaged: {clip.num_broken} pieces of it could not be decoded and were left "
-            "out"
-        )
+        pieces = "piece" if clip.num_broken == 1 else "pieces"
+        found.append(f"{name} is damaged: {clip.num_broken} {pieces} of it could not be decoded")
     if clip.duration is not None and clip.duration - last > _MISSING_END + 0.1 * clip.duration:
         found.append(
             f"{name} ends at {last:.1f} s, although it should last {clip.duration:.1f} s: it may "
