@@ -29,14 +29,14 @@ TURN_DEGREES = 18.0  # how far to the side of the reference camera the third pic
 
 def draw_photo(scene: Reconstruction) -> Image.Image:
     """The reference photo on the scene's grid."""
-    return Image.fromarray(scene.colors[0].numpy())
+    return Image.fromarray(scene.colors[scene.reference_view].numpy())
 
 
 def draw_depth(scene: Reconstruction) -> Image.Image:
     """Its depth, near to far."""
     assert scene.depth is not None
-    depth = scene.depth[0]
-    valid = usable_depth(depth) & scene.mask[0]
+    depth = scene.depth[scene.reference_view]
+    valid = usable_depth(depth) & scene.mask[scene.reference_view]
     return Image.fromarray(colorize_depth(depth, valid, inverse_depth_range(depth, valid)).numpy())
 
 

@@ -37,7 +37,7 @@ class Options:
     ]
     """A folder of photos, photos, or globs in quotes."""
     masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
-    """Images called as the new photos: what is black counts nowhere. Old photos keep their masks."""
+    """Images called as the new photos: what is black counts nowhere. Old photos keep theirs."""
     out: Annotated[
         Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
     ] = None

@@ -1,7 +1,7 @@
 """``glance3d refine``: a saved scene with cameras that the photos confirm."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +37,8 @@ class Options:
         Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
     ] = None
     """Folder for the results; made if need be."""
+    masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Images called as the photos: what is black counts nowhere. Else those the scene has."""
     refinement: Annotated[RefinementOptions, tyro.conf.arg(name="")] = field(
         default_factory=RefinementOptions
     )
@@ -60,12 +62,15 @@ def run(options: Options) -> None:
     knowledge = read_knowledge(options.known)
 
     from glance3d.exporters import ExportOptions, load_scene, write_scene_folder
+    from glance3d.images import masks_of_scene
 
     ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
     home = options.scene if options.scene.is_dir() else options.scene.parent
     out = options.out or home
     progress = options.progress or sys.stderr.isatty()
     before = load_scene(options.scene)
+    if options.masks is not None:
+        before = replace(before, masks=masks_of_scene(options.masks, before)).masked()
 
     def network() -> "VGGT":
         from glance3d.models import load_model

@@ -1,6 +1,6 @@
 """What is evaluated on: scenes with truth, in original pixels, beside what a network would see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from torch import Tensor
 from glance3d.datasets import MultiViewSample, SyntheticConfig, SyntheticScenes
 from glance3d.datasets.photo_folder import PhotoSet, load_photo_set
 from glance3d.errors import ImageError, InputError
-from glance3d.images import Preprocessing, load_images
-from glance3d.types import Cameras, ImageBatch, Placement
+from glance3d.images import Preprocessing, find_masks, load_images
+from glance3d.types import Cameras, ImageBatch, PhotoMask, Placement
 
 MAX_VIEWS = 32
+MASKS_FOLDER = "masks"
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,15 @@ def photo_set(
     """A folder in the layout of :mod:`glance3d.datasets.photo_folder`, as one scene.
 
     All views go through the network at once; of more than ``max_views`` that many are taken, evenly
-    spaced, the first among them.
+    spaced, the first among them. Where the folder has ``masks/``, what they leave out counts
+    neither for the methods nor for the scores.
     """
     photos = load_photo_set(folder)
     chosen = _evenly_spaced(len(photos), max_views)
-    batch = load_images([photos.image_paths[view] for view in chosen], preprocessing)
+    paths = [photos.image_paths[view] for view in chosen]
+    batch = load_images(
+        paths, preprocessing, masks=_find_masks(Path(folder) / MASKS_FOLDER, photos, chosen)
+    )
     if batch.skipped:
         raise ImageError(
             f"{batch.skipped[0].source} cannot be read ({batch.skipped[0].reason}): an evaluation "
@@ -96,7 +101,10 @@ def photo_set(
             cameras.intrinsics[chosen],
             cameras.image_sizes[chosen],
         ),
-        depth=tuple(_load_depth(photos, view) for view in chosen),
+        depth=tuple(
+            _where_kept(_load_depth(photos, view), mask)
+            for view, mask in zip(chosen, batch.masks or [None] * len(chosen), strict=True)
+        ),
     )
     _check_sizes(scene)
     return EvaluationSet(photos.name, (scene,), f"{len(chosen)} of {len(photos)} photos")
@@ -108,6 +116,20 @@ def _evenly_spaced(count: int, at_most: int) -> list[int]:
     if count <= at_most:
         return list(range(count))
     return [index * count // at_most for index in range(at_most)]
+
+
+def _find_masks(folder: Path, photos: PhotoSet, chosen: Sequence[int]) -> list[Path | None] | None:
+    if not folder.is_dir():
+        return None
+    paths = list(map(str, photos.image_paths))
+    found = find_masks(folder, [path.name for path in photos.image_paths], paths)
+    return [found[view] for view in chosen]
+
+
+def _where_kept(depth: Tensor | None, mask: PhotoMask | None) -> Tensor | None:
+    if depth is None or mask is None or tuple(depth.shape[::-1]) != mask.size:
+        return depth
+    return depth * torch.from_numpy(mask.to_array())
 
 
 def _load_depth(photos: PhotoSet, view: int) -> Float[Tensor, "height width"] | None:

@@ -3,7 +3,7 @@
 from glance3d.images.clips import CLIP_SUFFIXES, ClipSampling
 from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright, read_facts
 from glance3d.images.load import load_images
-from glance3d.images.masks import MaskSources, find_masks, load_masks
+from glance3d.images.masks import MaskSources, find_masks, load_masks, masks_of_scene
 from glance3d.images.originals import Originals
 from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
 from glance3d.images.sources import READABLE_SUFFIXES, resolve_sources, unique_names
@@ -21,6 +21,7 @@ __all__ = [
     "find_masks",
     "load_images",
     "load_masks",
+    "masks_of_scene",
     "open_upright",
     "plan_placements",
     "read_facts",

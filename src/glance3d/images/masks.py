@@ -24,7 +24,7 @@ from PIL import Image
 from glance3d.errors import ImageError, InputError
 from glance3d.images.decode import open_as_stored, turn_upright
 from glance3d.images.sources import READABLE_SUFFIXES, PathLike, natural_key
-from glance3d.types import Masks, PhotoMask
+from glance3d.types import Masks, PhotoMask, Reconstruction
 
 MaskSource = PathLike | Image.Image | np.ndarray | PhotoMask
 MaskSources = PathLike | Sequence[MaskSource | None]
@@ -59,6 +59,26 @@ def load_masks(masks: MaskSources, photos: Sequence[MaskedPhoto]) -> Masks:
     return tuple(
         None if mask is None or photo.size is None else read_mask(mask, photo)
         for mask, photo in zip(found, photos, strict=True)
+    )
+
+
+def masks_of_scene(folder: PathLike, scene: Reconstruction) -> Masks:
+    """The masks in a folder for a scene's photos; a photo without one there keeps the one it had.
+
+    Raises:
+        ImageError: as :func:`load_masks`.
+    """
+    found = find_masks(folder, scene.names, scene.sources)
+    before = scene.masks or (None,) * scene.num_views
+    photos = [
+        MaskedPhoto(name, source, placement.original_size, placement.exif_orientation)
+        for name, source, placement in zip(
+            scene.names, scene.sources, scene.placements, strict=True
+        )
+    ]
+    return tuple(
+        old if file is None else read_mask(file, photo)
+        for old, file, photo in zip(before, found, photos, strict=True)
     )
 
 

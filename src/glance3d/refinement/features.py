@@ -65,19 +65,23 @@ def build_database(
     extraction.sift.max_num_features = options.max_features
     reading = pycolmap.ImageReaderOptions()
     if any(masks):
-        reading.mask_path = _write_masks(folder / "masks", masks)
+        reading.mask_path = _write_masks(folder / "masks", masks, originals.sizes)
     pycolmap.extract_features(path, photos, reader_options=reading, extraction_options=extraction)
     return path, image_ids
 
 
-def _write_masks(folder: Path, masks: Masks) -> Path:
-    """The masks as COLMAP looks for them: black where there are to be no features."""
+def _write_masks(folder: Path, masks: Masks, sizes: Sequence[tuple[int, int]]) -> Path:
+    """The masks as COLMAP looks for them: black where there are to be no features.
+
+    Every photo has one: COLMAP finds nothing in photos whose mask is missing.
+    """
     folder.mkdir()
-    for view, mask in enumerate(masks):
+    for view, (mask, (width, height)) in enumerate(zip(masks, sizes, strict=True)):
+        keep = np.ones((height, width), bool)
         if mask is not None:
-            radius = round(_MASK_MARGIN * math.hypot(*mask.size) / 1000)
-            inner = shrunk(mask.to_array(), radius).astype(np.uint8) * 255
-            Image.fromarray(inner).save(folder / f"{view_name(view)}.png", compress_level=1)
+            radius = round(_MASK_MARGIN * math.hypot(width, height) / 1000)
+            keep = shrunk(mask.to_array(), radius)
+        Image.fromarray(keep).save(folder / f"{view_name(view)}.png")
     return folder
 
 
