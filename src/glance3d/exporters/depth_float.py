@@ -43,7 +43,7 @@ def write_depth_exrs(scene: Reconstruction, path: Path, options: ExportOptions) 
         MissingExtraError: OpenEXR is not installed.
     """
     try:
-        import OpenEXR
+        import OpenEXR  # pyrefly: ignore[missing-import] (it has no types)
     except ImportError as error:
         raise MissingExtraError("writing EXR depth", "openexr", "exr") from error
 

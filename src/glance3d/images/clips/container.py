@@ -111,13 +111,12 @@ def open_clip(path: Path, *, every_frame: bool = True) -> Iterator[OpenClip]:
     except _errors() as error:
         raise ImageError(
             f"{path.name} is not a video that can be read, it may be damaged or cut short: "
-            f"{error.strerror or error}"
+            f"{getattr(error, 'strerror', None) or error}"
         ) from error
     with container:
-        if not len(container.streams):
-            raise ImageError(f"{path.name} holds nothing that can be read: it may be cut short")
         if not container.streams.video:
-            raise ImageError(f"{path.name} has sound but no picture: give a video or photos")
+            what = "has sound but no" if container.streams.audio else "has no readable"
+            raise ImageError(f"{path.name} {what} picture: it is no video, or was cut short")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         if not every_frame:
