@@ -232,7 +232,7 @@ def summary(
         *(metric_summary(report) if "metric_scale" in report else []),
         f"wrote {len(paths)} files to {out}/:",
         *(f"  {line}" for line in _by_folder(out, paths)),
-        f"next: open {out / 'scene.glb'} in a 3-D viewer, or glance3d export {out} --help",
+        f"next: open {out / 'scene.html'} in a browser, or glance3d export {out} --help",
     ]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from glance3d.exporters.page.markup import Markup, element
 
 _WIDTH, _HEIGHT = 560, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 26, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 16, 26, 40
 _NUM_BINS = 40
 
 Number = float | int
@@ -42,15 +42,24 @@ def histogram(
     label: str,
     marks: Sequence[tuple[float, str]] = (),
 ) -> Markup:
-    """How often which value occurs, from 0 to the 99th percentile; ``marks`` are named values."""
-    ordered = values.double().sort().values
-    high = float(ordered[int(0.99 * (len(ordered) - 1))]) or 1.0
-    counts = torch.histc(ordered.clamp(max=high), _NUM_BINS, min=0.0, max=high)
+    """How often which value occurs, up to the 99th percentile; ``marks`` are named values.
+
+    The axis begins at 0, unless all but a hundredth of the values lie far from it. What is beyond
+    its ends counts as at its ends.
+    """
+    ordered = values.sort().values
+    low, high = (float(ordered[int(share * (len(ordered) - 1))]) for share in (0.01, 0.99))
+    if low < high / 3:
+        low = 0.0
+    if high <= low:
+        high = low + 1.0
+    counts = torch.histc(ordered.clamp(low, high), _NUM_BINS, min=low, max=high)
     shares = (100 * counts / len(ordered)).tolist()
-    axes = Axes(0.0, high, max(shares))
-    width = high / _NUM_BINS
-    bars = [_bar(axes, k * width, (k + 1) * width, share) for k, share in enumerate(shares)]
-    ticks = [(value, f"{value:.2g}") for value in (0.0, high / 4, high / 2, high * 3 / 4, high)]
+    axes = Axes(low, high, max(shares))
+    width = (high - low) / _NUM_BINS
+    edges = [low + k * width for k in range(_NUM_BINS)]
+    bars = [_bar(axes, edge, edge + width, share) for edge, share in zip(edges, shares, strict=True)]
+    ticks = [(low + k * (high - low) / 4, f"{low + k * (high - low) / 4:.3g}") for k in range(5)]
     return _figure(
         title,
         description,
@@ -91,7 +100,7 @@ def _grid(axes: Axes, unit: str) -> list[Markup]:
     for share in (0.0, 0.5, 1.0):
         y = axes.y(share * axes.high_y)
         found.append(element("line", class_="grid", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y))
-        value = f"{share * axes.high_y:.3g}{unit}"
+        value = f"{share * axes.high_y:.2g} {unit}" if share * axes.high_y < 100 else f"100 {unit}"
         found.append(element("text", value, x=_LEFT - 6, y=y + 4, text_anchor="end"))
     return found
 

@@ -34,7 +34,7 @@ def plots_section(scene: Reconstruction, percentiles: Float[Tensor, "views h w"]
 
 def _confidence(scene: Reconstruction, usable: Bool[Tensor, "views h w"]) -> Markup:
     assert scene.confidence is not None
-    values = scene.confidence[usable].double().sort().values
+    values = scene.confidence[usable].sort().values
     quarter, half = (float(values[int(share * (len(values) - 1))]) for share in (0.25, 0.5))
     return histogram(
         values,

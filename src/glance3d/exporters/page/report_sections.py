@@ -106,7 +106,6 @@ def details_section(scene: Reconstruction) -> Markup:
         ("Parameters", f"{parameters:,}" if isinstance(parameters, int) else None),
         ("Weights", _word(part(model, "weights", "source"))),
         ("Licence of the weights", licence_in_words(scene)),
-        ("A note on the model", _word(part(model, "weights", "note"))),
         ("World", _sentence(describe_world(scene.world, str(reference)))),
         ("Lengths", _sentence(describe_units(scene.units))),
         ("Made on", _word(report.get("created"))),
@@ -150,7 +149,7 @@ def _trust_cells(scene: Reconstruction, view: int, trust: ViewTrust) -> list[Mar
         f"{trust.num_tracks:,}",
         _pixels(trust.median_error_px),
         _pixels(trust.p90_error_px),
-        "\u2013" if agreement is None else f"{agreement:.0%}",
+        "\u2013" if agreement is None else f"{100 * agreement:.0f} %",
     ]
 
 

@@ -17,6 +17,7 @@ from glance3d.types import Reconstruction
 
 _SAMPLED = 5000
 _DIGITS = 5
+_NEARLY_AS_MUCH = 0.85
 
 
 def describe_cameras(
@@ -44,7 +45,7 @@ def describe_cameras(
     return {
         "views": views,
         "size": frustum_size(scene.cameras.centers.double(), points.double()),
-        "start": _most_telling([num_seen for _, num_seen in shown]),
+        "start": _most_telling(scene, [num_seen for _, num_seen in shown]),
     }
 
 
@@ -75,9 +76,13 @@ def _seen_depths(
     return found
 
 
-def _most_telling(num_seen: list[int]) -> int:
-    """The photo that shows most of the scene; the first of equals."""
-    return num_seen.index(max(num_seen))
+def _most_telling(scene: Reconstruction, num_seen: list[int]) -> int:
+    """Of the photos that show nearly as much of the scene as any, the one amid all cameras."""
+    centers = scene.cameras.centers
+    from_middle = (centers - centers.median(0).values).norm(dim=-1).tolist()
+    enough = _NEARLY_AS_MUCH * max(num_seen)
+    telling = [view for view, seen in enumerate(num_seen) if seen >= enough]
+    return min(telling, key=lambda view: from_middle[view])
 
 
 def _corner_rays(scene: Reconstruction, view: int) -> Float[Tensor, "4 3"]:

@@ -158,7 +158,8 @@ def _scene_data(
     sparse: PackedPoints | None,
 ) -> dict[str, Any]:
     """What the program needs besides points and pictures."""
-    cameras = describe_cameras(scene, upright, some_points(scene))
+    points = some_points(scene)
+    cameras = describe_cameras(scene, upright, points)
     for view, camera in enumerate(cameras["views"]):
         camera["name"] = scene.names[view]
         camera["verdict"] = None if scene.trust is None else scene.trust[view].verdict
@@ -170,7 +171,7 @@ def _scene_data(
             kind: None if cloud is None else _cloud_data(cloud)
             for kind, cloud in (("depth", dense), ("sparse", sparse))
         },
-        "center": _center(scene, upright),
+        "center": _center(points if len(points) else scene.cameras.centers, upright),
     }
 
 
@@ -180,10 +181,7 @@ def _cloud_data(cloud: PackedPoints) -> dict[str, Any]:
     return described
 
 
-def _center(scene: Reconstruction, upright: Float[Tensor, "3 3"]) -> list[float]:
+def _center(points: Float[Tensor, "points 3"], upright: Float[Tensor, "3 3"]) -> list[float]:
     """The middle of the scene, by the median: where things are, not where they end."""
-    points = some_points(scene)
-    if len(points) == 0:
-        points = scene.cameras.centers
     middle = (points @ upright.T).median(0).values
     return torch.round(middle, decimals=6).tolist()

@@ -2,6 +2,8 @@
 import * as THREE from "three";
 import { between, FIELD_OF_VIEW, photoViewpoint, startViewpoint } from "./viewpoint.js";
 
+// Points are drawn a little larger than they lie apart, so that they close to a surface.
+const OVERLAP = 1.25;
 const FLIGHT_MS = 700;
 const SLOW_MS = 45;
 const FAST_MS = 22;
@@ -89,7 +91,8 @@ export class Picture {
       const { uniforms } = cloud;
       uniforms.pixelsOfUnit.value = height / (2 * half);
       // Fewer points are drawn larger, or surfaces would open while they move.
-      uniforms.pointSize.value = (cloud.described.spacing * this.pointSize) / Math.sqrt(this.share);
+      const size = OVERLAP * cloud.described.spacing * this.pointSize;
+      uniforms.pointSize.value = size / Math.sqrt(this.share);
       uniforms.smallest.value = cloud.smallest * this.renderer.getPixelRatio() * this.pointSize ** 0.5;
     }
   }

@@ -3,10 +3,10 @@ import * as THREE from "three";
 
 export const FIELD_OF_VIEW = 45;
 const UP = new THREE.Vector3(0, 1, 0);
-// At first one stands a little behind, above and beside a photographer, to see that it is a space.
-const BACK = 1.22;
-const ABOVE = (7 * Math.PI) / 180;
-const BESIDE = (9 * Math.PI) / 180;
+// At first one stands behind, above and beside a photographer: what is seen looks like the photo,
+// and it shows that it is a space. A wide picture has room for the cameras, a narrow one has not.
+const WIDE = { back: 1.65, above: (15 * Math.PI) / 180, beside: (24 * Math.PI) / 180 };
+const NARROW = { back: 1.3, above: (9 * Math.PI) / 180, beside: (14 * Math.PI) / 180 };
 
 // A viewpoint is a position, a target and a vertical field of view in degrees.
 export function startViewpoint({ cameras, center }, aspect) {
@@ -18,15 +18,16 @@ export function startViewpoint({ cameras, center }, aspect) {
   const middle = new THREE.Vector3(...center);
   if (middle.distanceTo(target) < 0.5 * view.distance) target.lerp(middle, 0.5);
   const { tanX, tanY } = halfTangents(view);
+  const { back, above, beside } = aspect > 1 ? WIDE : NARROW;
   const half = Math.tan((FIELD_OF_VIEW * Math.PI) / 360);
   const fit = Math.max(tanY / half, Math.min(tanX, 1.2 * tanY * Math.max(aspect, 1)) / half / aspect);
-  const distance = view.distance * fit * BACK;
+  const distance = view.distance * fit * back;
   const backward = forward.clone().negate();
   const right = new THREE.Vector3().crossVectors(forward, UP).normalize();
   if (right.lengthSq() > 0.5) {
-    backward.applyAxisAngle(UP, BESIDE);
+    backward.applyAxisAngle(UP, beside);
     const pitch = Math.asin(clamp(backward.y, -1, 1));
-    backward.applyAxisAngle(right, -Math.min(ABOVE, Math.max(0, 1.3 - pitch)));
+    backward.applyAxisAngle(right, -Math.min(above, Math.max(0, 1.3 - pitch)));
   }
   return { position: target.clone().addScaledVector(backward, distance), target, fov: FIELD_OF_VIEW };
 }
