@@ -102,8 +102,8 @@ class Viewer:
         if before is not None:
             self._shift[0] = -room_beside(shown[BEFORE], shown[AFTER])
             shown[BEFORE] += self._shift
-        self._home = first_look(scene, display, shown[AFTER], shown.get(BEFORE))
-        self._set_initial_camera(self._home)
+        self.home = first_look(scene, display, shown[AFTER], shown.get(BEFORE))
+        self._set_initial_camera(self.home)
         self._pictures = {name: PhotoPictures(s, photos_folder) for name, s in scenes.items()}
         self.parts = {
             name: ScenePart(
@@ -114,7 +114,7 @@ class Viewer:
         if before is not None:
             for name, part in self.parts.items():
                 part.put_label(_label_place(shown[name], self._shift if name == BEFORE else 0))
-        self.flights = Flights(self.parts, lambda: self._home, self._show_photo)
+        self.flights = Flights(self.parts, lambda: self.home, self._show_photo)
         self._axes = self._add_axes(display)
         self.panel = Panel(
             self.server,
