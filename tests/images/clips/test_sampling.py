@@ -54,13 +54,21 @@ def test_more_views_than_differ_are_not_made_up():
     assert "20 were asked for, but no more differ" in choice.why
 
 
-def test_a_jump_is_not_filled():
+def test_what_a_jump_leaves_empty_is_filled_from_both_sides_of_it():
     travel = np.concatenate([np.linspace(0, 0.2, 20), np.linspace(0.8, 1.0, 20)])
-    chosen = choose(travel, views=11).frames
-    assert len(set(chosen)) == len(chosen)
-    gaps = np.diff(travel[list(chosen)])
-    assert (gaps > 0.02).all()
-    assert len(chosen) == 6
+    sharpness = np.ones(40)
+    sharpness[19:21] = 0.2  # at both edges of the jump
+    chosen = choose(travel, sharpness, views=11).frames
+    assert len(set(chosen)) == len(chosen) == 11
+    assert (np.diff(travel[list(chosen)]) > 0.019).all()
+    assert not {19, 20} & set(chosen)
+
+
+def test_every_frame_of_a_slide_show_is_found_and_its_sharp_copy():
+    travel = np.repeat(np.arange(12) * 0.25, 3)
+    sharpness = np.tile([0.1, 1.0, 0.3], 12)
+    assert choose(travel, sharpness, views=12).frames == tuple(range(1, 36, 3))
+    assert choose(travel, sharpness).frames == tuple(range(1, 36, 3))
 
 
 def test_fps_counts_time_and_not_frames():

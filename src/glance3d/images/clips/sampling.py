@@ -76,6 +76,8 @@ def choose_frames(
     asked = sampling.views or min(max(by_step, FEWEST_BY_DEFAULT), MOST_BY_DEFAULT)
     wanted = min(asked, num_different)
     chosen = _spread(sharpness, travel, wanted)
+    if sampling.views:  # where the picture jumps, even spacing leaves places empty
+        chosen = _filled_up(chosen, sharpness, travel, wanted)
     step = total / max(wanted - 1, 1)
     why = f"a new view whenever {step:.0%} of the picture has moved on, the sharpest near there"
     if len(chosen) == 1:
@@ -97,12 +99,29 @@ def _spread(
     for target in targets:
         distance = np.abs(travel - target) / step
         near = (distance <= _REACH).nonzero()[0]
-        # A jump over this place: the nearest frame, unless that is another place's own.
-        near = near if len(near) else (distance == distance.min()).nonzero()[0][:1]
-        best = _best(near, sharpness, distance / _REACH)
-        if best not in chosen and distance[best] <= 0.5:
-            chosen.append(best)
+        if not len(near):  # a jump over this place: its edge, unless that is another place's own
+            near = (distance <= min(distance.min() + 0.1, 0.5)).nonzero()[0]
+        if len(near):
+            best = _best(near, sharpness, distance / _REACH)
+            chosen += [best] if best not in chosen else []
     return tuple(sorted(chosen))
+
+
+def _filled_up(
+    chosen: tuple[int, ...],
+    sharpness: Float[np.ndarray, " frames"],
+    travel: Float[np.ndarray, " frames"],
+    wanted: int,
+) -> tuple[int, ...]:
+    """More frames, those that differ most from the chosen ones, as long as any differs."""
+    frames = list(chosen)
+    while len(frames) < wanted:
+        away = np.abs(travel[:, None] - travel[frames]).min(1)
+        if away.max() < _SAME_VIEW:
+            break
+        candidates = (away >= max(0.7 * away.max(), _SAME_VIEW)).nonzero()[0]
+        frames.append(_best(candidates, sharpness, np.zeros(len(travel))))
+    return tuple(sorted(frames))
 
 
 def _by_time(
