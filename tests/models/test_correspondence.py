@@ -19,6 +19,7 @@ from glance3d.models.config import (
     vggt_1b,
 )
 from glance3d.models.correspondence import Correspondence
+from glance3d.models.correspondence import layer as layer_module
 from glance3d.models.correspondence.layer import cells_to_patches
 from glance3d.models.correspondence.matches import cell_positions, find_matches, grid_to_unit
 from glance3d.models.weights import load_weights, save_weights
@@ -215,3 +216,43 @@ def test_nothing_waits_for_a_device(talking: VGGT) -> None:
         layer(tokens, maps, 5)
     with pytest.raises(AssertionError), NoWaiting():
         float(tokens.sum())
+
+
+def test_a_camera_head_starts_from_what_the_matches_say() -> None:
+    torch.manual_seed(0)
+    config = small_config(LAYER)
+    camera = dataclasses.replace(config.camera, start="matches")
+    config = dataclasses.replace(config, camera=camera)
+    model = build_model(config).eval()
+    images = random_images(1, 3, 3, 32, 48)
+    tokens, found = aggregate(model, images)
+    assert found is not None
+    assert tokens.first_poses is not None
+    with torch.no_grad():
+        said = model(images, outputs=("camera",)).pose_enc
+        alone = model(images[:, :1], outputs=("camera",)).pose_enc
+    # Before it has learned anything, the head changes nothing of its start.
+    torch.testing.assert_close(said, found.first_poses.detach(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(alone[0, 0], torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]))
+
+
+def test_many_views_are_read_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = build_model(small_config(LAYER)).eval()
+    images = random_images(1, 5, 3, 32, 32)
+    with torch.no_grad():
+        _, whole = aggregate(model, images)
+        monkeypatch.setattr(layer_module, "PAIRS_AT_A_TIME", 10)
+        _, parts = aggregate(model, images)
+    assert whole is not None
+    assert parts is not None
+    for name in ("weight", "pairs", "trust", "pose_enc", "inlier_logits"):
+        found, expected = getattr(parts.relations, name), getattr(whole.relations, name)
+        torch.testing.assert_close(found, expected, rtol=1e-2, atol=2e-3)  # a solver is in between
+    torch.testing.assert_close(parts.first_poses, whole.first_poses, rtol=1e-2, atol=5e-3)
+
+
+def test_a_start_from_matches_needs_matches() -> None:
+    config = small_config(None)
+    with pytest.raises(ConfigError, match="starts from matches"):
+        dataclasses.replace(config, camera=dataclasses.replace(config.camera, start="matches"))

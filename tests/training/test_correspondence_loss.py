@@ -36,7 +36,7 @@ def mirrored_views(sharpness: float) -> tuple[Correspondence, torch.Tensor]:
     scale, unseen = torch.tensor(sharpness), torch.tensor(0.0)
     matches = find_matches(descriptors, (2, 2), scale, unseen)
     relations = torch.zeros(1, 2, 2, 9)  # what descriptors are taught does not look at these
-    found = Correspondence(descriptors, scale, unseen, (2, 2), matches, relations)  # type: ignore
+    found = Correspondence(descriptors, scale, unseen, (2, 2), matches, relations, relations)  # type: ignore
     return found, torch.stack([CORNERS, CORNERS.flip(0)])[None]
 
 
@@ -92,7 +92,8 @@ def exact_matches(sample: MultiViewSample) -> Matches:
 def relations_saying(pose_enc: torch.Tensor, logits: torch.Tensor) -> Relations:
     others = 1 - torch.eye(pose_enc.shape[1])
     weight = others[:, :, None].expand(logits.shape)
-    return Relations(torch.zeros(*weight.shape, 1), weight, pose_enc[..., :1], pose_enc, logits)
+    cells = torch.zeros(*weight.shape, 1)
+    return Relations(cells, weight, pose_enc[..., :1], weight[..., 0], pose_enc, logits)
 
 
 def test_the_true_poses_and_matches_cost_nothing() -> None:

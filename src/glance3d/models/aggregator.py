@@ -27,11 +27,13 @@ class AggregatedTokens(NamedTuple):
     """The kept layers, by index from 0, each ``[batch, views, special + patches, 2 C]``.
 
     A layer is the frame block's output and the global block's output side by side. Token 0 of a
-    view is its camera token; patch tokens start at ``patch_start_idx``, row by row.
+    view is its camera token; patch tokens start at ``patch_start_idx``, row by row. ``first_poses``
+    are what a correspondence layer found, None without one.
     """
 
     layers: dict[int, Float[Tensor, "batch views tokens channels"]]
     patch_start_idx: int
+    first_poses: Float[Tensor, "batch views 9"] | None = None
 
 
 class Aggregator(nn.Module):
@@ -77,20 +79,23 @@ class Aggregator(nn.Module):
     ) -> AggregatedTokens:
         """Tokens of the asked-for layers (all of them by default); no other layer is kept."""
         wanted = tuple(range(self.config.depth)) if layers is None else layers
+        told: list[Tensor] = []
         kept = {
             index: torch.cat([frame, everywhere], dim=-1)
-            for index, frame, everywhere in self.stream(images, wanted)
+            for index, frame, everywhere in self.stream(images, wanted, told=told)
         }
-        return AggregatedTokens(kept, self.patch_start_idx)
+        return AggregatedTokens(kept, self.patch_start_idx, told[-1] if told else None)
 
     def stream(
         self,
         images: Float[Tensor, "batch views 3 height width"],
         layers: tuple[int, ...],
         attention: str = "full",
+        told: list[Tensor] | None = None,
     ) -> Iterator[tuple[int, Layer, Layer]]:
         """The asked-for layers as they are made: index, frame block's output, global block's.
 
+        The poses that a correspondence layer finds on the way are put into ``told``.
         While only predicting, tokens are updated in place: use a layer before asking for the next.
         """
         num_scenes, num_views = images.shape[:2]
@@ -125,20 +130,22 @@ class Aggregator(nn.Module):
                 yield index, frame, everywhere
                 del frame, everywhere
             if fine_maps is not None and index == self._tell_matches_after:
-                tokens = self._tell_matches(tokens, fine_maps, num_views)
+                tokens, poses = self._tell_matches(tokens, fine_maps, num_views)
+                if told is not None and poses is not None:
+                    told.append(poses)
 
     def _tell_matches(
         self,
         tokens: Float[Tensor, "batch_views tokens dim"],
         fine_maps: Float[Tensor, "batch_views channels fine_rows fine_columns"],
         num_views: int,
-    ) -> Float[Tensor, "batch_views tokens dim"]:
+    ) -> tuple[Float[Tensor, "batch_views tokens dim"], Tensor | None]:
         assert self.correspondence is not None
         scenes = (-1, num_views)
-        told, _ = self.correspondence(
+        told, found = self.correspondence(
             tokens.unflatten(0, scenes), fine_maps.unflatten(0, scenes), self.patch_start_idx
         )
-        return told.flatten(0, 1)
+        return told.flatten(0, 1), None if found is None else found.first_poses
 
     def _embed(
         self, images: Float[Tensor, "batch views 3 height width"]

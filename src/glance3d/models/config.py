@@ -64,13 +64,23 @@ class AggregatorConfig:
 
 @dataclass(frozen=True)
 class CameraHeadConfig:
-    """Iterative camera head."""
+    """Iterative camera head.
+
+    ``start``: what it refines: "empty", a learned pose as in VGGT, or "matches", the poses that the
+    correspondence layer found.
+    """
 
     trunk_depth: int = 4
     num_heads: int = 16
     mlp_ratio: float = 4.0
     init_values: float = 0.01
     num_iterations: int = 4
+    start: Literal["empty", "matches"] = "empty"
+
+    def __post_init__(self) -> None:
+        """Refuse a start that nobody knows."""
+        if self.start not in ("empty", "matches"):
+            raise ConfigError(f"start must be 'empty' or 'matches', got {self.start!r}")
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,8 @@ class ModelConfig:
                     f"the {output} head reads layers {head.layers}, but there are only "
                     f"{self.aggregator.depth}"
                 )
+        if self.camera and self.camera.start == "matches" and self.correspondence is None:
+            raise ConfigError("a camera head that starts from matches needs correspondence")
         if self.correspondence is not None:
             if not isinstance(self.patch_embed, StemEmbedConfig):
                 raise ConfigError("correspondence reads the maps of a stem: use a stem patch_embed")

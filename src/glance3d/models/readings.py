@@ -30,6 +30,7 @@ class Readings:
     ) -> None:
         self.image_size, self.grid, self.batch_views = image_size, grid, batch_views
         self.camera_tokens: Float[Tensor, "batch views dim"] | None = None
+        self.first_poses: Float[Tensor, "batch views 9"] | None = None
         self._readers = readers
         self._camera_layer = camera_layer
         self._patch_start_idx = patch_start_idx

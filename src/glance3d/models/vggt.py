@@ -12,7 +12,7 @@ from glance3d.models.aggregator import AggregatedTokens, Aggregator
 from glance3d.models.cards import WeightsCard
 from glance3d.models.checks import check_images, check_outputs, check_query_points
 from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
-from glance3d.models.heads.camera import CameraHead
+from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.heads.dense import (
     DenseFeatures,
     DenseHead,
@@ -71,9 +71,11 @@ class VGGT(nn.Module):
         size = (images.shape[-2], images.shape[-1])
         readings = self._readings(wanted, images.shape[:2], size)
         layers = self.config.layers_needed(wanted)
-        for layer in self.aggregator.stream(images, layers, attention):
+        told: list[Tensor] = []
+        for layer in self.aggregator.stream(images, layers, attention, told):
             readings.take(*layer)
             del layer  # the heads need the memory
+        readings.first_poses = told[-1] if told else None
         return self._predict(readings, query_points)
 
     def predict(
@@ -91,6 +93,7 @@ class VGGT(nn.Module):
         readings = self._readings(wanted, tokens.layers[layers[0]].shape[:2], image_size)
         for index in layers:
             readings.take(index, tokens.layers[index])
+        readings.first_poses = tokens.first_poses
         return self._predict(readings, query_points)
 
     def _readings(
@@ -120,7 +123,7 @@ class VGGT(nn.Module):
         if readings.camera_tokens is not None and self.camera_head is not None:
             last = readings.camera_tokens.float()
             with torch.autocast(last.device.type, enabled=False):  # cameras are always float32
-                found["pose_enc_iterations"] = self.camera_head(last)
+                found["pose_enc_iterations"] = self.camera_head(last, readings.first_poses)
             found["pose_enc"] = found["pose_enc_iterations"][-1]
         for output, head, name in (
             ("depth", self.depth_head, "depth"),
@@ -159,9 +162,13 @@ def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> VGGT
 
 
 def _start_from_a_plain_camera(head: CameraHead) -> None:
-    """Begin at no motion and a field of view of one radian, not at a quaternion of length zero."""
+    """Begin at a plain camera, not at a quaternion of length zero, or change nothing of a start."""
     layer = head.pose_mlp.fc2
     with torch.no_grad():
+        if head.starts_from_matches:
+            layer.weight.zero_()
+            layer.bias.zero_()
+            return
         layer.weight.mul_(0.1)
-        layer.bias.copy_(layer.bias.new_tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]))
+        layer.bias.copy_(PLAIN_CAMERA)
         layer.bias.div_(head.num_iterations)  # the iterations' updates add up

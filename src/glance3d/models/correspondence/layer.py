@@ -18,13 +18,19 @@ from torch import Tensor, nn
 from glance3d.models.config import CorrespondenceConfig
 from glance3d.models.correspondence.matches import Matches, find_matches
 from glance3d.models.correspondence.relations import PairRelations, Relations
-from glance3d.nn.precision import LayerNorm, Linear
+from glance3d.models.correspondence.synchronisation import synchronise
+from glance3d.nn.precision import LayerNorm, Linear, only_predicts
 
 CELLS_PER_PATCH_SIDE = 2
+PAIRS_AT_A_TIME = 256  # of views, while only predicting: bounds the memory of many views
 
 
 class Correspondence(NamedTuple):
-    """What the layer found, for whoever teaches it; cells row by row on ``grid``."""
+    """What the layer found; cells row by row on ``grid``.
+
+    While only predicting, ``relations`` have no channels of ``cells``. ``first_poses`` are pose
+    encodings from the relative poses of all pairs.
+    """
 
     descriptors: Float[Tensor, "batch views cells dim"]
     sharpness: Float[Tensor, ""]
@@ -32,6 +38,7 @@ class Correspondence(NamedTuple):
     grid: tuple[int, int]
     matches: Matches
     relations: Relations
+    first_poses: Float[Tensor, "batch views 9"]
 
 
 class CorrespondenceLayer(nn.Module):
@@ -71,27 +78,69 @@ class CorrespondenceLayer(nn.Module):
         descriptors = descriptors.unflatten(0, tokens.shape[:2])
         sharpness, unseen = 10 * self.sharpness_in_tens, 10 * self.unseen_in_tens
         matches = find_matches(descriptors, grid, sharpness, unseen, self.config.window_radius)
-        relations = self.relations(matches, grid)
-        found = Correspondence(descriptors, sharpness, unseen, grid, matches, relations)
-        camera = tokens[:, :, :1] + self._for_cameras(relations)[:, :, None]
-        patches = patches + self._for_patches(relations, grid)
-        return torch.cat([camera, tokens[:, :, 1:patch_start_idx], patches], 2), found
+        num_views = tokens.shape[1]
+        step = max(1, PAIRS_AT_A_TIME // num_views) if only_predicts(tokens) else num_views
+        news = [
+            self._news_of_views(matches.of_views(start, start + step), start, grid)
+            for start in range(0, num_views, step)
+        ]
+        camera, patch_news, relations = _join(news)
+        first_poses = synchronise(relations.pose_enc.detach(), relations.trust.detach())
+        found = Correspondence(
+            descriptors, sharpness, unseen, grid, matches, relations, first_poses
+        )
+        special = tokens[:, :, 1:patch_start_idx]
+        told = [tokens[:, :, :1] + camera[:, :, None], special, patches + patch_news]
+        return torch.cat(told, 2), found
+
+    def _news_of_views(self, matches: Matches, first_view: int, grid: tuple[int, int]) -> "_News":
+        """What is to be added to the tokens of some views, the first of which is ``first_view``."""
+        relations = self.relations(matches, grid, first_view)
+        is_other = torch.ones(matches.inside.shape[1], 1, 1, device=relations.cells.device)
+        if first_view == 0:
+            is_other[0] = 0.0
+        patches = self._for_patches(relations, grid, is_other)
+        camera = self._for_cameras(relations, is_other[..., 0])
+        if not torch.is_grad_enabled():  # nobody teaches: of many views this is most of the memory
+            relations = relations._replace(cells=relations.cells[..., :0])
+        return _News(camera, patches, relations)
 
     def _for_patches(
-        self, relations: Relations, grid: tuple[int, int]
-    ) -> Float[Tensor, "batch views patches dim"]:
+        self, relations: Relations, grid: tuple[int, int], is_other: Float[Tensor, "own 1 1"]
+    ) -> Float[Tensor, "batch own patches dim"]:
+        """From each cell's match in the reference view (itself aside), and in all others."""
         cells, weight = relations.cells, relations.weight[..., None].to(relations.cells.dtype)
-        reference = cells[:, :, 0] * _is_not_reference(cells)
+        reference = cells[:, :, 0] * is_other.to(cells.dtype)
         share = weight / (weight.sum(2, keepdim=True) + 1e-2)
         others = (share * cells).sum(2)
         said = self.token_from_reference(cells_to_patches(reference, grid))
         return said + self.token_from_others(cells_to_patches(others, grid))
 
-    def _for_cameras(self, relations: Relations) -> Float[Tensor, "batch views dim"]:
+    def _for_cameras(
+        self, relations: Relations, is_other: Float[Tensor, "own 1"]
+    ) -> Float[Tensor, "batch own dim"]:
         pairs, weight = relations.pairs, relations.weight.mean(-1, keepdim=True)
-        reference = pairs[:, :, 0] * _is_not_reference(pairs)[..., 0]
+        reference = pairs[:, :, 0] * is_other.to(pairs.dtype)
         others = (weight / (weight.sum(2, keepdim=True) + 1e-3) * pairs).sum(2)
         return self.camera_from_reference(reference) + self.camera_from_others(others)
+
+
+class _News(NamedTuple):
+    """What is added to the tokens of some views, and where it comes from."""
+
+    camera: Float[Tensor, "batch own dim"]
+    patches: Float[Tensor, "batch own patches dim"]
+    relations: Relations
+
+
+def _join(news: list[_News]) -> _News:
+    """News of some views each as news of all."""
+    if len(news) == 1:
+        return news[0]
+    camera = torch.cat([some.camera for some in news], 1)
+    patches = torch.cat([some.patches for some in news], 1)
+    relations = (torch.cat(parts, 1) for parts in zip(*(n.relations for n in news), strict=True))
+    return _News(camera, patches, Relations(*relations))
 
 
 class CellDescriptors(nn.Module):
@@ -125,12 +174,6 @@ def cells_to_patches(
     side = CELLS_PER_PATCH_SIDE
     split = cells.unflatten(2, (grid[0] // side, side, grid[1] // side, side))
     return split.permute(0, 1, 2, 4, 3, 5, 6).flatten(4).flatten(2, 3)
-
-
-def _is_not_reference(like: Tensor) -> Float[Tensor, "views 1 1"]:
-    """0 for the first view and 1 for the others."""
-    views = torch.arange(like.shape[1], device=like.device)
-    return (views > 0).to(like.dtype)[:, None, None]
 
 
 def _zero_linear(in_dim: int, out_dim: int) -> Linear:

@@ -19,9 +19,14 @@ class Matches(NamedTuple):
     """
 
     own: Float[Tensor, "cells 2"]
-    position: Float[Tensor, "batch views views cells 2"]
-    inside: Float[Tensor, "batch views views cells"]
-    mutual: Float[Tensor, "batch views views cells"]
+    position: Float[Tensor, "batch own views cells 2"]
+    inside: Float[Tensor, "batch own views cells"]
+    mutual: Float[Tensor, "batch own views cells"]
+
+    def of_views(self, start: int, stop: int) -> "Matches":
+        """Those of the cells of some views, in all views."""
+        parts = (part[:, start:stop] for part in (self.position, self.inside, self.mutual))
+        return Matches(self.own, *parts)
 
 
 @torch.no_grad()

@@ -27,16 +27,18 @@ class Relations(NamedTuple):
     """What is known of each cell against each other view, and of each pair of views.
 
     ``weight`` is how far a cell's match may be trusted, 0 to 1 (0 against its own view).
+    ``trust`` is how much of a pair's matches is believed and fits, 0 to 1 (0 against itself).
     ``pose_enc`` is each pair's own guess: translation direction (of any length), quaternion x y z w
     of ``camw_from_camv``, and the field of view (vertical, horizontal) of view ``v``.
     ``inlier_logits`` say which matches are believed to be right.
     """
 
-    cells: Float[Tensor, "batch views views cells hidden"]
-    weight: Float[Tensor, "batch views views cells"]
-    pairs: Float[Tensor, "batch views views dim"]
-    pose_enc: Float[Tensor, "batch views views 9"]
-    inlier_logits: Float[Tensor, "batch views views cells"]
+    cells: Float[Tensor, "batch own views cells hidden"]
+    weight: Float[Tensor, "batch own views cells"]
+    pairs: Float[Tensor, "batch own views dim"]
+    trust: Float[Tensor, "batch own views"]
+    pose_enc: Float[Tensor, "batch own views 9"]
+    inlier_logits: Float[Tensor, "batch own views cells"]
 
 
 class PairRelations(nn.Module):
@@ -68,9 +70,13 @@ class PairRelations(nn.Module):
             self.correct.fc2.weight.mul_(0.1)
             self.correct.fc2.bias.copy_(torch.tensor([0.0, 0, 0, 0, 0, 0, 0.1, 1, 1]))
 
-    def forward(self, matches: Matches, grid: tuple[int, int]) -> Relations:
-        """Read the matches of all pairs of views; ``grid`` is (rows, columns) of the cells."""
-        own, other, features, weight = _describe(matches, grid)
+    def forward(self, matches: Matches, grid: tuple[int, int], first_view: int = 0) -> Relations:
+        """Read the matches of all pairs of views; ``grid`` is (rows, columns) of the cells.
+
+        Pairs do not know of each other: matches of some views only, against all views, may be read
+        on their own. ``first_view`` is then the first of them.
+        """
+        own, other, features, weight = _describe(matches, grid, first_view)
         x = self.embed(features)
         for one_round in self.rounds:
             x = one_round(x, weight)
@@ -85,13 +91,14 @@ class PairRelations(nn.Module):
         summary = self.summary(torch.cat([pooled, geometry.pairs, amount], -1))
         pose_enc = self._blend(summary, geometry.pairs) + self.correct(summary).float()
         pairs = self.out_norm(self.out(torch.cat([summary.float(), pose_enc], -1)))
-        return Relations(x, weight, pairs, pose_enc, inlier_logits)
+        trust = (weight * inlier * geometry.fit).mean(-1)
+        return Relations(x, weight, pairs, trust, pose_enc, inlier_logits)
 
     def _blend(
         self,
-        summary: Float[Tensor, "batch views views dim"],
-        features: Float[Tensor, "batch views views features"],
-    ) -> Float[Tensor, "batch views views 9"]:
+        summary: Float[Tensor, "batch own views dim"],
+        features: Float[Tensor, "batch own views features"],
+    ) -> Float[Tensor, "batch own views 9"]:
         """The candidates' weighted mean; the field of view is left to the correction."""
         rotations, directions = candidates(features)
         weights = self.blend(summary).float()
@@ -113,9 +120,9 @@ class _SetRound(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "batch views views cells hidden"],
-        weight: Float[Tensor, "batch views views cells"],
-    ) -> Float[Tensor, "batch views views cells hidden"]:
+        x: Float[Tensor, "batch own views cells hidden"],
+        weight: Float[Tensor, "batch own views cells"],
+    ) -> Float[Tensor, "batch own views cells hidden"]:
         """``x`` plus a function of each match and of the mean over all."""
         inner = F.gelu(self.fc1(self.norm(x)))
         share = weight / (weight.sum(-1, keepdim=True) + 1e-3)
@@ -124,12 +131,12 @@ class _SetRound(nn.Module):
 
 
 def _describe(
-    matches: Matches, grid: tuple[int, int]
+    matches: Matches, grid: tuple[int, int], first_view: int
 ) -> tuple[
-    Float[Tensor, "batch views views cells 2"],
-    Float[Tensor, "batch views views cells 2"],
-    Float[Tensor, "batch views views cells features"],
-    Float[Tensor, "batch views views cells"],
+    Float[Tensor, "batch own views cells 2"],
+    Float[Tensor, "batch own views cells 2"],
+    Float[Tensor, "batch own views cells features"],
+    Float[Tensor, "batch own views cells"],
 ]:
     """Both places of each match in half diagonals, numbers about it, and its weight.
 
@@ -140,9 +147,10 @@ def _describe(
     moved = 4 * (to - own)
     products = (own[..., :, None] * to[..., None, :]).flatten(-2)
     squares = own * own - to * to
-    views = matches.inside.shape[1]
-    others = 1 - torch.eye(views, device=to.device)
-    weight = matches.inside * matches.mutual * others[:, :, None]
+    num_own, num_views = matches.inside.shape[1:3]
+    others = torch.ones(num_own, num_views, 1, device=to.device)
+    others.diagonal(first_view).zero_()
+    weight = matches.inside * matches.mutual * others
     sure = torch.stack([matches.inside, matches.mutual], -1)
     features = torch.cat([own, to, moved, 4 * products, 4 * squares, sure], -1)
     return own, to, features, weight

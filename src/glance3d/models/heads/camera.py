@@ -11,6 +11,8 @@ from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 
 POSE_DIM = 9
+#: No motion, and fields of view of one radian.
+PLAIN_CAMERA = torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1])
 
 
 class CameraHead(nn.Module):
@@ -19,6 +21,7 @@ class CameraHead(nn.Module):
     def __init__(self, dim: int, config: CameraHeadConfig) -> None:
         super().__init__()
         self.num_iterations = config.num_iterations
+        self.starts_from_matches = config.start == "matches"
         self.token_norm = LayerNorm(dim)
         self.empty_pose = nn.Parameter(torch.zeros(1, 1, POSE_DIM))
         self.embed_pose = Linear(POSE_DIM, dim)
@@ -32,11 +35,19 @@ class CameraHead(nn.Module):
         self.pose_mlp = Mlp(dim, dim // 2, POSE_DIM)
 
     def forward(
-        self, camera_tokens: Float[Tensor, "batch views dim"]
+        self,
+        camera_tokens: Float[Tensor, "batch views dim"],
+        start: Float[Tensor, "batch views 9"] | None = None,
     ) -> Float[Tensor, "iterations batch views 9"]:
-        """The prediction of every iteration, the last one the best."""
+        """The prediction of every iteration, the last one the best.
+
+        ``start``: what to refine, for a head that starts from matches; without it (there is one
+        view) from a plain camera.
+        """
         tokens = self.token_norm(camera_tokens)
         raw = None
+        if self.starts_from_matches:
+            raw = PLAIN_CAMERA.to(tokens).expand(*tokens.shape[:2], -1) if start is None else start
         predictions = []
         for _ in range(self.num_iterations):
             delta = self._refine(tokens, self.empty_pose if raw is None else raw.detach())
