@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from PIL import Image
 
 import glance3d
 from glance3d.exporters import export
+from glance3d.types.masks import PhotoMask
 from glance3d.viewer import Viewer
 from glance3d.viewer.panel import AFTER, BEFORE, BOTH
+from glance3d.viewer.pictures import small_photo
 from glance3d.viewer.scene_part import SPARSE
 from tests.exporters.analytic import without_points
 
@@ -80,6 +83,24 @@ def test_cameras_photos_tracks_and_axes_can_be_hidden(full_scene):
         _changed(viewer, "tracks", True)
         assert len(part._tracks) == 2
         assert all(handle.visible for handle in part._tracks)
+
+
+def test_what_masks_leave_out_is_dimmed_in_the_photos(scene):
+    keep = np.zeros((240, 320), bool)
+    keep[:, :160] = True
+    masked = replace(scene, masks=(PhotoMask.from_array(keep), None, None, None)).masked()
+    whole = small_photo(scene, 0, 256, None)
+    with _open(masked) as viewer:
+        photos = viewer.parts[AFTER].cameras._filled
+        assert np.array_equal(photos[0].image[:, :120], whole[:, :120])
+        assert not np.array_equal(photos[0].image[:, 140:], whole[:, 140:])
+        assert viewer.parts[AFTER].num_shown < _points_of(scene)
+        _changed(viewer, "masks", False)
+        assert np.array_equal(photos[0].image, whole)
+
+
+def _points_of(scene) -> int:
+    return int(0.75 * scene.mask.sum())
 
 
 def test_before_and_after_stand_side_by_side_or_alone(full_scene):

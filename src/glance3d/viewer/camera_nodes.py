@@ -1,17 +1,18 @@
 """Cameras on the screen: a frustum a photo, which shows it and can be flown to by a click."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
-from glance3d.exporters.presentation import photo_thumbnail
 from glance3d.geometry.similarity import Similarity
 from glance3d.types import Reconstruction
 from glance3d.viewer.clouds import view_colors
 from glance3d.viewer.display import TYPICAL_DISTANCE, quaternion_wxyz, vertical_fov
+from glance3d.viewer.pictures import small_photo
 
 if TYPE_CHECKING:
     from viser import CameraFrustumHandle, ClientHandle, ViserServer
@@ -35,12 +36,18 @@ class CameraNodes:
         self.visible = True
         self.photos = True
         self._hidden_photo: int | None = None
+        self._dimmed = True
+        self._masked = [view for view, mask in enumerate(scene.masks) if mask is not None]
         self._base_size = frustum_size(scene, display)
+        self._small_photo = lambda view, dimmed: small_photo(
+            scene, view, THUMBNAIL, photos_folder, dimmed
+        )
         # Two nodes a camera: to show or hide a photo is then a flag, and not the photo again.
         self._wires: list[CameraFrustumHandle] = []
         self._filled: list[CameraFrustumHandle] = []
-        for view in range(scene.num_views):
-            image = np.asarray(photo_thumbnail(scene, view, THUMBNAIL, photos_folder))
+        with ThreadPoolExecutor() as pool:
+            photos = pool.map(lambda view: self._small_photo(view, True), range(scene.num_views))
+        for view, image in enumerate(photos):
             for kind, handles in (("wire", self._wires), ("photo", self._filled)):
                 handle = self._add(
                     server, f"{name}/{view}/{kind}", scene, display, view, image, kind == "photo"
@@ -64,6 +71,14 @@ class CameraNodes:
             filled.visible = self.visible and with_photo
             if size is not None:
                 wire.scale = filled.scale = self._base_size * size
+
+    def dim_masked(self, dimmed: bool) -> None:
+        """Show what masks leave out dimmed, or as it is."""
+        if dimmed == self._dimmed:
+            return
+        self._dimmed = dimmed
+        for view in self._masked:
+            self._filled[view].image = self._small_photo(view, dimmed)
 
     def hide_photo_of(self, view: int | None) -> None:
         """Who stands in a camera must see through its photo; None shows all again."""

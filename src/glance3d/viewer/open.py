@@ -1,6 +1,8 @@
 """``glance3d.view``: open a scene in the browser."""
 
 import logging
+import os
+import sys
 import webbrowser
 from pathlib import Path
 
@@ -47,7 +49,7 @@ def view(
     viewer = Viewer(loaded, options, None if before is None else _loaded(before), folder)
     moved = f" (port {port} is in use)" if port and viewer.port != port else ""
     logger.info("the viewer is at %s%s; Ctrl-C ends it", viewer.url, moved)
-    if open_browser:
+    if open_browser and _has_screen():
         webbrowser.open(viewer.url)
     if wait:
         try:
@@ -57,6 +59,13 @@ def view(
         finally:
             viewer.stop()
     return viewer
+
+
+def _has_screen() -> bool:
+    """Whether a browser has somewhere to open; without, a text browser would take the terminal."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _loaded(scene: Reconstruction | str | Path) -> Reconstruction:

@@ -54,7 +54,8 @@ class Panel:
         with gui.add_folder("Points"):
             self._add_points(gui, parts, percentile, budget)
         with gui.add_folder("Photos"):
-            self._add_cameras(gui, first_photo, fly)
+            has_masks = any(part.scene.has_masks for part in parts.values())
+            self._add_cameras(gui, has_masks, first_photo, fly)
         with gui.add_folder("More", expand_by_default=False):
             self.tracks = gui.add_checkbox(
                 "Tracks",
@@ -113,11 +114,18 @@ class Panel:
     def _add_cameras(
         self,
         gui: Any,
+        has_masks: bool,
         first_photo: tuple[str, UInt8[np.ndarray, "h w 3"]],
         fly: "Callable[[ClientHandle, int | str], None]",
     ) -> None:
         self.cameras = gui.add_checkbox("Cameras", True)
         self.photos = gui.add_checkbox("Photos in cameras", True)
+        self.masks = gui.add_checkbox(
+            "Dim masked",
+            True,
+            visible=has_masks,
+            hint="Dim what the masks leave out of the points; the photos themselves are whole.",
+        )
         self.camera_size = gui.add_slider("Camera size", 0.2, 3.0, 0.1, 1.0)
         steps = {"◀ photo": -1, "overview": "overview", "photo ▶": 1}
         self.go = gui.add_button_group("Fly to", tuple(steps))
@@ -146,6 +154,7 @@ class Panel:
             self.measured_only,
             self.cameras,
             self.photos,
+            self.masks,
             self.camera_size,
             self.tracks,
             self.axes,

@@ -13,6 +13,7 @@ from glance3d.types import Reconstruction
 
 _SIDE = 480
 _GAP = 6
+_LEFT_OUT = np.array([90, 90, 110])  # what a mask leaves out fades into this
 
 
 class PhotoPictures:
@@ -25,15 +26,25 @@ class PhotoPictures:
         if scene.depth is not None:
             self._range = inverse_depth_range(scene.depth, usable_depth(scene.depth) & scene.mask)
 
-    def __call__(self, view: int) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture of one view, at most twice ``_SIDE`` wide."""
-        pictures = [photo_thumbnail(self._scene, view, _SIDE, self._folder)]
-        if self._range is not None:
-            pictures.append(depth_thumbnail(self._scene, view, _SIDE, self._range))
-        width = sum(picture.width for picture in pictures) + _GAP * (len(pictures) - 1)
-        page = Image.new("RGB", (width, pictures[0].height), "white")
-        left = 0
-        for picture in pictures:
-            page.paste(picture, (left, 0))
-            left += picture.width + _GAP
-        return np.asarray(page)
+    def __call__(self, view: int, dimmed: bool = True) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture of one view, at most twice ``_SIDE`` wide; see :func:`small_photo`."""
+        photo = small_photo(self._scene, view, _SIDE, self._folder, dimmed)
+        if self._range is None:
+            return photo
+        depth = np.asarray(depth_thumbnail(self._scene, view, _SIDE, self._range))
+        gap = np.full((len(photo), _GAP, 3), 255, np.uint8)
+        return np.concatenate([photo, gap, depth], 1)
+
+
+def small_photo(
+    scene: Reconstruction, view: int, max_side: int, folder: Path | None, dimmed: bool = True
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A photo made small; ``dimmed`` where its mask leaves it out, if it has one."""
+    photo = photo_thumbnail(scene, view, max_side, folder)
+    mask = scene.masks[view] if scene.masks else None
+    pixels = np.asarray(photo)
+    if mask is None or not dimmed:
+        return pixels
+    keep = Image.fromarray(mask.to_array()).resize(photo.size, Image.Resampling.NEAREST)
+    faint = (0.25 * pixels + 0.75 * _LEFT_OUT).astype(np.uint8)
+    return np.where(np.asarray(keep)[..., None], pixels, faint)

@@ -89,6 +89,7 @@ class Viewer:
         self.url = page_address(options.host, self.port)
         self.up_to_date = threading.Event()
         self._asked = 0  # grows with every change of the panel
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopped = threading.Event()
         display = upright_display(scene)
@@ -161,7 +162,8 @@ class Viewer:
 
     def _show_photo(self, version: str, view: int) -> None:
         scene = self.parts[version].scene
-        self.panel.show_photo(photo_facts(scene, view), self._pictures[version](view))
+        picture = self._pictures[version](view, self.panel.masks.value)
+        self.panel.show_photo(photo_facts(scene, view), picture)
 
     def _add_axes(self, display: Any) -> Any:
         return self.server.scene.add_frame(
@@ -190,10 +192,12 @@ class Viewer:
             shift = self._shift if both and name == BEFORE else np.zeros(3)
             part.place(both or name == version, shift, labelled=both)
             part.cameras.show(panel.cameras.value, panel.photos.value, panel.camera_size.value)
+            part.cameras.dim_masked(panel.masks.value)
             part.show_tracks(panel.tracks.value)
         self._axes.visible = panel.axes.value
-        self._asked += 1
-        self.up_to_date.clear()
+        with self._lock:
+            self._asked += 1
+            self.up_to_date.clear()
         self._wake.set()
 
     def _work(self) -> None:
@@ -207,7 +211,9 @@ class Viewer:
             asked = self._asked
             if self._update_points(asked):
                 done = asked
-                self.up_to_date.set()
+                with self._lock:  # what was asked for meanwhile is not done
+                    if asked == self._asked:
+                        self.up_to_date.set()
 
     def _update_points(self, asked: int) -> bool:
         wishes, watchers = self.panel.wishes(), self._watchers()
