@@ -116,7 +116,7 @@ def reconstruct(
         scene = predictions.to_reconstruction(batch, model=name)
         scene = _with_reference(scene, choice.view)
     report = _report(network, batch, preprocessing, asked, queries, times, scene, choice)
-    report["masks"] = describe.describe_masks(batch, mask_input)
+    report["masks"] = describe.describe_masks(batch.names, batch.masks, mask_input)
     report["attention"] = {"kind": attention, "approximate": attention != "full"}
     for warning in report["warnings"]:
         logger.warning("warning: %s", warning)

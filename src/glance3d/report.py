@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +20,7 @@ import torch
 
 from glance3d._version import __version__
 from glance3d.models import VGGT
-from glance3d.types import ImageBatch, Reconstruction
+from glance3d.types import ImageBatch, Masks, Reconstruction
 
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
 _NOTABLE_PADDING = 0.2
@@ -151,14 +151,14 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
     return found
 
 
-def describe_masks(batch: ImageBatch, mask_input: bool) -> dict[str, Any] | None:
+def describe_masks(names: Sequence[str], masks: Masks, mask_input: bool) -> dict[str, Any] | None:
     """How much of each photo its mask keeps, None for a photo without; None without any masks."""
-    if not any(batch.masks):
+    if not any(masks):
         return None
     return {
         "kept_share": {
             name: None if mask is None else round(mask.share, 4)
-            for name, mask in zip(batch.names, batch.masks, strict=True)
+            for name, mask in zip(names, masks, strict=True)
         },
         "network_saw": "masked photos" if mask_input else "whole photos",
     }

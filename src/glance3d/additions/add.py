@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from glance3d.additions.anchors import choose_anchors
-from glance3d.additions.joining import join, on_canvas_of, take_views
+from glance3d.additions.joining import join, joined_masks, on_canvas_of, take_views
 from glance3d.errors import InputError
 from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
-from glance3d.images import Originals, find_masks, resolve_sources, unique_names
+from glance3d.images import ClipSampling, Originals, find_masks, resolve_sources, unique_names
+from glance3d.images.clips import expand_clips, file_of
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT
 from glance3d.reconstruction import reconstruct
 from glance3d.refinement.trust import judge
+from glance3d.report import describe_masks
 from glance3d.types import PhotoMask, Reconstruction, ViewTrust
 
 MAX_ANCHORS = 12
@@ -32,6 +34,8 @@ def add_photos(
     precision: str = "auto",
     max_anchors: int = MAX_ANCHORS,
     masks: str | Path | None = None,
+    fps: float | None = None,
+    views: int | None = None,
     progress: bool = False,
 ) -> Reconstruction:
     """The scene with more photos; the old cameras do not move.
@@ -53,6 +57,8 @@ def add_photos(
         max_anchors: How many old photos the network sees again.
         masks: A folder with masks of the new photos, as in :func:`glance3d.reconstruct`; the old
             ones keep theirs.
+        fps: Which frames of clips among the photos, as in :func:`glance3d.reconstruct`.
+        views: Likewise.
         progress: Show progress bars on stderr.
 
     Raises:
@@ -61,7 +67,8 @@ def add_photos(
     """
     if max_anchors < 1:
         raise InputError(f"at least one old photo must be seen again, max_anchors is {max_anchors}")
-    fresh = _new_photos(scene, photos)
+    sampling = ClipSampling(fps=fps, views=views)
+    fresh = expand_clips(_new_photos(scene, photos), sampling, progress=progress)
     anchors = choose_anchors(scene, max_anchors)
     old = Originals(scene, folder).as_sources()
     known_masks = _masks(scene, anchors, fresh, masks)
@@ -104,6 +111,9 @@ def add_photos(
             },
         ],
     }
+    report["masks"] = describe_masks(
+        scene.names + added.names, joined_masks(scene, added), _saw_masked_photos(scene)
+    )
     trusted = scene if scene.trust is not None else replace(scene, trust=judge(scene))
     return replace(join(trusted, added), report=report)
 
@@ -145,6 +155,8 @@ def _new_photos(scene: Reconstruction, photos: str | Path | Sequence[str | Path]
     entries = [photos] if isinstance(photos, str | Path) else list(photos)
     paths = resolve_sources(entries)
     present = {Path(source).resolve() for source in scene.sources}
+    # A clip has given those of its frames that are worth it.
+    present |= {file_of(Path(source)).resolve() for source in scene.sources}
     fresh = [path for path in paths if path.resolve() not in present]
     if not fresh:
         raise InputError(

@@ -162,11 +162,12 @@ def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         consistent=filled(scene.consistent, new.consistent, neutral=True),
         measured=filled(scene.measured, new.measured, neutral=False),
         trust=None if scene.trust is None or new.trust is None else scene.trust + new.trust,
-        masks=_joined_masks(scene, new),
+        masks=joined_masks(scene, new),
     ).masked()
 
 
-def _joined_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
+def joined_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
+    """The masks of both scenes' views; none, if no view has one."""
     if not scene.has_masks and not new.has_masks:
         return ()
     return tuple(mask for part in (scene, new) for mask in part.masks or (None,) * part.num_views)

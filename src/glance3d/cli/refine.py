@@ -63,6 +63,7 @@ def run(options: Options) -> None:
 
     from glance3d.exporters import ExportOptions, load_scene, write_scene_folder
     from glance3d.images import masks_of_scene
+    from glance3d.report import describe_masks
 
     ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
     home = options.scene if options.scene.is_dir() else options.scene.parent
@@ -70,7 +71,10 @@ def run(options: Options) -> None:
     progress = options.progress or sys.stderr.isatty()
     before = load_scene(options.scene)
     if options.masks is not None:
-        before = replace(before, masks=masks_of_scene(options.masks, before)).masked()
+        masks = masks_of_scene(options.masks, before)
+        saw = (before.report.get("masks") or {}).get("network_saw") == "masked photos"
+        report = {**before.report, "masks": describe_masks(before.names, masks, saw)}
+        before = replace(before, masks=masks, report=report).masked()
 
     def network() -> "VGGT":
         from glance3d.models import load_model

@@ -47,7 +47,7 @@ class PhotoMask:
         """True where the photo counts."""
         width, height = self.size
         flat = np.unpackbits(self.bits.numpy(), count=width * height)
-        return flat.astype(bool).reshape(height, width)
+        return flat.view(bool).reshape(height, width)
 
     @property
     def share(self) -> float:
@@ -71,9 +71,7 @@ class PhotoMask:
         What the grid shows beside the photo (padding) does not.
         """
         keep = self.to_array()
-        shares = keep.astype(np.float32)
-        for axis in (1, 0):
-            shares = _means(shares, placement, axis)
+        shares = _means(_means(keep.astype(np.float32), placement, 1), placement, 0)
         width, height = placement.processed_size
         x = (np.arange(width) + 0.5 - placement.offset[0]) / placement.scale[0]
         y = (np.arange(height) + 0.5 - placement.offset[1]) / placement.scale[1]
@@ -91,15 +89,14 @@ def _means(
     length = values.shape[dim]
     edges = np.arange(placement.processed_size[axis] + 1) - placement.offset[axis]
     edges = np.clip(edges / placement.scale[axis], 0, length)
-    # Sums up to any place, whole pixels and fractions: a box filter of any width and shift.
-    sums = np.cumsum(values, axis=dim, dtype=np.float32)
-    sums = np.concatenate([np.zeros_like(sums.take([0], dim)), sums], dim)
+    # Whole pixels from each edge to the next, and the fractions that the edges cut off.
     whole = np.minimum(edges.astype(int), length - 1)
     shape = (1, -1) if dim == 1 else (-1, 1)
-    part = (edges - whole).reshape(shape)
-    at = sums.take(whole, dim) * (1 - part) + sums.take(whole + 1, dim) * part
-    covered = np.maximum(np.diff(edges), 1e-9).reshape(shape)
-    return (np.diff(at, axis=dim) / covered).astype(np.float32)
+    sums = np.add.reduceat(values, whole, dim).take(range(len(whole) - 1), dim)
+    sums *= (np.diff(whole) > 0).reshape(shape)
+    cut = values.take(whole, dim) * (edges - whole).astype(np.float32).reshape(shape)
+    sums += np.diff(cut, axis=dim)
+    return sums / np.maximum(np.diff(edges), 1e-9).astype(np.float32).reshape(shape)
 
 
 Masks = tuple[PhotoMask | None, ...]
