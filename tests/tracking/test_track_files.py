@@ -116,3 +116,17 @@ def test_many_tracks_are_coloured_by_place():
 def test_a_scene_without_tracks_is_refused(scene: Reconstruction, tmp_path: Path):
     with pytest.raises(InputError, match="no tracks"):
         save_tracks(scene, grey, tmp_path)
+
+
+def test_the_animation_can_be_a_clip(tracked: Reconstruction, tmp_path: Path):
+    import av
+
+    _, paths = save_tracks(tracked, grey, tmp_path, animation="mp4")
+    assert paths[-1] == tmp_path / "tracks.mp4"
+    with av.open(str(paths[-1])) as container:
+        frames = list(container.decode(video=0))
+    assert len(frames) == tracked.num_views
+    assert frames[0].width % 2 == frames[0].height % 2 == 0
+    assert frames[1].time == pytest.approx(0.6, abs=0.01)
+    with pytest.raises(InputError, match="webp, mp4"):
+        save_tracks(tracked, grey, tmp_path, animation="gif")

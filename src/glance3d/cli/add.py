@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from glance3d.cli.clip_options import ClipOptions
 from glance3d.cli.metric_options import Knowledge
 from glance3d.cli.output_folder import output_folder
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
@@ -50,6 +51,8 @@ class Options:
         default_factory=RefinementOptions
     )
     """How to refine."""
+    clips: Annotated[ClipOptions, tyro.conf.arg(name="")] = field(default_factory=ClipOptions)
+    """Which frames of clips become views."""
     anchors: Annotated[int, tyro.conf.arg(metavar="INT")] = 12
     """At most so many old photos are seen again beside the new ones."""
     model: Annotated[
@@ -105,6 +108,8 @@ def run(options: Options) -> None:
             precision=options.precision,
             max_anchors=options.anchors,
             masks=options.masks,
+            fps=options.clips.fps,
+            views=options.clips.views,
             progress=progress,
         )
         if options.refine:

@@ -21,7 +21,7 @@ class Options:
 
     Writes tracks.json and tracks.csv (pixels of the original photos, visibility and confidence from
     0 to 1), tracks.png (all photos with the tracks drawn on them: discs where a point is visible,
-    rings where it is not) and tracks.webp (the same as an animation).
+    rings where it is not) and tracks.webp or .mp4 (the same as an animation).
 
     What the numbers mean depends on the way of following. network: the tracker's own sigmoids;
     visible means nothing hides the point, confident that it is within 2.3 % of the longer side.
@@ -61,6 +61,8 @@ class Options:
     """And from this confidence on."""
     masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """With photos: images called as they are; what is black shows no point."""
+    animation: Literal["webp", "mp4"] = "webp"
+    """The animation's format; mp4 needs the extra video."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder for the results; for a saved scene, its own folder tracks/ if none is given."""
     model: Annotated[
@@ -152,7 +154,8 @@ def write(scene: "Reconstruction", options: Options, out: Path, photos: Path | N
 
     by = scene.report["tracks"]["by"]
     thresholds = thresholds_of(by, options.min_visibility, options.min_confidence)
-    document, paths = save_tracks(scene, Originals(scene, photos).__getitem__, out, thresholds)
+    picture = Originals(scene, photos).__getitem__
+    document, paths = save_tracks(scene, picture, out, thresholds, animation=options.animation)
     if options.json:
         print(to_json_text(document, indent=1))
         return

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from glance3d.files import atomic_file
+from glance3d.images.clips import save_clip
 from glance3d.tracking.visible import query_views
 from glance3d.types import Reconstruction, Tracks
 
@@ -64,8 +65,10 @@ def save_contact_sheet(
 def save_animation(
     scene: Reconstruction, picture: Picture, visible: Bool[Tensor, "views queries"], path: Path
 ) -> Path:
-    """The photos one after the other, as an animated WebP."""
+    """The photos one after the other: an animated WebP, or a clip where the path says ``.mp4``."""
     frames = _same_size(list(_drawn(scene, picture, visible, _FRAME)))
+    if path.suffix.lower() == ".mp4":
+        return save_clip(frames, path, _FRAME_MS / 1000)
     with atomic_file(path) as temporary:
         frames[0].save(
             temporary,

@@ -15,6 +15,7 @@ from glance3d.tracking.visible import query_views, visible_tracks
 from glance3d.types import Reconstruction
 
 SCHEMA = "glance3d.tracks/1"
+ANIMATIONS = ("webp", "mp4")
 _COLUMNS = ("track", "view", "photo", "x", "y", "visibility", "confidence", "visible", "query")
 
 
@@ -65,9 +66,14 @@ def _known(pixel: list[float]) -> list[float] | None:
 
 
 def save_tracks(
-    scene: Reconstruction, picture: Picture, folder: Path, thresholds: Thresholds | None = None
+    scene: Reconstruction,
+    picture: Picture,
+    folder: Path,
+    thresholds: Thresholds | None = None,
+    *,
+    animation: str = "webp",
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Write ``tracks.json``, ``tracks.csv``, ``tracks.png`` and ``tracks.webp``.
+    """Write ``tracks.json``, ``tracks.csv``, ``tracks.png``, and ``tracks.webp`` or ``.mp4``.
 
     ``picture(view)`` is an original photo, uint8 ``[height, width, 3]``. The thresholds are those
     of the method that followed the points, unless others are given. The CSV has a row for each
@@ -75,7 +81,10 @@ def save_tracks(
 
     Raises:
         InputError: the scene has no tracks.
+        MissingExtraError: ``animation`` is "mp4", and PyAV is not installed.
     """
+    if animation not in ANIMATIONS:
+        raise InputError(f"an animation is one of {', '.join(ANIMATIONS)}, not {animation!r}")
     if scene.tracks is None:
         raise InputError("this scene has no tracks: make them with glance3d.track")
     if thresholds is None:
@@ -86,7 +95,7 @@ def save_tracks(
         save_json(folder / "tracks.json", document),
         save_bytes(folder / "tracks.csv", _to_csv(document).encode(errors="backslashreplace")),
         save_contact_sheet(scene, picture, visible, folder / "tracks.png"),
-        save_animation(scene, picture, visible, folder / "tracks.webp"),
+        save_animation(scene, picture, visible, folder / f"tracks.{animation}"),
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import glance3d
-from glance3d.errors import ImageError
+from glance3d.errors import ImageError, InputError
 from glance3d.exporters import export, load_scene
 from glance3d.images import ClipSampling, Originals, load_images, resolve_sources, unique_names
 from glance3d.images.clips import frame_path, shown_path
@@ -131,3 +131,12 @@ def _tiny():
     from glance3d.models import build_model, config
 
     return build_model(config.tiny())
+
+
+def test_a_clip_is_added_to_a_scene_frame_by_frame(folder):
+    scene = glance3d.reconstruct([folder / "a.png", folder / "d.jpg"], model=_tiny(), device="cpu")
+    more = glance3d.add_photos(scene, folder / "b.mp4", views=3, model=_tiny(), device="cpu")
+    assert more.num_views == 5
+    assert all(name.startswith("b_00-0") for name in more.names[2:])
+    with pytest.raises(InputError, match="in the scene already"):
+        glance3d.add_photos(more, folder / "b.mp4", model=_tiny(), device="cpu")

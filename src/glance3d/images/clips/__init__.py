@@ -6,7 +6,8 @@ a saved scene finds its frames again in the clip. Which frames are worth it (``s
 ``motion``) knows nothing of decoding (``container``, ``survey``, ``reader``).
 """
 
-from glance3d.images.clips.extract import SampledClip, sample_clip
+from glance3d.images.clips.encode import save_clip
+from glance3d.images.clips.extract import SampledClip, expand_clips, sample_clip
 from glance3d.images.clips.frame_paths import (
     CLIP_SUFFIXES,
     file_of,
@@ -24,12 +25,14 @@ __all__ = [
     "ClipSampling",
     "OpenClips",
     "SampledClip",
+    "expand_clips",
     "file_of",
     "frame_path",
     "is_clip",
     "read_frame",
     "read_frame_header",
     "sample_clip",
+    "save_clip",
     "seconds_of",
     "shown_path",
     "split_frame",

@@ -114,10 +114,10 @@ def open_clip(path: Path, *, every_frame: bool = True) -> Iterator[OpenClip]:
             f"{getattr(error, 'strerror', None) or error}"
         ) from error
     with container:
-        if not container.streams.video:
+        stream = container.streams.best("video")  # not a cover picture
+        if stream is None:
             what = "has sound but no" if container.streams.audio else "has no readable"
             raise ImageError(f"{path.name} {what} picture: it is no video, or was cut short")
-        stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         if not every_frame:
             stream.codec_context.skip_frame = "NONREF"
@@ -125,7 +125,7 @@ def open_clip(path: Path, *, every_frame: bool = True) -> Iterator[OpenClip]:
 
 
 def import_av(path: Path) -> Any:
-    """PyAV, quiet: what matters of its messages is said by us."""
+    """PyAV, or the sentence that names its extra."""
     try:
         import av
     except ImportError as error:

@@ -1,10 +1,11 @@
 """A clip to the paths of its chosen frames."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glance3d.images.clips.frame_paths import frame_path
+from glance3d.images.clips.frame_paths import frame_path, is_clip
 from glance3d.images.clips.reader import frame_facts
 from glance3d.images.clips.sampling import Choice, ClipSampling, choose_frames
 from glance3d.images.clips.survey import ClipSurvey, survey_clip
@@ -57,6 +58,17 @@ def sample_clip(path: Path, sampling: ClipSampling, *, progress: bool = False) -
         ),
         summary=summary,
     )
+
+
+def expand_clips(
+    paths: Sequence[Path], sampling: ClipSampling, *, progress: bool = False
+) -> list[Path]:
+    """The same paths, every clip replaced by its chosen frames; raises as :func:`sample_clip`."""
+    expanded: list[Path] = []
+    for path in paths:
+        is_one = is_clip(path)
+        expanded += sample_clip(path, sampling, progress=progress).frames if is_one else (path,)
+    return expanded
 
 
 def describe_clip(summary: ClipSummary) -> str:
