@@ -58,6 +58,12 @@ def test_one_photo_that_looks_down_a_little_stands_as_it_was_held(scene):
     assert degrees_from_up(up_direction(seen_by(scene, looking(0, 30)))) == pytest.approx(30, abs=1)
 
 
+@pytest.mark.parametrize("roll", [90, -90])
+def test_photos_on_their_side_around_a_thing_do_not_lay_it_down(scene, roll):
+    poses = [looking(yaw, 15, roll) for yaw in range(0, 360, 40)]
+    assert degrees_from_up(up_direction(seen_by(scene, *poses))) < 6
+
+
 def test_the_sky_is_known_where_the_world_is(scene):
     world = "east-north-up at 55.7 degrees north"
     assert up_direction(replace(scene, world=world)).tolist() == [0, 0, 1]

@@ -58,7 +58,9 @@ def histogram(
     axes = Axes(low, high, max(shares))
     width = (high - low) / _NUM_BINS
     edges = [low + k * width for k in range(_NUM_BINS)]
-    bars = [_bar(axes, edge, edge + width, share) for edge, share in zip(edges, shares, strict=True)]
+    bars = [
+        _bar(axes, edge, edge + width, share) for edge, share in zip(edges, shares, strict=True)
+    ]
     ticks = [(low + k * (high - low) / 4, f"{low + k * (high - low) / 4:.3g}") for k in range(5)]
     return _figure(
         title,

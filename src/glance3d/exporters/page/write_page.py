@@ -2,6 +2,8 @@
 
 It opens from the disk, asks no network for anything, and says what is known of the scene also where
 there is no WebGL. Photos and depth previews take at most a third of the budget, points the rest.
+Of a scene with measured depth the page begins with all measured points and nothing guessed, of any
+other without the ``percentile`` least sure points. The rest is in the page, a click away.
 """
 
 import base64

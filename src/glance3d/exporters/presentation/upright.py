@@ -12,6 +12,8 @@ from glance3d.types import Reconstruction
 _OWN_UP = 0.02
 # Below this, the photos' upper edges point everywhere, as when one looks straight down.
 _NO_COMMON_UP = 0.3
+# Lengths of a mean of unit vectors: 1 if all are one, about 0 if they go around.
+_ALL_ALIKE, _ALL_AROUND = 0.9, 0.5
 
 
 def up_direction(scene: Reconstruction) -> Float[Tensor, "3"]:
@@ -20,7 +22,8 @@ def up_direction(scene: Reconstruction) -> Float[Tensor, "3"]:
     It is known where the world is (GPS). Otherwise the cameras tell: people hold them level, so up
     is at right angles to all the photos' rows, and as near as that allows to their upper edges.
     Of photos that look straight down, or up, the edges say nothing: up is then where they come
-    from.
+    from. Where the rows all point one way while the cameras go around them, the photos lie on their
+    side, and up is along their rows: that end of them from which the cameras look down.
     """
     if is_east_north_up(scene.world):
         return torch.tensor([0.0, 0.0, 1.0])
@@ -31,6 +34,8 @@ def up_direction(scene: Reconstruction) -> Float[Tensor, "3"]:
     horizons = right.T @ right / len(right)
     identity = torch.eye(3, dtype=torch.float64)
     up = torch.linalg.solve(horizons + _OWN_UP * identity, guess)
+    if right.mean(0).norm() > _ALL_ALIKE and down.mean(0).norm() < _ALL_AROUND:
+        up = right.mean(0) * -torch.sign(right.mean(0) @ forward.mean(0))
     if up.norm() < 1e-9:
         return -down[0].float()
     return (up / up.norm()).float()

@@ -6,7 +6,6 @@ const VERTEX = `
 attribute vec4 shade;  // sRGB and confidence
 uniform float limit;         // confidence above which points are drawn, 0 to 255
 uniform float measuredFrom;  // confidence from which on points were measured, 0 to 256
-uniform bool guessed;        // whether those below are drawn
 uniform int coloring;
 uniform float pointSize;     // in the scene's units
 uniform float pixelsOfUnit;  // of something of size 1 at distance 1
@@ -27,7 +26,7 @@ void main() {
   if (coloring == 2) vColor = mix(vColor, measured ? vec3(0.13, 0.62, 0.75) : vec3(0.93, 0.55, 0.16), 0.75);
   gl_PointSize = clamp(pointSize * pixelsOfUnit / -inView.z, smallest, 48.0);
   gl_Position = projectionMatrix * inView;
-  if (confidence <= limit || !(guessed || measured)) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
+  if (confidence <= limit) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
 }`;
 
 const FRAGMENT = `
@@ -58,7 +57,6 @@ export class Cloud {
       uniforms: {
         limit: { value: 0 },
         measuredFrom: { value: described.measured_from ?? 0 },
-        guessed: { value: true },
         coloring: { value: 0 },
         pointSize: { value: described.spacing },
         pixelsOfUnit: { value: 1 },
@@ -69,6 +67,12 @@ export class Cloud {
 
   get uniforms() {
     return this.material.uniforms;
+  }
+
+  // Leaves out the least sure percent of the points: of all, or of those that were measured.
+  showSurest(percentile, withGuessed) {
+    const from = withGuessed ? 0 : Math.max(this.uniforms.measuredFrom.value - 1, 0);
+    this.uniforms.limit.value = from + ((255 - from) * percentile) / 100;
   }
 
   // Adds one more part of the points; says whether there was one.
@@ -96,9 +100,8 @@ export class Cloud {
   }
 
   get numDrawn() {
-    const { limit, measuredFrom, guessed } = this.uniforms;
-    const from = Math.max(limit.value, guessed.value ? 0 : measuredFrom.value - 1);
-    return this.numOfConfidence.reduce((sum, num, value) => sum + (value > from ? num : 0), 0);
+    const { limit } = this.uniforms;
+    return this.numOfConfidence.reduce((sum, num, byte) => sum + (byte > limit.value ? num : 0), 0);
   }
 }
 

@@ -38,6 +38,7 @@ function start() {
   const picture = new Picture(renderer, data, clouds, frusta);
   connectTheme(byId("theme"), () => picture.setTheme(isDark()));
   const panel = connectPanel({ data, picture, clouds, frusta });
+  picture.show(picture.start());
   const photos = new Photos(picture, frusta, panel.update);
   connectKeyboard(picture.canvas, picture, photos);
   loadPoints(clouds, panel.update);

@@ -1,6 +1,7 @@
 // The controls beside the picture.
 import { byId } from "./elements.js";
 
+const PANEL_MARGIN = 16;
 const LEGENDS = {
   1: "Dark purple: least sure. Yellow: surest.",
   2: "Blue: measured from the photos. Orange: guessed by the network.",
@@ -18,8 +19,7 @@ export function connectPanel({ data, picture, clouds, frusta }) {
     picture.pointSize = Number(byId("size").value) / 100;
     for (const cloud of Object.values(clouds)) {
       cloud.object.visible = cloud === shown();
-      cloud.uniforms.limit.value = 2.55 * percentile;
-      cloud.uniforms.guessed.value = byId("guessed").checked;
+      cloud.showSurest(percentile, byId("guessed").checked || !measuredIsKnown());
       cloud.uniforms.coloring.value = Number(byId("coloring").value);
     }
     byId("guessed-row").hidden = !measuredIsKnown();
@@ -41,7 +41,9 @@ export function connectPanel({ data, picture, clouds, frusta }) {
     byId("status").textContent = `${number(cloud.numDrawn)} of ${number(inPage)} points drawn.${rest}`;
   };
 
-  byId("percentile").value = data.percentile;
+  // What was measured has been checked against the other photos already: all of it is shown, and
+  // what was guessed on demand. Of guesses alone the least sure ones are left out.
+  byId("percentile").value = measuredIsKnown() ? 0 : data.percentile;
   byId("cloud-row").hidden = kinds.length < 2;
   for (const id of ["percentile-row", "size-row", "coloring-row"]) {
     byId(id).hidden = kinds.length === 0;
@@ -54,7 +56,15 @@ export function connectPanel({ data, picture, clouds, frusta }) {
     if (document.fullscreenElement) document.exitFullscreen();
     else document.querySelector(".stage").requestFullscreen();
   });
-  if (window.matchMedia("(max-width: 700px)").matches) byId("panel").open = false;
+  const narrow = window.matchMedia("(max-width: 700px)");
+  const panel = byId("panel");
+  if (narrow.matches) panel.open = false;
+  const makeRoom = () => {
+    picture.cover(panel.open && !narrow.matches ? panel.offsetWidth + PANEL_MARGIN : 0);
+  };
+  panel.addEventListener("toggle", makeRoom);
+  narrow.addEventListener("change", makeRoom);
+  makeRoom();
   update();
   return { update, showStatus };
 }

@@ -35,17 +35,24 @@ export class Picture {
     this.controls.addEventListener("change", () => this.draw());
     this.controls.addEventListener("start", () => this.endFlight());
     this.pointSize = 1;
+    this.covered = 0;
     this.share = 1;
     this.whole = false;
     this.flight = null;
     this.frame = null;
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     this.resize();
-    this.show(this.start());
   }
 
+  // Of the part of the canvas that no panel covers.
   get aspect() {
-    return this.canvas.clientWidth / Math.max(this.canvas.clientHeight, 1);
+    return (this.canvas.clientWidth - this.covered) / Math.max(this.canvas.clientHeight, 1);
+  }
+
+  // So many pixels at the right are covered: the middle of the rest becomes the picture's middle.
+  cover(pixels) {
+    this.covered = pixels;
+    this.resize();
   }
 
   start() {
@@ -103,7 +110,7 @@ export class Picture {
     this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
-    this.camera.updateProjectionMatrix();
+    this.camera.setViewOffset(width, height, this.covered / 2, 0, width, height);
     this.draw();
   }
 

@@ -51,11 +51,18 @@ export function between(from, to, share) {
   };
 }
 
+// How far a photo reaches to the side and up at distance 1, as it is seen with the scene upright:
+// it may have been held askew, or lie on its side.
 function halfTangents(view) {
-  const corner = (at) => new THREE.Vector3(...view.corners.slice(at, at + 3));
+  const forward = new THREE.Vector3(...view.forward);
+  const side = new THREE.Vector3().crossVectors(forward, UP);
+  if (side.lengthSq() < 1e-4) side.set(1, 0, 0); // it looks straight up or down
+  side.normalize();
+  const above = new THREE.Vector3().crossVectors(side, forward);
+  const corners = [0, 3, 6, 9].map((at) => new THREE.Vector3(...view.corners.slice(at, at + 3)));
   return {
-    tanX: corner(0).distanceTo(corner(3)) / 2,
-    tanY: corner(0).distanceTo(corner(9)) / 2,
+    tanX: Math.max(...corners.map((corner) => Math.abs(corner.dot(side)))),
+    tanY: Math.max(...corners.map((corner) => Math.abs(corner.dot(above)))),
   };
 }
 
