@@ -75,7 +75,8 @@ class TrainConfig:
     attention loss teaches the global layers ``attention_layers``. ``textures`` is a folder of
     pictures to paint the scenes with (None: procedural ones). ``rehearsal`` teaches a
     correspondence layer what it can learn without pictures, before the first step (None: no).
-    ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`).
+    ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`). ``learns`` are the parts
+    of the network that learn, by the beginnings of their parameters' names (none: all of it).
     """
 
     recipe: str
@@ -105,6 +106,7 @@ class TrainConfig:
     num_validation_batches: int = 2
     checkpoint_every_minutes: float = 5.0
     rehearsal: RehearsalConfig | None = None
+    learns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges."""

@@ -85,6 +85,9 @@ def _layers_needed(model: VGGT, weights: LossWeights) -> tuple[int, ...]:
         "matching": "tracks",
     }
     needed = {outputs[name] for name in weights.active if name in outputs}
+    layer = model.config.correspondence
+    if layer is not None and set(weights.active) <= {"descriptors", "pairs"}:
+        return (layer.after_layer,)
     # Attention needs no head, but the layers up to it must run; "camera" runs them all.
     return model.config.layers_needed(tuple(needed) or ("camera",))
 

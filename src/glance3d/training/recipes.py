@@ -14,8 +14,11 @@ from glance3d.training.losses import LossWeights
 _SMALL_LOSSES = LossWeights(
     camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.25, descriptors=1.0, pairs=1.0
 )
+_NOTHING = dict.fromkeys(("camera", "depth", "points", "track", "matching"), 0.0)
 _SMALL_MODEL = dataclasses.replace(
-    models.glance_small(), correspondence=models.CorrespondenceConfig()
+    models.glance_small(),
+    correspondence=models.CorrespondenceConfig(),
+    camera=dataclasses.replace(models.glance_small().camera, start="matches"),
 )
 
 
@@ -43,6 +46,41 @@ def small_cpu() -> TrainConfig:
         dense_views=2,
         log_every_steps=25,  # no multiple of the above, so that every loss is logged at times
         compile_renderer=True,
+    )
+
+
+def small_cpu_matches() -> TrainConfig:
+    """Only how views are matched, for weights that never did: rehearsal, then true matches.
+
+    All else stays as it is, and only the layers before the matches run: a few times as fast as
+    learning everything.
+    """
+    return dataclasses.replace(
+        small_cpu(),
+        recipe="small-cpu-matches",
+        learns=("aggregator.correspondence.",),
+        losses=LossWeights(**_NOTHING | {"descriptors": 1.0, "pairs": 1.0}),
+        optimiser=OptimiserConfig(
+            peak_lr=1.5e-3, warmup_samples=500, cooldown=0.6, average_decay=0.99
+        ),
+        total_samples=20_000,
+        gradient_threads=1,
+    )
+
+
+def small_cpu_cameras() -> TrainConfig:
+    """Only the camera head, for weights that match well and start their cameras from that."""
+    return dataclasses.replace(
+        small_cpu(),
+        recipe="small-cpu-cameras",
+        learns=("camera_head.",),
+        losses=LossWeights(**_NOTHING | {"camera": 5.0}),
+        rehearsal=None,
+        optimiser=OptimiserConfig(
+            peak_lr=5e-4, warmup_samples=500, cooldown=0.6, average_decay=0.99
+        ),
+        total_samples=20_000,
+        gradient_threads=1,
     )
 
 
@@ -90,6 +128,8 @@ def tiny_test() -> TrainConfig:
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "small-cpu": small_cpu,
+    "small-cpu-matches": small_cpu_matches,
+    "small-cpu-cameras": small_cpu_cameras,
     "small-h200": small_h200,
     "tiny-test": tiny_test,
 }

@@ -74,6 +74,7 @@ class Trainer:
         self.device = torch.device(config.device)
         torch.manual_seed(config.seed)
         self.model = build_model(config.model, device=config.device).train()
+        _freeze_all_but(self.model, config.learns)
         self.average = WeightAverage(self.model, config.optimiser.average_decay)
         self.optimiser = _build_optimiser(self.model, config)
         self._build_draw = build_draw or SyntheticDraw.of(config, "train")
@@ -296,6 +297,15 @@ class Trainer:
 
     def _log(self, kind: str, **values: float | str) -> None:
         self.journal.write(kind, self.progress.step, self.progress.samples, **values)
+
+
+def _freeze_all_but(model: VGGT, learns: tuple[str, ...]) -> None:
+    """Only parameters whose names begin with one of these learn; without any, all do."""
+    for part in learns:
+        if not any(name.startswith(part) for name, _ in model.named_parameters()):
+            raise ConfigError(f"no parameter of {model.config.name} begins with {part!r}")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not learns or name.startswith(learns))
 
 
 def _build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
