@@ -238,6 +238,7 @@ def test_a_click_on_a_photo_looks_from_there(opened, refined):
 
 def test_the_photo_lies_on_its_points(opened):
     """Seen from a camera, its points are where its photo shows them."""
+    opened.page.locator("#guessed").check()
     opened.slide("percentile", 0)
     opened.page.locator(".strip button").first.click()
     opened.slide("size", 200)

@@ -178,9 +178,7 @@ def _scene_data(
 
 
 def _cloud_data(cloud: PackedPoints) -> dict[str, Any]:
-    described = asdict(cloud)
-    del described["chunks"]
-    return described
+    return {name: value for name, value in asdict(cloud).items() if name != "chunks"}
 
 
 def _center(points: Float[Tensor, "points 3"], upright: Float[Tensor, "3 3"]) -> list[float]:
