@@ -127,10 +127,12 @@ def test_no_clip_is_one_clear_sentence(tmp_path):
     cut = write_clip(tmp_path / "cut.mp4", pan([0, 20, 40]))
     cut.write_bytes(cut.read_bytes()[:-600])  # without its index, which comes last
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
-        stream = container.add_stream("aac", rate=44100)
-        frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
-        frame.rate = 44100
-        container.mux(stream.encode(frame))
+        stream = container.add_stream("aac", rate=44100, layout="mono")
+        for start in range(0, 4096, 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            frame.rate, frame.pts = 44100, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
     for name, match in (
         ("empty", "empty.mp4 is empty"),
         ("text", "text.mp4 is not a video that can be read"),
