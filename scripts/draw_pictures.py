@@ -30,8 +30,8 @@ from glance3d.viewer.display import Pose
 WIDTH, HEIGHT = 960, 560  # of the viewer's window
 PANEL = 345  # its part on the right
 FILM_WIDTH = 720
-STEPS, SECONDS = 30, 10.0
-SWING = math.radians(24)  # to each side
+STEPS, SECONDS = 24, 10.0
+SWING = math.radians(16)  # to each side
 GAP, CAPTION = 10, 30
 CHROMIUM = "/usr/bin/chromium"
 # A machine without a graphics card draws, too; the page's warning about it is not the scene.
@@ -86,7 +86,10 @@ def open_page(driver: Any, viewer: Viewer) -> Any:
     page.add_style_tag(content=HIDE_NOTICES)
     page.get_by_text("points shown").wait_for(timeout=60_000)
     viewer.up_to_date.wait(60)
-    time.sleep(5)  # the last pieces are drawn
+    drawn, before = page.screenshot(), b""
+    while drawn != before:  # it fades in
+        time.sleep(1)
+        drawn, before = page.screenshot(), drawn
     return page
 
 

@@ -10,6 +10,7 @@ from glance3d.exporters import load_scene
 from glance3d.exporters.options import DEFAULT_PERCENTILE
 from glance3d.types import Reconstruction
 from glance3d.viewer.panel import DEFAULT_BUDGET
+from glance3d.viewer.server import LOCAL_HOSTS
 from glance3d.viewer.viewer import Viewer, ViewerOptions
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ def view(
     viewer = Viewer(loaded, options, None if before is None else _loaded(before), folder)
     moved = f" (port {port} is in use)" if port and viewer.port != port else ""
     logger.info("the viewer is at %s%s; Ctrl-C ends it", viewer.url, moved)
+    if host not in LOCAL_HOSTS:
+        logger.warning("warning: everybody who reaches this machine at %s can look", host)
     if open_browser and _has_screen():
         webbrowser.open(viewer.url)
     if wait:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from viser import ViserServer
 
 _MOST_TRIES = 100
-_LOCAL = ("127.0.0.1", "localhost", "::1")
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def free_port(host: str, port: int) -> int:
@@ -97,7 +97,7 @@ def _own_pages_only(host: str) -> Iterator[None]:
     page came from; without this, a page on the internet could read the photos. Who opens the
     viewer to a network has said that others may look.
     """
-    if host not in _LOCAL:
+    if host not in LOCAL_HOSTS:
         yield
         return
     import websockets.asyncio.server as library
