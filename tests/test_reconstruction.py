@@ -11,7 +11,8 @@ import glance3d
 from glance3d.errors import ImageError, InputError, WeightsError
 from glance3d.files import to_json_text
 from glance3d.images import Preprocessing
-from glance3d.models import VGGT
+from glance3d.models import VGGT, memory_plan
+from glance3d.nn.chunks import CPU_TOKENS, chunk_tokens
 from glance3d.types import ImageBatch, Placement, Predictions
 
 SMALL = {"max_pixels": 84 * 56}
@@ -66,6 +67,7 @@ def test_report_says_how_the_scene_was_made(photos: Path, tiny_weights: Path) ->
     assert {"load_model", "load_images", "predict", "to_scene", "total"} == set(stages)
     assert stages["total"] >= stages["predict"] > 0
     assert report["memory"]["peak_process"] > 10_000_000
+    assert report["memory"]["planned"] > 10_000_000
 
 
 def test_mixed_shapes_are_warned_of(photos: Path, network: VGGT) -> None:
@@ -178,3 +180,29 @@ def test_running_out_of_memory_is_one_sentence(
     monkeypatch.setattr(network.aggregator, "stream", fail)
     with pytest.raises(InputError, match="do not fit into memory"):
         glance3d.reconstruct(photos, model=network, preprocess=SMALL)
+
+
+def test_what_cannot_fit_is_refused_before_it_runs(
+    photos: Path, network: VGGT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_plan, "available_memory", lambda _: 200_000_000)
+    with pytest.raises(InputError, match=r"would take .* GB of memory and 0\.20 GB are to be had"):
+        glance3d.reconstruct(photos, model=network, preprocess=SMALL)
+
+
+def test_chunks_are_as_small_as_the_plan_says(
+    photos: Path, network: VGGT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
+    seen = []
+
+    def watched(device: torch.device) -> int:
+        seen.append(chunk_tokens(device))
+        return seen[-1]
+
+    monkeypatch.setattr("glance3d.nn.block.chunk_tokens", watched)
+    peak = usual.report["memory"]["planned"]
+    monkeypatch.setattr(memory_plan, "available_memory", lambda _: int(0.999 * peak))
+    tight = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
+    assert max(seen, default=CPU_TOKENS) < CPU_TOKENS
+    torch.testing.assert_close(tight.depth, usual.depth, rtol=1e-4, atol=1e-5)

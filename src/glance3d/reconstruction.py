@@ -17,6 +17,8 @@ from glance3d.errors import InputError
 from glance3d.images import ClipSampling, MaskSources, Preprocessing, load_images
 from glance3d.models import VGGT, load_model
 from glance3d.models.aggregator import IMAGE_MEAN
+from glance3d.models.checks import check_outputs
+from glance3d.models.memory_plan import MemoryPlan, plan_memory
 from glance3d.models.reference_view import ReferenceChoice, choose_reference
 from glance3d.models.short_memory import is_out_of_memory, with_chunks_that_fit
 from glance3d.models.zoo import outline_model
@@ -164,9 +166,14 @@ def predict(
 ) -> Predictions:
     """One pass of the network over a batch, on the network's device, without gradients.
 
-    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid.
+    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Chunks are as
+    small as the memory plan says. On a processor, where the system would end the process without a
+    word, what cannot fit is refused.
     """
     device = device_of(network)
+    plan = plan_of(network, batch, outputs)
+    if device.type == "cpu" and plan.is_hopeless:
+        raise InputError(plan.refusal())
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     images = batch.images.to(device)
@@ -176,7 +183,14 @@ def predict(
         return network(images, query_points=queries, outputs=tuple(outputs), attention=attention)
 
     with torch.inference_mode(), enough_memory(batch):
-        return with_chunks_that_fit(run)
+        return with_chunks_that_fit(run, plan.chunk_scale)
+
+
+def plan_of(network: VGGT, batch: ImageBatch, outputs: Sequence[str]) -> MemoryPlan:
+    """The memory that :func:`predict` will take for these photos."""
+    wanted = check_outputs(tuple(outputs), network.config.outputs, "tracks" in outputs)
+    num_views, _, height, width = batch.images.shape
+    return plan_memory(network, num_views, (height, width), wanted, device_of(network))
 
 
 def model_of(
@@ -315,5 +329,8 @@ def _report(
             *describe.scene_warnings(scene),
         ],
         "times": {**times.seconds, "total": describe.total(times.seconds)},
-        "memory": describe.describe_memory(device),
+        "memory": {
+            **describe.describe_memory(device),
+            "planned": plan_of(network, batch, outputs).peak,
+        },
     }

@@ -21,6 +21,7 @@ from glance3d.nn.fast_cpu import SCORE_BYTES
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 FLOAT32 = 4
+MARGIN = 0.15  # how far a plan may be from what is then measured
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,20 @@ class MemoryPlan:
     def fits(self) -> bool:
         """Whether the device has so much; taken to be so where it does not say."""
         return self.available is None or self.peak <= self.available
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it cannot fit even if the plan asks for as much too much as it may."""
+        return self.available is not None and self.peak > (1 + MARGIN) * self.available
+
+    def refusal(self) -> str:
+        """One sentence: what it would take, what there is, and what would fit."""
+        height, width = self.image_size
+        return (
+            f"{self.num_views} views of {width} x {height} pixels would take "
+            f"{_gigabytes(self.peak)} of memory and {_gigabytes(self.available or 0)} are to be "
+            f"had: use {self.advice()}"
+        )
 
     def lines(self) -> list[str]:
         """For a person: the sum, whether it fits, and what would."""
@@ -113,6 +128,12 @@ def available_memory(device: torch.device) -> int | None:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device)
+    counted = [free for free in (_system_memory(), _group_memory()) if free is not None]
+    return min(counted, default=None)
+
+
+def _system_memory() -> int | None:
+    """What the machine has left, and what this process holds."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         fields = dict(line.split(":") for line in lines)
@@ -122,6 +143,14 @@ def available_memory(device: torch.device) -> int | None:
     except (OSError, KeyError, ValueError):
         return None
     return free + held
+
+
+def _group_memory() -> int | None:
+    """What the control group of a container lets a process have; None where there is no limit."""
+    try:
+        return int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no group, another system, or "max"
+        return None
 
 
 def _product_bytes(network: VGGT) -> int:
