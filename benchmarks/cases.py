@@ -98,13 +98,14 @@ def random_photos(views: int, size: tuple[int, int], device: str, seed: int = 0)
 def timed(run: Run, images: Tensor) -> tuple[float, dict[str, Tensor]]:
     """Seconds of one forward, the device's work included, and what it said."""
     with torch.inference_mode():
-        _wait_for(images.device)
+        wait_for(images.device)
         start = time.perf_counter()
         said = run(images)
-        _wait_for(images.device)
+        wait_for(images.device)
         return time.perf_counter() - start, said
 
 
-def _wait_for(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
+    """Until the device has done what it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
