@@ -25,10 +25,10 @@ def export(
 ) -> list[Path]:
     """Write a scene to ``path`` and return the files that were written.
 
-    ``format`` is a key of ``FORMATS``; without it the path tells: ``.npz``, ``.ply``, ``.glb``,
-    ``cameras.json``, ``transforms.json``, ``report.json``, or a folder called ``sparse``,
-    ``colmap``, ``nerfstudio``, ``depth`` or ``images``. ``options`` are
-    the fields of ``ExportOptions``.
+    ``format`` is a key of ``FORMATS``; without it the path tells, by its name (``cameras.json``,
+    ``transforms.json``, ``gaussians.ply``), its suffix (``.npz``, ``.ply``, ``.glb``, ``.html``,
+    ``.laz``, ``.rrd``, ``.tum`` ...) or as a folder called ``sparse``, ``colmap``, ``nerfstudio``,
+    ``depth``, ``images`` and so on. ``options`` are the fields of ``ExportOptions``.
 
     Raises:
         InputError: an unknown format or option.
