@@ -15,6 +15,7 @@ from glance3d.exporters import export
 from glance3d.exporters.page.facts import in_words, licence_in_words, scene_title, warnings_of
 from glance3d.exporters.page.markup import Markup, element
 from glance3d.exporters.page.pictures import draw_pictures
+from glance3d.exporters.page.plots import in_digits
 from glance3d.types import Reconstruction
 
 ASSETS = Path(__file__).parents[3] / "src/glance3d/exporters/page/assets"
@@ -190,3 +191,16 @@ def test_licences_say_what_may_be_done(scene):
 
     assert words(licence="CC-BY-NC-4.0", commercial_use=False) == "CC-BY-NC-4.0 (no commercial use)"
     assert words() == "the licence of the weights is not known"
+
+
+@pytest.mark.parametrize(
+    ("value", "span", "words"),
+    [
+        (0.5, 2.0, "0.50"),
+        (1.00012, 0.0004, "1.000120"),
+        (1234.5, 5000.0, "1,234"),
+        (3.0, 0.0, "3.000"),
+    ],
+)
+def test_numbers_have_the_digits_that_tell_them_apart(value, span, words):
+    assert in_digits(value, span) == words

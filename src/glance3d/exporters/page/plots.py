@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, log10
 
 import torch
 from jaxtyping import Float
@@ -61,7 +62,8 @@ def histogram(
     bars = [
         _bar(axes, edge, edge + width, share) for edge, share in zip(edges, shares, strict=True)
     ]
-    ticks = [(low + k * (high - low) / 4, f"{low + k * (high - low) / 4:.3g}") for k in range(5)]
+    places = [low + k * (high - low) / 4 for k in range(5)]
+    ticks = [(place, in_digits(place, high - low)) for place in places]
     return _figure(
         title,
         description,
@@ -81,6 +83,12 @@ def bars_of_views(
     step = max(1, -(-len(shares) // 8))
     ticks = [(view + 0.5, str(view + 1)) for view in range(0, len(shares), step)]
     return _figure(title, description, [*_grid(axes, "%"), *bars, *_ticks(axes, ticks, label)])
+
+
+def in_digits(value: float, span: float) -> str:
+    """A number with as many digits as tell values apart that lie within ``span``."""
+    decimals = 2 - floor(log10(span)) if span > 0 else 3
+    return f"{value:,.{min(max(decimals, 0), 9)}f}"
 
 
 def _bar(axes: Axes, start: Number, end: Number, value: Number, name: str | None = None) -> Markup:

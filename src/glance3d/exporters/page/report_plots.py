@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.exporters.page.markup import Markup, element, join
-from glance3d.exporters.page.plots import bars_of_views, histogram
+from glance3d.exporters.page.plots import bars_of_views, histogram, in_digits
 from glance3d.exporters.sparse_points import has_measured_points, observation_errors
 from glance3d.types import Reconstruction
 
@@ -35,14 +35,16 @@ def plots_section(scene: Reconstruction, percentiles: Float[Tensor, "views h w"]
 def _confidence(scene: Reconstruction, usable: Bool[Tensor, "views h w"]) -> Markup:
     assert scene.confidence is not None
     values = scene.confidence[usable].sort().values
-    quarter, half = (float(values[int(share * (len(values) - 1))]) for share in (0.25, 0.5))
+    shares = (0.01, 0.25, 0.5, 0.99)
+    low, quarter, half, high = (float(values[int(share * (len(values) - 1))]) for share in shares)
     return histogram(
         values,
         title="Confidence of the points",
         description=(
-            f"Half of the {len(values):,} points have a confidence above {half:.3g}, a quarter "
-            f"below {quarter:.3g}. Only the order means something: the values differ from network "
-            "to network and from scene to scene."
+            f"Half of the {len(values):,} points have a confidence above "
+            f"{in_digits(half, high - low)}, a quarter below "
+            f"{in_digits(quarter, high - low)}. Only the order means something: the values differ "
+            "from network to network and from scene to scene."
         ),
         label="confidence, as the network gives it",
         marks=[(quarter, "25 %"), (half, "median")],
