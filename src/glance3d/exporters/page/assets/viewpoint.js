@@ -5,7 +5,7 @@ export const FIELD_OF_VIEW = 45;
 const UP = new THREE.Vector3(0, 1, 0);
 // At first one stands behind, above and beside a photographer: what is seen looks like the photo,
 // and it shows that it is a space. A wide picture has room for the cameras, a narrow one has not.
-const WIDE = { back: 1.65, above: (15 * Math.PI) / 180, beside: (24 * Math.PI) / 180 };
+const WIDE = { back: 1.75, above: (15 * Math.PI) / 180, beside: (24 * Math.PI) / 180 };
 const NARROW = { back: 1.3, above: (9 * Math.PI) / 180, beside: (14 * Math.PI) / 180 };
 
 // A viewpoint is a position, a target and a vertical field of view in degrees.
