@@ -82,9 +82,10 @@ def open_page(driver: Any, viewer: Viewer) -> Any:
     """The viewer's page, when its points have come."""
     browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.set_default_timeout(120_000)  # without a graphics card a picture takes its time
     page.goto(viewer.url)
     page.add_style_tag(content=HIDE_NOTICES)
-    page.get_by_text("points shown").wait_for(timeout=60_000)
+    page.get_by_text("points shown").wait_for()
     viewer.up_to_date.wait(60)
     drawn, before = page.screenshot(), b""
     while drawn != before:  # it fades in
@@ -106,7 +107,7 @@ def save_film(frames: list[Image.Image], path: Path) -> None:
             duration=round(1000 * SECONDS / len(small)),
             loop=0,
             quality=55,
-            method=6,
+            method=4,
         )
 
 
@@ -163,7 +164,7 @@ def main() -> None:
     ):
         page = open_page(driver, viewer)
         pictures = film(viewer, page)
-        still = pictures[STEPS // 4].crop((0, 0, WIDTH - PANEL, HEIGHT))
+        still = pictures[3 * STEPS // 4].crop((0, 0, WIDTH - PANEL, HEIGHT))
         page.context.browser.close()
     save_film(there_and_back(pictures), options.folder / "viewer.webp")
     with atomic_file(options.folder / "overview.jpg") as temporary:
