@@ -11,6 +11,7 @@ from PIL import Image
 
 from glance3d.exporters import export
 from tests.exporters.analytic import build_scene, without_points
+from tests.exporters.page.test_write_page import repeated
 
 DESKTOP = {"width": 760, "height": 560}
 PANEL_WIDTH = 296  # the picture's middle is that of what the panel leaves free
@@ -374,6 +375,14 @@ def test_names_are_text_and_never_markup(open_page, refined, tmp_path):
     assert opened.page.title() != "run"
     assert opened.page.locator(".strip .name").first.text_content() == bad
     assert opened.page.locator(".strip .name").nth(2).text_content() == "{{points}}.jpg"
+
+
+def test_many_small_photos_are_drawn_without_a_complaint(open_page, scene, tmp_path):
+    path = export(repeated(scene, 40), tmp_path / "scene.html", page_megabytes=1.0)[0]
+    opened = open_page(path).ready()
+    opened.page.wait_for_timeout(300)  # the photos in the cameras come last
+    assert opened.messages == []
+    assert opened.page.evaluate("document.querySelector('.strip img').naturalHeight") < 100
 
 
 @pytest.mark.parametrize("kind", ["cameras alone", "one photo", "no confidence"])

@@ -28,8 +28,10 @@ export class Frusta {
   async loadPhotos(images, changed) {
     await Promise.all(
       this.planes.map(async (plane, index) => {
-        const image = images[index];
-        if (!image) return;
+        if (!images[index]) return;
+        // A copy that is not laid out: on the page an image says how large it is drawn there.
+        const image = new Image();
+        image.src = images[index].src;
         await image.decode();
         const texture = new THREE.Texture(image);
         texture.colorSpace = THREE.SRGBColorSpace;
