@@ -166,9 +166,9 @@ def predict(
 ) -> Predictions:
     """One pass of the network over a batch, on the network's device, without gradients.
 
-    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Chunks are as
-    small as the memory plan says. On a processor, where the system would end the process without a
-    word, what cannot fit is refused.
+    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Chunks are
+    as small as the memory plan says. On a processor, where the system would end the process
+    without a word, what cannot fit is refused.
     """
     device = device_of(network)
     plan = plan_of(network, batch, outputs)

@@ -29,7 +29,7 @@ class Options:
     """The port; the next free one if it is in use."""
     confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
     """This share of the points, the least certain ones, is left out at first."""
-    max_points: Annotated[int, tyro.conf.arg(metavar="INT")] = 1_000_000
+    max_points: Annotated[int, tyro.conf.arg(metavar="INT")] = 1_500_000
     """At most this many points at once; near ones are drawn more densely than far ones."""
     no_open: bool = False
     """Do not open the browser; only say where the page is."""

@@ -164,7 +164,9 @@ def _from_tracks(scene: Reconstruction, max_points: int) -> SparsePoints:
     at_query = (query_views, torch.arange(num_queries))
     sizes = torch.tensor([placement.original_size for placement in scene.placements])
     inside = ((positions >= 0) & (positions < sizes[:, None])).all(-1)
-    points, colors, usable = surface_points(scene, query_views, positions[at_query], inside[at_query])
+    points, colors, usable = surface_points(
+        scene, query_views, positions[at_query], inside[at_query]
+    )
     seen = inside & (scene.tracks.visibility > _VISIBLE)
     seen[at_query] = inside[at_query]  # where the query was placed, it was seen
     kept = (usable & (seen.sum(0) >= 2)).nonzero().squeeze(-1)

@@ -87,9 +87,7 @@ def _frames(scene: Reconstruction, root: Path, with_depth: bool) -> list[dict[st
     frames = []
     with_masks = has_mask_files(scene, root)
     for view, (name, depth_name, mask_name) in enumerate(
-        zip(
-            photo_file_names(scene), depth_file_names(scene), mask_file_names(scene), strict=True
-        )
+        zip(photo_file_names(scene), depth_file_names(scene), mask_file_names(scene), strict=True)
     ):
         intrinsics = scene.cameras.intrinsics[view].double()
         width, height = scene.placements[view].original_size

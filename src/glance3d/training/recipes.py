@@ -18,7 +18,7 @@ _NOTHING = dict.fromkeys(("camera", "depth", "points", "track", "matching"), 0.0
 _SMALL_MODEL = dataclasses.replace(
     models.glance_small(),
     correspondence=models.CorrespondenceConfig(),
-    camera=dataclasses.replace(models.glance_small().camera, start="matches"),
+    camera=models.CameraHeadConfig(trunk_depth=2, num_heads=6, init_values=0.1, start="matches"),
 )
 
 
