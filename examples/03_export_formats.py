@@ -16,8 +16,10 @@ PHOTOS = Path(__file__).parent / "data" / "motorcycle" / "images"
 def main(out: Path = Path("runs/03"), model: str = "glance-small") -> None:
     """Export the example scene in each format and say what came of it."""
     scene = glance3d.reconstruct(PHOTOS, model=model)
-    for name in FORMATS:
-        glance3d.export(scene, out / name / Path(FORMATS[name].path_in_folder).name, format=name)
+    for name, exporter in FORMATS.items():
+        if exporter.only_with_masks and not scene.has_masks:
+            continue
+        glance3d.export(scene, out / name / Path(exporter.path_in_folder).name, format=name)
         files = [path for path in (out / name).rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files)
         print(f"{name:12} {len(files):3} files {size / 1e6:8.2f} MB")

@@ -1,5 +1,7 @@
-"""What tests of several parts need: photos and a small network that no training has touched."""
+"""What tests of several parts need: photos, an untrained small network, a browser."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,10 @@ from PIL import Image
 
 from glance3d.models import build_model, config
 from glance3d.models.weights import save_weights
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# No graphics card is needed: WebGL by SwiftShader.
+_BROWSER_ARGUMENTS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +41,16 @@ def photos(tmp_path: Path) -> Path:
         pixels = random.integers(0, 255, (height, width, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"view{index}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Chromium, headless: one for all tests, since two cannot be driven from one thread."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip("no Chromium here: install it (apt install chromium) to test pages")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=path, args=list(_BROWSER_ARGUMENTS))
+        yield chromium
+        chromium.close()

@@ -23,7 +23,7 @@ def scene(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "scene"
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [n for n in FORMATS if not FORMATS[n].only_with_masks])
 def test_every_format_again(
     scene: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -31,6 +31,15 @@ def test_every_format_again(
     assert main(["export", str(scene), "--format", name, "--out", str(out)]) == 0
     assert out.exists()
     assert f"wrote {out}" in capsys.readouterr().out
+
+
+def test_masks_of_a_scene_that_has_none(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", str(scene), "--format", "masks", "--out", str(tmp_path / "masks")]
+    assert main(words) == 1
+    assert "this scene has no masks" in capsys.readouterr().err
+    assert not (tmp_path / "masks").exists()
 
 
 def test_the_usual_place_is_beside_the_scene(scene: Path) -> None:

@@ -116,7 +116,8 @@ def test_one_view_and_views_of_one_token(talking: VGGT) -> None:
 
 def test_gradients_reach_the_whole_layer() -> None:
     torch.manual_seed(0)
-    model = build_model(small_config(LAYER))
+    blind = dataclasses.replace(LAYER, sharpen_radius=0)  # noise looks like nothing else
+    model = build_model(small_config(blind))
     layer = model.aggregator.correspondence
     assert layer is not None
     for name, parameter in layer.named_parameters():
@@ -213,7 +214,7 @@ def test_nothing_waits_for_a_device(talking: VGGT) -> None:
     assert layer is not None
     tokens, maps = random_images(2, 3, 5 + 6, 64), random_images(2, 3, 32, 4, 6)
     with NoWaiting():
-        layer(tokens, maps, 5)
+        layer(tokens, maps, 5, random_images(2, 3, 3, 32, 48))
     with pytest.raises(AssertionError), NoWaiting():
         float(tokens.sum())
 
@@ -246,8 +247,9 @@ def test_many_views_are_read_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> 
         _, parts = aggregate(model, images)
     assert whole is not None
     assert parts is not None
+    others = ~torch.eye(5, dtype=torch.bool)  # what a view says of itself is nonsense
     for name in ("weight", "pairs", "trust", "pose_enc", "inlier_logits"):
-        found, expected = getattr(parts.relations, name), getattr(whole.relations, name)
+        found, expected = (getattr(r, name)[:, others] for r in (parts.relations, whole.relations))
         torch.testing.assert_close(found, expected, rtol=1e-2, atol=2e-3)  # a solver is in between
     torch.testing.assert_close(parts.first_poses, whole.first_poses, rtol=1e-2, atol=5e-3)
 

@@ -66,7 +66,7 @@ def test_cameras_and_unprojection(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_tokens(model: VGGT, case: str) -> None:
     golden = load_case(case)
-    layers, patch_start_idx = model.aggregator(golden["images"])
+    layers, patch_start_idx, _ = model.aggregator(golden["images"])
     assert patch_start_idx == 5
     assert sorted(layers) == [0, 1, 2, 3]
     assert_close("first layer", layers[0], golden["tokens_first_layer"], TOLERANCE)

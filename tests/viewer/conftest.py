@@ -1,12 +1,9 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from glance3d.types import Reconstruction
 from tests.exporters.analytic import build_scene, with_measured_points, with_tracks
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(scope="session")
@@ -26,17 +23,8 @@ def viser_installed() -> None:
 
 
 @pytest.fixture
-def page() -> Iterator:
+def page(browser) -> Iterator:
     """A page of headless Chromium, drawing without a graphics card."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="a browser is driven only where playwright is installed"
-    )
-    if not CHROMIUM.exists():
-        pytest.skip(f"a browser is driven only where {CHROMIUM} is installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-        )
-        yield browser.new_page(viewport={"width": 900, "height": 600})
-        browser.close()
+    page = browser.new_page(viewport={"width": 900, "height": 600})
+    yield page
+    page.close()

@@ -1,6 +1,5 @@
 """Ports, hosts and what is refused."""
 
-import asyncio
 import socket
 import sys
 from collections.abc import Iterator
@@ -99,20 +98,20 @@ def test_flights_begin_and_end_where_they_should():
 @pytest.mark.usefixtures("viser_installed")
 def test_only_pages_of_this_machine_may_talk(scene):
     """A page on the internet, open in the same browser, must not read the photos."""
-    from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
 
-    async def knock(url: str, origin: str | None) -> None:
-        async with connect(url, origin=origin, subprotocols=[_protocol()]):
+    def knock(url: str, origin: str | None) -> None:
+        with connect(url, origin=origin, subprotocols=[_protocol()]):
             pass
 
     with glance3d.view(scene, port=0, open_browser=False, wait=False) as viewer:
         url = viewer.url.replace("http", "ws")
-        asyncio.run(knock(url, f"http://localhost:{viewer.port}"))
-        asyncio.run(knock(url, None))
+        knock(url, f"http://localhost:{viewer.port}")
+        knock(url, None)
         for origin in ("https://example.com", "http://localhost.example.com"):
             with pytest.raises(InvalidStatus, match="403"):
-                asyncio.run(knock(url, origin))
+                knock(url, origin)
 
 
 def _protocol() -> str:

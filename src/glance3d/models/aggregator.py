@@ -130,7 +130,7 @@ class Aggregator(nn.Module):
                 yield index, frame, everywhere
                 del frame, everywhere
             if fine_maps is not None and index == self._tell_matches_after:
-                tokens, poses = self._tell_matches(tokens, fine_maps, num_views)
+                tokens, poses = self._tell_matches(tokens, fine_maps, images)
                 if told is not None and poses is not None:
                     told.append(poses)
 
@@ -138,12 +138,15 @@ class Aggregator(nn.Module):
         self,
         tokens: Float[Tensor, "batch_views tokens dim"],
         fine_maps: Float[Tensor, "batch_views channels fine_rows fine_columns"],
-        num_views: int,
+        images: Float[Tensor, "batch views 3 height width"],
     ) -> tuple[Float[Tensor, "batch_views tokens dim"], Tensor | None]:
         assert self.correspondence is not None
-        scenes = (-1, num_views)
+        scenes = images.shape[:2]
         told, found = self.correspondence(
-            tokens.unflatten(0, scenes), fine_maps.unflatten(0, scenes), self.patch_start_idx
+            tokens.unflatten(0, scenes),
+            fine_maps.unflatten(0, scenes),
+            self.patch_start_idx,
+            images,
         )
         return told.flatten(0, 1), None if found is None else found.first_poses
 

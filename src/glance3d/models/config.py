@@ -128,7 +128,8 @@ class CorrespondenceConfig:
 
     A cell is a quarter of a patch. What matches say is worked out for each pair of views by
     ``num_rounds`` rounds over its matches, ``hidden_dim`` wide, and pooled in ``num_pools`` ways to
-    ``pair_dim`` numbers. ``window_radius`` is how many cells around the best one are averaged.
+    ``pair_dim`` numbers. ``window_radius`` is how many cells around the best one are averaged,
+    ``sharpen_radius`` how many pixels around it are then compared to find it exactly (0: none).
     """
 
     after_layer: int = 1
@@ -138,12 +139,13 @@ class CorrespondenceConfig:
     num_pools: int = 4
     pair_dim: int = 128
     window_radius: int = 2
+    sharpen_radius: int = 5
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no network."""
-        for name, least in (("after_layer", 0), ("num_rounds", 0), ("window_radius", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("after_layer", "num_rounds", "window_radius", "sharpen_radius"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}")
         for name in ("descriptor_dim", "hidden_dim", "num_pools", "pair_dim"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -48,20 +48,27 @@ def view(
     folder = _photos_folder(scene)
     loaded = _loaded(scene)
     viewer = Viewer(loaded, options, None if before is None else _loaded(before), folder)
-    moved = f" (port {port} is in use)" if port and viewer.port != port else ""
-    logger.info("the viewer is at %s%s; Ctrl-C ends it", viewer.url, moved)
+    if not wait:
+        _announce(viewer, host, port, open_browser)
+        return viewer
+    try:  # Ctrl-C may come at any moment from here on
+        _announce(viewer, host, port, open_browser)
+        viewer.wait()
+    except KeyboardInterrupt:
+        pass  # the usual way to end it
+    finally:
+        viewer.stop()
+    return viewer
+
+
+def _announce(viewer: Viewer, host: str, wanted_port: int, open_browser: bool) -> None:
+    moved = wanted_port and viewer.port != wanted_port
+    where = f"{viewer.url} (port {wanted_port} is in use)" if moved else viewer.url
+    logger.info("the viewer is at %s; Ctrl-C ends it", where)
     if host not in LOCAL_HOSTS:
         logger.warning("warning: everybody who reaches this machine at %s can look", host)
     if open_browser and _has_screen():
         webbrowser.open(viewer.url)
-    if wait:
-        try:
-            viewer.wait()
-        except KeyboardInterrupt:
-            pass  # the usual way to end it
-        finally:
-            viewer.stop()
-    return viewer
 
 
 def _has_screen() -> bool:

@@ -140,7 +140,7 @@ class Viewer:
             return
         self._stopped.set()
         self._wake.set()
-        self._worker.join(timeout=5)
+        self._worker.join()
         with quiet():
             self.server.stop()
 

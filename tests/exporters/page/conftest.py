@@ -1,7 +1,5 @@
-"""A real browser, without a network, for what no other test can see."""
+"""A scene with all that a page can show."""
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +9,6 @@ import torch
 from glance3d.exporters import export
 from glance3d.types import Reconstruction, ViewTrust
 from tests.exporters.analytic import build_scene, with_measured_points
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# No graphics card is needed: WebGL by SwiftShader.
-_ARGUMENTS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
 
 @pytest.fixture(scope="session")
@@ -45,16 +39,3 @@ def refined(tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
 def refined_page(refined: Reconstruction, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "scene.html"
     return export(refined, path, max_points=8000)[0]  # drawn without a graphics card
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator:
-    """Chromium, headless."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next(filter(None, map(shutil.which, _NAMES)), None)
-    if path is None:
-        pytest.skip("no Chromium here: install it (apt install chromium) to test the page")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
-        yield chromium
-        chromium.close()

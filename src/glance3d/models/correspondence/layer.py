@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from glance3d.models.config import CorrespondenceConfig
 from glance3d.models.correspondence.matches import Matches, find_matches
 from glance3d.models.correspondence.relations import PairRelations, Relations
+from glance3d.models.correspondence.sharpening import sharpen_matches
 from glance3d.models.correspondence.synchronisation import synchronise
 from glance3d.nn.precision import LayerNorm, Linear, only_predicts
 
@@ -68,8 +69,9 @@ class CorrespondenceLayer(nn.Module):
         tokens: Float[Tensor, "batch views tokens dim"],
         maps: Float[Tensor, "batch views channels rows columns"],
         patch_start_idx: int,
+        images: Float[Tensor, "batch views 3 height width"],
     ) -> tuple[Float[Tensor, "batch views tokens dim"], Correspondence | None]:
-        """Tokens of all views, and the stem's maps with one pixel a cell."""
+        """Tokens of all views, the stem's maps with one pixel a cell, and the pictures."""
         if tokens.shape[1] == 1:
             return tokens, None
         grid = (maps.shape[-2], maps.shape[-1])
@@ -78,6 +80,8 @@ class CorrespondenceLayer(nn.Module):
         descriptors = descriptors.unflatten(0, tokens.shape[:2])
         sharpness, unseen = 10 * self.sharpness_in_tens, 10 * self.unseen_in_tens
         matches = find_matches(descriptors, grid, sharpness, unseen, self.config.window_radius)
+        if self.config.sharpen_radius:
+            matches = sharpen_matches(matches, images, grid, self.config.sharpen_radius)
         num_views = tokens.shape[1]
         step = max(1, PAIRS_AT_A_TIME // num_views) if only_predicts(tokens) else num_views
         news = [

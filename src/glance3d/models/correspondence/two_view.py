@@ -26,7 +26,7 @@ from glance3d.nn.tables import cached_table
 
 #: In half diagonals of the image, one octave and a quarter around what lenses have.
 FOCAL_LENGTHS = (0.75, 1.1, 1.6, 2.4, 3.6)
-_SCALES = (0.05, 0.04, 0.03)  # of the Cauchy weights, in half diagonals
+_SCALES = (0.04, 0.02, 0.01)  # of the Cauchy weights, in half diagonals
 _NUM_SAMPLES, _SAMPLE_SIZE, _NUM_JUDGES = 24, 9, 96
 _EPS = 1e-9
 _PER_FOCAL = 9 + 5

@@ -1,0 +1,129 @@
+"""Matches to a fraction of a pixel, by the pictures themselves.
+
+Descriptors of cells find a place to a third of a cell or so, which is far too coarse to tell where
+a camera stands. From there the patch around a cell is moved until it looks like the one in the
+other view: iterated least squares on the pixels (Lucas and Kanade 1981), blind to brightness and
+contrast. What does not come to look alike is trusted less.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.models.correspondence.matches import Matches
+from glance3d.nn.tables import cached_table
+
+_ITERATIONS = 6
+_LARGEST_STEP = 1.5  # pixels an iteration
+_NOT_ALIKE, _ALIKE = 0.5, 0.9  # correlations that are trusted not at all and fully
+_FARTHEST = 0.5  # of a cell: what moves farther has found something else
+_EPS = 1e-3
+
+
+@torch.no_grad()
+def sharpen_matches(
+    matches: Matches,
+    images: Float[Tensor, "batch views 3 height width"],
+    grid: tuple[int, int],
+    radius: int,
+) -> Matches:
+    """The same matches at finer positions; ``mutual`` is less where the pictures differ.
+
+    ``radius`` of the patches that are compared is in pixels, ``grid`` is (rows, columns) of the
+    cells. The brightness of ``images`` may have any unit.
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        cell = images.shape[-2] / grid[0]
+        gray = images.float().mean(2)
+        slopes = _slopes(gray)
+        own = (matches.own + 0.5) * cell - 0.5
+        positions, alike = [], []
+        for view in range(gray.shape[1]):
+            coarse = (matches.position[:, view] + 0.5) * cell - 0.5
+            template, _ = _normalised(
+                _patches(gray[:, view], own.expand(len(gray), -1, -1), radius)
+            )
+            fine, correlation = _align(template, gray, slopes, coarse, radius)
+            lost = (fine - coarse).norm(dim=-1) > _FARTHEST * cell
+            fine = torch.where(lost[..., None], coarse, fine)
+            share = ((correlation - _NOT_ALIKE) / (_ALIKE - _NOT_ALIKE)).clamp(0, 1)
+            positions.append((fine + 0.5) / cell - 0.5)
+            alike.append(torch.where(lost, 0.0, share.square()))
+    mutual = matches.mutual * torch.stack(alike, 1)
+    return matches._replace(position=torch.stack(positions, 1), mutual=mutual)
+
+
+def _align(
+    template: Float[Tensor, "batch cells pixels"],
+    gray: Float[Tensor, "batch views height width"],
+    slopes: tuple[Tensor, Tensor],
+    position: Float[Tensor, "batch views cells 2"],
+    radius: int,
+) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
+    """Positions (in pixels) where every view looks most like the templates, and how much so."""
+    window = _window(radius, gray.device)
+    for _ in range(_ITERATIONS):
+        seen, contrast = _normalised(_patches_of_views(gray, position, radius))
+        dx, dy = (_patches_of_views(slope, position, radius) / contrast for slope in slopes)
+        error = window * (template[:, None] - seen)
+        xx, xy, yy = ((window * a * b).sum(-1) + 1e-4 * (a is b) for a, b in _pairs(dx, dy))
+        x, y = (error * dx).sum(-1), (error * dy).sum(-1)
+        step = torch.stack([yy * x - xy * y, xx * y - xy * x], -1) / (xx * yy - xy * xy)[..., None]
+        position = position + step.clamp(-_LARGEST_STEP, _LARGEST_STEP)
+    seen, _ = _normalised(_patches_of_views(gray, position, radius))
+    return position, (seen * template[:, None]).sum(-1)
+
+
+def _pairs(dx: Tensor, dy: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    return (dx, dx), (dx, dy), (dy, dy)
+
+
+def _slopes(gray: Float[Tensor, "batch views height width"]) -> tuple[Tensor, Tensor]:
+    """Central differences along x and y, zero at the border."""
+    x = F.pad((gray[..., 2:] - gray[..., :-2]) / 2, (1, 1))
+    y = F.pad((gray[..., 2:, :] - gray[..., :-2, :]) / 2, (0, 0, 1, 1))
+    return x, y
+
+
+def _normalised(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Patches of mean zero and length one, and how long they were."""
+    centered = patches - patches.mean(-1, keepdim=True)
+    contrast = centered.norm(dim=-1, keepdim=True) + _EPS
+    return centered / contrast, contrast
+
+
+def _patches_of_views(
+    images: Float[Tensor, "batch views height width"],
+    position: Float[Tensor, "batch views cells 2"],
+    radius: int,
+) -> Float[Tensor, "batch views cells pixels"]:
+    found = _patches(images.flatten(0, 1), position.flatten(0, 1), radius)
+    return found.unflatten(0, images.shape[:2])
+
+
+def _patches(
+    images: Float[Tensor, "n height width"], position: Float[Tensor, "n cells 2"], radius: int
+) -> Float[Tensor, "n cells pixels"]:
+    """Bilinear samples around positions in pixels, the first pixel's centre at 0."""
+    height, width = images.shape[-2:]
+    at = position[:, :, None] + _offsets(radius, images.device)
+    scale = at.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)])
+    sampled = F.grid_sample(
+        images[:, None], at * scale - 1, align_corners=True, padding_mode="border"
+    )
+    return sampled[:, 0]
+
+
+@cached_table
+def _offsets(radius: int, device: torch.device) -> Float[Tensor, "pixels 2"]:
+    steps = torch.arange(-radius, radius + 1, device=device, dtype=torch.float32)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    return torch.stack([x, y], -1).flatten(0, 1)
+
+
+@cached_table
+def _window(radius: int, device: torch.device) -> Float[Tensor, " pixels"]:
+    """A Gaussian, so that a patch's rim counts little."""
+    deviation = max(radius / 1.5, 0.5)
+    return torch.exp(-_offsets(radius, device).square().sum(-1) / (2 * deviation**2))
