@@ -92,7 +92,7 @@ def pack_sparse_points(
 
 def confidence_bytes(percentiles: Float[Tensor, " n"]) -> UInt8[Tensor, " n"]:
     """Percentiles from above 0 to 100 as 1 to 255, so that above any limit stays above it."""
-    return (percentiles * 2.55 - 1e-4).ceil().clamp(1, 255).to(torch.uint8)
+    return (percentiles.double() * 2.55 - 1e-9).ceil().clamp(1, 255).to(torch.uint8)
 
 
 def display_bounds(points: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
