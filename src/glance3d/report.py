@@ -82,7 +82,9 @@ def describe_model(network: VGGT) -> dict[str, Any]:
             "sha256": file_sha256(path) if path and path.is_file() else None,
             "licence": card.licence if card else None,
             "commercial_use": card.commercial_use if card else None,
-            "note": card.note if card else "no weights card: source and licence are not known",
+            "note": card.note or card.limits
+            if card
+            else "no weights card: source and licence are not known",
         },
     }
 
@@ -97,8 +99,7 @@ def file_sha256(path: Path) -> str | None:
 
 def model_warnings(network: VGGT) -> list[str]:
     """What the weights' card says a user should know first."""
-    card = network.card
-    return [f"{card.name}: {card.note}"] if card and card.note else []
+    return network.card.warnings if network.card else []
 
 
 def describe_views(batch: ImageBatch) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ class WeightsCard:
     """One checkpoint: its source, its licence, its size, and how it wants photos prepared.
 
     ``source`` is "embedded" (in this package) or a Hugging Face repository; ``filename`` is the
-    file there. ``licence`` is that of the *weights*. ``note`` is what a user should know first.
+    file there. ``licence`` is that of the *weights*. ``note`` is what a user should know first,
+    ``limits`` what is wrong with its guesses, which refinement may settle.
     """
 
     name: str
@@ -29,7 +30,13 @@ class WeightsCard:
     size_bytes: int
     preprocessing: Preprocessing
     note: str = ""
+    limits: str = ""
     gated: bool = False
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for a report, each with the name before it."""
+        return [f"{self.name}: {text}" for text in (self.note, self.limits) if text]
 
     @property
     def embedded_path(self) -> Path | None:
@@ -53,7 +60,7 @@ CARDS: dict[str, WeightsCard] = {
             num_parameters=13_769_052,
             size_bytes=27_608_256,
             preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
-            note=(
+            limits=(
                 "A first version, trained for 90 minutes on two cores: its cameras are no better "
                 "than a guess on real photos and must not be relied on; its depth is rough."
             ),

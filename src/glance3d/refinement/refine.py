@@ -12,6 +12,7 @@ from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras
 from glance3d.models import VGGT
+from glance3d.models.cards import CARDS
 from glance3d.refinement.assembly import assemble, to_scene
 from glance3d.refinement.colmap_interface import quiet
 from glance3d.refinement.consistency import mark_consistent
@@ -112,8 +113,16 @@ def refine(
 def _with_refinement(
     before: dict[str, Any], report: dict[str, Any], described: dict[str, Any]
 ) -> dict[str, Any]:
-    """The report with what refinement did; what an earlier refinement warned of is settled."""
-    settled = before.get("refinement", {}).get("warnings", [])
+    """The report with what refinement did.
+
+    What an earlier refinement warned of is settled, and what the model's guesses lack where no
+    photo rests on them any more.
+    """
+    settled = list(before.get("refinement", {}).get("warnings", []))
+    card = CARDS.get(report.get("model", {}).get("name", ""))
+    nothing_guessed = described["num_registered"] == len(described["registered_by"])
+    if card and nothing_guessed and described["measured_share"] is not None:
+        settled.append(f"{card.name}: {card.limits}")
     warnings = [text for text in report.get("warnings", []) if text not in settled]
     seconds = {**report.get("times", {}), "refine": total(described["times"])}
     seconds["total"] = total({key: value for key, value in seconds.items() if key != "total"})
