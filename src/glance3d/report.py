@@ -97,6 +97,9 @@ def file_sha256(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+_NO_CARD = "no weights card: source and licence are not known"
+
+
 def model_warnings(network: VGGT) -> list[str]:
     """What the weights' card says a user should know first."""
     return network.card.warnings if network.card else []
