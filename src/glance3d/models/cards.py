@@ -57,12 +57,12 @@ CARDS: dict[str, WeightsCard] = {
             filename="glance-small.safetensors",
             licence="Apache-2.0",
             commercial_use=True,
-            num_parameters=13_769_052,
-            size_bytes=27_608_256,
+            num_parameters=14_290_875,
+            size_bytes=28_661_270,
             preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
             limits=(
-                "A first version, trained for 90 minutes on two cores: its cameras are no better "
-                "than a guess on real photos and must not be relied on; its depth is rough."
+                "Trained for three hours on two cores: its cameras are rough where photos overlap "
+                "much and a guess where they do not, its depth is rough: refine them (--refine)."
             ),
         ),
         WeightsCard(

@@ -15,11 +15,6 @@ _SMALL_LOSSES = LossWeights(
     camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.25, descriptors=1.0, pairs=1.0
 )
 _NOTHING = dict.fromkeys(("camera", "depth", "points", "track", "matching"), 0.0)
-_SMALL_MODEL = dataclasses.replace(
-    models.glance_small(),
-    correspondence=models.CorrespondenceConfig(),
-    camera=models.CameraHeadConfig(trunk_depth=2, num_heads=6, init_values=0.1, start="matches"),
-)
 
 
 def small_cpu() -> TrainConfig:
@@ -29,7 +24,7 @@ def small_cpu() -> TrainConfig:
     """
     return TrainConfig(
         recipe="small-cpu",
-        model=_SMALL_MODEL,
+        model=models.glance_small(),
         data=SyntheticConfig(images_per_batch=32),
         losses=_SMALL_LOSSES,
         rehearsal=RehearsalConfig(),
@@ -88,7 +83,7 @@ def small_h200() -> TrainConfig:
     """The same network with a larger batch and more samples, for one data-centre GPU. Not tried."""
     return TrainConfig(
         recipe="small-h200",
-        model=_SMALL_MODEL,
+        model=models.glance_small(),
         data=SyntheticConfig(images_per_batch=768),
         losses=_SMALL_LOSSES,
         rehearsal=RehearsalConfig(num_steps=2000, images_per_batch=768),

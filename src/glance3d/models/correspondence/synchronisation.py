@@ -93,3 +93,19 @@ def synchronise_positions(
         apart = centers[:, :, None] - centers[:, None]
         lengths = (apart * towards).sum(-1).clamp(min=1.0)
     return centers
+
+
+def scene_focal_length(
+    pair_pose: Float[Tensor, "batch views views 9"],
+    trust: Float[Tensor, "batch views views"],
+    image_size: tuple[int, int],
+) -> Float[Tensor, " batch"]:
+    """One focal length for all views of a scene, in half diagonals, from what all pairs say.
+
+    ``image_size`` is (height, width).
+    """
+    share = trust / trust.sum((1, 2), keepdim=True).clamp(min=1e-9)
+    halves = ((share[..., None] * pair_pose[..., 7:]).sum((1, 2)) / 2).clamp(0.05, 1.5)
+    height, width = image_size
+    focal = (height / halves[:, 0].tan() + width / halves[:, 1].tan()) / 4
+    return focal / ((height**2 + width**2) ** 0.5 / 2)
