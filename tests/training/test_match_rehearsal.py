@@ -8,7 +8,7 @@ import torch
 
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.datasets.synthetic.places import TruePlaces
-from glance3d.errors import WeightsError
+from glance3d.errors import ConfigError, WeightsError
 from glance3d.geometry.cameras import project_points, unproject_depth
 from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, StemEmbedConfig, tiny
@@ -160,3 +160,28 @@ def test_a_run_may_start_from_weights_that_lack_the_layer(tmp_path: Path) -> Non
     save_weights(wrong, tmp_path / "wrong.safetensors", wrong.config)
     with pytest.raises(WeightsError, match="does not fit"):
         trainer.start_from(tmp_path / "wrong.safetensors")
+
+
+@pytest.mark.parametrize("has_layer", [True, False])
+def test_what_weights_know_of_matches_is_not_rehearsed_again(
+    tmp_path: Path, has_layer: bool
+) -> None:
+    config = config_with_layer()
+    layer = config.model.correspondence if has_layer else None
+    start = build_model(dataclasses.replace(config.model, correspondence=layer))
+    save_weights(start, tmp_path / "start.safetensors", start.config)
+    trainer = Trainer(config, tmp_path / "run", show_progress=False)
+    trainer.start_from(tmp_path / "start.safetensors")
+    trainer.rehearse()
+    rehearsed = read_journal(tmp_path / "run" / "log.jsonl", "rehearsed")
+    assert len(rehearsed) == (0 if has_layer else 1)
+
+
+def test_only_what_is_named_learns(tmp_path: Path) -> None:
+    config = dataclasses.replace(config_with_layer(), learns=("camera_head.",))
+    trainer = Trainer(config, tmp_path / "run", show_progress=False)
+    learning = {name for name, p in trainer.model.named_parameters() if p.requires_grad}
+    assert learning
+    assert all(name.startswith("camera_head.") for name in learning)
+    with pytest.raises(ConfigError, match="no parameter"):
+        Trainer(dataclasses.replace(config, learns=("camera_hat.",)), tmp_path / "other")

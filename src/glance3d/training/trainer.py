@@ -108,8 +108,12 @@ class Trainer:
         self._log("resumed", changed=json.dumps(changed))
 
     def start_from(self, weights: str | Path) -> None:
-        """Begin a run with the weights of a file; parts that the file lacks stay as they are."""
+        """Begin a run with the weights of a file; parts that the file lacks stay as they are.
+
+        What the file knows of matches is not rehearsed again.
+        """
         missing = load_partial_weights(self.model, Path(weights))
+        self._has_rehearsed = not any(".correspondence." in name for name in missing)
         self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
         self._log("started_from", weights=str(weights), num_missing=float(len(missing)))
 
