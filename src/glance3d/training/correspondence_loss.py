@@ -19,7 +19,7 @@ from glance3d.geometry.transforms import compose, invert, rotation_from_quat_xyz
 from glance3d.models.correspondence import Correspondence, CorrespondenceLayer
 from glance3d.models.correspondence.matches import Matches, grid_to_unit
 from glance3d.models.correspondence.relations import Relations
-from glance3d.models.correspondence.two_view import sampson_distance
+from glance3d.models.correspondence.two_view import essential_matrix, sampson_distance
 from glance3d.training.losses import Losses
 from glance3d.training.matching import bilinear_corners, sample_sparsely
 
@@ -129,7 +129,7 @@ def match_is_right(
 ) -> Bool[Tensor, "batch views views cells"]:
     """Whether a match lies within half a cell of the line it must lie on."""
     rotation = rotation_from_quat_xyzw(pair_pose[..., 3:7])
-    essential = torch.linalg.cross(pair_pose[..., None, :3].expand_as(rotation), rotation.mT).mT
+    essential = essential_matrix(rotation, pair_pose[..., :3])
     height, width = image_size
     half_diagonal = (height**2 + width**2) ** 0.5 / 2
     center = intrinsics.new_tensor([[0, 0, width / 2], [0, 0, height / 2], [0, 0, 0]])

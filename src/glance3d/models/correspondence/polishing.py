@@ -5,18 +5,41 @@ and Marquardt's method on the Sampson distance, with Cauchy weights that become 
 and Zisserman 2004, sections 11.4 and A6). A pose is only ever replaced by one that fits better.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
-from glance3d.models.correspondence.two_view import quaternion
+from glance3d.models.correspondence.two_view import essential_matrix, pair_rotation, quaternion
 
 #: Widths of the Cauchy weights in half diagonals of the image, one for each step.
 _SCALES = (0.03, 0.02, 0.015, 0.01, 0.01, 0.007, 0.007, 0.005)
 _LARGEST_STEP = 0.3  # radians
 _EPS = 1e-9
+
+
+class _Matches(NamedTuple):
+    """Rays of both views, weights that sum to one, and both views' focal length in half diagonals."""
+
+    x: Float[Tensor, "*pairs matches 3"]
+    y: Float[Tensor, "*pairs matches 3"]
+    weight: Float[Tensor, "*pairs matches"]
+    focal: Float[Tensor, "*pairs"]
+
+
+class _Residuals(NamedTuple):
+    """Signed Sampson distances in half diagonals, their scale, and ``E^T y``."""
+
+    distance: Float[Tensor, "*pairs matches"]
+    scale: Float[Tensor, "*pairs matches"]
+    of_y: Float[Tensor, "*pairs matches 3"]
+
+    def cost(self, weight: Float[Tensor, "*pairs matches"], width: float) -> Tensor:
+        """Cauchy's, of this width."""
+        return (weight * torch.log1p((self.distance / width) ** 2)).sum(-1)
 
 
 @torch.no_grad()
@@ -36,15 +59,15 @@ def polish_poses(
         pair_pose, focal = pair_pose.float(), focal.float()
         x, y = (_rays(places.float(), focal) for places in (own, other))
         weight = weight.float() / (weight.sum(-1, keepdim=True) + 1e-6)
-        turned = pair_pose[..., 3:7] + pair_pose.new_tensor([0, 0, 0, 1e-9])
-        rotation = rotation_from_quat_xyzw(F.normalize(turned, dim=-1))
-        direction = F.normalize(pair_pose[..., :3], dim=-1)
+        matches = _Matches(x, y, weight, focal)
+        rotation, direction = pair_rotation(pair_pose), F.normalize(pair_pose[..., :3], dim=-1)
         damping = torch.full_like(focal, 1e-3)
-        for scale in _SCALES:
-            step = _step(rotation, direction, x, y, weight, focal, scale, damping)
+        for width in _SCALES:
+            left = _residuals(rotation, direction, matches)
+            step = _step(rotation, direction, matches, left, width, damping)
             tried = rotation @ _turn(step[..., :3]), _tilted(direction, step[..., 3:])
-            before = _cost(rotation, direction, x, y, weight, focal, scale)
-            better = _cost(*tried, x, y, weight, focal, scale) < before
+            left_then = _residuals(*tried, matches)
+            better = left_then.cost(weight, width) < left.cost(weight, width)
             rotation = torch.where(better[..., None, None], tried[0], rotation)
             direction = torch.where(better[..., None], tried[1], direction)
             damping = torch.where(better, damping / 2, damping * 10)
@@ -57,37 +80,19 @@ def _rays(
     return torch.cat([places / focal[..., None, None], torch.ones_like(places[..., :1])], -1)
 
 
-def _residuals(
-    rotation: Tensor, direction: Tensor, x: Tensor, y: Tensor, focal: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Signed Sampson distances in half diagonals, their scale, and ``E^T y``."""
-    essential = torch.linalg.cross(direction[..., None, :].expand_as(rotation), rotation.mT).mT
-    of_x, of_y = x @ essential.mT, y @ essential
+def _residuals(rotation: Tensor, direction: Tensor, matches: _Matches) -> _Residuals:
+    essential = essential_matrix(rotation, direction)
+    of_x, of_y = matches.x @ essential.mT, matches.y @ essential
     slope = of_x[..., :2].square().sum(-1) + of_y[..., :2].square().sum(-1)
-    scale = focal[..., None] / slope.clamp(min=_EPS).sqrt()
-    return (y * of_x).sum(-1) * scale, scale, of_y
-
-
-def _cost(
-    rotation: Tensor,
-    direction: Tensor,
-    x: Tensor,
-    y: Tensor,
-    weight: Tensor,
-    focal: Tensor,
-    width: float,
-) -> Float[Tensor, "*pairs"]:
-    distance, _, _ = _residuals(rotation, direction, x, y, focal)
-    return (weight * torch.log1p((distance / width) ** 2)).sum(-1)
+    scale = matches.focal[..., None] / slope.clamp(min=_EPS).sqrt()
+    return _Residuals((matches.y * of_x).sum(-1) * scale, scale, of_y)
 
 
 def _step(
     rotation: Tensor,
     direction: Tensor,
-    x: Tensor,
-    y: Tensor,
-    weight: Tensor,
-    focal: Tensor,
+    matches: _Matches,
+    left: _Residuals,
     width: float,
     damping: Tensor,
 ) -> Float[Tensor, "*pairs 5"]:
@@ -95,15 +100,14 @@ def _step(
 
     Of ``y^T [t]x R x`` the slope along a turn is ``x`` x ``E^T y``, along ``t`` ``R x`` x ``y``.
     """
-    distance, scale, of_y = _residuals(rotation, direction, x, y, focal)
-    by_turn = torch.linalg.cross(x, of_y)
-    by_tilt = torch.linalg.cross(x @ rotation.mT, y) @ _tangents(direction)
-    slopes = torch.cat([by_turn, by_tilt], -1) * scale[..., None]
-    trusted = (weight / (1 + (distance / width) ** 2))[..., None]
+    by_turn = torch.linalg.cross(matches.x, left.of_y)
+    by_tilt = torch.linalg.cross(matches.x @ rotation.mT, matches.y) @ _tangents(direction)
+    slopes = torch.cat([by_turn, by_tilt], -1) * left.scale[..., None]
+    trusted = (matches.weight / (1 + (left.distance / width) ** 2))[..., None]
     normal = (slopes * trusted).mT @ slopes
     amount = damping * normal.diagonal(dim1=-1, dim2=-2).sum(-1) + 1e-12
     normal = normal + amount[..., None, None] * torch.eye(5, device=normal.device)
-    right = (slopes * trusted * distance[..., None]).sum(-2)
+    right = (slopes * trusted * left.distance[..., None]).sum(-2)
     inverse = torch.linalg.inv_ex(normal.double()).inverse.float()
     step = -(inverse @ right[..., None])[..., 0]
     return torch.nan_to_num(step).clamp(-_LARGEST_STEP, _LARGEST_STEP)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
 from glance3d.models.correspondence.small_matrices import turning_rotation
+from glance3d.models.correspondence.two_view import pair_rotation
 
 _SQUARINGS = 6  # paths of up to 64 pairs
 _ROUNDS = 12  # of lengths and positions in turn
@@ -35,9 +36,7 @@ def synchronise(
     with torch.autocast(pair_pose.device.type, enabled=False):
         pair_pose, trust = pair_pose.double(), trust.double() + _LEAST_TRUST
         trust = trust * (1 - torch.eye(trust.shape[-1], dtype=trust.dtype, device=trust.device))
-        turned = pair_pose[..., 3:7] + pair_pose.new_tensor([0, 0, 0, 1e-9])  # never of length zero
-        relative = rotation_from_quat_xyzw(F.normalize(turned, dim=-1))
-        quaternion = synchronise_rotations(relative, trust)
+        quaternion = synchronise_rotations(pair_rotation(pair_pose), trust)
         rotation = rotation_from_quat_xyzw(quaternion)
         towards = F.normalize(pair_pose[..., :3], dim=-1)
         # Where camera v is seen from w, in the reference's frame.

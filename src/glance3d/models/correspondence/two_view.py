@@ -189,6 +189,19 @@ def _rotation_alone(
     return [quat, (left + 1e-3).log()]
 
 
+def pair_rotation(pose_enc: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*batch 3 3"]:
+    """Of pose encodings whose quaternions may have any length, even none."""
+    quat = pose_enc[..., 3:7] + pose_enc.new_tensor([0, 0, 0, 1e-9])
+    return rotation_from_quat_xyzw(F.normalize(quat, dim=-1))
+
+
+def essential_matrix(
+    rotation: Float[Tensor, "*batch 3 3"], direction: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """``E = [t]x R``."""
+    return torch.linalg.cross(direction[..., None, :].expand_as(rotation), rotation.mT).mT
+
+
 def quaternion(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
     """x y z w of unit length, w not negative; any of the two at a half turn."""
     m = rotation.flatten(-2).unbind(-1)
