@@ -22,7 +22,7 @@ _EPS = 1e-9
 
 
 class _Matches(NamedTuple):
-    """Rays of both views, weights that sum to one, and both views' focal length in half diagonals."""
+    """Rays of both views, weights that sum to one, and their focal length in half diagonals."""
 
     x: Float[Tensor, "*pairs matches 3"]
     y: Float[Tensor, "*pairs matches 3"]
