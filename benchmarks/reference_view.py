@@ -22,7 +22,7 @@ from glance3d.evaluation.predictions import prediction_of_scene
 from glance3d.evaluation.score import score_scene
 from glance3d.models import VGGT
 from glance3d.models.reference_view import choose_reference
-from glance3d.reconstruction import predict_from
+from glance3d.prediction import predict_from
 from glance3d.refinement import refine
 
 METRICS = ("depth_absrel_scale_aligned", "pose_auc_at_30deg", "rotation_error_deg_median")

@@ -15,7 +15,7 @@ import torch
 from glance3d.evaluation import photo_set
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.models import VGGT, load_model
-from glance3d.reconstruction import predict
+from glance3d.prediction import predict
 from glance3d.types import ImageBatch, Predictions
 
 FEWEST_VIEWS = 9

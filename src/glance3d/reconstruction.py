@@ -2,9 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,12 @@ from glance3d.errors import InputError
 from glance3d.images import ClipSampling, MaskSources, Preprocessing, load_images
 from glance3d.models import VGGT, load_model
 from glance3d.models.aggregator import IMAGE_MEAN
-from glance3d.models.checks import check_outputs
-from glance3d.models.memory_plan import MemoryPlan, plan_memory
+from glance3d.models.memory_plan import MemoryPlan
 from glance3d.models.reference_view import ReferenceChoice, choose_reference
-from glance3d.models.short_memory import is_out_of_memory, with_chunks_that_fit
 from glance3d.models.zoo import outline_model
-from glance3d.types import TRACK_PIXEL_SHIFT, ImageBatch, PhotoMask, Predictions, Reconstruction
+from glance3d.prediction import device_of, plan_of, predict_from, predict_windows
+from glance3d.types import TRACK_PIXEL_SHIFT, ImageBatch, PhotoMask, Reconstruction
+from glance3d.windows import WindowJoin, WindowOptions, describe_windows, window_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +37,8 @@ def reconstruct(
     outputs: Sequence[str] = ("camera", "depth"),
     query_points: Sequence[Sequence[float]] | Tensor | None = None,
     attention: str = "full",
+    window: int | None = None,
+    overlap: int | None = None,
     masks: MaskSources | None = None,
     mask_input: bool = False,
     reference: str | int = "first",
@@ -62,6 +63,10 @@ def reconstruct(
             size, to follow through all views.
         attention: ``"full"``, or ``"thin"``: approximate and faster for many views, see
             :mod:`glance3d.models.thin_attention`; the report says so.
+        window: Show the network at most so many views at once, in windows of neighbours that
+            overlap and are joined by what they share: approximate, for more views than memory or
+            patience allow; see :mod:`glance3d.windows`. The report says how well windows agree.
+        overlap: How many views neighbouring windows share at least; by default a quarter.
         masks: Which part of each photo counts: a folder of images called as the photos are (white
             keeps), or a list with a file, image or array for each photo, see
             :mod:`glance3d.images.masks`. The rest is in no depth, no point, no track, no refinement
@@ -84,6 +89,9 @@ def reconstruct(
         Glance3DError: A photo, model or argument cannot be used; the message says which and why.
     """
     sampling = ClipSampling(fps=fps, views=views)
+    windows = window_options(
+        window, overlap, follows="tracks" in outputs or query_points is not None
+    )
     times = describe.StageTimes()
     with ThreadPoolExecutor(1) as aside:  # photos are decoded while the weights are read
         with times.stage("load_model"):
@@ -112,14 +120,23 @@ def reconstruct(
         logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
         queries = _query_points_of(query_points, batch, choice.view)
         shown = painted_out(batch) if mask_input else batch
-        predictions = predict_from(network, shown, choice.view, asked, queries, attention)
+        joins: tuple[WindowJoin, ...] = ()
+        if windows is not None and windows.divides(len(batch.names)):
+            predictions, joins = predict_windows(
+                network, shown, windows, choice.view, asked, attention, progress=progress
+            )
+        else:
+            predictions = predict_from(network, shown, choice.view, asked, queries, attention)
     name = network.config.name
     with times.stage("to_scene"):
         scene = predictions.to_reconstruction(batch, model=name)
         scene = _with_reference(scene, choice.view)
-    report = _report(network, batch, preprocessing, asked, queries, times, scene, choice)
+    plan = plan_of(network, batch, asked, windows)
+    report = _report(network, batch, preprocessing, asked, queries, times, scene, choice, plan)
     report["masks"] = describe.describe_masks(batch.names, batch.masks, mask_input)
     report["attention"] = {"kind": attention, "approximate": attention != "full"}
+    report["windows"] = describe_windows(windows, joins, batch.names)
+    report["warnings"] += window_warnings(windows, joins, batch.names)
     for warning in report["warnings"]:
         logger.warning("warning: %s", warning)
     return replace(scene, report=report)
@@ -132,65 +149,12 @@ def painted_out(batch: ImageBatch) -> ImageBatch:
     return replace(batch, images=torch.where(hidden[:, None], nothing, batch.images))
 
 
-def predict_from(
-    network: VGGT,
-    batch: ImageBatch,
-    reference: int,
-    outputs: Sequence[str] = ("camera", "depth"),
-    query_points: Tensor | None = None,
-    attention: str = "full",
-) -> Predictions:
-    """As :func:`predict`, the network seeing this view first; answers in the batch's order."""
-    if reference == 0:
-        return predict(network, batch, outputs, query_points, attention)
-    order = [reference, *(view for view in range(len(batch.names)) if view != reference)]
-    back = sorted(range(len(order)), key=order.__getitem__)
-    shown = batch.reordered(order)
-    return predict(network, shown, outputs, query_points, attention).reordered(back)
-
-
 def _with_reference(scene: Reconstruction, reference: int) -> Reconstruction:
     tracks = scene.tracks
     if tracks is not None and reference != 0:  # without query views they are the first view's
         views = torch.full((tracks.positions.shape[1],), reference)
         tracks = replace(tracks, query_views=views)
     return replace(scene, reference_view=reference, tracks=tracks)
-
-
-def predict(
-    network: VGGT,
-    batch: ImageBatch,
-    outputs: Sequence[str] = ("camera", "depth"),
-    query_points: Tensor | None = None,
-    attention: str = "full",
-) -> Predictions:
-    """One pass of the network over a batch, on the network's device, without gradients.
-
-    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Chunks are
-    as small as the memory plan says. On a processor, where the system would end the process
-    without a word, what cannot fit is refused.
-    """
-    device = device_of(network)
-    plan = plan_of(network, batch, outputs)
-    if device.type == "cpu" and plan.is_hopeless:
-        raise InputError(plan.refusal())
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    images = batch.images.to(device)
-    queries = None if query_points is None else query_points.to(device)
-
-    def run() -> Predictions:
-        return network(images, query_points=queries, outputs=tuple(outputs), attention=attention)
-
-    with torch.inference_mode(), enough_memory(batch):
-        return with_chunks_that_fit(run, plan.chunk_scale)
-
-
-def plan_of(network: VGGT, batch: ImageBatch, outputs: Sequence[str]) -> MemoryPlan:
-    """The memory that :func:`predict` will take for these photos."""
-    wanted = check_outputs(tuple(outputs), network.config.outputs, "tracks" in outputs)
-    num_views, _, height, width = batch.images.shape
-    return plan_memory(network, num_views, (height, width), wanted, device_of(network))
 
 
 def model_of(
@@ -222,6 +186,22 @@ def preprocessing_of(
         side = math.isqrt(own.max_pixels) // own.patch_size * own.patch_size
         changes["size"] = max(side, own.patch_size)
     return replace(own, **changes)
+
+
+def window_options(
+    window: int | None, overlap: int | None, *, follows: bool = False
+) -> WindowOptions | None:
+    """What was asked for, or one sentence on why it cannot be; None without windows."""
+    if window is None:
+        if overlap is not None:
+            raise InputError("overlap speaks of windows: give window as well")
+        return None
+    if follows:
+        raise InputError(
+            "query points are followed only where one pass sees all views: leave out window, or "
+            "follow them in the finished scene (glance3d.track, glance3d track)"
+        )
+    return WindowOptions(window, overlap)
 
 
 def _outputs_of(outputs: Sequence[str], query_points: object) -> tuple[str, ...]:
@@ -274,26 +254,6 @@ def refuse_masked(points: Tensor, mask: PhotoMask | None, name: str) -> None:
         raise InputError(f"query point ({x:g}, {y:g}) lies where the mask of {name} leaves it out")
 
 
-def device_of(network: VGGT) -> torch.device:
-    """Where the network's parameters are."""
-    return next(network.parameters()).device
-
-
-@contextmanager
-def enough_memory(batch: ImageBatch) -> Iterator[None]:
-    """Turn the many ways of running out of memory into one sentence."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        num_views, _, height, width = batch.images.shape
-        raise InputError(
-            f"{num_views} views of {width} x {height} pixels do not fit into memory: use fewer "
-            "photos or outputs, fewer pixels (max_pixels), or another device"
-        ) from error
-
-
 def _report(
     network: VGGT,
     batch: ImageBatch,
@@ -303,6 +263,7 @@ def _report(
     times: describe.StageTimes,
     scene: Reconstruction,
     choice: ReferenceChoice,
+    plan: MemoryPlan,
 ) -> dict[str, Any]:
     device = device_of(network)
     return {
@@ -331,6 +292,6 @@ def _report(
         "times": {**times.seconds, "total": describe.total(times.seconds)},
         "memory": {
             **describe.describe_memory(device),
-            "planned": plan_of(network, batch, outputs).peak,
+            "planned": plan.peak,
         },
     }

@@ -18,19 +18,17 @@ def memory_lines(
     preprocess: Mapping[str, Any],
     outputs: Sequence[str],
     sampling: "ClipSampling",
+    window: int | None = None,
+    overlap: int | None = None,
 ) -> list[str]:
     """The memory plan of these photos, for a person. Weights are neither fetched nor read."""
     from glance3d.images import load_images
-    from glance3d.models.checks import check_outputs
-    from glance3d.models.memory_plan import plan_memory
     from glance3d.models.zoo import outline_model, resolve_device
-    from glance3d.reconstruction import preprocessing_of
+    from glance3d.prediction import plan_of
+    from glance3d.reconstruction import preprocessing_of, window_options
 
+    asked = tuple(dict.fromkeys(("camera", *outputs)))
+    windows = window_options(window, overlap, follows="tracks" in asked)
     network = outline_model(model, weights, device, precision)
-    wanted = check_outputs(
-        tuple(dict.fromkeys(("camera", *outputs))), network.config.outputs, "tracks" in outputs
-    )
-    own = preprocessing_of(preprocess, network)
-    images = load_images(tuple(sources), own, sampling=sampling).images
-    size = (images.shape[-2], images.shape[-1])
-    return plan_memory(network, len(images), size, wanted, resolve_device(device)).lines()
+    batch = load_images(tuple(sources), preprocessing_of(preprocess, network), sampling=sampling)
+    return plan_of(network, batch, asked, windows, resolve_device(device)).lines()

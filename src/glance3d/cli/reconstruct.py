@@ -67,6 +67,10 @@ class Options:
     """The photo that the network sees first; auto is the one most like the others."""
     attention: Literal["full", "thin"] = "full"
     """thin is approximate: faster from 9 views on, by fewer keys in the global layers."""
+    window: Annotated[int | None, tyro.conf.arg(metavar="VIEWS", help_behavior_hint="")] = None
+    """Approximate: so many photos at a time, in overlapping windows that are then joined."""
+    overlap: Annotated[int | None, tyro.conf.arg(metavar="VIEWS", help_behavior_hint="")] = None
+    """How many photos neighbouring windows share at least; by default a quarter of a window."""
     plan: bool = False
     """Say how much memory this would take, and stop."""
     confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
@@ -115,6 +119,8 @@ def run(options: Options) -> None:
             outputs=split_commas(options.outputs),
             query_points=queries or None,
             attention=options.attention,
+            window=options.window,
+            overlap=options.overlap,
             fps=options.clips.fps,
             views=options.clips.views,
             masks=options.masks,
@@ -146,6 +152,8 @@ def _plan(options: Options) -> list[str]:
         preprocess=preprocessing_changes(options),
         outputs=(*split_commas(options.outputs), *(("tracks",) if options.query else ())),
         sampling=options.clips.sampling(),
+        window=options.window,
+        overlap=options.overlap,
     )
 
 
@@ -225,6 +233,7 @@ def summary(
         f"reconstructed {report['num_views']} photos with {report['model']['name']} ({licence}) "
         f"on {report['machine']['device']} in {times['total']:.1f} s",
         *reference_summary(report),
+        *window_summary(report),
         *mask_summary(scene),
         f"the world is {describe_world(report['world'], report['reference_view'])}; "
         f"{describe_units(report['units'])}",
@@ -242,6 +251,19 @@ def reference_summary(report: dict[str, Any]) -> list[str]:
     if chosen.get("asked", "first") == "first":
         return []
     return [f"the network saw {chosen['view']} first: {chosen['reason']}"]
+
+
+def window_summary(report: dict[str, Any]) -> list[str]:
+    """That the scene is approximate, if it is, and how well its parts agree."""
+    windows = report.get("windows")
+    if not windows or not windows["approximate"]:
+        return []
+    joins = windows["joins"]
+    return [
+        f"approximate: {windows['num_windows']} windows of {windows['views']} photos, joined; "
+        f"cameras agree within {max(join['rotation_deg'] for join in joins):.1f} degrees, depth "
+        f"within {max(join['depth_spread'] for join in joins):.0%} where they meet"
+    ]
 
 
 def mask_summary(scene: "Reconstruction") -> list[str]:

@@ -14,7 +14,7 @@ from glance3d.evaluation.colmap_baseline import predict_by_colmap
 from glance3d.evaluation.predictions import ScenePrediction, prediction_of_scene
 from glance3d.evaluation.scenes import EvaluationScene
 from glance3d.models import VGGT
-from glance3d.reconstruction import predict
+from glance3d.prediction import predict
 from glance3d.types import Reconstruction
 
 

@@ -95,12 +95,14 @@ def estimate_robust_pose_similarity(
     *,
     min_sigma: float = 0.0,
     min_angle_sigma: float = 0.0,
+    scale: float | None = None,
     seed: int = 0,
 ) -> RobustSimilarity:
     """``target_from_source`` of the same cameras' ``cam_from_world`` in two worlds, in float64.
 
     Rotations count as well as positions, so that two cameras apart, or cameras on a line, say all;
-    cameras at one place leave the scale open, which is then 1.
+    cameras at one place leave the scale open, which is then 1. A ``scale`` that is known by other
+    means is kept, and one camera says the rest.
 
     Raises:
         InputError: no pose.
@@ -117,12 +119,16 @@ def estimate_robust_pose_similarity(
 
     x, y = camera_centers(source), camera_centers(target)
     floor = max(min_sigma, _rounding(y))
-    scale, distances = _consensus_of_positions(x @ rotation.T, y, seed)
-    sigma = max(_sigma_of_consensus(distances, 2), floor)
-    similarity = Similarity(scale, rotation, y.new_zeros(3))
+    if scale is None:
+        start, distances = _consensus_of_positions(x @ rotation.T, y, seed)
+        sigma = max(_sigma_of_consensus(distances, 2), floor)
+    else:
+        start, distances = scale, _consensus_of_shifts(y - scale * (x @ rotation.T))
+        sigma = max(_sigma_of_consensus(distances, 1), floor)
+    similarity = Similarity(start, rotation, y.new_zeros(3))
     for _ in range(_ITERATIONS):
         weights = _geman_mcclure(distances, sigma) * _geman_mcclure(angles, angle_sigma)
-        similarity = _weighted(x, y, rotations, weights, sigma, angle_sigma, similarity)
+        similarity = _weighted(x, y, rotations, weights, sigma, angle_sigma, similarity, scale)
         distances = (y - similarity.transform_points(x)).norm(dim=-1)
         angles = rotation_angle(rotations, similarity.rotation.expand_as(rotations))
     near, turned = distances <= INLIER_SIGMAS * sigma, angles <= INLIER_SIGMAS * angle_sigma
@@ -132,7 +138,7 @@ def estimate_robust_pose_similarity(
         similarity,
         inliers,
         distances,
-        _root_mean_square(distances[inliers], 3 * count - 4),
+        _root_mean_square(distances[inliers], 3 * count - (4 if scale is None else 3)),
         angles,
         _root_mean_square(angles[inliers], 3 * count - 3),
     )
@@ -203,6 +209,11 @@ def _consensus_of_positions(
     return float(scales[best]), distances
 
 
+def _consensus_of_shifts(shifts: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+    """The distances from the shift that is closest to most."""
+    return _least_quantile(torch.cdist(shifts, shifts), 1)[1]
+
+
 def _weighted(
     x: Float[Tensor, "points 3"],
     y: Float[Tensor, "points 3"],
@@ -211,6 +222,7 @@ def _weighted(
     sigma: float,
     angle_sigma: float,
     before: Similarity,
+    known_scale: float | None,
 ) -> Similarity:
     """The most likely similarity where positions and rotations have these noises.
 
@@ -226,7 +238,9 @@ def _weighted(
     towards = before.scale * covariance / sigma**2 + turned / (2 * angle_sigma**2)
     rotation = _nearest_rotation(towards)
     variance = float(weights @ x_centred.square().sum(-1))
-    if variance <= _rounding(x) ** 2:  # at one place
+    if known_scale is not None:
+        scale = known_scale
+    elif variance <= _rounding(x) ** 2:  # at one place
         scale = 1.0
     else:
         spreads = math.sqrt(float(weights @ y_centred.square().sum(-1)) / variance)

@@ -4,7 +4,8 @@
 network's own shapes: what is kept of every view (pixels, residual stream, queries, keys and
 values of the global layer at work, projected layers, outputs) and what is in flight for one chunk.
 Tracks add their feature maps; their tracker's own memory, which grows with the query points, is
-not counted.
+not counted. Where views are seen in windows, ``views`` are those of one window, and all views'
+pixels and results wait in the processor's memory.
 """
 
 import os
@@ -21,12 +22,19 @@ from glance3d.nn.fast_cpu import SCORE_BYTES
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 FLOAT32 = 4
+IMAGE_CHANNELS = 3
+MADE = {"depth": 2, "points": 4}  # numbers a pixel, the confidence among them
 MARGIN = 0.15  # how far a plan may be from what is then measured
+LEAST_WINDOW = 4  # views that are worth advising
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """A prediction in bytes, and the chunk scale it is for (1 is the usual, less is slower)."""
+    """A prediction in bytes, and the chunk scale it is for (1 is the usual, less is slower).
+
+    ``num_views`` are seen at once. If they are a window of more (:mod:`glance3d.windows`), all
+    ``num_waiting`` of them wait for the rest, at ``per_waiting`` bytes of the device's memory each.
+    """
 
     num_views: int
     image_size: tuple[int, int]
@@ -37,11 +45,14 @@ class MemoryPlan:
     per_view: int
     available: int | None
     chunk_scale: float = 1.0
+    num_waiting: int = 0
+    per_waiting: int = 0
 
     @property
     def peak(self) -> int:
         """The most memory in use at any moment."""
-        return self.program + self.weights + self.workspace + self.num_views * self.per_view
+        views = self.num_views * self.per_view + self.num_waiting * self.per_waiting
+        return self.program + self.weights + self.workspace + views
 
     @property
     def fits(self) -> bool:
@@ -53,11 +64,26 @@ class MemoryPlan:
         """Whether it cannot fit even if the plan asks for as much too much as it may."""
         return self.available is not None and self.peak > (1 + MARGIN) * self.available
 
+    @property
+    def window_that_fits(self) -> int | None:
+        """How many views could be seen at a time; None if windows would not help, or cannot be."""
+        if self.available is None or "tracks" in self.outputs:
+            return None
+        waiting = max(self.num_views, self.num_waiting) * self.per_waiting
+        spare = self.available - self.program - self.weights - self.workspace - waiting
+        views = spare // self.per_view
+        return views if LEAST_WINDOW <= views < self.num_views else None
+
+    def _views(self) -> str:
+        if not self.num_waiting:
+            return f"{self.num_views} views"
+        return f"{self.num_waiting} views in windows of {self.num_views}"
+
     def refusal(self) -> str:
         """One sentence: what it would take, what there is, and what would fit."""
         height, width = self.image_size
         return (
-            f"{self.num_views} views of {width} x {height} pixels would take "
+            f"{self._views()} of {width} x {height} pixels would take "
             f"{_gigabytes(self.peak)} of memory and {_gigabytes(self.available or 0)} are to be "
             f"had: use {self.advice()}"
         )
@@ -65,10 +91,11 @@ class MemoryPlan:
     def lines(self) -> list[str]:
         """For a person: the sum, whether it fits, and what would."""
         height, width = self.image_size
+        waiting = f", {self.per_waiting / 1e6:.0f} MB while it waits" if self.num_waiting else ""
         said = [
-            f"{self.num_views} views of {width} x {height}: {_gigabytes(self.peak)} at the peak",
+            f"{self._views()} of {width} x {height}: {_gigabytes(self.peak)} at the peak",
             f"  program {_gigabytes(self.program)}, weights {_gigabytes(self.weights)}, in flight "
-            f"{_gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB",
+            f"{_gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB{waiting}",
         ]
         if self.available is not None:
             verdict = "fits" if self.fits else "does not fit"
@@ -79,13 +106,17 @@ class MemoryPlan:
 
     def advice(self) -> str:
         """What to change so that it fits."""
-        spare = (self.available or 0) - self.program - self.weights - self.workspace
+        fixed = self.program + self.weights + self.workspace
+        spare = (self.available or 0) - fixed
         ideas = []
         if spare >= self.per_view:
             ideas.append(f"at most {spare // self.per_view} views")
-            share = spare / (self.per_view * self.num_views)
+            share = spare / (self.peak - fixed)
             height, width = self.image_size
             ideas.append(f"at most {int(share * height * width):,} pixels a view (max_pixels)")
+        window = self.window_that_fits
+        if window is not None:
+            ideas.append(f"a window of {window} views (window, --window {window}; approximate)")
         if set(self.outputs) - {"camera"}:
             ideas.append("fewer outputs")
         return ", or ".join([*ideas, "another device"])
@@ -97,15 +128,18 @@ def plan_memory(
     image_size: tuple[int, int],
     outputs: tuple[Output, ...],
     device: torch.device,
+    window: int | None = None,
 ) -> MemoryPlan:
     """The plan for a network, which may be on the meta device, at its weights' precision.
 
-    ``image_size`` is (height, width). If the device says how much memory it has, chunks are halved
-    until the plan fits, or cannot shrink any more.
+    ``image_size`` is (height, width); a ``window`` is how many views are seen at a time. If the
+    device says how much memory it has, chunks are halved until the plan fits, or cannot shrink any
+    more.
     """
     config = network.config
+    at_once = num_views if window is None else min(window, num_views)
     plan = MemoryPlan(
-        num_views,
+        at_once,
         image_size,
         outputs,
         PROGRAM_BYTES.get(device.type, 0),
@@ -113,6 +147,8 @@ def plan_memory(
         0,
         _view_bytes(config, image_size, outputs, _product_bytes(network)),
         available_memory(device),
+        num_waiting=num_views if at_once < num_views else 0,
+        per_waiting=_waiting_bytes(config, image_size, outputs) if device.type == "cpu" else 0,
     )
     scale = 1.0
     while True:
@@ -181,19 +217,25 @@ def _view_bytes(
     pixels = size[0] * size[1]
     patches = pixels // config.patch_size**2
     stream = (patches + 1 + config.aggregator.num_register_tokens) * config.embed_dim
-    images = 3 * pixels * FLOAT32
+    images = IMAGE_CHANNELS * pixels * FLOAT32
     heads = _dense_heads(config, outputs)
     # a head for tracks is float32
     kept = [
         [patches * c * (FLOAT32 if name == "tracks" else product) for c in head.channels]
         for name, head in heads.items()
     ]
-    made = {"depth": 2, "points": 4, "tracks": config.tracks.latent_dim / 4 if config.tracks else 0}
+    made = {**MADE, "tracks": config.tracks.latent_dim / 4 if config.tracks else 0}
     results = sum(int(made[name] * pixels * FLOAT32) for name in heads)
     attending = stream * (2 * FLOAT32 + 4 * product) + sum(sum(levels[:3]) for levels in kept)
     reading = stream * 2 * FLOAT32 + sum(sum(levels) for levels in kept)
     predicting = sum(sum(levels) for levels in kept) + results
     return images + max(attending, reading, predicting)
+
+
+def _waiting_bytes(config: ModelConfig, size: tuple[int, int], outputs: tuple[Output, ...]) -> int:
+    """What is kept of a view before and after it is looked at: its pixels and the results."""
+    maps = sum(MADE.get(name, 0) for name in _dense_heads(config, outputs))
+    return (IMAGE_CHANNELS + maps) * size[0] * size[1] * FLOAT32
 
 
 def _workspace_bytes(

@@ -11,7 +11,7 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.config import Output
 from glance3d.models.heads.track import TrackHead
-from glance3d.reconstruction import device_of, enough_memory
+from glance3d.prediction import device_of, enough_memory
 from glance3d.types import ImageBatch, Placement, Predictions
 
 # The track head's maps have half the resolution of the images.

@@ -1,0 +1,141 @@
+"""Passes of the network over a batch: one, or one a window; what they take is planned first."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from glance3d.errors import InputError
+from glance3d.models import VGGT
+from glance3d.models.checks import check_outputs
+from glance3d.models.memory_plan import MemoryPlan, plan_memory
+from glance3d.models.short_memory import is_out_of_memory, with_chunks_that_fit
+from glance3d.types import ImageBatch, Predictions
+from glance3d.windows import WindowJoin, WindowOptions, lay_out, predict_in_windows
+
+
+def predict_from(
+    network: VGGT,
+    batch: ImageBatch,
+    reference: int,
+    outputs: Sequence[str] = ("camera", "depth"),
+    query_points: Tensor | None = None,
+    attention: str = "full",
+) -> Predictions:
+    """As :func:`predict`, the network seeing this view first; answers in the batch's order."""
+    if reference == 0:
+        return predict(network, batch, outputs, query_points, attention)
+    order = [reference, *(view for view in range(len(batch.names)) if view != reference)]
+    back = sorted(range(len(order)), key=order.__getitem__)
+    shown = batch.reordered(order)
+    return predict(network, shown, outputs, query_points, attention).reordered(back)
+
+
+def predict(
+    network: VGGT,
+    batch: ImageBatch,
+    outputs: Sequence[str] = ("camera", "depth"),
+    query_points: Tensor | None = None,
+    attention: str = "full",
+) -> Predictions:
+    """One pass of the network over a batch, on the network's device, without gradients.
+
+    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Chunks are
+    as small as the memory plan says. On a processor, where the system would end the process
+    without a word, what cannot fit is refused.
+    """
+    device = device_of(network)
+    plan = plan_of(network, batch, outputs)
+    if device.type == "cpu" and plan.is_hopeless:
+        raise InputError(plan.refusal())
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    images = batch.images.to(device)
+    queries = None if query_points is None else query_points.to(device)
+
+    def run() -> Predictions:
+        return network(images, query_points=queries, outputs=tuple(outputs), attention=attention)
+
+    with torch.inference_mode(), enough_memory(batch):
+        return with_chunks_that_fit(run, plan.chunk_scale)
+
+
+def predict_windows(
+    network: VGGT,
+    batch: ImageBatch,
+    windows: WindowOptions,
+    reference: int = 0,
+    outputs: Sequence[str] = ("camera", "depth"),
+    attention: str = "full",
+    *,
+    progress: bool = False,
+) -> tuple[Predictions, tuple[WindowJoin, ...]]:
+    """As :func:`predict_from`, but in windows, on the CPU; and how well they fit. Approximate.
+
+    Depth joins windows, so that it is predicted even where it is not among ``outputs``.
+    """
+    if network.config.depth is None:
+        raise InputError(
+            f"windows are joined by depth, which {network.config.name} does not predict: use "
+            "another model, or no window"
+        )
+    needed = outputs_of_windows(outputs)
+    plan = plan_of(network, batch, needed, windows)
+    if device_of(network).type == "cpu" and plan.is_hopeless:
+        raise InputError(plan.refusal())
+
+    def look(views: Sequence[int]) -> Predictions:
+        return predict(network, batch.reordered(views), needed, None, attention)
+
+    layout = lay_out(len(batch.names), windows, reference)
+    said, joins = predict_in_windows(look, layout, batch.usable_mask, progress=progress)
+    if "depth" not in outputs:
+        said = replace(said, depth=None, depth_conf=None)
+    return said, joins
+
+
+def plan_of(
+    network: VGGT,
+    batch: ImageBatch,
+    outputs: Sequence[str],
+    windows: WindowOptions | None = None,
+    device: torch.device | None = None,
+) -> MemoryPlan:
+    """The memory that :func:`predict` will take for these photos, or :func:`predict_windows`.
+
+    By default on the network's device.
+    """
+    num_views, _, height, width = batch.images.shape
+    at_once = windows.views if windows is not None and windows.divides(num_views) else None
+    asked = outputs if at_once is None else outputs_of_windows(outputs)
+    wanted = check_outputs(tuple(asked), network.config.outputs, "tracks" in outputs)
+    size = (height, width)
+    return plan_memory(network, num_views, size, wanted, device or device_of(network), at_once)
+
+
+def outputs_of_windows(outputs: Sequence[str]) -> tuple[str, ...]:
+    """What is predicted in windows: depth joins them, asked for or not."""
+    return tuple(dict.fromkeys(("camera", "depth", *outputs)))
+
+
+def device_of(network: VGGT) -> torch.device:
+    """Where the network's parameters are."""
+    return next(network.parameters()).device
+
+
+@contextmanager
+def enough_memory(batch: ImageBatch) -> Iterator[None]:
+    """Turn the many ways of running out of memory into one sentence."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        num_views, _, height, width = batch.images.shape
+        raise InputError(
+            f"{num_views} views of {width} x {height} pixels do not fit into memory: use fewer "
+            "photos or outputs, fewer pixels (max_pixels), fewer at a time (window; approximate), "
+            "or another device"
+        ) from error

@@ -1,0 +1,18 @@
+"""More views than one pass can hold: windows that overlap, each seen alone, joined into one scene.
+
+Approximate, and only when asked for by name.
+"""
+
+from glance3d.windows.describe import describe_windows, window_warnings
+from glance3d.windows.joins import WindowJoin
+from glance3d.windows.layout import WindowOptions, lay_out
+from glance3d.windows.passes import predict_in_windows
+
+__all__ = [
+    "WindowJoin",
+    "WindowOptions",
+    "describe_windows",
+    "lay_out",
+    "predict_in_windows",
+    "window_warnings",
+]

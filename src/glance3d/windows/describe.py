@@ -1,0 +1,73 @@
+"""What a report says of windows: an approximation is never silent."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from glance3d.windows.joins import WindowJoin
+from glance3d.windows.layout import WindowOptions
+
+# Beyond these the parts of a scene visibly do not fit where two windows meet.
+POOR_ROTATION_DEG = 5.0
+POOR_DISTANCE = 0.1  # of the shared views' median depth
+POOR_DEPTH_SPREAD = 0.1  # of the depth itself
+
+
+def describe_windows(
+    options: WindowOptions | None, joins: Sequence[WindowJoin], names: Sequence[str]
+) -> dict[str, Any] | None:
+    """For the report, JSON-ready; None where no windows were asked for."""
+    if options is None:
+        return None
+    return {
+        "views": options.views,
+        "overlap": options.shared,
+        "num_windows": len(joins) + 1,
+        "approximate": bool(joins),
+        "joins": [_described(join, names) for join in joins],
+    }
+
+
+def _described(join: WindowJoin, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "from": names[min(join.views)],
+        "to": names[max(join.views)],
+        "shared": [names[view] for view in join.shared],
+        "num_agreeing": join.num_agreeing,
+        "scale": join.world_from_window.scale,
+        "rotation_deg": round(join.rotation_deg, 3),
+        "distance": round(join.distance, 4),
+        "depth_spread": round(join.depth_spread, 4),
+    }
+
+
+def window_warnings(
+    options: WindowOptions | None, joins: Sequence[WindowJoin], names: Sequence[str]
+) -> list[str]:
+    """That the scene is approximate, by how much, and where its parts do not fit."""
+    if options is None or not joins:
+        return []
+    found = [
+        f"approximate: {len(names)} photos were seen in {len(joins) + 1} windows of "
+        f"{options.views}, not in one pass; where windows meet, cameras agree within "
+        f"{max(join.rotation_deg for join in joins):.1f} degrees and depth within "
+        f"{max(join.depth_spread for join in joins):.0%}"
+    ]
+    for join in joins:
+        if reasons := _reasons(join):
+            found.append(
+                f"the window of {names[min(join.views)]} to {names[max(join.views)]} fits poorly: "
+                f"it and its neighbours differ about the {len(join.shared)} photos that they share "
+                f"by {', '.join(reasons)}; larger windows or a larger overlap may help"
+            )
+    return found
+
+
+def _reasons(join: WindowJoin) -> list[str]:
+    said = []
+    if join.rotation_deg > POOR_ROTATION_DEG:
+        said.append(f"{join.rotation_deg:.0f} degrees")
+    if join.distance > POOR_DISTANCE:
+        said.append(f"{join.distance:.0%} of the depth in position")
+    if join.depth_spread > POOR_DEPTH_SPREAD:
+        said.append(f"{join.depth_spread:.0%} in depth")
+    return said

@@ -1,0 +1,85 @@
+"""Which views are seen together.
+
+Windows are runs of neighbours in the order in which the photos were given: a clip's frames, or a
+walk. The first is the one that holds the reference view; the others follow outwards from it, each
+sharing views with what has been seen before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from glance3d.errors import InputError
+
+LEAST_OVERLAP = 2
+OVERLAP_SHARE = 4  # one in so many views of a window is shared with the next
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """At most ``views`` at once, of which neighbouring windows share ``overlap`` or more.
+
+    By default they share a quarter, at least two.
+    """
+
+    views: int
+    overlap: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse windows that cannot be joined."""
+        if self.views < 2:
+            raise InputError(
+                f"a window must hold at least 2 views, one of them shared with the next, got "
+                f"{self.views}: give a larger one, or none"
+            )
+        if self.overlap is not None and not 1 <= self.overlap < self.views:
+            raise InputError(
+                f"windows of {self.views} views can share 1 to {self.views - 1} with the next, "
+                f"got an overlap of {self.overlap}"
+            )
+
+    @property
+    def shared(self) -> int:
+        """How many views neighbouring windows share at least."""
+        if self.overlap is not None:
+            return self.overlap
+        return min(max(LEAST_OVERLAP, self.views // OVERLAP_SHARE), self.views - 1)
+
+    def divides(self, num_views: int) -> bool:
+        """Whether so many views are more than one window."""
+        return num_views > self.views
+
+
+def lay_out(
+    num_views: int, options: WindowOptions, reference: int = 0
+) -> tuple[tuple[int, ...], ...]:
+    """The windows in the order in which they are joined, each as the network is shown it.
+
+    The first window begins with the reference view. Every other one begins with the view, of those
+    that earlier windows hold, that is nearest to its middle. All have as many views as they may;
+    what does not come out even makes overlaps larger.
+    """
+    if not options.divides(num_views):
+        return (_beginning_with(reference, range(num_views)),)
+    step = options.views - options.shared
+    num_windows = 1 - (options.views - num_views) // step  # rounded up
+    room = num_views - options.views
+    starts = [index * room // (num_windows - 1) for index in range(num_windows)]
+    runs = [range(start, start + options.views) for start in starts]
+    holding = [index for index, run in enumerate(runs) if reference in run]
+    root = min(holding, key=lambda index: abs(_middle(runs[index]) - reference))
+    windows = [_beginning_with(reference, runs[root])]
+    held = set(runs[root])
+    for index in (*range(root + 1, num_windows), *reversed(range(root))):
+        run = runs[index]
+        first = min(held & set(run), key=lambda view, run=run: abs(_middle(run) - view))
+        windows.append(_beginning_with(first, run))
+        held |= set(run)
+    return tuple(windows)
+
+
+def _middle(run: range) -> float:
+    return (run[0] + run[-1]) / 2
+
+
+def _beginning_with(first: int, run: Sequence[int]) -> tuple[int, ...]:
+    return (first, *(view for view in run if view != first))
