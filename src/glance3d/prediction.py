@@ -9,7 +9,7 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.models import VGGT
-from glance3d.models.checks import check_outputs
+from glance3d.models.checks import check_outputs, check_pixel_values
 from glance3d.models.memory_plan import MemoryPlan, plan_memory
 from glance3d.models.short_memory import is_out_of_memory, with_chunks_that_fit
 from glance3d.types import ImageBatch, Predictions
@@ -52,6 +52,8 @@ def predict(
         raise InputError(plan.refusal())
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    if device.type != "cpu":
+        check_pixel_values(batch.images)  # here they are at hand; the forward does not wait to look
     images = batch.images.to(device)
     queries = None if query_points is None else query_points.to(device)
 

@@ -1,4 +1,8 @@
-"""What comes into the network, checked once, with one clear sentence for each mistake."""
+"""What comes into the network, checked once, with one clear sentence for each mistake.
+
+Shapes are always looked at, values only where they are at hand, on the host: to look at them on a
+GPU is to wait for it, and nothing inside the forward does. Who moves photos to a GPU checks first.
+"""
 
 from collections.abc import Sequence
 
@@ -53,16 +57,22 @@ def check_images(images: Tensor, patch_size: int) -> Tensor:
             f"image sides must be multiples of the patch, {patch_size}; got {width} x {height} "
             f"(nearest: {near[0]} x {near[1]})"
         )
+    if images.device.type == "cpu":
+        check_pixel_values(images)
+    return images
+
+
+def check_pixel_values(images: Tensor) -> None:
+    """Refuse what cannot be RGB in [0, 1]; waits for the device that the images are on."""
     low, high = images.detach().aminmax()
     if not bool(torch.isfinite(low) & torch.isfinite(high)):
         raise InputError("images hold NaN or infinite values; expected RGB in [0, 1]")
     if float(high) > LARGEST_SENSIBLE_VALUE:
         raise InputError(f"images must be RGB in [0, 1], got values up to {float(high):g}")
-    return images
 
 
 def check_query_points(query_points: Tensor, images: Tensor) -> Tensor:
-    """Query points as ``[B,N,2]`` float on the images' device, inside the image."""
+    """Query points as ``[B,N,2]`` float on the images' device; those of the host are inside."""
     if query_points.ndim == 2:
         query_points = query_points.unsqueeze(0)
     shape, num_scenes = tuple(query_points.shape), len(images)
@@ -72,13 +82,17 @@ def check_query_points(query_points: Tensor, images: Tensor) -> Tensor:
         raise InputError(f"query_points are for {shape[0]} scenes, images for {num_scenes}")
     if shape[1] == 0:
         raise InputError("query_points are empty; leave them out or pass at least one")
-    query_points = query_points.to(images.device, torch.float32)
-    height, width = images.shape[-2:]
-    limit = query_points.new_tensor([width, height])
-    inside = ((query_points >= 0) & (query_points <= limit)).all(-1)
+    query_points = query_points.to(torch.float32)
+    if query_points.device.type == "cpu":
+        _refuse_outside(query_points, (images.shape[-1], images.shape[-2]))
+    return query_points.to(images.device, non_blocking=True)
+
+
+def _refuse_outside(query_points: Tensor, size: tuple[int, int]) -> None:
+    """``size`` is (width, height)."""
+    inside = ((query_points >= 0) & (query_points <= query_points.new_tensor(size))).all(-1)
     if not bool(inside.all()):
         x, y = query_points[~inside][0].tolist()
         raise InputError(
-            f"query point ({x:g}, {y:g}) lies outside the first view's {width} x {height} pixels"
+            f"query point ({x:g}, {y:g}) lies outside the first view's {size[0]} x {size[1]} pixels"
         )
-    return query_points

@@ -73,7 +73,7 @@ def outline_model(
     config, card, path = _find(str(name), None if weights is None else Path(weights))
     with torch.device("meta"):
         model = VGGT(config)
-    _set_precision(model, _resolve_precision(precision, target, model))
+    set_precision(model, _resolve_precision(precision, target, model))
     model.card, model.weights_path = card, path
     kin = card or CARDS.get(config.name)  # a file of ours wants photos as its namesake does
     if kin is not None:
@@ -112,7 +112,7 @@ def _resolve_precision(precision: str, device: torch.device, model: VGGT) -> tor
     return torch.bfloat16 if fast else torch.float32
 
 
-def _set_precision(model: VGGT, dtype: torch.dtype) -> None:
+def set_precision(model: VGGT, dtype: torch.dtype) -> None:
     """Of the large products; cameras, tracks and what becomes depth and points stay float32."""
     parts: list[nn.Module] = [model.aggregator]
     parts += [head.features for head in (model.depth_head, model.point_head) if head is not None]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
 import torch
+from torch import Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,3 +25,9 @@ def cached_table(make: Callable[P, R]) -> Callable[P, R]:
             return make(*args, **kwargs)
 
     return cast(Callable[P, R], cached)
+
+
+@cached_table
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers of the program as float32 on a device: copied once, since each copy waits for it."""
+    return torch.tensor(values, dtype=torch.float32, device=device)

@@ -36,7 +36,7 @@ class Predictions:
     points_world: Float[Tensor, "batch views height width 3"] | None = None
     points_conf: Float[Tensor, "batch views height width"] | None = None
     tracks: Float[Tensor, "batch views queries 2"] | None = None
-    tracks_iterations: Float[Tensor, "iterations batch views queries 2"] | None = None
+    tracks_iterations: Float[Tensor, "updates batch views queries 2"] | None = None
     visibility: Float[Tensor, "batch views queries"] | None = None
     track_conf: Float[Tensor, "batch views queries"] | None = None
 

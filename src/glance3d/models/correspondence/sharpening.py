@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models.correspondence.matches import Matches
-from glance3d.nn.tables import cached_table
+from glance3d.nn.tables import cached_table, constant
 
 _ITERATIONS = 6
 _LARGEST_STEP = 1.5  # pixels an iteration
@@ -108,7 +108,7 @@ def _patches(
     """Bilinear samples around positions in pixels, the first pixel's centre at 0."""
     height, width = images.shape[-2:]
     at = position[:, :, None] + _offsets(radius, images.device)
-    scale = at.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)])
+    scale = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), at.device)
     sampled = F.grid_sample(
         images[:, None], at * scale - 1, align_corners=True, padding_mode="border"
     )

@@ -16,6 +16,7 @@ from torch import Tensor
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
 from glance3d.models.correspondence.small_matrices import turning_rotation
 from glance3d.models.correspondence.two_view import pair_rotation
+from glance3d.nn.tables import constant
 
 _SQUARINGS = 6  # paths of up to 64 pairs
 _ROUNDS = 12  # of lengths and positions in turn
@@ -66,7 +67,7 @@ def synchronise_rotations(
     from_first = power[..., :3].unflatten(1, (views, 3))
     size = from_first.square().sum((-1, -2), keepdim=True).sqrt().clamp(min=1e-30)
     quaternion = turning_rotation(from_first / (3**0.5 * size))
-    identity = quaternion.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(batch, 1, -1)
+    identity = constant((0.0, 0.0, 0.0, 1.0), trust.device).expand(batch, 1, -1)
     return torch.cat([identity, quaternion[:, 1:]], 1)
 
 

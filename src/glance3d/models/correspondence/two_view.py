@@ -22,7 +22,7 @@ from glance3d.models.correspondence.small_matrices import (
     least_eigenvector,
     turning_rotation,
 )
-from glance3d.nn.tables import cached_table
+from glance3d.nn.tables import cached_table, constant
 
 #: In half diagonals of the image, one octave and a quarter around what lenses have.
 FOCAL_LENGTHS = (0.75, 1.1, 1.6, 2.4, 3.6)
@@ -58,7 +58,7 @@ def two_view_geometry(
         trusted = trusted / share
         found = [spread, share]
         for focal in FOCAL_LENGTHS:
-            lens = x.new_tensor([1 / focal, 1 / focal, 1.0])
+            lens = constant((1 / focal, 1 / focal, 1.0), x.device)
             rays, rays_other = x * lens, y * lens
             essential = fundamental / lens[:, None] / lens
             found += _decompose(essential, rays, rays_other, trusted)
@@ -191,7 +191,7 @@ def _rotation_alone(
 
 def pair_rotation(pose_enc: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*batch 3 3"]:
     """Of pose encodings whose quaternions may have any length, even none."""
-    quat = pose_enc[..., 3:7] + pose_enc.new_tensor([0, 0, 0, 1e-9])
+    quat = pose_enc[..., 3:7] + constant((0.0, 0.0, 0.0, 1e-9), pose_enc.device)
     return rotation_from_quat_xyzw(F.normalize(quat, dim=-1))
 
 

@@ -9,10 +9,12 @@ from glance3d.models.config import CameraHeadConfig
 from glance3d.nn.block import Block
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
+from glance3d.nn.tables import constant
 
 POSE_DIM = 9
+_PLAIN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
 #: No motion, and fields of view of one radian.
-PLAIN_CAMERA = torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1])
+PLAIN_CAMERA = torch.tensor(_PLAIN)
 
 
 class CameraHead(nn.Module):
@@ -47,7 +49,8 @@ class CameraHead(nn.Module):
         tokens = self.token_norm(camera_tokens)
         raw = None
         if self.starts_from_matches:
-            raw = PLAIN_CAMERA.to(tokens).expand(*tokens.shape[:2], -1) if start is None else start
+            plain = constant(_PLAIN, tokens.device).expand(*tokens.shape[:2], -1)
+            raw = plain if start is None else start
         predictions = []
         for _ in range(self.num_iterations):
             delta = self._refine(tokens, self.empty_pose if raw is None else raw.detach())

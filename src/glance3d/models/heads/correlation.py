@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.nn.tables import constant
+
 QUERIES_PER_CHUNK = 256  # bounds the sampled windows in memory; the numbers do not depend on it
 
 
@@ -19,8 +21,8 @@ def sample_bilinear(
     every coordinate along that side reads that pixel.
     """
     height, width = maps.shape[-2:]
-    last = points.new_tensor([max(width - 1, 1), max(height - 1, 1)])
-    normalised = points.flatten(1, -2)[:, :, None] * (2 / last) - 1
+    scale = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), points.device)
+    normalised = points.flatten(1, -2)[:, :, None] * scale - 1
     sampled = F.grid_sample(maps, normalised, padding_mode=padding, align_corners=True)
     return sampled[..., 0].transpose(1, 2).unflatten(1, points.shape[1:-1])
 
