@@ -152,3 +152,18 @@ def test_too_few_are_refused():
         estimate_robust_similarity(draw(0, 2, 3), draw(1, 2, 3))
     with pytest.raises(InputError, match="at least one pose"):
         estimate_robust_pose_similarity(draw(0, 0, 3, 4), draw(1, 0, 3, 4))
+
+
+def test_a_known_scale_is_kept_and_one_camera_says_the_rest():
+    source = poses_at(draw(0, 6, 3))
+    target = TRUTH.transform_cameras(source)
+    for count in (1, 2, 6):
+        fit = estimate_robust_pose_similarity(source[:count], target[:count], scale=TRUTH.scale)
+        assert_same(fit.target_from_source, TRUTH)
+    target[0, :, 3] += 40
+    fit = estimate_robust_pose_similarity(source, target, scale=TRUTH.scale)
+    assert_same(fit.target_from_source, TRUTH)
+    assert fit.inliers.tolist() == [False] + [True] * 5
+    other = estimate_robust_pose_similarity(source, target, scale=2.0)
+    assert other.target_from_source.scale == 2.0
+    assert other.sigma > 0.1

@@ -69,6 +69,31 @@ def test_says_what_would_fit(large: VGGT, monkeypatch: pytest.MonkeyPatch) -> No
     assert plan_memory(large, views, (392, 518), DENSE, CPU).fits
 
 
+def test_names_a_window_that_fits(large: VGGT, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_plan, "available_memory", lambda _: 6_000_000_000)
+    plan = plan_memory(large, 200, (392, 518), DENSE, CPU)
+    window = plan.window_that_fits
+    assert window is not None
+    assert f"--window {window}; approximate" in plan.advice()
+    inside = plan_memory(large, 200, (392, 518), DENSE, CPU, window)
+    assert inside.fits
+    assert not plan_memory(large, 200, (392, 518), DENSE, CPU, window + 1).fits
+    assert inside.lines()[0].startswith(f"200 views in windows of {window} of 518 x 392: ")
+    assert "while it waits" in inside.lines()[1]
+    # What waits grows with the number of views, by their pixels and depth, points and confidences.
+    more = plan_memory(large, 201, (392, 518), DENSE, CPU, window)
+    assert more.peak - inside.peak == (3 + 2 + 4) * 4 * 392 * 518
+
+
+def test_no_window_where_none_would_help(large: VGGT, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_plan, "available_memory", lambda _: 6_000_000_000)
+    assert plan_memory(large, 10, (392, 518), DENSE, CPU).fits
+    tracked = plan_memory(large, 200, (392, 518), (*DENSE, "tracks"), CPU)
+    assert tracked.window_that_fits is None
+    monkeypatch.setattr(memory_plan, "available_memory", lambda _: 1_000_000_000)
+    assert "window" not in plan_memory(large, 200, (392, 518), DENSE, CPU).advice()
+
+
 def test_halves_the_chunks_until_it_fits() -> None:
     seen = []
 

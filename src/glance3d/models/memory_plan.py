@@ -9,6 +9,7 @@ pixels and results wait in the processor's memory.
 """
 
 import os
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class MemoryPlan:
     chunk_scale: float = 1.0
     num_waiting: int = 0
     per_waiting: int = 0
+    window_that_fits: int | None = None  # where this does not fit, and windows would
 
     @property
     def peak(self) -> int:
@@ -63,16 +65,6 @@ class MemoryPlan:
     def is_hopeless(self) -> bool:
         """Whether it cannot fit even if the plan asks for as much too much as it may."""
         return self.available is not None and self.peak > (1 + MARGIN) * self.available
-
-    @property
-    def window_that_fits(self) -> int | None:
-        """How many views could be seen at a time; None if windows would not help, or cannot be."""
-        if self.available is None or "tracks" in self.outputs:
-            return None
-        waiting = max(self.num_views, self.num_waiting) * self.per_waiting
-        spare = self.available - self.program - self.weights - self.workspace - waiting
-        views = spare // self.per_view
-        return views if LEAST_WINDOW <= views < self.num_views else None
 
     def _views(self) -> str:
         if not self.num_waiting:
@@ -114,8 +106,7 @@ class MemoryPlan:
             share = spare / (self.peak - fixed)
             height, width = self.image_size
             ideas.append(f"at most {int(share * height * width):,} pixels a view (max_pixels)")
-        window = self.window_that_fits
-        if window is not None:
+        if (window := self.window_that_fits) is not None:
             ideas.append(f"a window of {window} views (window, --window {window}; approximate)")
         if set(self.outputs) - {"camera"}:
             ideas.append("fewer outputs")
@@ -136,23 +127,47 @@ def plan_memory(
     device says how much memory it has, chunks are halved until the plan fits, or cannot shrink any
     more.
     """
-    config = network.config
+    available = available_memory(device)
+
+    def plan_at(views: int, wanted: tuple[Output, ...]) -> MemoryPlan:
+        waiting = num_views if views < num_views else 0
+        return _plan_of_pass(network, views, waiting, image_size, wanted, device, available)
+
     at_once = num_views if window is None else min(window, num_views)
+    plan = plan_at(at_once, outputs)
+    if plan.fits or "tracks" in outputs:
+        return plan
+    joinable = outputs if "depth" in outputs else (*outputs, "depth")  # depth joins windows
+    sizes = range(LEAST_WINDOW, at_once)
+    fitting = bisect_left(sizes, True, key=lambda views: not plan_at(views, joinable).fits)
+    return replace(plan, window_that_fits=sizes[fitting - 1] if fitting else None)
+
+
+def _plan_of_pass(
+    network: VGGT,
+    num_views: int,
+    num_waiting: int,
+    image_size: tuple[int, int],
+    outputs: tuple[Output, ...],
+    device: torch.device,
+    available: int | None,
+) -> MemoryPlan:
+    config, product = network.config, _product_bytes(network)
     plan = MemoryPlan(
-        at_once,
+        num_views,
         image_size,
         outputs,
         PROGRAM_BYTES.get(device.type, 0),
         _weight_bytes(network, outputs, device),
         0,
-        _view_bytes(config, image_size, outputs, _product_bytes(network)),
-        available_memory(device),
-        num_waiting=num_views if at_once < num_views else 0,
+        _view_bytes(config, image_size, outputs, product),
+        available,
+        num_waiting=num_waiting,
         per_waiting=_waiting_bytes(config, image_size, outputs) if device.type == "cpu" else 0,
     )
     scale = 1.0
     while True:
-        workspace = _workspace_bytes(config, plan, _product_bytes(network), device, scale)
+        workspace = _workspace_bytes(config, plan, product, device, scale)
         plan = replace(plan, workspace=workspace, chunk_scale=scale)
         if plan.fits or scale <= SMALLEST_SCALE:
             return plan

@@ -9,7 +9,7 @@ from glance3d.windows.layout import WindowOptions
 # Beyond these the parts of a scene visibly do not fit where two windows meet.
 POOR_ROTATION_DEG = 5.0
 POOR_DISTANCE = 0.1  # of the shared views' median depth
-POOR_DEPTH_SPREAD = 0.1  # of the depth itself
+POOR_SPREAD = 0.1  # of the depth itself, and of the unit of length
 
 
 def describe_windows(
@@ -37,6 +37,7 @@ def _described(join: WindowJoin, names: Sequence[str]) -> dict[str, Any]:
         "rotation_deg": round(join.rotation_deg, 3),
         "distance": round(join.distance, 4),
         "depth_spread": round(join.depth_spread, 4),
+        "scale_spread": None if join.scale_spread is None else round(join.scale_spread, 4),
     }
 
 
@@ -68,6 +69,8 @@ def _reasons(join: WindowJoin) -> list[str]:
         said.append(f"{join.rotation_deg:.0f} degrees")
     if join.distance > POOR_DISTANCE:
         said.append(f"{join.distance:.0%} of the depth in position")
-    if join.depth_spread > POOR_DEPTH_SPREAD:
+    if join.depth_spread > POOR_SPREAD:
         said.append(f"{join.depth_spread:.0%} in depth")
+    if (join.scale_spread or 0.0) > POOR_SPREAD:
+        said.append(f"{join.scale_spread:.0%} in the distances between cameras")
     return said

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import InputError
+from glance3d.geometry.cameras import camera_centers
 from glance3d.geometry.robust_similarity import (
     AGREEING_DISTANCE,
     AGREEING_ROTATION_DEG,
@@ -22,6 +23,7 @@ from glance3d.geometry.robust_similarity import (
 from glance3d.geometry.similarity import Similarity
 
 _CONFIDENT_SHARE = 0.5  # of a map's pixels, by each of the two confidences
+_LEAST_BASELINE = 0.01  # of the depth: cameras that are closer tell no scale
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,11 @@ class WindowJoin:
     """A window's place in the scene, and how well the views that both hold agree on it.
 
     Of the shared views: ``rotation_deg`` is the median angle between their cameras after joining,
-    ``distance`` the median one between their positions as a share of their median depth, and
+    ``distance`` the median one between their positions as a share of their median depth,
     ``depth_spread`` by how much of itself the depth of a confident pixel still differs in the
-    median. ``num_agreeing`` of the cameras agree by what their majority's noise allows.
+    median, and ``scale_spread`` by how much the unit of length that the distances between cameras
+    tell differs from the one that depth tells (None for cameras at one place). ``num_agreeing`` of
+    the cameras agree by what their majority's noise allows.
     """
 
     views: tuple[int, ...]
@@ -50,6 +54,7 @@ class WindowJoin:
     rotation_deg: float
     distance: float
     depth_spread: float
+    scale_spread: float | None
 
 
 def estimate_join(
@@ -88,6 +93,7 @@ def estimate_join(
         math.degrees(float(fit.angles.quantile(0.5))),
         float(fit.distances.quantile(0.5)) / unit,
         math.expm1(float((logs - math.log(scale)).abs().median())),
+        _scale_spread(scene.cam_from_world, window.cam_from_world, scale, unit),
     )
 
 
@@ -103,6 +109,21 @@ def _log_ratios(
             counts = counts & _confident(confidence, counts)
         found.append((target[counts] / source[counts]).log())
     return torch.cat(found)
+
+
+def _scale_spread(
+    scene: Float[Tensor, "views 3 4"],
+    window: Float[Tensor, "views 3 4"],
+    scale: float,
+    unit: float,
+) -> float | None:
+    """How far the ratio of the distances between cameras is from ``scale``, as a share."""
+    apart = [torch.pdist(camera_centers(poses.double())) for poses in (scene, window)]
+    seen = (apart[0] > _LEAST_BASELINE * unit) & (apart[1] * scale > _LEAST_BASELINE * unit)
+    if not bool(seen.any()):
+        return None
+    ratio = float((apart[0][seen] / apart[1][seen]).log().quantile(0.5)) - math.log(scale)
+    return math.expm1(abs(ratio))
 
 
 def _confident(
