@@ -74,13 +74,37 @@ def test_the_images_are_left_alone(model: VGGT) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_attention_in_blocks(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_cpu, "SCORE_BYTES", 4 * 90 * 70)  # 70 queries a block, not all
+    monkeypatch.setattr(
+        fast_cpu, "SCORE_BYTES", dtype.itemsize * 90 * 70
+    )  # 70 queries a block, not all
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 3, n, 16, generator=generator) for n in (150, 90, 90))
     exact = F.scaled_dot_product_attention((3 * q).to(dtype), k.to(dtype), v.to(dtype))
     found = fast_cpu.attend_in_blocks((3 * q).to(dtype), k.to(dtype), v.to(dtype))
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
     assert (found.float() - exact.float()).abs().max() < tolerance * exact.float().abs().max()
+
+
+@pytest.mark.parametrize("offset", [0.0, 50.0, -60.0, 200.0])
+def test_attention_whose_exponentials_would_not_fit(offset: float) -> None:
+    """All scores of every third query are moved by the same offset, which softmax does not see."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 2, 300, 64, generator=generator) for _ in range(3))
+    k[..., 0] = 8.0  # what a query has here, it adds to all of its scores
+    q[..., 0] = 0.0
+    q[:, :, ::3, 0] = offset
+    q, k, v = (x.bfloat16() for x in (q, k, v))
+    exact = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
+    found = fast_cpu.attend_in_blocks(q, k, v).double()
+    assert (found - exact).norm() < 0.005 * exact.norm()
+
+
+def test_attention_says_when_it_cannot_know() -> None:
+    q, k, v = torch.randn(3, 1, 1, 300, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    q[0, 0, 7, 3] = torch.nan
+    found = fast_cpu.attend_in_blocks(q, k, v)
+    assert found[0, 0, 7].isnan().all()
+    assert found[0, 0, :7].isfinite().all() and found[0, 0, 8:].isfinite().all()
 
 
 def test_linear_with_gelu() -> None:

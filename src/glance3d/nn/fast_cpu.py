@@ -5,6 +5,7 @@ is often another library's kernel, which on some processors runs at half the spe
 """
 
 import functools
+import math
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +15,16 @@ from torch import Tensor
 # Scores of one head from which on blocks are faster: below, calls cost more than they compute (the
 # tracker attends over a few views in hundreds of small sequences: 158 times slower by blocks).
 LEAST_SCORES = 2**16
-# Of one block of attention scores. It stays in the cache, and is small enough for the allocator to
+# Of one block of attention weights. It stays in the cache, and is small enough for the allocator to
 # give the same memory again: larger ones come as fresh pages each time, which costs as much again.
 SCORE_BYTES = 2**22
 MAX_THREADS_FOR_BLOCKS = 16  # beyond this one head's block is too little work to share
+# Scores are lowered by this much before they are exponentiated. A row of them is trusted if its sum
+# then lies in between: so small that every sigmoid was an exponential, to the precision kept, and so
+# large that nothing of weight was too small for a float.
+SHIFT = 40.0
+LEAST_SUM, MOST_SUM = 2.0**-100, 2.0**-10
+SUMMED_PARTS = 4
 
 
 @functools.cache
@@ -44,10 +51,13 @@ def has_onednn_linear() -> bool:
         return False
     x, weight = torch.linspace(-1, 1, 6).view(2, 3), torch.linspace(-1, 1, 12).view(4, 3)
     try:
-        found = _onednn(x, weight, None, gelu=True)
+        gelu, sigmoid = _onednn(x, weight, None, "gelu"), _onednn(x, weight, None, "sigmoid")
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
-    return torch.allclose(found, F.gelu(x @ weight.T), atol=1e-6)
+    scores = x @ weight.T
+    return torch.allclose(gelu, F.gelu(scores), atol=1e-6) and torch.allclose(
+        sigmoid, scores.sigmoid(), atol=1e-6
+    )
 
 
 def linear(
@@ -58,14 +68,15 @@ def linear(
 ) -> Float[Tensor, "*batch out_dim"]:
     """``x W^T + b``, optionally through the exact GELU; float32 is true float32."""
     if has_onednn_linear():
-        return _onednn(x, weight, bias, gelu)
+        return _onednn(x, weight, bias, "gelu" if gelu else "none")
     out = F.linear(x, weight, bias)
     return F.gelu(out) if gelu else out
 
 
-def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None, gelu: bool) -> Tensor:
-    kind, algorithm = ("gelu", "none") if gelu else ("none", "")
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, kind, [], algorithm)
+def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None, then: str) -> Tensor:
+    """The product and what is done to it (none, gelu, sigmoid), in float32 before it is rounded."""
+    algorithm = "none" if then == "gelu" else ""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, then, [], algorithm)
 
 
 def attends_in_blocks(num_queries: int, num_keys: int) -> bool:
@@ -90,20 +101,54 @@ def attend_in_blocks(
 ) -> Float[Tensor, "batch heads queries dim"]:
     """Attention by whole products: a head at a time, as many queries as the cache takes.
 
-    Scores and softmax are float32 whatever comes in; the weights that multiply ``v`` have its
-    precision.
+    Scores and their exponentials are float32 whatever comes in; the weights that multiply ``v``
+    have its precision.
     """
     batch, heads, queries, dim = q.shape
     out = q.new_empty(batch, queries, heads, dim)
-    rows = max(64, SCORE_BYTES // (4 * k.shape[2]))
+    rows = max(64, SCORE_BYTES // (v.element_size() * k.shape[2]))
+    rows = math.ceil(queries / math.ceil(queries / rows))  # the last block is no smaller
+    attend = _attend_by_sigmoid if v.dtype == torch.bfloat16 else _attend_by_softmax
     for scene in range(batch):
         for head in range(heads):
-            keys = k[scene, head].float().contiguous()
-            values = v[scene, head].T.contiguous()
-            asking = q[scene, head].float() * dim**-0.5
+            asking = (q[scene, head] * dim**-0.5).contiguous()
+            keys, values = k[scene, head].contiguous(), v[scene, head].contiguous()
             for start in range(0, queries, rows):
-                scores = linear(asking[start : start + rows], keys, None)
-                torch.softmax(scores, dim=-1, out=scores)
-                block = linear(scores.to(v.dtype), values, None)
+                block = attend(asking[start : start + rows], keys, values)
                 out[scene, start : start + rows, head] = block
     return out.transpose(1, 2)
+
+
+def _attend_by_sigmoid(
+    asking: Float[Tensor, "rows dim"],
+    keys: Float[Tensor, "keys dim"],
+    values: Float[Tensor, "keys dim"],
+) -> Float[Tensor, "rows dim"]:
+    """Attention of queries that are scaled already, in bfloat16, without writing a score.
+
+    Far below zero a sigmoid is an exponential, and oneDNN takes it of scores in its registers, in
+    float32. The sums of the weights divide after the second product. Rows whose sum leaves a doubt
+    are done again by softmax.
+    """
+    shift = asking.new_full((len(keys),), -SHIFT, dtype=torch.float32)
+    weights = _onednn(asking, keys, shift, "sigmoid")
+    # In parts, each rounded by itself: to sum in float32, PyTorch would first copy all of them.
+    parts = [part.sum(-1, keepdim=True).float() for part in weights.chunk(SUMMED_PARTS, dim=-1)]
+    sums = torch.stack(parts).sum(0)
+    out = weights @ values / sums
+    least, most = sums.aminmax()
+    if not (least > LEAST_SUM and most < MOST_SUM):
+        doubtful = ~((sums > LEAST_SUM) & (sums < MOST_SUM)).squeeze(1)
+        out[doubtful] = _attend_by_softmax(asking[doubtful], keys, values).float()
+    return out
+
+
+def _attend_by_softmax(
+    asking: Float[Tensor, "rows dim"],
+    keys: Float[Tensor, "keys dim"],
+    values: Float[Tensor, "keys dim"],
+) -> Float[Tensor, "rows dim"]:
+    """The same at any precision, for scores of any size."""
+    scores = linear(asking.float(), keys.float(), None)
+    torch.softmax(scores, dim=-1, out=scores)
+    return linear(scores.to(values.dtype), values.T.contiguous(), None)
