@@ -177,6 +177,8 @@ def _plan_of_pass(
 def available_memory(device: torch.device) -> int | None:
     """Bytes that could be had now, and those that this process holds; None where nobody says."""
     if device.type == "cuda":
+        if not torch.cuda.is_available():  # a plan for another machine
+            return None
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device)
     counted = [free for free in (_system_memory(), _group_memory()) if free is not None]
@@ -265,11 +267,13 @@ def _workspace_bytes(
         max(1, int(scale * (CPU_TOKENS if is_cpu else GPU_TOKENS)) // view_tokens) * view_tokens
     )
     tokens = min(tokens, plan.num_views * view_tokens)
-    dim = config.embed_dim
-    norms_and_heads = tokens * dim * (4 * FLOAT32 + 6 * product)
-    hidden = int(tokens * dim * config.aggregator.mlp_ratio) * product
+    hidden = config.aggregator.mlp_ratio * product
+    if is_cpu:
+        in_flight = 4 * FLOAT32 + 6 * product + hidden
+    else:  # queries and keys are normed and rotated, or the perceptron's GELU is at work
+        in_flight = max(3 * FLOAT32 + 4 * product, FLOAT32 + product + 2 * hidden)
     scores = SCORE_BYTES + SCORE_BYTES * product // FLOAT32 if is_cpu else 0
-    block = norms_and_heads + hidden + scores
+    block = int(tokens * config.embed_dim * in_flight) + scores
     views = max(1, int(scale * (CPU_PIXELS if is_cpu else GPU_PIXELS)) // pixels)
     views = min(views, plan.num_views)
     widest = 0

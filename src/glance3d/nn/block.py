@@ -82,6 +82,7 @@ class Block(nn.Module):
                 made = self.attn.project_qkv(self.norm1(piece), rope)
                 for whole, part in zip((q, k, v), made, strict=True):
                     whole[:, index * step : index * step + part.shape[1]] = part
+                del made, part  # or the next are made beside them
         if keys is not None:
             k, v = k[:, keys], v[:, keys]
         attended = self.attn.attend(q, k, v)
