@@ -68,7 +68,7 @@ def test_the_count_is_what_the_allocator_of_a_processor_gave() -> None:
 
 
 def test_the_plan_for_a_gpu_and_the_published_design_beside_the_count() -> None:
-    few, many, size = 2, 40, (518, 336)
+    few, many, size = 2, 16, (518, 336)
     counted = {
         views: count_case(OURS, SHORT, views, size) + PROGRAM_BYTES["cuda"] for views in (few, many)
     }
