@@ -25,7 +25,9 @@ from torch import Tensor
 
 from benchmarks.cases import CASES, Loader, random_photos, timed, wait_for
 from glance3d.files import atomic_file
-from glance3d.nn.fast_cpu import capabilities, prefers_blocks
+from glance3d.models.zoo import PRECISIONS
+from glance3d.nn.attention_backend import attention_backend
+from glance3d.nn.fast_cpu import capabilities
 from glance3d.nn.precision import product
 
 RESULTS = Path(__file__).parent / "results"
@@ -153,12 +155,15 @@ def describe_machine(device: str) -> list[str]:
     found = capabilities()
     units = [name for name in ("avx512_bf16", "amx_bf16") if found.get(name)]
     name = torch.cuda.get_device_name() if device.startswith("cuda") else found.get("cpu_name")
-    blocks = "in blocks" if prefers_blocks() else "PyTorch's fused kernel"
+    backends = [
+        f"{attention_backend(torch.device(device), dtype, 64)} in {precision}"
+        for precision, dtype in PRECISIONS.items()
+    ]
     return [
         f"- {name or platform.processor()}, {torch.get_num_threads()} threads",
         f"- {platform.platform()}",
         f"- torch {torch.__version__}, Python {platform.python_version()}",
-        f"- bfloat16 units: {', '.join(units) or 'none'}; attention on the processor: {blocks}",
+        f"- bfloat16 units: {', '.join(units) or 'none'}; attention: {', '.join(backends)}",
         f"- large products reach {_rate(torch.float32, device):.2f} TFLOP/s in float32 and "
         f"{_rate(torch.bfloat16, device):.2f} in bfloat16: what precision alone can win is their "
         "quotient",

@@ -134,7 +134,8 @@ def reconstruct(
     plan = plan_of(network, batch, asked, windows)
     report = _report(network, batch, preprocessing, asked, queries, times, scene, choice, plan)
     report["masks"] = describe.describe_masks(batch.names, batch.masks, mask_input)
-    report["attention"] = {"kind": attention, "approximate": attention != "full"}
+    report["attention"] = describe.describe_attention(network, attention)
+    report["warnings"] += describe.attention_warnings(report["attention"], device_of(network))
     report["windows"] = describe_windows(windows, joins, batch.names)
     report["warnings"] += window_warnings(windows, joins, batch.names)
     for warning in report["warnings"]:

@@ -20,6 +20,7 @@ import torch
 
 from glance3d._version import __version__
 from glance3d.models import VGGT
+from glance3d.nn.attention_backend import PLAIN, attention_backend
 from glance3d.types import ImageBatch, Masks, Reconstruction
 
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
@@ -87,6 +88,24 @@ def describe_model(network: VGGT) -> dict[str, Any]:
             else "no weights card: source and licence are not known",
         },
     }
+
+
+def describe_attention(network: VGGT, kind: str) -> dict[str, Any]:
+    """Whether it is exact, and which kernel it runs by."""
+    weight = network.aggregator.get_parameter("frame_blocks.0.attn.qkv.weight")
+    head_dim = weight.shape[1] // network.config.aggregator.num_heads
+    backend = attention_backend(weight.device, weight.dtype, head_dim)
+    return {"kind": kind, "approximate": kind != "full", "backend": backend}
+
+
+def attention_warnings(described: Mapping[str, Any], device: torch.device) -> list[str]:
+    """That a GPU has no fused kernel for it, which nobody would notice before memory runs out."""
+    if device.type == "cpu" or described["backend"] != PLAIN:
+        return []
+    return [
+        "attention runs by plain products on this GPU, slowly and in memory that grows with the "
+        "square of the views: PyTorch has no fused kernel here for this precision; try another"
+    ]
 
 
 def file_sha256(path: Path) -> str | None:

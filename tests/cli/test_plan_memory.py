@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from glance3d.cli import main
+from glance3d.nn.attention_backend import attention_backend
 
 SMALL = ["--max-pixels", "4704", "--device", "cpu"]
 
@@ -26,4 +28,5 @@ def test_thin_attention_is_in_the_report(tiny_weights: Path, photos: Path, tmp_p
     words = ["reconstruct", str(photos), "--out", str(tmp_path), "--model", str(tiny_weights)]
     assert main([*words, *SMALL, "--attention", "thin"]) == 0
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["attention"] == {"kind": "thin", "approximate": True}
+    backend = attention_backend(torch.device("cpu"), torch.float32, 16)
+    assert report["attention"] == {"kind": "thin", "approximate": True, "backend": backend}

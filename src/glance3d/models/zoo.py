@@ -106,7 +106,8 @@ def _resolve_precision(precision: str, device: torch.device, model: VGGT) -> tor
     if sum(parameter.numel() for parameter in model.parameters()) < LARGE_NETWORK:
         return torch.float32
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
+        # Emulated, it has no fused attention: memory would grow with the square of the views.
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         fast = device.type == "cpu" and has_fast_bfloat16()
     return torch.bfloat16 if fast else torch.float32
