@@ -104,7 +104,24 @@ def test_attention_says_when_it_cannot_know() -> None:
     q[0, 0, 7, 3] = torch.nan
     found = fast_cpu.attend_in_blocks(q, k, v)
     assert found[0, 0, 7].isnan().all()
-    assert found[0, 0, :7].isfinite().all() and found[0, 0, 8:].isfinite().all()
+    assert found[0, 0, :7].isfinite().all()
+    assert found[0, 0, 8:].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rows_by_the_cache_are_all_rows(
+    model: VGGT, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build_model(tiny()).eval().requires_grad_(False)
+    network.load_state_dict(model.state_dict())
+    for part in (network.aggregator, network.depth_head.features, network.point_head.features):
+        set_matmul_precision(part, dtype)
+    with torch.inference_mode():
+        whole = network(random_scene()).as_dict()
+        monkeypatch.setattr(chunks, "CPU_CACHE_NUMBERS", 3 * 7 * 64)
+        monkeypatch.setattr("glance3d.models.heads.dense.STRIP_NUMBERS", 3 * 32 * 70 * 5)
+        by_rows = network(random_scene()).as_dict()
+    assert worst_difference(by_rows, whole) < 1e-5
 
 
 def test_linear_with_gelu() -> None:

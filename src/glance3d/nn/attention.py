@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.nn import fast_cpu
+from glance3d.nn.chunks import cached_slices
 from glance3d.nn.precision import LayerNorm, Linear
 from glance3d.nn.rope import RopeTable, apply_rope, rotate_
 
@@ -69,21 +70,24 @@ class SelfAttention(nn.Module):
         """
         q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(2)
         if rope is not None:
-            tokens = len(rope.cos)
-            q, k = (
-                rotate_(norm(part.float()).unflatten(1, (-1, tokens)).flatten(0, 1), rope)
-                .view(part.shape)
-                .to(v.dtype)
-                for norm, part in ((self.q_norm, q), (self.k_norm, k))
-            )
-        else:
-            q, k = self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype)
+            return _norm_and_rotate(self.q_norm, q, rope), _norm_and_rotate(self.k_norm, k, rope), v
+        q, k = self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype)
         return q, k, v
 
     def attend(self, q: Heads, k: Heads, v: Heads) -> Float[Tensor, "batch tokens dim"]:
         """What :meth:`forward` does with the result of :meth:`project_qkv`, but for ``proj``."""
         out = attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
         return out.transpose(1, 2).flatten(2)
+
+
+def _norm_and_rotate(norm: nn.Module, x: Heads, rope: RopeTable) -> Heads:
+    """In float32, but rounded as ``x`` is; some tokens of every view at a time."""
+    views = x.unflatten(1, (-1, len(rope.cos))).flatten(0, 1)
+    out = views.new_empty(views.shape)
+    numbers = views[:, 0].numel()
+    for tokens in cached_slices(views.shape[1], numbers, x.device):
+        out[:, tokens] = rotate_(norm(views[:, tokens].float()), rope, tokens.start)
+    return out.view(x.shape)
 
 
 class PackedAttention(nn.Module):

@@ -12,6 +12,7 @@ import torch
 
 CPU_TOKENS, GPU_TOKENS = 2048, 32768
 CPU_PIXELS, GPU_PIXELS = 200_000, 800_000  # of full-size maps, at least one view's
+CPU_CACHE_NUMBERS = 2**19  # float32 numbers between two steps of a chain of elementwise ones
 SMALLEST_SCALE = 1 / 16
 
 _scale: ContextVar[float] = ContextVar("chunk_scale", default=1.0)
@@ -26,6 +27,17 @@ def chunk_views(image_size: tuple[int, int], device: torch.device) -> int:
     """Views at a time, where each has maps as large as the image, (height, width)."""
     pixels = _scale.get() * (CPU_PIXELS if device.type == "cpu" else GPU_PIXELS)
     return max(1, int(pixels) // (image_size[0] * image_size[1]))
+
+
+def cached_slices(
+    rows: int, numbers: int, device: torch.device, limit: int | None = None
+) -> list[slice]:
+    """Slices of rows of so many float32 numbers each, which a processor's cache holds.
+
+    ``limit``: how many numbers a slice may have. On other devices one slice of all rows.
+    """
+    step = max(1, (limit or CPU_CACHE_NUMBERS) // numbers) if device.type == "cpu" else rows
+    return [slice(start, start + step) for start in range(0, rows, step)]
 
 
 @contextmanager

@@ -19,8 +19,8 @@ LEAST_SCORES = 2**16
 # give the same memory again: larger ones come as fresh pages each time, which costs as much again.
 SCORE_BYTES = 2**22
 MAX_THREADS_FOR_BLOCKS = 16  # beyond this one head's block is too little work to share
-# Scores are lowered by this much before they are exponentiated. A row of them is trusted if its sum
-# then lies in between: so small that every sigmoid was an exponential, to the precision kept, and so
+# Scores are lowered by this much before they are exponentiated. A row is trusted if its sum then
+# lies in between: so small that every sigmoid was an exponential, to the precision kept, and so
 # large that nothing of weight was too small for a float.
 SHIFT = 40.0
 LEAST_SUM, MOST_SUM = 2.0**-100, 2.0**-10

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.nn import fast_cpu
+from glance3d.nn.chunks import cached_slices
 
 
 def only_predicts(x: Tensor) -> bool:
@@ -53,6 +54,20 @@ class LayerNorm(nn.LayerNorm):
     def forward(self, input: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Normalised in float32."""
         return F.layer_norm(input.float(), self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def rounded(
+        self, x: Float[Tensor, "batch tokens dim"], dtype: torch.dtype
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """:meth:`forward` for prediction, at the precision of the product that comes next.
+
+        What is float32 in between stays in the cache.
+        """
+        if dtype == torch.float32:
+            return self(x)
+        out = x.new_empty(x.shape, dtype=dtype)
+        for rows in cached_slices(x.shape[1], x.shape[0] * x.shape[2], x.device):
+            out[:, rows] = self(x[:, rows])
+        return out
 
 
 class Conv2d(nn.Conv2d):

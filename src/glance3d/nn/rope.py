@@ -60,9 +60,13 @@ def apply_rope(
 
 
 def rotate_(
-    x: Float[Tensor, "views view_tokens heads head_dim"], table: RopeTable
+    x: Float[Tensor, "views view_tokens heads head_dim"], table: RopeTable, start: int = 0
 ) -> Float[Tensor, "views view_tokens heads head_dim"]:
-    """:func:`apply_rope` in place, in few passes, for tokens before heads; for prediction only."""
-    halves = x.unflatten(-1, (2, 2, -1))
-    swapped = halves.flip(-2).flatten(-3)
-    return x.mul_(table.wide_cos[:, None]).addcmul_(swapped, table.wide_sin[:, None])
+    """:func:`apply_rope` in place, in few passes, for tokens before heads; for prediction only.
+
+    ``x`` holds the tokens of each view from ``start`` on.
+    """
+    tokens = slice(start, start + x.shape[1])
+    swapped = x.unflatten(-1, (2, -1)).roll(x.shape[-1] // 4, -1).flatten(-2)
+    x.mul_(table.wide_cos[tokens, None])
+    return x.addcmul_(swapped, table.wide_sin[tokens, None])

@@ -9,9 +9,17 @@ from torch import Tensor, nn
 
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import DenseHeadConfig
-from glance3d.nn.chunks import chunk_views
-from glance3d.nn.precision import Conv2d, ConvTranspose2d, LayerNorm, product
+from glance3d.nn.chunks import cached_slices, chunk_views
+from glance3d.nn.precision import (
+    Conv2d,
+    ConvTranspose2d,
+    LayerNorm,
+    only_predicts,
+    product,
+)
 from glance3d.nn.uv_embedding import add_convolved_uv_code_, build_uv_code
+
+STRIP_NUMBERS = 2**22  # float32 numbers of full-size maps between two steps
 
 Projected = list[Float[Tensor, "batch_views patches _channels"]]
 
@@ -95,7 +103,10 @@ class DenseFeatures(nn.Module):
         """Patch tokens of layer ``self.layers[level]`` to this level's channels, with UV code."""
         projection = self.projections[level]
         assert isinstance(projection, Conv2d)
-        x = product(self.norm(tokens), projection.weight.flatten(1), projection.bias)
+        weight = projection.weight.flatten(1)
+        predicting = only_predicts(tokens)
+        x = self.norm.rounded(tokens, weight.dtype) if predicting else self.norm(tokens)
+        x = product(x, weight, projection.bias)
         if not self.uv:
             return x
         code = build_uv_code(grid, x.shape[-1], aspect, x.device)
@@ -170,8 +181,28 @@ class DenseHead(nn.Module):
         """The last convolutions, of the maps plus their UV code."""
         first, _, last = self.to_output
         assert isinstance(first, Conv2d)
-        x = add_convolved_uv_code_(first(maps), first.weight, aspect, scale=0.1)
+        made = convolve_in_strips(first, maps) if only_predicts(maps) else first(maps)
+        x = add_convolved_uv_code_(made, first.weight, aspect, scale=0.1)
         return last(x.relu_())
+
+
+def convolve_in_strips(
+    layer: Conv2d, maps: Float[Tensor, "n c_in h w"]
+) -> Float[Tensor, "n c_out h w"]:
+    """A 3x3 convolution that keeps the size, some rows at a time; for prediction only.
+
+    Full-size maps are never held whole at the layer's precision, when it is not theirs.
+    """
+    n, channels, height, width = maps.shape
+    strips = cached_slices(height, n * channels * width, maps.device, STRIP_NUMBERS)
+    if maps.dtype == layer.weight.dtype or len(strips) == 1:
+        return layer(maps)
+    parts = []
+    for rows in strips:
+        first, last = max(0, rows.start - 1), min(height, rows.stop + 1)  # what the kernel sees
+        inner = slice(rows.start - first, min(rows.stop, height) - first)
+        parts.append(layer(maps[:, :, first:last])[:, :, inner])
+    return torch.cat(parts, dim=2)
 
 
 def map_views(
