@@ -56,23 +56,22 @@ def _find_matches(
     unseen: Float[Tensor, ""],
     radius: int,
 ) -> Matches:
-    positions, insides, tops, totals, bests = [], [], [], [], []
+    batch, num_views, cells = descriptors.shape[:3]
     others = descriptors.transpose(-1, -2)
-    for view in range(descriptors.shape[1]):
+    # Made once: what is kept between the views' scores would break their memory into pieces.
+    position = descriptors.new_empty((batch, num_views, num_views, cells, 2))
+    inside, tops, totals = (torch.empty_like(position[..., 0]) for _ in range(3))
+    bests = torch.empty_like(tops, dtype=torch.long)
+    for view in range(num_views):
         scores = sharpness * (descriptors[:, view, None] @ others)
-        top, best = scores.max(-1)
-        total = torch.logaddexp(scores.logsumexp(-1), unseen)
-        position, mass = _around_best(scores, best, grid, radius)
-        positions.append(position)
-        insides.append((mass - total).exp())
-        tops.append(top)
-        totals.append(total)
-        bests.append(best)
+        tops[:, view], bests[:, view] = scores.max(-1)
+        totals[:, view] = torch.logaddexp(scores.logsumexp(-1), unseen)
+        position[:, view], mass = _around_best(scores, bests[:, view], grid, radius)
+        inside[:, view] = (mass - totals[:, view]).exp()
     # The softmax of the best cell over this view is the one already made in the other direction.
-    back = torch.stack(totals, 1).transpose(1, 2).gather(-1, torch.stack(bests, 1))
-    mutual = (torch.stack(tops, 1) - back).exp()
-    own = cell_positions(grid, descriptors.device)
-    return Matches(own, torch.stack(positions, 1), torch.stack(insides, 1), mutual)
+    back = totals.transpose(1, 2).gather(-1, bests)
+    mutual = (tops - back).exp()
+    return Matches(cell_positions(grid, descriptors.device), position, inside, mutual)
 
 
 def _around_best(
