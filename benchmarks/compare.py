@@ -5,8 +5,8 @@
 Without a file of weights, ``--make-weights FILE`` first writes one of full size by the tests'
 golden recipe: speed and memory do not depend on the values. Every repetition runs all cases one
 after the other, so that whatever else the machine does hits all of them; medians are compared.
-Memory is measured in a process per case. The table is printed, and written to
-``benchmarks/results``.
+``--repeats 3 2 1`` repeats many views less often. Memory is measured in a process per case. The
+table is printed, and written to ``benchmarks/results`` after every repetition.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,24 @@ def main() -> None:
     if options.make_weights is not None:
         make_weights(options.make_weights)
         options.weights = options.make_weights
-    lines = [f"# {_now()}", "", *describe_machine(options.device), ""]
+    path = options.out or RESULTS / f"{_now().replace(':', '')}.md"
     loader = Loader(options.model, options.weights, options.device)
-    for views in options.views:
-        lines += [*compare_time(loader, views, options), ""]
+    for key in options.cases:  # fetches the weights from the disk, and wakes the machine
+        timed(loader.runner(CASES[key]), random_photos(1, options.size, options.device))
+    lines = [f"# {_now()}", "", *describe_machine(options.device), ""]
+    for views, repeats in zip(options.views, options.repeats, strict=True):
+        table: list[str] = []
+        for table in compare_time(loader, views, repeats, options):
+            _write(path, [*lines, *table])  # so that a run that is stopped has said what it knew
+        lines += [*table, ""]
     del loader
     if options.memory:
         lines += [*compare_memory(options), ""]
+        _write(path, lines)
     print("\n".join(lines))
-    path = options.out or RESULTS / f"{_now().replace(':', '')}.md"
+
+
+def _write(path: Path, lines: list[str]) -> None:
     with atomic_file(path) as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
 
@@ -60,31 +70,52 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--views", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--size", type=int, nargs=2, default=(518, 392), metavar=("W", "H"))
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        nargs="+",
+        default=[3],
+        help="one for all, or one for each of --views",
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory", action="store_true", help="also measure memory")
     parser.add_argument("--out", type=Path)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if len(options.repeats) == 1:
+        options.repeats = options.repeats * len(options.views)
+    if len(options.repeats) != len(options.views):
+        parser.error("--repeats takes one number, or as many as --views")
+    return options
 
 
-def compare_time(loader: Loader, views: int, options: argparse.Namespace) -> list[str]:
-    """One table: medians, ratios to the first case, and how near the numbers are to it."""
+def compare_time(
+    loader: Loader, views: int, repeats: int, options: argparse.Namespace
+) -> Iterator[list[str]]:
+    """A table after each repetition: medians, ratios to the first case, nearness to its numbers."""
     images = random_photos(views, options.size, options.device)
     seconds: dict[str, list[float]] = {key: [] for key in options.cases}
     said: dict[str, dict[str, Tensor]] = {}
-    for key in options.cases:  # one view is enough to fetch the weights from the disk
-        timed(loader.runner(CASES[key]), images[:1])
-    for _ in range(options.repeats):
+    for repeat in range(1, repeats + 1):
         for key in options.cases:
             spent, said[key] = timed(loader.runner(CASES[key]), images)
             seconds[key].append(spent)
             _say(f"{views} views, {CASES[key].title}: {seconds[key][-1]:.2f} s")
+        yield _time_table(views, repeat, seconds, said, options)
+
+
+def _time_table(
+    views: int,
+    repeats: int,
+    seconds: dict[str, list[float]],
+    said: dict[str, dict[str, Tensor]],
+    options: argparse.Namespace,
+) -> list[str]:
     medians = {key: statistics.median(times) for key, times in seconds.items()}
     first = options.cases[0]
     twin = "twin-bf16" if "twin-bf16" in options.cases else first
     width, height = options.size
     lines = [
-        f"## {views} views of {width} x {height}, medians of {options.repeats}",
+        f"## {views} views of {width} x {height}, medians of {repeats}",
         "",
         f"| | s | x {first} | x {twin} | rotation | least correlation | largest difference |",
         "| --- | --- | --- | --- | --- | --- | --- |",
