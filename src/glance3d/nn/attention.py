@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from glance3d.nn import fast_cpu
+from glance3d.nn import fast_cpu, fused_gpu
 from glance3d.nn.chunks import cached_slices
 from glance3d.nn.precision import LayerNorm, Linear
 from glance3d.nn.rope import RopeTable, apply_rope, rotate_
@@ -82,6 +82,11 @@ class SelfAttention(nn.Module):
 
 def _norm_and_rotate(norm: nn.Module, x: Heads, rope: RopeTable) -> Heads:
     """In float32, but rounded as ``x`` is; some tokens of every view at a time."""
+    kernels = fused_gpu.kernels_for(x.device)
+    if kernels is not None:
+        learned = (norm.weight, norm.bias, norm.eps) if isinstance(norm, LayerNorm) else None
+        table = (rope.wide_cos, rope.wide_sin)
+        return fused_gpu.norm_and_rotate(kernels, x.flatten(0, 1), learned, table).view(x.shape)
     views = x.unflatten(1, (-1, len(rope.cos))).flatten(0, 1)
     out = views.new_empty(views.shape)
     numbers = views[:, 0].numel()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from glance3d.nn import fast_cpu
+from glance3d.nn import fast_cpu, fused_gpu
 from glance3d.nn.chunks import cached_slices
 
 
@@ -64,6 +64,9 @@ class LayerNorm(nn.LayerNorm):
         """
         if dtype == torch.float32:
             return self(x)
+        kernels = fused_gpu.kernels_for(x.device)
+        if kernels is not None:
+            return fused_gpu.norm(kernels, x, self.weight, self.bias, self.eps, dtype)
         out = x.new_empty(x.shape, dtype=dtype)
         for rows in cached_slices(x.shape[1], x.shape[0] * x.shape[2], x.device):
             out[:, rows] = self(x[:, rows])
