@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.errors import ConfigError
-from glance3d.nn.precision import Linear
+from glance3d.nn.chunks import chunk_views
+from glance3d.nn.precision import Linear, only_predicts
 from glance3d.nn.uv_embedding import add_uv_embedding
 
 
@@ -75,9 +76,18 @@ class ConvStem(nn.Module):
         Float[Tensor, "views patches dim"], Float[Tensor, "views channels fine_rows fine_columns"]
     ]:
         """Tokens, and the maps before the last halving: four of their pixels make a patch."""
-        fine = self.stages[:-_LAYERS_PER_STAGE](images)
-        maps = self.proj(self.stages[-_LAYERS_PER_STAGE:](fine))
+        if only_predicts(images):
+            step = chunk_views((images.shape[-2], images.shape[-1]), images.device)
+            parts = [self._maps(part) for part in images.split(step)]
+            fine, maps = (torch.cat(part) for part in zip(*parts, strict=True))
+        else:
+            fine, maps = self._maps(images)
         aspect = images.shape[-1] / images.shape[-2]
         place = add_uv_embedding(torch.zeros_like(maps[:1]), aspect, scale=1.0)
         tokens, place = (x.flatten(2).transpose(1, 2) for x in (maps, place))
         return tokens + self.position(place), fine
+
+    def _maps(self, images: Float[Tensor, "views 3 height width"]) -> tuple[Tensor, Tensor]:
+        """The maps before the last halving, and those after it, with a token's channels."""
+        fine = self.stages[:-_LAYERS_PER_STAGE](images)
+        return fine, self.proj(self.stages[-_LAYERS_PER_STAGE:](fine))

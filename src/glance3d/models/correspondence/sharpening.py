@@ -38,7 +38,8 @@ def sharpen_matches(
         gray = images.float().mean(2)
         slopes = _slopes(gray)
         own = (matches.own + 0.5) * cell - 0.5
-        positions, alike = [], []
+        # Made once: see find_matches.
+        position, mutual = torch.empty_like(matches.position), torch.empty_like(matches.mutual)
         for view in range(gray.shape[1]):
             coarse = (matches.position[:, view] + 0.5) * cell - 0.5
             template, _ = _normalised(
@@ -48,10 +49,10 @@ def sharpen_matches(
             lost = (fine - coarse).norm(dim=-1) > _FARTHEST * cell
             fine = torch.where(lost[..., None], coarse, fine)
             share = ((correlation - _NOT_ALIKE) / (_ALIKE - _NOT_ALIKE)).clamp(0, 1)
-            positions.append((fine + 0.5) / cell - 0.5)
-            alike.append(torch.where(lost, 0.0, share.square()))
-    mutual = matches.mutual * torch.stack(alike, 1)
-    return matches._replace(position=torch.stack(positions, 1), mutual=mutual)
+            position[:, view] = (fine + 0.5) / cell - 0.5
+            alike = torch.where(lost, 0.0, share.square())
+            mutual[:, view] = matches.mutual[:, view] * alike
+    return matches._replace(position=position, mutual=mutual)
 
 
 def _align(
