@@ -1,5 +1,6 @@
 """From descriptors of the cells of all views to where each cell is in every other view."""
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -7,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.nn.tables import cached_table
+
+SCORES_AT_A_TIME = 2**25  # of all cells of some views with those of one; three copies are in flight
 
 
 class Matches(NamedTuple):
@@ -62,12 +65,14 @@ def _find_matches(
     position = descriptors.new_empty((batch, num_views, num_views, cells, 2))
     inside, tops, totals = (torch.empty_like(position[..., 0]) for _ in range(3))
     bests = torch.empty_like(tops, dtype=torch.long)
-    for view in range(num_views):
-        scores = sharpness * (descriptors[:, view, None] @ others)
-        tops[:, view], bests[:, view] = scores.max(-1)
-        totals[:, view] = torch.logaddexp(scores.logsumexp(-1), unseen)
-        position[:, view], mass = _around_best(scores, bests[:, view], grid, radius)
-        inside[:, view] = (mass - totals[:, view]).exp()
+    step = max(1, SCORES_AT_A_TIME // (batch * cells**2))
+    for view, start in itertools.product(range(num_views), range(0, num_views, step)):
+        pairs = (slice(None), view, slice(start, start + step))
+        scores = sharpness * (descriptors[:, view, None] @ others[:, pairs[2]])
+        tops[pairs], bests[pairs] = scores.max(-1)
+        totals[pairs] = torch.logaddexp(scores.logsumexp(-1), unseen)
+        position[pairs], mass = _around_best(scores, bests[pairs], grid, radius)
+        inside[pairs] = (mass - totals[pairs]).exp()
     # The softmax of the best cell over this view is the one already made in the other direction.
     back = totals.transpose(1, 2).gather(-1, bests)
     mutual = (tops - back).exp()
