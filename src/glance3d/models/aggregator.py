@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
-from glance3d.models.correspondence import CorrespondenceLayer
+from glance3d.models.correspondence import Correspondence, CorrespondenceLayer
 from glance3d.models.thin_attention import check_attention, kept_keys
 from glance3d.nn.block import Block, run_block_
 from glance3d.nn.patch_embed import ConvStem, PatchConv
@@ -27,13 +27,13 @@ class AggregatedTokens(NamedTuple):
     """The kept layers, by index from 0, each ``[batch, views, special + patches, 2 C]``.
 
     A layer is the frame block's output and the global block's output side by side. Token 0 of a
-    view is its camera token; patch tokens start at ``patch_start_idx``, row by row. ``first_poses``
-    are what a correspondence layer found, None without one.
+    view is its camera token; patch tokens start at ``patch_start_idx``, row by row.
+    ``correspondence`` is what a correspondence layer found, None without one.
     """
 
     layers: dict[int, Float[Tensor, "batch views tokens channels"]]
     patch_start_idx: int
-    first_poses: Float[Tensor, "batch views 9"] | None = None
+    correspondence: Correspondence | None = None
 
 
 class Aggregator(nn.Module):
@@ -79,23 +79,23 @@ class Aggregator(nn.Module):
     ) -> AggregatedTokens:
         """Tokens of the asked-for layers (all of them by default); no other layer is kept."""
         wanted = tuple(range(self.config.depth)) if layers is None else layers
-        told: list[Tensor] = []
+        found: list[Correspondence] = []
         kept = {
             index: torch.cat([frame, everywhere], dim=-1)
-            for index, frame, everywhere in self.stream(images, wanted, told=told)
+            for index, frame, everywhere in self.stream(images, wanted, found=found)
         }
-        return AggregatedTokens(kept, self.patch_start_idx, told[-1] if told else None)
+        return AggregatedTokens(kept, self.patch_start_idx, found[-1] if found else None)
 
     def stream(
         self,
         images: Float[Tensor, "batch views 3 height width"],
         layers: tuple[int, ...],
         attention: str = "full",
-        told: list[Tensor] | None = None,
+        found: list[Correspondence] | None = None,
     ) -> Iterator[tuple[int, Layer, Layer]]:
         """The asked-for layers as they are made: index, frame block's output, global block's.
 
-        The poses that a correspondence layer finds on the way are put into ``told``.
+        What a correspondence layer finds on the way is put into ``found``.
         While only predicting, tokens are updated in place: use a layer before asking for the next.
         """
         num_scenes, num_views = images.shape[:2]
@@ -130,16 +130,16 @@ class Aggregator(nn.Module):
                 yield index, frame, everywhere
                 del frame, everywhere
             if fine_maps is not None and index == self._tell_matches_after:
-                tokens, poses = self._tell_matches(tokens, fine_maps, images)
-                if told is not None and poses is not None:
-                    told.append(poses)
+                tokens, matched = self._tell_matches(tokens, fine_maps, images)
+                if found is not None and matched is not None:
+                    found.append(matched)
 
     def _tell_matches(
         self,
         tokens: Float[Tensor, "batch_views tokens dim"],
         fine_maps: Float[Tensor, "batch_views channels fine_rows fine_columns"],
         images: Float[Tensor, "batch views 3 height width"],
-    ) -> tuple[Float[Tensor, "batch_views tokens dim"], Tensor | None]:
+    ) -> tuple[Float[Tensor, "batch_views tokens dim"], Correspondence | None]:
         assert self.correspondence is not None
         scenes = images.shape[:2]
         told, found = self.correspondence(
@@ -148,7 +148,7 @@ class Aggregator(nn.Module):
             self.patch_start_idx,
             images,
         )
-        return told.flatten(0, 1), None if found is None else found.first_poses
+        return told.flatten(0, 1), found
 
     def _embed(
         self, images: Float[Tensor, "batch views 3 height width"]

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models.config import Output
+from glance3d.models.correspondence import Correspondence
 from glance3d.models.heads.dense import DenseFeatures, Projected, map_views
 
 VIEWS_PER_CHUNK = 4
@@ -30,7 +31,7 @@ class Readings:
     ) -> None:
         self.image_size, self.grid, self.batch_views = image_size, grid, batch_views
         self.camera_tokens: Float[Tensor, "batch views dim"] | None = None
-        self.first_poses: Float[Tensor, "batch views 9"] | None = None
+        self.correspondence: Correspondence | None = None
         self._readers = readers
         self._camera_layer = camera_layer
         self._patch_start_idx = patch_start_idx

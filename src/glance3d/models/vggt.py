@@ -12,6 +12,7 @@ from glance3d.models.aggregator import AggregatedTokens, Aggregator
 from glance3d.models.cards import WeightsCard
 from glance3d.models.checks import check_images, check_outputs, check_query_points
 from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
+from glance3d.models.correspondence import Correspondence, estimate_first_poses
 from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.heads.dense import (
     DenseFeatures,
@@ -71,11 +72,11 @@ class VGGT(nn.Module):
         size = (images.shape[-2], images.shape[-1])
         readings = self._readings(wanted, images.shape[:2], size)
         layers = self.config.layers_needed(wanted)
-        told: list[Tensor] = []
-        for layer in self.aggregator.stream(images, layers, attention, told):
+        found: list[Correspondence] = []
+        for layer in self.aggregator.stream(images, layers, attention, found):
             readings.take(*layer)
             del layer  # the heads need the memory
-        readings.first_poses = told[-1] if told else None
+        readings.correspondence = found[-1] if found else None
         return self._predict(readings, query_points)
 
     def predict(
@@ -93,7 +94,7 @@ class VGGT(nn.Module):
         readings = self._readings(wanted, tokens.layers[layers[0]].shape[:2], image_size)
         for index in layers:
             readings.take(index, tokens.layers[index])
-        readings.first_poses = tokens.first_poses
+        readings.correspondence = tokens.correspondence
         return self._predict(readings, query_points)
 
     def _readings(
@@ -116,6 +117,13 @@ class VGGT(nn.Module):
             (size[0] // patch, size[1] // patch),
         )
 
+    def _first_poses(self, readings: Readings) -> Tensor | None:
+        """What the camera head starts from, if it starts from matches and there are any."""
+        assert self.camera_head is not None
+        if readings.correspondence is None or not self.camera_head.starts_from_matches:
+            return None
+        return estimate_first_poses(readings.correspondence, readings.image_size)
+
     def _predict(self, readings: Readings, query_points: Tensor | None) -> Predictions:
         """Every head that something was read for."""
         size, grid, batch_views = readings.image_size, readings.grid, readings.batch_views
@@ -123,7 +131,8 @@ class VGGT(nn.Module):
         if readings.camera_tokens is not None and self.camera_head is not None:
             last = readings.camera_tokens.float()
             with torch.autocast(last.device.type, enabled=False):  # cameras are always float32
-                found["pose_enc_iterations"] = self.camera_head(last, readings.first_poses)
+                start = self._first_poses(readings)
+                found["pose_enc_iterations"] = self.camera_head(last, start)
             found["pose_enc"] = found["pose_enc_iterations"][-1]
         for output, head, name in (
             ("depth", self.depth_head, "depth"),

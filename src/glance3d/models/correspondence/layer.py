@@ -16,11 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config import CorrespondenceConfig
-from glance3d.models.correspondence.matches import Matches, find_matches, grid_to_unit
-from glance3d.models.correspondence.polishing import polish_poses
+from glance3d.models.correspondence.matches import Matches, find_matches
 from glance3d.models.correspondence.relations import PairRelations, Relations
 from glance3d.models.correspondence.sharpening import sharpen_matches
-from glance3d.models.correspondence.synchronisation import scene_focal_length, synchronise
 from glance3d.nn.precision import LayerNorm, Linear, only_predicts
 
 CELLS_PER_PATCH_SIDE = 2
@@ -30,8 +28,7 @@ PAIRS_AT_A_TIME = 256  # of views, while only predicting: bounds the memory of m
 class Correspondence(NamedTuple):
     """What the layer found; cells row by row on ``grid``.
 
-    While only predicting, ``relations`` have no channels of ``cells``. ``first_poses`` are pose
-    encodings from the relative poses of all pairs.
+    While only predicting, ``relations`` have no channels of ``cells``.
     """
 
     descriptors: Float[Tensor, "batch views cells dim"]
@@ -40,7 +37,6 @@ class Correspondence(NamedTuple):
     grid: tuple[int, int]
     matches: Matches
     relations: Relations
-    first_poses: Float[Tensor, "batch views 9"]
 
 
 class CorrespondenceLayer(nn.Module):
@@ -90,36 +86,10 @@ class CorrespondenceLayer(nn.Module):
             for start in range(0, num_views, step)
         ]
         camera, patch_news, relations = _join(news)
-        size = (images.shape[-2], images.shape[-1])
-        first_poses = self._first_poses(relations, matches, grid, size, step)
-        found = Correspondence(
-            descriptors, sharpness, unseen, grid, matches, relations, first_poses
-        )
+        found = Correspondence(descriptors, sharpness, unseen, grid, matches, relations)
         special = tokens[:, :, 1:patch_start_idx]
         told = [tokens[:, :, :1] + camera[:, :, None], special, patches + patch_news]
         return torch.cat(told, 2), found
-
-    @torch.no_grad()
-    def _first_poses(
-        self,
-        relations: Relations,
-        matches: Matches,
-        grid: tuple[int, int],
-        size: tuple[int, int],
-        step: int,
-    ) -> Float[Tensor, "batch views 9"]:
-        """Poses of all pairs, each fitted to its matches with one focal length for the scene."""
-        pair_pose, trust = relations.pose_enc.float(), relations.trust.float()
-        focal = scene_focal_length(pair_pose, trust, size)
-        polished = []
-        for start in range(0, trust.shape[1], step):
-            rows = slice(start, start + step)
-            other = grid_to_unit(matches.position[:, rows], grid)
-            own = grid_to_unit(matches.own, grid).expand_as(other)
-            weight = relations.weight[:, rows] * relations.inlier_logits[:, rows].sigmoid()
-            shared = focal[:, None, None].expand(*other.shape[:3])
-            polished.append(polish_poses(pair_pose[:, rows], own, other, weight, shared))
-        return synchronise(torch.cat(polished, 1), trust)
 
     def _news_of_views(self, matches: Matches, first_view: int, grid: tuple[int, int]) -> "_News":
         """What is to be added to the tokens of some views, the first of which is ``first_view``."""

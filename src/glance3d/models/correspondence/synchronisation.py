@@ -1,111 +1,133 @@
-"""From relative poses of pairs to one pose for each view, in closed form.
+"""From relative poses of pairs to one pose for each view.
 
 Rotations are carried from the reference to every view along all paths at once: a power of the
 matrix of all relative rotations, weighted by how far each is trusted (Singer 2011; Arie-Nachimson
-et al. 2012). Positions follow from directions whose lengths are found in turn with the positions
-and are kept from vanishing (as in LUD, Ozyesil and Singer 2015). A view that shares nothing with
-the reference is thus placed through the views between them, and pairs that agree outvote one that
-does not. Nothing here waits for a device.
+et al. 2012). Pairs that contradict what the others agree on are then trusted less, and all is done
+again (iterated reweighting; Chatterjee and Govindu 2013). Positions follow from directions whose
+lengths are found in turn with the positions and are kept from vanishing (as in LUD, Ozyesil and
+Singer 2015). A view that shares nothing with the reference is thus placed through the views between
+them. Nothing here waits for a device.
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
+from glance3d.geometry.transforms import rotation_angle, rotation_from_quat_xyzw
+from glance3d.models.correspondence.pair_poses import PairMatches, PairPoses
 from glance3d.models.correspondence.small_matrices import turning_rotation
-from glance3d.models.correspondence.two_view import pair_rotation
-from glance3d.nn.tables import constant
 
 _SQUARINGS = 6  # paths of up to 64 pairs
+#: In radians, round by round: a pair that is so far off is trusted by a quarter.
+_CONTRADICTS = (0.7, 0.45, 0.25, 0.17, 0.17)
 _ROUNDS = 12  # of lengths and positions in turn
-_LEAST_TRUST = 1e-4  # keeps views that nothing is known of in place, near the others
-_USUAL_DISTANCE = 0.3  # of cameras from the reference, in units of the scene
+_LEAST_TRUST = 1e-6  # keeps views that nothing is known of in place, near the others
+
+
+class ScenePoses(NamedTuple):
+    """``cam_from_first`` of every view, camera centres in any unit, and each pair's trust."""
+
+    rotation: Float[Tensor, "batch views 3 3"]
+    centers: Float[Tensor, "batch views 3"]
+    trust: Float[Tensor, "batch pairs"]
 
 
 @torch.no_grad()
-def synchronise(
-    pair_pose: Float[Tensor, "batch views views 9"], trust: Float[Tensor, "batch views views"]
-) -> Float[Tensor, "batch views 9"]:
-    """Pose encodings of all views against the first, from those of all pairs.
+def synchronise(pairs: PairMatches, poses: PairPoses, num_views: int) -> ScenePoses:
+    """One pose for each view that most pairs agree with, the first view's frame being the world.
 
-    ``pair_pose[b, v, w]`` is ``camw_from_camv`` (the translation's length says nothing) and the
-    fields of view of ``v``; ``trust`` is not negative. Translations are as long as cameras usually
-    are apart.
+    A pair is trusted by how much of its views is matched and how much of that fits.
     """
-    with torch.autocast(pair_pose.device.type, enabled=False):
-        pair_pose, trust = pair_pose.double(), trust.double() + _LEAST_TRUST
-        trust = trust * (1 - torch.eye(trust.shape[-1], dtype=trust.dtype, device=trust.device))
-        quaternion = synchronise_rotations(pair_rotation(pair_pose), trust)
-        rotation = rotation_from_quat_xyzw(quaternion)
-        towards = F.normalize(pair_pose[..., :3], dim=-1)
-        # Where camera v is seen from w, in the reference's frame.
-        towards = (rotation[:, None].mT @ towards[..., None])[..., 0]
-        centers = synchronise_positions(towards, trust)
-        distance = centers.norm(dim=-1).mean(-1)[:, None, None].clamp(min=1e-9)
-        translation = -(rotation @ (centers * (_USUAL_DISTANCE / distance))[..., None])[..., 0]
-        share = trust / trust.sum(-1, keepdim=True)
-        fields_of_view = (share[..., None] * pair_pose[..., 7:]).sum(2)
-    return torch.cat([translation, quaternion, fields_of_view], -1).float()
+    with torch.autocast(poses.fit.device.type, enabled=False):
+        rotation, direction = poses.rotation.double(), poses.direction.double()
+        trust = (pairs.amount.double() * poses.fit.double().square()) ** 1.5
+        trust = trust / (trust.amax(-1, keepdim=True) + 1e-30)
+        graph = _Graph(pairs, num_views)
+        views, agreed = _synchronise_rotations(graph, rotation, trust), trust
+        for angle in _CONTRADICTS:
+            error = rotation_angle(graph.between(views), rotation)
+            agreed = trust / (1 + (error / angle) ** 2) ** 2
+            views = _synchronise_rotations(graph, rotation, agreed)
+        # Where the first view's camera is seen from the second's, in the world.
+        towards = (graph.of_second(views).mT @ direction[..., None])[..., 0]
+        centers = _synchronise_positions(graph, towards, agreed)
+    return ScenePoses(views.float(), centers.float(), agreed.float())
 
 
-def synchronise_rotations(
-    relative: Float[Tensor, "batch views views 3 3"], trust: Float[Tensor, "batch views views"]
-) -> Float[Tensor, "batch views 4"]:
-    """Quaternions x y z w of ``cam_from_first``, from ``relative[b, v, w]``, ``camw_from_camv``."""
-    batch, views = trust.shape[:2]
-    weighted = trust[..., None, None] * relative
-    both = weighted.transpose(1, 2) + weighted.mT  # [b, w, v]: from v's frame to w's
-    degree = (trust + trust.mT).sum(-1).rsqrt()
-    both = both * (degree[:, :, None] * degree[:, None])[..., None, None]
-    matrix = both.permute(0, 1, 3, 2, 4).reshape(batch, 3 * views, 3 * views)
+class _Graph:
+    """Views joined by pairs: from numbers of pairs to matrices of views, from views to pairs."""
+
+    def __init__(self, pairs: PairMatches, num_views: int) -> None:
+        self.first, self.second, self.num_views = pairs.first, pairs.second, num_views
+        self.scene = torch.arange(len(pairs.first), device=pairs.first.device)[:, None]
+
+    def of_first(self, of_views: Float[Tensor, "batch views *shape"]) -> Tensor:
+        return of_views[self.scene, self.first]
+
+    def of_second(self, of_views: Float[Tensor, "batch views *shape"]) -> Tensor:
+        return of_views[self.scene, self.second]
+
+    def between(self, rotation: Float[Tensor, "batch views 3 3"]) -> Tensor:
+        """``second_from_first`` of every pair."""
+        return self.of_second(rotation) @ self.of_first(rotation).mT
+
+    def matrix(self, there: Tensor, back: Tensor) -> Float[Tensor, "batch views views *shape"]:
+        """What belongs to each pair at [first, second], and at [second, first]; zero elsewhere."""
+        shape = (len(there), self.num_views, self.num_views, *there.shape[2:])
+        whole = there.new_zeros(shape)
+        whole[self.scene, self.first, self.second] = there
+        whole[self.scene, self.second, self.first] = back
+        return whole
+
+    def weights(self, trust: Float[Tensor, "batch pairs"]) -> Float[Tensor, "batch views views"]:
+        others = 1 - torch.eye(self.num_views, dtype=trust.dtype, device=trust.device)
+        return self.matrix(trust, trust) + _LEAST_TRUST * others
+
+
+def _synchronise_rotations(
+    graph: _Graph, relative: Float[Tensor, "batch pairs 3 3"], trust: Float[Tensor, "batch pairs"]
+) -> Float[Tensor, "batch views 3 3"]:
+    weights = graph.weights(trust)
+    batch, views = weights.shape[:2]
+    identity = torch.eye(3, dtype=trust.dtype, device=trust.device)
+    least = _LEAST_TRUST * identity  # between views of which nothing is known
+    # [b, w, v]: from v's frame to w's.
+    told = graph.matrix(trust[..., None, None] * relative.mT, trust[..., None, None] * relative)
+    degree = weights.sum(-1).rsqrt()
+    told = (told + least) * (degree[:, :, None] * degree[:, None])[..., None, None]
+    matrix = told.permute(0, 1, 3, 2, 4).reshape(batch, 3 * views, 3 * views)
     # Half of what a view is told is what it knew: paths of even and of odd length both count.
     power = (matrix + torch.eye(3 * views, dtype=matrix.dtype, device=matrix.device)) / 2
     for _ in range(_SQUARINGS):
         power = power @ power
     from_first = power[..., :3].unflatten(1, (views, 3))
     size = from_first.square().sum((-1, -2), keepdim=True).sqrt().clamp(min=1e-30)
-    quaternion = turning_rotation(from_first / (3**0.5 * size))
-    identity = constant((0.0, 0.0, 0.0, 1.0), trust.device).expand(batch, 1, -1)
-    return torch.cat([identity, quaternion[:, 1:]], 1)
+    rotation = rotation_from_quat_xyzw(turning_rotation(from_first / (3**0.5 * size)))
+    return torch.cat([identity.expand(batch, 1, 3, 3), rotation[:, 1:]], 1)
 
 
-def synchronise_positions(
-    towards: Float[Tensor, "batch views views 3"], trust: Float[Tensor, "batch views views"]
+def _synchronise_positions(
+    graph: _Graph, towards: Float[Tensor, "batch pairs 3"], trust: Float[Tensor, "batch pairs"]
 ) -> Float[Tensor, "batch views 3"]:
-    """Camera centres, the first at zero, from unit directions of camera ``v`` seen from ``w``.
+    """Camera centres, the first at zero, from directions of each pair's first seen from its second.
 
-    Minimises ``sum trust |c_v - c_w - length * towards[v, w]|^2`` with lengths of at least one, so
-    that the answer has a size of its own and does not collapse.
+    Minimises ``sum trust |c_v - c_w - length * towards|^2`` with lengths of at least one, so that
+    the answer has a size of its own and does not collapse.
     """
-    both = trust + trust.mT
-    laplacian = torch.diag_embed(both.sum(-1)) - both
+    weights = graph.weights(trust)
+    laplacian = torch.diag_embed(weights.sum(-1)) - weights
     inner = laplacian[:, 1:, 1:]
     inner = inner + 1e-9 * torch.eye(inner.shape[-1], dtype=inner.dtype, device=inner.device)
     factor = torch.linalg.cholesky_ex(inner).L
     lengths = torch.ones_like(trust)
-    centers = towards.new_zeros(*trust.shape[:2], 3)
+    centers = towards.new_zeros(len(trust), graph.num_views, 3)
     for _ in range(_ROUNDS):
         pull = (trust * lengths)[..., None] * towards
-        wanted = pull.sum(2) - pull.sum(1)
+        wanted = graph.matrix(pull, -pull).sum(2)
         centers = F.pad(torch.cholesky_solve(wanted[:, 1:], factor), (0, 0, 1, 0))
-        apart = centers[:, :, None] - centers[:, None]
+        apart = graph.of_first(centers) - graph.of_second(centers)
         lengths = (apart * towards).sum(-1).clamp(min=1.0)
     return centers
-
-
-def scene_focal_length(
-    pair_pose: Float[Tensor, "batch views views 9"],
-    trust: Float[Tensor, "batch views views"],
-    image_size: tuple[int, int],
-) -> Float[Tensor, " batch"]:
-    """One focal length for all views of a scene, in half diagonals, from what all pairs say.
-
-    ``image_size`` is (height, width).
-    """
-    share = trust / trust.sum((1, 2), keepdim=True).clamp(min=1e-9)
-    halves = ((share[..., None] * pair_pose[..., 7:]).sum((1, 2)) / 2).clamp(0.05, 1.5)
-    height, width = image_size
-    focal = (height / halves[:, 0].tan() + width / halves[:, 1].tan()) / 4
-    return focal / ((height**2 + width**2) ** 0.5 / 2)

@@ -1,0 +1,260 @@
+"""The relative pose of each two views that fits their matches best, of many that are tried.
+
+What a set of matches says is not always what a network makes of it. So the learned pose is one
+start of many: three rotations (none, and the learned one of either view) with directions all over
+the sphere. Each start is moved to where a small sample of the matches fits (Fischler and Bolles
+1981, with least squares instead of a minimal solver), the best are moved on over many matches, and
+the one wins that most matches fit from before both cameras. Steps are Levenberg and Marquardt's on
+the Sampson distance, with Cauchy weights that become narrower. Directions count twice, since an
+essential matrix does not know its sign.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from glance3d.models.correspondence.epipolar import (
+    RayMatches,
+    Residuals,
+    before_both,
+    cauchy_cost,
+    rays,
+    residuals,
+    slopes,
+    tilted,
+    turn,
+)
+from glance3d.models.correspondence.matches import Matches, grid_to_unit
+from glance3d.models.correspondence.relations import Relations
+from glance3d.models.correspondence.two_view import pair_rotation
+from glance3d.nn.tables import cached_table
+
+PAIRS_PER_VIEW = 12  # of many views, only the pairs that share most are looked at
+NUM_MATCHES = 256  # of a pair, the best ones
+NUM_JUDGES = 96  # of them, the best again, say which starts are any good
+NUM_DIRECTIONS, SAMPLES_PER_START, SAMPLE_SIZE = 12, 2, 10
+NUM_KEPT = 10  # of the starts
+PAIRS_AT_A_TIME = 64  # bounds what is in flight
+#: Widths of the Cauchy weights in half diagonals of the image, one for each step.
+_FIRST_WIDTHS = (0.1,) * 8
+_LAST_WIDTHS = (0.015, 0.01, 0.01, 0.007, 0.007, 0.005, 0.005, 0.004)
+_FITS_AT_FIRST, _FITS = 0.02, 0.008  # half diagonals
+_LARGEST_STEP = 0.3  # radians
+
+
+class PairMatches(NamedTuple):
+    """The best matches of some pairs of views, found from either side.
+
+    ``first`` and ``second`` are views. ``own`` are places in the first view, ``other`` in the
+    second, in half diagonals about the image's centre; ``weight`` sums to one over a pair.
+    ``amount``, 0 to 1, is how much of the views is matched.
+    """
+
+    first: Int[Tensor, "batch pairs"]
+    second: Int[Tensor, "batch pairs"]
+    own: Float[Tensor, "batch pairs matches 2"]
+    other: Float[Tensor, "batch pairs matches 2"]
+    weight: Float[Tensor, "batch pairs matches"]
+    amount: Float[Tensor, "batch pairs"]
+
+
+class PairPoses(NamedTuple):
+    """``second_from_first`` of pairs of views, its translation's direction, and how much fits.
+
+    ``fit``, 0 to 1, is the share of the matches' weight that fits from before both cameras.
+    """
+
+    rotation: Float[Tensor, "batch pairs 3 3"]
+    direction: Float[Tensor, "batch pairs 3"]
+    fit: Float[Tensor, "batch pairs"]
+
+
+def best_matches(matches: Matches, relations: Relations, grid: tuple[int, int]) -> PairMatches:
+    """Of every two views, or of those that share most, if there are many."""
+    batch, views, _, cells = relations.weight.shape
+    weight = relations.weight.float() * relations.inlier_logits.float().sigmoid()
+    first, second = torch.triu_indices(views, views, 1, device=weight.device)
+    amount = weight.mean(-1)
+    amount = (amount + amount.mT)[:, first, second] / 2
+    num_pairs = min(len(first), PAIRS_PER_VIEW * views)
+    amount, kept = amount.topk(num_pairs, -1)
+    first, second = first[kept], second[kept]
+    scene = torch.arange(batch, device=weight.device)[:, None]
+    there, back = (scene, first, second), (scene, second, first)
+    both = torch.cat([weight[there], weight[back]], -1)
+    weight, best = both.topk(min(NUM_MATCHES, 2 * cells), -1)
+    place = grid_to_unit(matches.own, grid).expand(batch, num_pairs, -1, -1)
+    to, fro = (grid_to_unit(matches.position[pair], grid) for pair in (there, back))
+    best = best[..., None].expand(-1, -1, -1, 2)
+    own = torch.cat([place, fro], -2).gather(-2, best)
+    other = torch.cat([to, place], -2).gather(-2, best)
+    weight = weight / (weight.sum(-1, keepdim=True) + 1e-6)
+    return PairMatches(first, second, own, other, weight, amount)
+
+
+@torch.no_grad()
+def fit_pair_poses(
+    pairs: PairMatches,
+    learned: Float[Tensor, "batch views views 9"],
+    focal: Float[Tensor, " batch"],
+) -> PairPoses:
+    """The pose of each pair that most of its matches fit.
+
+    ``learned[b, v, w]`` is a pose encoding of ``camw_from_camv``, a start among others. ``focal``,
+    of all views of a scene, is in half diagonals.
+    """
+    with torch.autocast(learned.device.type, enabled=False):
+        scene = torch.arange(len(learned), device=learned.device)[:, None]
+        there = learned[scene, pairs.first, pairs.second].float()
+        back = learned[scene, pairs.second, pairs.first].float()
+        focal = focal[:, None].expand(pairs.amount.shape)
+        data = (there, back, pairs.own, pairs.other, pairs.weight, focal)
+        chunks = zip(*(part.split(PAIRS_AT_A_TIME, 1) for part in data), strict=True)
+        found = [_fit(*chunk) for chunk in chunks]
+    return PairPoses(*(torch.cat(parts, 1) for parts in zip(*found, strict=True)))
+
+
+def _fit(
+    there: Tensor, back: Tensor, own: Tensor, other: Tensor, weight: Tensor, focal: Tensor
+) -> PairPoses:
+    matches = RayMatches(rays(own, focal), rays(other, focal), weight, focal)
+    rotation, direction = _starts(there, back)
+    samples = _draw_samples(matches, rotation.shape[2])
+    rotation, direction = _improve(rotation, direction, samples, _FIRST_WIDTHS)
+    few = _of_starts(matches, rotation.shape[2], NUM_JUDGES)
+    direction, fit = _facing(rotation, direction, few, _FITS_AT_FIRST)
+    kept = fit.topk(NUM_KEPT, -1).indices
+    rotation, direction = _take(rotation, kept), _take(direction, kept)
+    many = _of_starts(matches, NUM_KEPT, NUM_MATCHES)
+    rotation, direction = _improve(rotation, direction, many, _LAST_WIDTHS)
+    direction, fit = _facing(rotation, direction, many, _FITS)
+    fit, best = fit.max(-1, keepdim=True)
+    return PairPoses(_take(rotation, best)[:, :, 0], _take(direction, best)[:, :, 0], fit[..., 0])
+
+
+def _starts(
+    there: Float[Tensor, "batch pairs 9"], back: Float[Tensor, "batch pairs 9"]
+) -> tuple[Float[Tensor, "batch pairs starts 3 3"], Float[Tensor, "batch pairs starts 3"]]:
+    """The learned pose, and three rotations with directions all over the sphere, repeated."""
+    forth, fro = pair_rotation(there), pair_rotation(back).mT
+    still = torch.eye(3, device=there.device).expand_as(forth)
+    directions = _all_directions(NUM_DIRECTIONS, there.device)
+    spread = directions.expand(*there.shape[:2], -1, -1)
+    rotations = [
+        part[:, :, None].expand(-1, -1, len(directions), -1, -1) for part in (still, forth, fro)
+    ]
+    learned = F.normalize(there[..., None, :3], dim=-1)
+    rotation = torch.cat([forth[:, :, None], *rotations], 2)
+    direction = torch.cat([learned, spread, spread, spread], 2)
+    return (
+        torch.cat([rotation] * SAMPLES_PER_START, 2),
+        torch.cat([direction] * SAMPLES_PER_START, 2),
+    )
+
+
+@cached_table
+def _all_directions(number: int, device: torch.device) -> Float[Tensor, "number 3"]:
+    """Evenly over the sphere, on a spiral by the golden angle."""
+    step = torch.arange(number, device=device) + 0.5
+    z = 1 - 2 * step / number
+    angle, radius = step * (torch.pi * (3 - 5**0.5)), (1 - z * z).sqrt()
+    return torch.stack([radius * angle.cos(), radius * angle.sin(), z], -1)
+
+
+def _of_starts(matches: RayMatches, starts: int, number: int) -> RayMatches:
+    """The same matches for each start, the first ``number`` of them: they are the best."""
+    x, y, weight = (part[:, :, None, :number] for part in matches[:3])
+    focal = matches.focal[..., None].expand(-1, -1, starts)
+    return RayMatches(
+        x.expand(-1, -1, starts, -1, -1),
+        y.expand(-1, -1, starts, -1, -1),
+        weight.expand(-1, -1, starts, -1),
+        focal,
+    )
+
+
+def _draw_samples(matches: RayMatches, starts: int) -> RayMatches:
+    """A few matches for each start, the better ones more often (by Gumbel's trick)."""
+    few = _of_starts(matches, starts, NUM_JUDGES)
+    noise = _gumbel_table(starts, few.weight.shape[-1], few.weight.device)
+    size = min(SAMPLE_SIZE, few.weight.shape[-1])
+    drawn = ((few.weight + 1e-6).log() / 2 + noise).topk(size, -1).indices
+    index = drawn[..., None].expand(*drawn.shape, 3)
+    x, y = few.x.gather(-2, index), few.y.gather(-2, index)
+    return RayMatches(x, y, torch.full_like(x[..., 0], 1 / size), few.focal)
+
+
+@cached_table
+def _gumbel_table(
+    starts: int, matches: int, device: torch.device
+) -> Float[Tensor, "starts matches"]:
+    """The same noise each time."""
+    uniform = torch.rand(starts, matches, generator=torch.Generator().manual_seed(0))
+    return -torch.log(-torch.log(uniform.clamp(1e-6, 1 - 1e-6))).to(device)
+
+
+def _take(
+    of_starts: Float[Tensor, "batch pairs starts *shape"], kept: Int[Tensor, "batch pairs kept"]
+) -> Float[Tensor, "batch pairs kept *shape"]:
+    shape = of_starts.shape[3:]
+    index = kept.view(*kept.shape, *[1] * len(shape)).expand(*kept.shape, *shape)
+    return of_starts.gather(2, index)
+
+
+def _improve(
+    rotation: Float[Tensor, "*pairs 3 3"],
+    direction: Float[Tensor, "*pairs 3"],
+    matches: RayMatches,
+    widths: tuple[float, ...],
+) -> tuple[Float[Tensor, "*pairs 3 3"], Float[Tensor, "*pairs 3"]]:
+    """Least squares from a start; a pose is only ever replaced by one that fits better."""
+    damping = torch.full_like(matches.focal, 1e-3)
+    left = residuals(rotation, direction, matches)
+    for width in widths:
+        step = _step(rotation, direction, matches, left, width, damping)
+        turned, moved = rotation @ turn(step[..., :3]), tilted(direction, step[..., 3:])
+        then = residuals(turned, moved, matches)
+        weight = matches.weight
+        better = cauchy_cost(then, weight, width) < cauchy_cost(left, weight, width)
+        rotation = torch.where(better[..., None, None], turned, rotation)
+        direction = torch.where(better[..., None], moved, direction)
+        of_y = torch.where(better[..., None, None], then.of_y, left.of_y)
+        distance, scale = (
+            torch.where(better[..., None], a, b) for a, b in zip(then[:2], left[:2], strict=True)
+        )
+        left = Residuals(distance, scale, of_y)
+        damping = torch.where(better, damping / 2, damping * 10)
+    return rotation, direction
+
+
+def _step(
+    rotation: Tensor,
+    direction: Tensor,
+    matches: RayMatches,
+    left: Residuals,
+    width: float,
+    damping: Tensor,
+) -> Float[Tensor, "*pairs 5"]:
+    """Levenberg and Marquardt's: a turn and a tilt."""
+    along = slopes(rotation, direction, matches, left)
+    trusted = (matches.weight / (1 + (left.distance / width) ** 2))[..., None]
+    normal = (along * trusted).mT @ along
+    amount = damping * normal.diagonal(dim1=-1, dim2=-2).sum(-1) + 1e-12
+    normal = normal + amount[..., None, None] * torch.eye(5, device=normal.device)
+    right = (along * trusted * left.distance[..., None]).sum(-2)
+    step = -torch.linalg.solve_ex(normal.double(), right.double()[..., None]).result
+    return torch.nan_to_num(step[..., 0].float()).clamp(-_LARGEST_STEP, _LARGEST_STEP)
+
+
+def _facing(
+    rotation: Tensor, direction: Tensor, matches: RayMatches, width: float
+) -> tuple[Float[Tensor, "*pairs 3"], Float[Tensor, "*pairs"]]:
+    """The direction or its opposite, by which more matches fit, and how many do."""
+    distance = residuals(rotation, direction, matches).distance
+    fits = matches.weight / (1 + (distance / width) ** 2)
+    ahead, behind = ((fits * side).sum(-1) for side in before_both(rotation, direction, matches))
+    flipped = (behind > ahead)[..., None]
+    return torch.where(flipped, -direction, direction), torch.maximum(ahead, behind)
