@@ -106,7 +106,6 @@ def count_forward(run: Callable[[Tensor], object], network: nn.Module, images: T
     """Bytes at the peak of ``run(images)``, its weights and what it returns included."""
     largest_position = mock.patch.object(Tensor, "__int__", return_value=_LARGEST_POSITION)
     with meta_gpu(MetaAutocast()), gpu_attention(), largest_position:
-        run(images[:1])  # tables are made once
         counted = LiveBytes()
         for tensor in (images, *network.parameters()):
             counted.know(tensor)
