@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from glance3d.models import VGGT, build_model, memory_plan
-from glance3d.models.config import tiny, vggt_1b
+from glance3d.models.config import glance_small, tiny, vggt_1b
 from glance3d.models.memory_plan import plan_memory
 from glance3d.models.short_memory import with_chunks_that_fit
-from glance3d.nn.chunks import SMALLEST_SCALE, chunk_tokens
+from glance3d.nn.chunks import CPU_PIXELS, SMALLEST_SCALE, chunk_tokens, smaller_chunks
+from glance3d.nn.patch_embed import ConvStem
 from glance3d.nn.precision import set_matmul_precision
 
 CPU = torch.device("cpu")
@@ -83,6 +84,30 @@ def test_names_a_window_that_fits(large: VGGT, monkeypatch: pytest.MonkeyPatch) 
     # What waits grows with the number of views, by their pixels and depth, points and confidences.
     more = plan_memory(large, 201, (392, 518), DENSE, CPU, window)
     assert more.peak - inside.peak == (3 + 2 + 4) * 4 * 392 * 518
+
+
+def test_pairs_of_views_are_counted_where_they_are_matched() -> None:
+    with torch.device("meta"):
+        small = VGGT(glance_small())
+    few, many = (plan_memory(small, n, (128, 128), ("camera",), CPU) for n in (32, 64))
+    assert many.matches == 4 * few.matches > 0
+    assert many.peak - few.peak > many.matches - few.matches
+    assert plan_memory(small, 64, (128, 128), ("camera",), CPU, 8).matches == few.matches / 16
+    assert plan_memory(small, 1, (128, 128), ("camera",), CPU).matches == 0
+
+
+def test_a_stem_works_some_views_at_a_time() -> None:
+    torch.manual_seed(0)
+    stem = ConvStem(16, 32, 8)
+    images, seen = torch.rand(5, 3, 64, 96), []
+    stem.stages[0].register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    whole = [part.detach() for part in stem.with_fine_maps(images)]
+    assert seen == [5]
+    with torch.inference_mode(), smaller_chunks(2 * 64 * 96 / CPU_PIXELS):
+        some = stem.with_fine_maps(images)
+    assert seen == [5, 2, 2, 1]
+    for a, b in zip(whole, some, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_no_window_where_none_would_help(large: VGGT, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,17 @@
 """How much memory a forward pass will take, before it is run.
 
-``peak = program + weights + workspace + views * per_view``. The sizes are counted from the
-network's own shapes: what is kept of every view (pixels, residual stream, queries, keys and
-values of the global layer at work, projected layers, outputs) and what is in flight for one chunk.
-Tracks add their feature maps; their tracker's own memory, which grows with the query points, is
-not counted. Where views are seen in windows, ``views`` are those of one window, and all views'
-pixels and results wait in the processor's memory.
+``peak = program + weights + workspace + views * per_view + matches``. The sizes are counted from
+the network's own shapes: what is kept of every view (pixels, residual stream, queries, keys and
+values of the global layer at work, projected layers, outputs), of every pair of views by a network
+that matches them, and what is in flight for one chunk. Tracks add their feature maps; their
+tracker's own memory, which grows with the query points, is not counted. Where views are seen in
+windows, ``views`` are those of one window, and all views' pixels and results wait in the
+processor's memory.
 """
 
 import os
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +19,8 @@ import torch
 from torch import nn
 
 from glance3d.models.config import DenseHeadConfig, ModelConfig, Output
+from glance3d.models.correspondence.layer import CELLS_PER_PATCH_SIDE, PAIRS_AT_A_TIME
+from glance3d.models.correspondence.matches import SCORES_AT_A_TIME
 from glance3d.models.vggt import VGGT
 from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, GPU_PIXELS, GPU_TOKENS, SMALLEST_SCALE
 from glance3d.nn.fast_cpu import SCORE_BYTES
@@ -24,6 +28,9 @@ from glance3d.nn.fast_cpu import SCORE_BYTES
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 FLOAT32 = 4
 IMAGE_CHANNELS = 3
+# Of a network that matches views: numbers that are kept of a cell and another view, and tensors of
+# scores, of patches and of what is known of matches that are in flight together.
+MATCH_NUMBERS, SCORE_COPIES, PATCH_COPIES, RELATION_COPIES = 10, 3, 8, 8
 MADE = {"depth": 2, "points": 4}  # numbers a pixel, the confidence among them
 MARGIN = 0.15  # how far a plan may be from what is then measured
 LEAST_WINDOW = 4  # views that are worth advising
@@ -48,13 +55,15 @@ class MemoryPlan:
     chunk_scale: float = 1.0
     num_waiting: int = 0
     per_waiting: int = 0
-    window_that_fits: int | None = None  # where this does not fit, and windows would
+    views_that_fit: int | None = None  # in one pass, where this does not fit
+    window_that_fits: int | None = None  # likewise, in windows
+    matches: int = 0  # of all pairs of views, in a network that matches them
 
     @property
     def peak(self) -> int:
         """The most memory in use at any moment."""
         views = self.num_views * self.per_view + self.num_waiting * self.per_waiting
-        return self.program + self.weights + self.workspace + views
+        return self.program + self.weights + self.workspace + self.matches + views
 
     @property
     def fits(self) -> bool:
@@ -101,8 +110,8 @@ class MemoryPlan:
         fixed = self.program + self.weights + self.workspace
         spare = (self.available or 0) - fixed
         ideas = []
-        if spare >= self.per_view:
-            ideas.append(f"at most {spare // self.per_view} views")
+        if self.views_that_fit:
+            ideas.append(f"at most {self.views_that_fit} views")
             share = spare / (self.peak - fixed)
             height, width = self.image_size
             ideas.append(f"at most {int(share * height * width):,} pixels a view (max_pixels)")
@@ -135,12 +144,28 @@ def plan_memory(
 
     at_once = num_views if window is None else min(window, num_views)
     plan = plan_at(at_once, outputs)
-    if plan.fits or "tracks" in outputs:
+    if plan.fits:
         return plan
+
+    def fits(views: int) -> bool:
+        return _plan_of_pass(network, views, 0, image_size, outputs, device, available).fits
+
+    def window_fits(views: int) -> bool:
+        return plan_at(views, joinable).fits
+
     joinable = outputs if "depth" in outputs else (*outputs, "depth")  # depth joins windows
-    sizes = range(LEAST_WINDOW, at_once)
-    fitting = bisect_left(sizes, True, key=lambda views: not plan_at(views, joinable).fits)
-    return replace(plan, window_that_fits=sizes[fitting - 1] if fitting else None)
+    windows = range(LEAST_WINDOW, at_once) if "tracks" not in outputs else range(0)
+    return replace(
+        plan,
+        views_that_fit=_last_that(fits, range(1, num_views)),
+        window_that_fits=_last_that(window_fits, windows),
+    )
+
+
+def _last_that(fits: Callable[[int], bool], counts: range) -> int | None:
+    """The largest count that fits, if any does: what fits with more, fits with less."""
+    fitting = bisect_left(counts, True, key=lambda views: not fits(views))
+    return counts[fitting - 1] if fitting else None
 
 
 def _plan_of_pass(
@@ -165,6 +190,7 @@ def _plan_of_pass(
         num_waiting=num_waiting,
         per_waiting=_waiting_bytes(config, image_size, outputs) if device.type == "cpu" else 0,
     )
+    plan = replace(plan, matches=_matches_bytes(config, plan))
     scale = 1.0
     while True:
         workspace = _workspace_bytes(config, plan, product, device, scale)
@@ -283,7 +309,35 @@ def _workspace_bytes(
         enlarged = pixels * half * (product + (FLOAT32 if product != FLOAT32 else 0))
         last = pixels * (head.output_channels + 8) * FLOAT32
         widest = max(widest, eighth * half * product + enlarged + last)
-    return max(block, views * widest)
+    return max(block, views * widest, _matching_workspace_bytes(config, plan))
+
+
+def _matches_bytes(config: ModelConfig, plan: MemoryPlan) -> int:
+    """Matches of all pairs of views, where the network finds any."""
+    matched = config.correspondence
+    if matched is None or plan.num_views < 2:
+        return 0
+    pairs = plan.num_views**2
+    return pairs * (_num_cells(config, plan) * MATCH_NUMBERS + 2 * matched.pair_dim) * FLOAT32
+
+
+def _matching_workspace_bytes(config: ModelConfig, plan: MemoryPlan) -> int:
+    """One view's cells against all views', then patches around them, then some pairs' relations."""
+    matched = config.correspondence
+    if matched is None or plan.num_views < 2:
+        return 0
+    cells = _num_cells(config, plan)
+    views = min(plan.num_views, max(1, SCORES_AT_A_TIME // cells**2))
+    scores = views * cells**2 * SCORE_COPIES
+    patches = plan.num_views * cells * (2 * matched.sharpen_radius + 1) ** 2 * PATCH_COPIES
+    pairs = min(max(PAIRS_AT_A_TIME, plan.num_views), plan.num_views**2)
+    relations = pairs * cells * matched.hidden_dim * RELATION_COPIES
+    return max(scores, patches, relations) * FLOAT32
+
+
+def _num_cells(config: ModelConfig, plan: MemoryPlan) -> int:
+    patches = plan.image_size[0] * plan.image_size[1] // config.patch_size**2
+    return patches * CELLS_PER_PATCH_SIDE**2
 
 
 def _dense_heads(config: ModelConfig, outputs: tuple[Output, ...]) -> dict[str, DenseHeadConfig]:
