@@ -100,7 +100,8 @@ class CorrespondenceLayer(nn.Module):
         patches = self._for_patches(relations, grid, is_other)
         camera = self._for_cameras(relations, is_other[..., 0])
         if not torch.is_grad_enabled():  # nobody teaches: of many views this is most of the memory
-            relations = relations._replace(cells=relations.cells[..., :0])
+            # Cloned: a view, even of nothing, would keep all of it.
+            relations = relations._replace(cells=relations.cells[..., :0].clone())
         return _News(camera, patches, relations)
 
     def _for_patches(
