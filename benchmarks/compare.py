@@ -124,7 +124,7 @@ def _time_table(
         spent = medians[key]
         ratios = f"{medians[first] / spent:.2f} | {medians[twin] / spent:.2f}"
         lines.append(
-            f"| {CASES[key].title} | {spent:.2f} | {ratios} | {_nearness(said, first, key)} |"
+            f"| {CASES[key].title} | {spent:.2f} | {ratios} | {nearness(said[first], said[key])} |"
         )
     return lines
 
@@ -134,9 +134,8 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _nearness(said: dict[str, dict[str, Tensor]], first: str, key: str) -> str:
+def nearness(exact: dict[str, Tensor], found: dict[str, Tensor]) -> str:
     """The largest rotation, the least correlation and the largest difference of all outputs."""
-    exact, found = said[first], said[key]
     names = [name for name in exact if name in found and name != "pose_enc"]
     pairs = [torch.stack([exact[n].flatten(), found[n].flatten()]).double() for n in names]
     least = min(float(torch.corrcoef(pair)[0, 1]) for pair in pairs)

@@ -7,7 +7,7 @@ from glance3d.models import VGGT, build_model, memory_plan
 from glance3d.models.config import glance_small, tiny, vggt_1b
 from glance3d.models.memory_plan import plan_memory
 from glance3d.models.short_memory import with_chunks_that_fit
-from glance3d.nn.chunks import CPU_PIXELS, SMALLEST_SCALE, chunk_tokens, smaller_chunks
+from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, SMALLEST_SCALE, chunk_tokens, smaller_chunks
 from glance3d.nn.patch_embed import ConvStem
 from glance3d.nn.precision import set_matmul_precision
 
@@ -124,13 +124,13 @@ def test_halves_the_chunks_until_it_fits() -> None:
 
     def run() -> str:
         seen.append(chunk_tokens(CPU))
-        if seen[-1] > 600:
+        if seen[-1] > CPU_TOKENS / 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return "done"
 
     assert with_chunks_that_fit(run) == "done"
-    assert seen == [2048, 1024, 512]
-    assert chunk_tokens(CPU) == 2048
+    assert seen == [CPU_TOKENS, CPU_TOKENS // 2, CPU_TOKENS // 4]
+    assert chunk_tokens(CPU) == CPU_TOKENS
 
 
 def test_gives_up_when_chunks_cannot_shrink() -> None:
@@ -142,7 +142,7 @@ def test_gives_up_when_chunks_cannot_shrink() -> None:
 
     with pytest.raises(RuntimeError, match="allocate"):
         with_chunks_that_fit(run)
-    assert seen[-1] == 2048 * SMALLEST_SCALE
+    assert seen[-1] == CPU_TOKENS * SMALLEST_SCALE
 
 
 def test_other_errors_are_not_tried_again() -> None:

@@ -1,5 +1,7 @@
 """The pre-norm transformer block."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -72,7 +74,8 @@ class Block(nn.Module):
         chunk, dtype = chunk_tokens(x.device), self.mlp.fc1.weight.dtype
         for part in x.split(max(1, chunk // x.shape[1])):
             self._attend_(part, rope, keys, chunk)
-            for piece in part.view(1, -1, part.shape[-1]).split(chunk, dim=1):
+            tokens = part.view(1, -1, part.shape[-1])
+            for piece in tokens.chunk(math.ceil(tokens.shape[1] / chunk), dim=1):  # of one size
                 self.ls2.add_scaled_(piece, self.mlp(self.norm2.rounded(piece, dtype)))
 
     def _attend_(self, x: Tensor, rope: RopeTable | None, keys: Tensor | None, chunk: int) -> None:

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import torch
 
-CPU_TOKENS, GPU_TOKENS = 2048, 32768
+CPU_TOKENS, GPU_TOKENS = 1024, 32768
 CPU_PIXELS, GPU_PIXELS = 200_000, 800_000  # of full-size maps, at least one view's
 CPU_CACHE_NUMBERS = 2**19  # float32 numbers between two steps of a chain of elementwise ones
 SMALLEST_SCALE = 1 / 16
