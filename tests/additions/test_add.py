@@ -88,3 +88,16 @@ def test_the_command_adds_and_writes(
     assert "added 1 photos: the scene has 4 now" in capsys.readouterr().out
     assert glance3d.load_scene(tmp_path).num_views == 4
     assert main(["add", str(tmp_path), str(folder / "d.png"), "--move-old"]) == 2
+
+
+def test_new_photos_in_windows_say_so(
+    scene: Reconstruction, folder: Path, tiny_weights: Path
+) -> None:
+    larger = glance3d.add_photos(
+        scene, folder / "d.png", model=tiny_weights, max_anchors=2, window=2, overlap=1
+    )
+    assert larger.names == ("a.png", "b.png", "c.png", "d.png")
+    windows = larger.report["additions"][0]["windows"]
+    assert windows["approximate"] is True
+    assert windows["num_windows"] == 2
+    assert any(text.startswith("approximate: 3 photos") for text in larger.report["warnings"])

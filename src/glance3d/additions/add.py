@@ -33,6 +33,8 @@ def add_photos(
     device: str = "auto",
     precision: str = "auto",
     max_anchors: int = MAX_ANCHORS,
+    window: int | None = None,
+    overlap: int | None = None,
     masks: str | Path | None = None,
     fps: float | None = None,
     views: int | None = None,
@@ -55,6 +57,9 @@ def add_photos(
         device: As in :func:`glance3d.reconstruct`.
         precision: Likewise.
         max_anchors: How many old photos the network sees again.
+        window: Show the network so many photos at a time, the old ones first: approximate, for more
+            new photos than one pass can hold; see :func:`glance3d.reconstruct`.
+        overlap: How many photos neighbouring windows share at least.
         masks: A folder with masks of the new photos, as in :func:`glance3d.reconstruct`; the old
             ones keep theirs.
         fps: Which frames of clips among the photos, as in :func:`glance3d.reconstruct`.
@@ -81,6 +86,8 @@ def add_photos(
         weights=weights,
         device=device,
         precision=precision,
+        window=window,
+        overlap=overlap,
         progress=progress,
     )
     _refuse_lost_anchors(seen, [scene.names[view] for view in anchors], old, anchors)
@@ -108,9 +115,12 @@ def add_photos(
                 "scale": fit.target_from_source.scale,
                 "rotation_sigma_deg": math.degrees(fit.angle_sigma or 0.0),
                 "distance_sigma": fit.sigma,
+                "windows": seen.report["windows"],
             },
         ],
     }
+    known = scene.report.get("warnings", [])
+    report["warnings"] = [*known, *(text for text in seen.report["warnings"] if text not in known)]
     report["masks"] = describe_masks(
         scene.names + added.names, joined_masks(scene, added), _saw_masked_photos(scene)
     )

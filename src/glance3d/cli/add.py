@@ -55,6 +55,10 @@ class Options:
     """Which frames of clips become views."""
     anchors: Annotated[int, tyro.conf.arg(metavar="INT")] = 12
     """At most so many old photos are seen again beside the new ones."""
+    window: Annotated[int | None, tyro.conf.arg(metavar="VIEWS", help_behavior_hint="")] = None
+    """Approximate: so many photos at a time, in overlapping windows that are then joined."""
+    overlap: Annotated[int | None, tyro.conf.arg(metavar="VIEWS", help_behavior_hint="")] = None
+    """How many photos neighbouring windows share at least; by default a quarter of a window."""
     model: Annotated[
         str | None,
         tyro.conf.arg(metavar="NAME|FILE", help_behavior_hint="(default: the scene's own)"),
@@ -107,6 +111,8 @@ def run(options: Options) -> None:
             device=options.device,
             precision=options.precision,
             max_anchors=options.anchors,
+            window=options.window,
+            overlap=options.overlap,
             masks=options.masks,
             fps=options.clips.fps,
             views=options.clips.views,
