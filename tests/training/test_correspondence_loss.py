@@ -36,7 +36,7 @@ def mirrored_views(sharpness: float) -> tuple[Correspondence, torch.Tensor]:
     scale, unseen = torch.tensor(sharpness), torch.tensor(0.0)
     matches = find_matches(descriptors, (2, 2), scale, unseen)
     relations = torch.zeros(1, 2, 2, 9)  # what descriptors are taught does not look at these
-    found = Correspondence(descriptors, scale, unseen, (2, 2), matches, relations, relations)  # type: ignore
+    found = Correspondence(descriptors, scale, unseen, (2, 2), matches, relations)  # type: ignore
     return found, torch.stack([CORNERS, CORNERS.flip(0)])[None]
 
 

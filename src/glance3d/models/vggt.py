@@ -12,7 +12,12 @@ from glance3d.models.aggregator import AggregatedTokens, Aggregator
 from glance3d.models.cards import WeightsCard
 from glance3d.models.checks import check_images, check_outputs, check_query_points
 from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
-from glance3d.models.correspondence import Correspondence, estimate_first_poses
+from glance3d.models.correspondence import (
+    Correspondence,
+    best_matches,
+    estimate_first_poses,
+    scale_of_cameras,
+)
 from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.heads.dense import (
     DenseFeatures,
@@ -124,6 +129,19 @@ class VGGT(nn.Module):
             return None
         return estimate_first_poses(readings.correspondence, readings.image_size)
 
+    def _share_unit(self, readings: Readings, found: dict[str, Tensor]) -> None:
+        """Cameras that start from matches have a unit of their own: they get depth's."""
+        assert self.camera_head is not None
+        matches = readings.correspondence
+        if matches is None or not self.camera_head.starts_from_matches or torch.is_grad_enabled():
+            return
+        pairs = best_matches(matches.matches, matches.relations, matches.grid)
+        factor = scale_of_cameras(pairs, found["pose_enc"], found["depth"])[:, None, None]
+        longer = [factor * part[..., :3] for part in found["pose_enc_iterations"]]
+        kept = found["pose_enc_iterations"][..., 3:]
+        found["pose_enc_iterations"] = torch.cat([torch.stack(longer), kept], -1)
+        found["pose_enc"] = found["pose_enc_iterations"][-1]
+
     def _predict(self, readings: Readings, query_points: Tensor | None) -> Predictions:
         """Every head that something was read for."""
         size, grid, batch_views = readings.image_size, readings.grid, readings.batch_views
@@ -143,6 +161,8 @@ class VGGT(nn.Module):
                 values, confidence = head(projected, size, grid)
                 found[name] = values.unflatten(0, batch_views)
                 found[f"{output}_conf"] = confidence.unflatten(0, batch_views)
+        if "depth" in found and "pose_enc" in found:
+            self._share_unit(readings, found)
         projected = readings.give("tracks")
         if projected is not None and self.track_head is not None and query_points is not None:
             tracks, found["visibility"], found["track_conf"] = self.track_head(
