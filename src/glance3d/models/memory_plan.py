@@ -30,7 +30,7 @@ FLOAT32 = 4
 IMAGE_CHANNELS = 3
 # Of a network that matches views: numbers that are kept of a cell and another view, and tensors of
 # scores, of patches and of what is known of matches that are in flight together.
-MATCH_NUMBERS, SCORE_COPIES, PATCH_COPIES, RELATION_COPIES = 10, 3, 8, 8
+MATCH_NUMBERS, SCORE_COPIES, PATCH_COPIES, RELATION_COPIES = 10, 3, 8, 5
 MADE = {"depth": 2, "points": 4}  # numbers a pixel, the confidence among them
 MARGIN = 0.15  # how far a plan may be from what is then measured
 LEAST_WINDOW = 4  # views that are worth advising
