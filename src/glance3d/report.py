@@ -21,6 +21,7 @@ import torch
 from glance3d._version import __version__
 from glance3d.models import VGGT
 from glance3d.nn.attention_backend import PLAIN, attention_backend
+from glance3d.nn.fused_gpu import kernels_for
 from glance3d.types import ImageBatch, Masks, Reconstruction
 
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
@@ -65,6 +66,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "num_threads": torch.get_num_threads(),
         "device": str(device),
         "accelerator": accelerator,
+        "fused_kernels": kernels_for(device) is not None,
     }
 
 

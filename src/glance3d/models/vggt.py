@@ -68,7 +68,9 @@ class VGGT(nn.Module):
             attention: "full", or "thin": approximate, see :mod:`glance3d.models.thin_attention`.
 
         Raises:
-            InputError: if a shape, size or value cannot be used.
+            InputError: if a shape, size or value cannot be used. Values that are on a GPU are not
+                looked at, since the host would have to wait for them: check before you move them
+                (:func:`glance3d.models.checks.check_pixel_values`).
         """
         wanted = check_outputs(outputs, self.config.outputs, query_points is not None)
         images = check_images(images, self.config.patch_size)
