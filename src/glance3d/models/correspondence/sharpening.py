@@ -35,17 +35,14 @@ def sharpen_matches(
     """
     with torch.autocast(images.device.type, enabled=False):
         cell = images.shape[-2] / grid[0]
-        gray = images.float().mean(2)
-        slopes = _slopes(gray)
+        maps = _with_slopes(images.float().mean(2))
         own = (matches.own + 0.5) * cell - 0.5
         # Made once: see find_matches.
         position, mutual = torch.empty_like(matches.position), torch.empty_like(matches.mutual)
-        for view in range(gray.shape[1]):
+        for view in range(maps.shape[1]):
             coarse = (matches.position[:, view] + 0.5) * cell - 0.5
-            template, _ = _normalised(
-                _patches(gray[:, view], own.expand(len(gray), -1, -1), radius)
-            )
-            fine, correlation = _align(template, gray, slopes, coarse, radius)
+            here = _patches(maps[:, view, :1], own.expand(len(maps), -1, -1), radius)
+            fine, correlation = _align(_normalised(here[:, 0])[0], maps, coarse, radius)
             lost = (fine - coarse).norm(dim=-1) > _FARTHEST * cell
             fine = torch.where(lost[..., None], coarse, fine)
             share = ((correlation - _NOT_ALIKE) / (_ALIKE - _NOT_ALIKE)).clamp(0, 1)
@@ -57,34 +54,34 @@ def sharpen_matches(
 
 def _align(
     template: Float[Tensor, "batch cells pixels"],
-    gray: Float[Tensor, "batch views height width"],
-    slopes: tuple[Tensor, Tensor],
+    maps: Float[Tensor, "batch views 3 height width"],
     position: Float[Tensor, "batch views cells 2"],
     radius: int,
 ) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
     """Positions (in pixels) where every view looks most like the templates, and how much so."""
-    window = _window(radius, gray.device)
+    dot = torch.linalg.vecdot
+    window, template = _window(radius, maps.device), template[:, None]
     for _ in range(_ITERATIONS):
-        seen, contrast = _normalised(_patches_of_views(gray, position, radius))
-        dx, dy = (_patches_of_views(slope, position, radius) / contrast for slope in slopes)
-        error = window * (template[:, None] - seen)
-        xx, xy, yy = ((window * a * b).sum(-1) + 1e-4 * (a is b) for a, b in _pairs(dx, dy))
-        x, y = (error * dx).sum(-1), (error * dy).sum(-1)
+        patch, *slopes = _patches_of_views(maps, position, radius).unbind(2)
+        seen, contrast = _normalised(patch)
+        dx, dy = (slope / contrast for slope in slopes)
+        weighted_dx, weighted_dy, error = window * dx, window * dy, template - seen
+        xx, xy, yy = dot(weighted_dx, dx), dot(weighted_dx, dy), dot(weighted_dy, dy)
+        x, y = dot(weighted_dx, error), dot(weighted_dy, error)
+        xx, yy = xx + 1e-4, yy + 1e-4
         step = torch.stack([yy * x - xy * y, xx * y - xy * x], -1) / (xx * yy - xy * xy)[..., None]
         position = position + step.clamp(-_LARGEST_STEP, _LARGEST_STEP)
-    seen, _ = _normalised(_patches_of_views(gray, position, radius))
-    return position, (seen * template[:, None]).sum(-1)
+    seen, _ = _normalised(_patches_of_views(maps[:, :, :1], position, radius)[:, :, 0])
+    return position, (seen * template).sum(-1)
 
 
-def _pairs(dx: Tensor, dy: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-    return (dx, dx), (dx, dy), (dy, dy)
-
-
-def _slopes(gray: Float[Tensor, "batch views height width"]) -> tuple[Tensor, Tensor]:
-    """Central differences along x and y, zero at the border."""
+def _with_slopes(
+    gray: Float[Tensor, "batch views height width"],
+) -> Float[Tensor, "batch views 3 height width"]:
+    """The picture, and its central differences along x and y, zero at the border."""
     x = F.pad((gray[..., 2:] - gray[..., :-2]) / 2, (1, 1))
     y = F.pad((gray[..., 2:, :] - gray[..., :-2, :]) / 2, (0, 0, 1, 1))
-    return x, y
+    return torch.stack([gray, x, y], 2)
 
 
 def _normalised(patches: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,25 +92,24 @@ def _normalised(patches: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _patches_of_views(
-    images: Float[Tensor, "batch views height width"],
+    maps: Float[Tensor, "batch views channels height width"],
     position: Float[Tensor, "batch views cells 2"],
     radius: int,
-) -> Float[Tensor, "batch views cells pixels"]:
-    found = _patches(images.flatten(0, 1), position.flatten(0, 1), radius)
-    return found.unflatten(0, images.shape[:2])
+) -> Float[Tensor, "batch views channels cells pixels"]:
+    found = _patches(maps.flatten(0, 1), position.flatten(0, 1), radius)
+    return found.unflatten(0, maps.shape[:2])
 
 
 def _patches(
-    images: Float[Tensor, "n height width"], position: Float[Tensor, "n cells 2"], radius: int
-) -> Float[Tensor, "n cells pixels"]:
+    maps: Float[Tensor, "n channels height width"],
+    position: Float[Tensor, "n cells 2"],
+    radius: int,
+) -> Float[Tensor, "n channels cells pixels"]:
     """Bilinear samples around positions in pixels, the first pixel's centre at 0."""
-    height, width = images.shape[-2:]
-    at = position[:, :, None] + _offsets(radius, images.device)
-    scale = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), at.device)
-    sampled = F.grid_sample(
-        images[:, None], at * scale - 1, align_corners=True, padding_mode="border"
-    )
-    return sampled[:, 0]
+    height, width = maps.shape[-2:]
+    scale = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), maps.device)
+    at = (position * scale - 1)[:, :, None] + _offsets(radius, maps.device) * scale
+    return F.grid_sample(maps, at, align_corners=True, padding_mode="border")
 
 
 @cached_table
