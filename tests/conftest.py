@@ -1,5 +1,6 @@
 """What tests of several parts need: photos, an untrained small network, a browser."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from PIL import Image
 
 from glance3d.models import build_model, config
 from glance3d.models.weights import save_weights
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # files of tests share the processor's cores
+    torch.set_num_threads(1)
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # No graphics card is needed: WebGL by SwiftShader.
