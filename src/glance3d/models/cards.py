@@ -61,7 +61,7 @@ CARDS: dict[str, WeightsCard] = {
             size_bytes=28_661_270,
             preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
             limits=(
-                "Trained for three hours on two cores: its cameras are rough where photos overlap "
+                "Trained for a few hours on two cores: its cameras are rough where photos overlap "
                 "much and a guess where they do not, its depth is rough: refine them (--refine)."
             ),
         ),
