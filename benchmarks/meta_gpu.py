@@ -37,8 +37,8 @@ _LOOKING = (
     "unique_consecutive",
     "unique_dim",
 )
-#: Functions that make a tensor of numbers of the host, or may choose by a list of them.
-_FROM_LISTS = ("__getitem__", "__setitem__", "as_tensor", "asarray", "new_tensor", "tensor")
+#: Functions that make a tensor, perhaps of numbers of the host.
+_FROM_LISTS = ("as_tensor", "asarray", "tensor")
 #: Operators that copy even a single number, where others take it along.
 _COPYING = ("_to_copy", "copy_", "index", "index_put_", "where")
 
@@ -88,12 +88,7 @@ def no_host_waits(*, but_for_tables: bool = False) -> Iterator[None]:
         if not (but_for_tables and _is_making_a_table()):
             raise HostWaitError(what)
 
-    with ExitStack() as stack:
-        for owner in (torch, Tensor):
-            for name in (name for name in _FROM_LISTS if hasattr(owner, name)):
-                watched = _watched(getattr(owner, name), name, refuse)
-                stack.enter_context(mock.patch.object(owner, name, watched))
-        stack.enter_context(_Operators(refuse))
+    with _Lists(refuse), _Operators(refuse):
         yield
 
 
@@ -104,22 +99,26 @@ def _is_making_a_table() -> bool:
     return frame is not None
 
 
-def _watched(
-    function: Callable[..., Any], name: str, refuse: Callable[[str], None]
-) -> Callable[..., Any]:
+class _Lists(TorchFunctionMode):
     """What makes tensors of lists, or chooses by them, is no operator: it is told apart here."""
 
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        made = function(*args, **kwargs)
+    def __init__(self, refuse: Callable[[str], None]) -> None:
+        super().__init__()
+        self.refuse = refuse
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made, name = func(*args, **(kwargs or {})), getattr(func, "__name__", "")
         if name in ("__getitem__", "__setitem__"):
             index = args[1] if isinstance(args[1], tuple) else (args[1],)
             if any(isinstance(part, list) for part in index) and _on_device(args[0]):
-                refuse("an index that is a list is copied to the device")
-        elif _on_device(made) and (name == "new_tensor" or not isinstance(args[0], Tensor)):
-            refuse(f"{name} copies numbers of the host to the device")
+                self.refuse("an index that is a list is copied to the device")
+        elif _on_device(made) and _takes_numbers(name, args):
+            self.refuse(f"{name} copies numbers of the host to the device")
         return made
 
-    return watched
+
+def _takes_numbers(name: str, args: Any) -> bool:
+    return name == "new_tensor" or (name in _FROM_LISTS and not isinstance(args[0], Tensor))
 
 
 class _Operators(TorchDispatchMode):
