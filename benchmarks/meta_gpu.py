@@ -112,7 +112,7 @@ class _Lists(TorchFunctionMode):
             index = args[1] if isinstance(args[1], tuple) else (args[1],)
             if any(isinstance(part, list) for part in index) and _on_device(args[0]):
                 self.refuse("an index that is a list is copied to the device")
-        elif _on_device(made) and _takes_numbers(name, args):
+        elif _takes_numbers(name, args) and _on_device(made):
             self.refuse(f"{name} copies numbers of the host to the device")
         return made
 
