@@ -24,6 +24,7 @@ from glance3d.nn.attention_backend import PLAIN, attention_backend
 from glance3d.nn.fused_gpu import kernels_for
 from glance3d.types import ImageBatch, Masks, Reconstruction
 
+_NO_CARD = "no weights card: source and licence are not known"
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
 _NOTABLE_PADDING = 0.2
 _LARGEST_HASHED_FILE = 500_000_000
@@ -85,9 +86,7 @@ def describe_model(network: VGGT) -> dict[str, Any]:
             "sha256": file_sha256(path) if path and path.is_file() else None,
             "licence": card.licence if card else None,
             "commercial_use": card.commercial_use if card else None,
-            "note": card.note or card.limits
-            if card
-            else "no weights card: source and licence are not known",
+            "note": card.summary if card else _NO_CARD,
         },
     }
 
@@ -116,9 +115,6 @@ def file_sha256(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-_NO_CARD = "no weights card: source and licence are not known"
 
 
 def model_warnings(network: VGGT) -> list[str]:

@@ -18,7 +18,7 @@ from glance3d.models.config import (
     tiny,
     vggt_1b,
 )
-from glance3d.models.correspondence import Correspondence, estimate_first_poses
+from glance3d.models.correspondence import Correspondence, best_matches, estimate_first_poses
 from glance3d.models.correspondence import layer as layer_module
 from glance3d.models.correspondence.layer import cells_to_patches
 from glance3d.models.correspondence.matches import cell_positions, find_matches, grid_to_unit
@@ -34,6 +34,12 @@ def small_config(correspondence: CorrespondenceConfig | None) -> ModelConfig:
         "patch_embed": dataclasses.asdict(StemEmbedConfig(base_channels=8)),
     }
     return dataclasses.replace(ModelConfig.from_dict(fields), correspondence=correspondence)
+
+
+def first_poses(found: Correspondence) -> torch.Tensor:
+    """Of photos of 48 x 32 pixels."""
+    pairs = best_matches(found.matches, found.relations, found.grid)
+    return estimate_first_poses(pairs, found.relations, (32, 48))
 
 
 def random_images(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -215,7 +221,7 @@ def test_nothing_waits_for_a_device(talking: VGGT) -> None:
     tokens, maps = random_images(2, 3, 5 + 6, 64), random_images(2, 3, 32, 4, 6)
     with NoWaiting():
         _, found = layer(tokens, maps, 5, random_images(2, 3, 3, 32, 48))
-        estimate_first_poses(found, (32, 48))
+        first_poses(found)
     with pytest.raises(AssertionError), NoWaiting():
         float(tokens.sum())
 
@@ -234,7 +240,7 @@ def test_a_camera_head_starts_from_what_the_matches_say() -> None:
         said = model(images, outputs=("camera",)).pose_enc
         alone = model(images[:, :1], outputs=("camera",)).pose_enc
     # Before it has learned anything, the head changes nothing of its start.
-    start = estimate_first_poses(found, (32, 48))
+    start = first_poses(found)
     torch.testing.assert_close(said, start, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(alone[0, 0], torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]))
 

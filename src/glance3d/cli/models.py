@@ -39,7 +39,7 @@ def describe(card: "WeightsCard") -> dict[str, Any]:
         "size_bytes": card.size_bytes,
         "preprocessing": card.preprocessing.mode,
         "available_offline": is_on_this_machine(card),
-        "note": card.note or card.limits,
+        "note": card.summary,
     }
 
 

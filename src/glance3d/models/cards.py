@@ -36,7 +36,16 @@ class WeightsCard:
     @property
     def warnings(self) -> list[str]:
         """Sentences for a report, each with the name before it."""
-        return [f"{self.name}: {text}" for text in (self.note, self.limits) if text]
+        return [self.warning(text) for text in (self.note, self.limits) if text]
+
+    def warning(self, text: str) -> str:
+        """One sentence for a report."""
+        return f"{self.name}: {text}"
+
+    @property
+    def summary(self) -> str:
+        """The one thing to know where there is room for one."""
+        return self.note or self.limits
 
     @property
     def embedded_path(self) -> Path | None:

@@ -14,6 +14,7 @@ from glance3d.models.checks import check_images, check_outputs, check_query_poin
 from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
 from glance3d.models.correspondence import (
     Correspondence,
+    PairMatches,
     best_matches,
     estimate_first_poses,
     scale_of_cameras,
@@ -124,34 +125,23 @@ class VGGT(nn.Module):
             (size[0] // patch, size[1] // patch),
         )
 
-    def _first_poses(self, readings: Readings) -> Tensor | None:
-        """What the camera head starts from, if it starts from matches and there are any."""
-        assert self.camera_head is not None
-        if readings.correspondence is None or not self.camera_head.starts_from_matches:
-            return None
-        return estimate_first_poses(readings.correspondence, readings.image_size)
-
-    def _share_unit(self, readings: Readings, found: dict[str, Tensor]) -> None:
-        """Cameras that start from matches have a unit of their own: they get depth's."""
-        assert self.camera_head is not None
-        matches = readings.correspondence
-        if matches is None or not self.camera_head.starts_from_matches or torch.is_grad_enabled():
-            return
-        pairs = best_matches(matches.matches, matches.relations, matches.grid)
-        factor = scale_of_cameras(pairs, found["pose_enc"], found["depth"])[:, None, None]
-        longer = [factor * part[..., :3] for part in found["pose_enc_iterations"]]
-        kept = found["pose_enc_iterations"][..., 3:]
-        found["pose_enc_iterations"] = torch.cat([torch.stack(longer), kept], -1)
-        found["pose_enc"] = found["pose_enc_iterations"][-1]
+    def _start_of_cameras(self, readings: Readings) -> tuple[Tensor | None, PairMatches | None]:
+        """First poses and what they rest on, where cameras start from matches and there are any."""
+        found, head = readings.correspondence, self.camera_head
+        if found is None or head is None or not head.starts_from_matches:
+            return None, None
+        pairs = best_matches(found.matches, found.relations, found.grid)
+        return estimate_first_poses(pairs, found.relations, readings.image_size), pairs
 
     def _predict(self, readings: Readings, query_points: Tensor | None) -> Predictions:
         """Every head that something was read for."""
         size, grid, batch_views = readings.image_size, readings.grid, readings.batch_views
         found: dict[str, Tensor] = {}
+        pairs = None
         if readings.camera_tokens is not None and self.camera_head is not None:
             last = readings.camera_tokens.float()
+            start, pairs = self._start_of_cameras(readings)
             with torch.autocast(last.device.type, enabled=False):  # cameras are always float32
-                start = self._first_poses(readings)
                 found["pose_enc_iterations"] = self.camera_head(last, start)
             found["pose_enc"] = found["pose_enc_iterations"][-1]
         for output, head, name in (
@@ -163,8 +153,8 @@ class VGGT(nn.Module):
                 values, confidence = head(projected, size, grid)
                 found[name] = values.unflatten(0, batch_views)
                 found[f"{output}_conf"] = confidence.unflatten(0, batch_views)
-        if "depth" in found and "pose_enc" in found:
-            self._share_unit(readings, found)
+        if pairs is not None and "depth" in found and not torch.is_grad_enabled():
+            _share_unit(pairs, found)
         projected = readings.give("tracks")
         if projected is not None and self.track_head is not None and query_points is not None:
             tracks, found["visibility"], found["track_conf"] = self.track_head(
@@ -172,6 +162,14 @@ class VGGT(nn.Module):
             )
             found["tracks_iterations"], found["tracks"] = tracks, tracks[-1]
         return Predictions(image_size=size, **found)
+
+
+def _share_unit(pairs: PairMatches, found: dict[str, Tensor]) -> None:
+    """Cameras that start from matches have a unit of their own: they get depth's."""
+    factor = scale_of_cameras(pairs, found["pose_enc"], found["depth"])[:, None, None]
+    poses = found["pose_enc_iterations"]
+    poses = torch.cat([factor * poses[..., :3], poses[..., 3:]], -1)
+    found["pose_enc_iterations"], found["pose_enc"] = poses, poses[-1]
 
 
 def _dense_head(

@@ -122,7 +122,7 @@ def _with_refinement(
     card = CARDS.get(report.get("model", {}).get("name", ""))
     nothing_guessed = described["num_registered"] == len(described["registered_by"])
     if card and nothing_guessed and described["measured_share"] is not None:
-        settled.append(f"{card.name}: {card.limits}")
+        settled.append(card.warning(card.limits))
     warnings = [text for text in report.get("warnings", []) if text not in settled]
     seconds = {**report.get("times", {}), "refine": total(described["times"])}
     seconds["total"] = total({key: value for key, value in seconds.items() if key != "total"})

@@ -3,11 +3,12 @@
 from glance3d.models.correspondence.common_scale import scale_of_cameras
 from glance3d.models.correspondence.first_poses import estimate_first_poses
 from glance3d.models.correspondence.layer import Correspondence, CorrespondenceLayer
-from glance3d.models.correspondence.pair_poses import best_matches
+from glance3d.models.correspondence.pair_poses import PairMatches, best_matches
 
 __all__ = [
     "Correspondence",
     "CorrespondenceLayer",
+    "PairMatches",
     "best_matches",
     "estimate_first_poses",
     "scale_of_cameras",

@@ -16,6 +16,7 @@ from glance3d.models.correspondence.epipolar import (
     Residuals,
     before_both,
     cauchy_cost,
+    cross_rays,
     rays,
     residuals,
     slopes,
@@ -59,18 +60,15 @@ class _State:
         self, pairs: PairMatches, poses: ScenePoses, focal: Tensor, first_focal: Tensor
     ) -> None:
         self.pairs, self.poses, self.focal, self.first_focal = pairs, poses, focal, first_focal
-        self.scene = torch.arange(len(focal), device=focal.device)[:, None]
-        rotation = poses.rotation
-        self.of_second = rotation[self.scene, pairs.second]
-        self.rotation = self.of_second @ rotation[self.scene, pairs.first].mT
-        centers = poses.centers
-        apart = centers[self.scene, pairs.first] - centers[self.scene, pairs.second]
+        self.of_second = pairs.of_second(poses.rotation)
+        self.rotation = pairs.rotation(poses.rotation)
+        apart = pairs.of_first(poses.centers) - pairs.of_second(poses.centers)
         translation = (self.of_second @ apart[..., None])[..., 0]
         self.length = translation.norm(dim=-1).clamp(min=1e-3)
         self.direction = translation / self.length[..., None]
         self.matches = self._matches(focal)
         self.left = residuals(self.rotation, self.direction, self.matches)
-        self.in_front = before_both(self.rotation, self.direction, self.matches)[0]
+        self.in_front = before_both(cross_rays(self.rotation, self.direction, self.matches))[0]
         self.share = poses.trust / (poses.trust.sum(-1, keepdim=True) + 1e-30)
 
     def _matches(self, focal: Tensor) -> RayMatches:

@@ -10,7 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
-from glance3d.models.correspondence.epipolar import RayMatches, before_both, rays, residuals
+from glance3d.models.correspondence.epipolar import (
+    RayMatches,
+    before_both,
+    cross_rays,
+    rays,
+    residuals,
+)
+from glance3d.models.correspondence.matches import half_diagonal
 from glance3d.models.correspondence.pair_poses import PairMatches
 
 _FITS = 0.01  # half diagonals
@@ -28,8 +35,7 @@ def scale_of_cameras(
     """What to multiply translations by so that they have depth's unit; 1 where nothing is told."""
     with torch.autocast(depth.device.type, enabled=False):
         triangulated, trust = _triangulate(pairs, pose_enc.float(), depth.shape[-2:])
-        scene = torch.arange(len(depth), device=depth.device)[:, None]
-        seen = _at_places(depth.float()[scene, pairs.first], pairs.own)
+        seen = _at_places(pairs.of_first(depth.float()), pairs.own)
         ratio = (seen / triangulated).log().flatten(1)
         trust = (trust * pairs.weight * pairs.amount[..., None]).flatten(1)
         return (_median(ratio, trust) * trust.sum(-1) / (trust.sum(-1) + _LITTLE)).exp()
@@ -39,8 +45,7 @@ def _triangulate(
     pairs: PairMatches, pose_enc: Float[Tensor, "batch views 9"], size: torch.Size
 ) -> tuple[Float[Tensor, "batch pairs matches"], Float[Tensor, "batch pairs matches"]]:
     """Depth of each match in its pair's first view, in units of the translations, and its trust."""
-    scene = torch.arange(len(pose_enc), device=pose_enc.device)[:, None]
-    first, second = pose_enc[scene, pairs.first], pose_enc[scene, pairs.second]
+    first, second = pairs.of_first(pose_enc), pairs.of_second(pose_enc)
     to_first, to_second = (
         rotation_from_quat_xyzw(F.normalize(pose[..., 3:7], dim=-1)) for pose in (first, second)
     )
@@ -49,14 +54,11 @@ def _triangulate(
     direction = F.normalize(translation, dim=-1)
     x, y = rays(pairs.own, _focal(first, size)), rays(pairs.other, _focal(second, size))
     matches = RayMatches(x, y, pairs.weight, _focal(first, size))
-    turned = x @ rotation.mT
-    normal = torch.linalg.cross(y, turned)
-    along = torch.linalg.cross(y, translation[..., None, :].expand_as(y))
-    depth = -(along * normal).sum(-1) / normal.square().sum(-1).clamp(min=1e-12)
-    parallax = normal.norm(dim=-1) / (turned.norm(dim=-1) * y.norm(dim=-1))
-    error = _PLACE_ERROR / parallax.clamp(min=1e-4)
+    crossing = cross_rays(rotation, translation, matches)
+    depth = crossing.depth / crossing.steepness.clamp(min=1e-12)
+    error = _PLACE_ERROR / crossing.parallax.clamp(min=1e-4)
     distance = residuals(rotation, direction, matches).distance
-    in_front = before_both(rotation, direction, matches)[0] & (depth > 0)
+    in_front = before_both(crossing)[0] & (depth > 0)
     trust = in_front / (1 + (error / _GOOD_DEPTH) ** 2) / (1 + (distance / _FITS) ** 2) ** 2
     return torch.where(in_front, depth, 1.0), trust
 
@@ -64,7 +66,7 @@ def _triangulate(
 def _focal(pose: Float[Tensor, "batch pairs 9"], size: torch.Size) -> Float[Tensor, "batch pairs"]:
     """In half diagonals, by the vertical field of view."""
     height, width = size
-    return height / (pose[..., 7] / 2).tan() / (height**2 + width**2) ** 0.5
+    return height / (pose[..., 7] / 2).tan() / (2 * half_diagonal((height, width)))
 
 
 def _at_places(
@@ -73,7 +75,7 @@ def _at_places(
 ) -> Float[Tensor, "batch pairs matches"]:
     """Bilinear samples at places in half diagonals about the centre."""
     height, width = depth.shape[-2:]
-    diagonal = (height**2 + width**2) ** 0.5
+    diagonal = 2 * half_diagonal((height, width))
     at = torch.stack([places[..., 0] * diagonal / width, places[..., 1] * diagonal / height], -1)
     sampled = F.grid_sample(
         depth.flatten(0, 1)[:, None],

@@ -81,22 +81,43 @@ def cauchy_cost(
     return (weight * torch.log1p((left.distance / width) ** 2)).sum(-1)
 
 
-def before_both(
+class Crossing(NamedTuple):
+    """Where the rays of each match pass each other.
+
+    ``depth`` and ``depth_other``, in the first view and in the second, are in units of the
+    translation times ``steepness``; ``parallax`` is the sine of the angle between the rays.
+    """
+
+    depth: Float[Tensor, "*pairs matches"]
+    depth_other: Float[Tensor, "*pairs matches"]
+    steepness: Float[Tensor, "*pairs matches"]
+    parallax: Float[Tensor, "*pairs matches"]
+
+
+def cross_rays(
     rotation: Float[Tensor, "*pairs 3 3"],
-    direction: Float[Tensor, "*pairs 3"],
+    translation: Float[Tensor, "*pairs 3"],
     matches: RayMatches,
+) -> Crossing:
+    """Triangulation by the rays' common normal; ``translation`` has any length."""
+    turned = matches.x @ rotation.mT
+    normal = torch.linalg.cross(matches.y, turned)
+    along = translation[..., None, :].expand_as(turned)
+    depth = -(torch.linalg.cross(matches.y, along) * normal).sum(-1)
+    depth_other = -(torch.linalg.cross(turned, along) * normal).sum(-1)
+    parallax = normal.norm(dim=-1) / (turned.norm(dim=-1) * matches.y.norm(dim=-1))
+    return Crossing(depth, depth_other, normal.square().sum(-1), parallax)
+
+
+def before_both(
+    crossing: Crossing,
 ) -> tuple[Bool[Tensor, "*pairs matches"], Bool[Tensor, "*pairs matches"]]:
-    """Which matches may lie before both cameras: for this direction, and for its opposite.
+    """Which matches may lie before both cameras: for this translation, and for its opposite.
 
     Without parallax both may be.
     """
-    turned = matches.x @ rotation.mT
-    normal = torch.linalg.cross(matches.y, turned)
-    along = direction[..., None, :].expand_as(turned)
-    depth = -(torch.linalg.cross(matches.y, along) * normal).sum(-1)
-    depth_other = -(torch.linalg.cross(turned, along) * normal).sum(-1)
-    lengths = turned.norm(dim=-1) * matches.y.norm(dim=-1)
-    still = normal.norm(dim=-1) < _LEAST_PARALLAX * lengths
+    depth, depth_other = crossing.depth, crossing.depth_other
+    still = crossing.parallax < _LEAST_PARALLAX
     ahead, behind = (depth > 0) & (depth_other > 0), (depth < 0) & (depth_other < 0)
     return ahead | still, behind | still
 

@@ -121,8 +121,12 @@ def grid_to_unit(
 ) -> Float[Tensor, "*shape 2"]:
     """Positions about the image's centre, in half diagonals; cells are square."""
     rows, columns = grid
-    half_diagonal = (rows**2 + columns**2) ** 0.5 / 2
     centered = torch.stack(
         [position[..., 0] - (columns - 1) / 2, position[..., 1] - (rows - 1) / 2], -1
     )
-    return centered / half_diagonal
+    return centered / half_diagonal(grid)
+
+
+def half_diagonal(size: tuple[int, int]) -> float:
+    """Of (rows, columns) or (height, width), in the same unit."""
+    return (size[0] ** 2 + size[1] ** 2) ** 0.5 / 2

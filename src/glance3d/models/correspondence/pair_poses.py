@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from glance3d.models.correspondence.epipolar import (
@@ -21,6 +21,7 @@ from glance3d.models.correspondence.epipolar import (
     Residuals,
     before_both,
     cauchy_cost,
+    cross_rays,
     rays,
     residuals,
     slopes,
@@ -29,7 +30,7 @@ from glance3d.models.correspondence.epipolar import (
 )
 from glance3d.models.correspondence.matches import Matches, grid_to_unit
 from glance3d.models.correspondence.relations import Relations
-from glance3d.models.correspondence.two_view import pair_rotation
+from glance3d.models.correspondence.two_view import gumbel_table, pair_rotation
 from glance3d.nn.tables import cached_table
 
 PAIRS_PER_VIEW = 12  # of many views, only the pairs that share most are looked at
@@ -59,6 +60,23 @@ class PairMatches(NamedTuple):
     other: Float[Tensor, "batch pairs matches 2"]
     weight: Float[Tensor, "batch pairs matches"]
     amount: Float[Tensor, "batch pairs"]
+
+    @property
+    def scene(self) -> Int[Tensor, "batch 1"]:
+        """Which scene of the batch each pair is of, to index with beside its views."""
+        return torch.arange(len(self.first), device=self.first.device)[:, None]
+
+    def of_first(self, of_views: Shaped[Tensor, "batch views *shape"]) -> Tensor:
+        """What belongs to each pair's first view."""
+        return of_views[self.scene, self.first]
+
+    def of_second(self, of_views: Shaped[Tensor, "batch views *shape"]) -> Tensor:
+        """What belongs to each pair's second view."""
+        return of_views[self.scene, self.second]
+
+    def rotation(self, of_views: Float[Tensor, "batch views 3 3"]) -> Tensor:
+        """``second_from_first`` of every pair, from ``cam_from_world`` of every view."""
+        return self.of_second(of_views) @ self.of_first(of_views).mT
 
 
 class PairPoses(NamedTuple):
@@ -107,9 +125,8 @@ def fit_pair_poses(
     of all views of a scene, is in half diagonals.
     """
     with torch.autocast(learned.device.type, enabled=False):
-        scene = torch.arange(len(learned), device=learned.device)[:, None]
-        there = learned[scene, pairs.first, pairs.second].float()
-        back = learned[scene, pairs.second, pairs.first].float()
+        there = learned[pairs.scene, pairs.first, pairs.second].float()
+        back = learned[pairs.scene, pairs.second, pairs.first].float()
         focal = focal[:, None].expand(pairs.amount.shape)
         data = (there, back, pairs.own, pairs.other, pairs.weight, focal)
         chunks = zip(*(part.split(PAIRS_AT_A_TIME, 1) for part in data), strict=True)
@@ -179,21 +196,12 @@ def _of_starts(matches: RayMatches, starts: int, number: int) -> RayMatches:
 def _draw_samples(matches: RayMatches, starts: int) -> RayMatches:
     """A few matches for each start, the better ones more often (by Gumbel's trick)."""
     few = _of_starts(matches, starts, NUM_JUDGES)
-    noise = _gumbel_table(starts, few.weight.shape[-1], few.weight.device)
+    noise = gumbel_table(starts, few.weight.shape[-1], few.weight.device)
     size = min(SAMPLE_SIZE, few.weight.shape[-1])
     drawn = ((few.weight + 1e-6).log() / 2 + noise).topk(size, -1).indices
     index = drawn[..., None].expand(*drawn.shape, 3)
     x, y = few.x.gather(-2, index), few.y.gather(-2, index)
     return RayMatches(x, y, torch.full_like(x[..., 0], 1 / size), few.focal)
-
-
-@cached_table
-def _gumbel_table(
-    starts: int, matches: int, device: torch.device
-) -> Float[Tensor, "starts matches"]:
-    """The same noise each time."""
-    uniform = torch.rand(starts, matches, generator=torch.Generator().manual_seed(0))
-    return -torch.log(-torch.log(uniform.clamp(1e-6, 1 - 1e-6))).to(device)
 
 
 def _take(
@@ -255,6 +263,7 @@ def _facing(
     """The direction or its opposite, by which more matches fit, and how many do."""
     distance = residuals(rotation, direction, matches).distance
     fits = matches.weight / (1 + (distance / width) ** 2)
-    ahead, behind = ((fits * side).sum(-1) for side in before_both(rotation, direction, matches))
+    crossing = cross_rays(rotation, direction, matches)
+    ahead, behind = ((fits * side).sum(-1) for side in before_both(crossing))
     flipped = (behind > ahead)[..., None]
     return torch.where(flipped, -direction, direction), torch.maximum(ahead, behind)

@@ -48,38 +48,28 @@ def synchronise(pairs: PairMatches, poses: PairPoses, num_views: int) -> ScenePo
         graph = _Graph(pairs, num_views)
         views, agreed = _synchronise_rotations(graph, rotation, trust), trust
         for angle in _CONTRADICTS:
-            error = rotation_angle(graph.between(views), rotation)
+            error = rotation_angle(pairs.rotation(views), rotation)
             agreed = trust / (1 + (error / angle) ** 2) ** 2
             views = _synchronise_rotations(graph, rotation, agreed)
         # Where the first view's camera is seen from the second's, in the world.
-        towards = (graph.of_second(views).mT @ direction[..., None])[..., 0]
+        towards = (pairs.of_second(views).mT @ direction[..., None])[..., 0]
         centers = _synchronise_positions(graph, towards, agreed)
     return ScenePoses(views.float(), centers.float(), agreed.float())
 
 
 class _Graph:
-    """Views joined by pairs: from numbers of pairs to matrices of views, from views to pairs."""
+    """Views joined by pairs: from numbers of pairs to matrices of views."""
 
     def __init__(self, pairs: PairMatches, num_views: int) -> None:
-        self.first, self.second, self.num_views = pairs.first, pairs.second, num_views
-        self.scene = torch.arange(len(pairs.first), device=pairs.first.device)[:, None]
-
-    def of_first(self, of_views: Float[Tensor, "batch views *shape"]) -> Tensor:
-        return of_views[self.scene, self.first]
-
-    def of_second(self, of_views: Float[Tensor, "batch views *shape"]) -> Tensor:
-        return of_views[self.scene, self.second]
-
-    def between(self, rotation: Float[Tensor, "batch views 3 3"]) -> Tensor:
-        """``second_from_first`` of every pair."""
-        return self.of_second(rotation) @ self.of_first(rotation).mT
+        self.pairs, self.num_views = pairs, num_views
 
     def matrix(self, there: Tensor, back: Tensor) -> Float[Tensor, "batch views views *shape"]:
         """What belongs to each pair at [first, second], and at [second, first]; zero elsewhere."""
         shape = (len(there), self.num_views, self.num_views, *there.shape[2:])
         whole = there.new_zeros(shape)
-        whole[self.scene, self.first, self.second] = there
-        whole[self.scene, self.second, self.first] = back
+        pairs = self.pairs
+        whole[pairs.scene, pairs.first, pairs.second] = there
+        whole[pairs.scene, pairs.second, pairs.first] = back
         return whole
 
     def weights(self, trust: Float[Tensor, "batch pairs"]) -> Float[Tensor, "batch views views"]:
@@ -128,6 +118,6 @@ def _synchronise_positions(
         pull = (trust * lengths)[..., None] * towards
         wanted = graph.matrix(pull, -pull).sum(2)
         centers = F.pad(torch.cholesky_solve(wanted[:, 1:], factor), (0, 0, 1, 0))
-        apart = graph.of_first(centers) - graph.of_second(centers)
+        apart = graph.pairs.of_first(centers) - graph.pairs.of_second(centers)
         lengths = (apart * towards).sum(-1).clamp(min=1.0)
     return centers

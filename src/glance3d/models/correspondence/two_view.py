@@ -107,7 +107,7 @@ def _best_of_samples(
 
     Samples are drawn by weight, with the same noise each time (Gumbel's trick, and a fixed table).
     """
-    noise = _gumbel_table(weight.shape[-1], weight.device)
+    noise = gumbel_table(_NUM_SAMPLES, weight.shape[-1], weight.device)
     size = min(_SAMPLE_SIZE, weight.shape[-1])
     chosen = (weight[..., None, :].log() + noise).topk(size, -1).indices
     index = chosen.flatten(-2)[..., None].expand(*chosen.shape[:-2], -1, 9)
@@ -123,8 +123,11 @@ def _best_of_samples(
 
 
 @cached_table
-def _gumbel_table(count: int, device: torch.device) -> Float[Tensor, "samples matches"]:
-    uniform = torch.rand(_NUM_SAMPLES, count, generator=torch.Generator().manual_seed(0))
+def gumbel_table(
+    samples: int, matches: int, device: torch.device
+) -> Float[Tensor, "samples matches"]:
+    """Noise to draw samples by weight with: the largest sums of it and logarithms of weights."""
+    uniform = torch.rand(samples, matches, generator=torch.Generator().manual_seed(0))
     return -torch.log(-torch.log(uniform.clamp(1e-6, 1 - 1e-6))).to(device)
 
 
