@@ -131,8 +131,9 @@ def test_gradients_reach_the_whole_layer() -> None:
             torch.nn.init.normal_(parameter, std=0.1)
     tokens, found = aggregate(model, random_images(1, 3, 3, 32, 48))
     assert found is not None
-    scores = found.sharpness * (found.descriptors[:, 0] @ found.descriptors[:, 1].mT)
-    taught = scores.logsumexp(-1).sum() + found.unseen
+    told = found.described
+    scores = told.sharpness * (told.descriptors[:, 0] @ told.descriptors[:, 1].mT)
+    taught = scores.logsumexp(-1).sum() + told.unseen
     taught = taught + sum(
         part.square().sum() for part in (found.relations.pose_enc, found.relations.inlier_logits)
     )

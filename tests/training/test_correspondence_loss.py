@@ -12,8 +12,8 @@ from glance3d.geometry.cameras import project_points
 from glance3d.geometry.transforms import invert, transform_points
 from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, ModelConfig, StemEmbedConfig, tiny
-from glance3d.models.correspondence import Correspondence
-from glance3d.models.correspondence.matches import Matches, cell_positions, find_matches
+from glance3d.models.correspondence import Descriptions
+from glance3d.models.correspondence.matches import Matches, cell_positions
 from glance3d.models.correspondence.relations import Relations
 from glance3d.training import build_recipe
 from glance3d.training.correspondence_loss import (
@@ -29,15 +29,14 @@ from tests.training.scenes import make_sample
 CORNERS = torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]])
 
 
-def mirrored_views(sharpness: float) -> tuple[Correspondence, torch.Tensor]:
+def mirrored_views(sharpness: float) -> tuple[Descriptions, torch.Tensor]:
     """Two views of 2 x 2 cells; the second shows the cells of the first in reverse order."""
     code = torch.eye(4)
     descriptors = torch.stack([code, code.flip(0)])[None].requires_grad_()
     scale, unseen = torch.tensor(sharpness), torch.tensor(0.0)
-    matches = find_matches(descriptors, (2, 2), scale, unseen)
-    relations = torch.zeros(1, 2, 2, 9)  # what descriptors are taught does not look at these
-    found = Correspondence(descriptors, scale, unseen, (2, 2), matches, relations)  # type: ignore
-    return found, torch.stack([CORNERS, CORNERS.flip(0)])[None]
+    return Descriptions(descriptors, (2, 2), scale, unseen), torch.stack(
+        [CORNERS, CORNERS.flip(0)]
+    )[None]
 
 
 def test_right_descriptors_cost_nothing() -> None:

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
-from glance3d.models.correspondence import Correspondence, CorrespondenceLayer
+from glance3d.models.correspondence import Correspondence, CorrespondenceLayer, Descriptions
 from glance3d.models.thin_attention import check_attention, kept_keys
 from glance3d.nn.block import Block, run_block_
 from glance3d.nn.patch_embed import ConvStem, PatchConv
 from glance3d.nn.precision import only_predicts
-from glance3d.nn.rope import build_rope_table
+from glance3d.nn.rope import RopeTable, build_rope_table
 from glance3d.nn.tables import cached_table
 from glance3d.nn.vit import VisionTransformer
 
@@ -101,10 +101,8 @@ class Aggregator(nn.Module):
         num_scenes, num_views = images.shape[:2]
         grid = (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
         tokens, fine_maps = self._embed(images)
-        num_special, dim = self.patch_start_idx, tokens.shape[-1]
-        rope = build_rope_table(
-            grid, num_special, dim // self.config.num_heads, self.config.rope_base, tokens.device
-        )
+        num_special = self.patch_start_idx
+        rope = self._rope(grid, tokens)
         predicting = only_predicts(tokens)
         check_attention(attention, predicting)
         for index in range(max(layers) + 1):
@@ -113,12 +111,7 @@ class Aggregator(nn.Module):
             )
             halves = {}
             for position, kind in enumerate(self.config.order):
-                if kind == "frame":
-                    tokens = run_block_(self.frame_blocks[index], tokens, rope, None)
-                else:
-                    scene = tokens.unflatten(0, (num_scenes, num_views)).flatten(1, 2)
-                    scene = run_block_(self.global_blocks[index], scene, rope, keys)
-                    tokens = scene.unflatten(1, (num_views, -1)).flatten(0, 1)
+                tokens = self._attend(kind, index, tokens, num_scenes, rope, keys)
                 if index in layers:
                     overwritten = predicting and position == 0
                     halves[kind] = tokens.clone() if overwritten else tokens
@@ -133,6 +126,49 @@ class Aggregator(nn.Module):
                 tokens, matched = self._tell_matches(tokens, fine_maps, images)
                 if found is not None and matched is not None:
                     found.append(matched)
+
+    def describe(self, images: Float[Tensor, "batch views 3 height width"]) -> Descriptions:
+        """What the correspondence layer tells cells apart by; nothing is matched yet.
+
+        All that runs is what comes before the layer: enough to teach it which cells are the same.
+        """
+        scenes = images.shape[:2]
+        tokens, fine_maps = self._embed(images)
+        assert fine_maps is not None
+        assert self.correspondence is not None
+        grid = (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
+        rope = self._rope(grid, tokens)
+        for index in range(self._tell_matches_after + 1):
+            for kind in self.config.order:
+                tokens = self._attend(kind, index, tokens, scenes[0], rope, None)
+        return self.correspondence.describe(
+            tokens.unflatten(0, scenes), fine_maps.unflatten(0, scenes), self.patch_start_idx
+        )
+
+    def _attend(
+        self,
+        kind: str,
+        index: int,
+        tokens: Float[Tensor, "batch_views tokens dim"],
+        num_scenes: int,
+        rope: RopeTable,
+        keys: Tensor | None,
+    ) -> Float[Tensor, "batch_views tokens dim"]:
+        """One block: within each view, or among all tokens of a scene."""
+        if kind == "frame":
+            return run_block_(self.frame_blocks[index], tokens, rope, None)
+        scene = tokens.unflatten(0, (num_scenes, -1)).flatten(1, 2)
+        scene = run_block_(self.global_blocks[index], scene, rope, keys)
+        return scene.unflatten(1, (-1, tokens.shape[1])).flatten(0, 1)
+
+    def _rope(self, grid: tuple[int, int], tokens: Tensor) -> RopeTable:
+        return build_rope_table(
+            grid,
+            self.patch_start_idx,
+            tokens.shape[-1] // self.config.num_heads,
+            self.config.rope_base,
+            tokens.device,
+        )
 
     def _tell_matches(
         self,

@@ -253,7 +253,7 @@ def glance_small() -> ModelConfig:
         patch_embed=StemEmbedConfig(base_channels=24),
         aggregator=AggregatorConfig(depth=6, num_heads=3, init_values=0.1),
         camera=CameraHeadConfig(trunk_depth=2, num_heads=6, init_values=0.1, start="matches"),
-        correspondence=CorrespondenceConfig(),
+        correspondence=CorrespondenceConfig(after_layer=3),
         depth=dense,
         points=dense,
         tracks=TrackHeadConfig(

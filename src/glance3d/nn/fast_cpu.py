@@ -49,6 +49,11 @@ def has_onednn_linear() -> bool:
     """Whether oneDNN's linear layer is here and does what is expected of it (one small trial)."""
     if not torch.backends.mkldnn.is_available():
         return False
+    with torch.autocast("cpu", enabled=False):  # whoever asks first may be under autocast
+        return _is_right_onednn_linear()
+
+
+def _is_right_onednn_linear() -> bool:
     x, weight = torch.linspace(-1, 1, 6).view(2, 3), torch.linspace(-1, 1, 12).view(4, 3)
     try:
         gelu, sigmoid = _onednn(x, weight, None, "gelu"), _onednn(x, weight, None, "sigmoid")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.geometry.transforms import compose, invert, rotation_from_quat_xyzw
-from glance3d.models.correspondence import Correspondence, CorrespondenceLayer
+from glance3d.models.correspondence import Correspondence, CorrespondenceLayer, Descriptions
 from glance3d.models.correspondence.matches import Matches, grid_to_unit
 from glance3d.models.correspondence.relations import Relations
 from glance3d.models.correspondence.two_view import essential_matrix, sampson_distance
@@ -48,7 +48,7 @@ def capture_correspondence(layer: CorrespondenceLayer | None) -> Iterator[list[C
 
 
 def descriptor_loss(
-    found: Correspondence,
+    described: Descriptions,
     tracks_cells: Float[Tensor, "batch views points 2"],
     visibility: Bool[Tensor, "batch views points"],
 ) -> Losses:
@@ -59,13 +59,15 @@ def descriptor_loss(
     ``descriptor_top1`` is how often the best cell is one of the four.
     """
     batch, views = visibility.shape[:2]
-    maps = found.descriptors.flatten(0, 1).transpose(1, 2).unflatten(2, found.grid)
+    maps = described.descriptors.flatten(0, 1).transpose(1, 2).unflatten(2, described.grid)
     asked = sample_sparsely(maps, tracks_cells.flatten(0, 1)).unflatten(0, (batch, views))
     asked = F.normalize(asked, dim=-1)
-    scores = found.sharpness * torch.einsum("bvpd,bwnd->bvwpn", asked, found.descriptors.float())
-    unseen = found.unseen.expand(*scores.shape[:-1], 1)
+    scores = described.sharpness * torch.einsum(
+        "bvpd,bwnd->bvwpn", asked, described.descriptors.float()
+    )
+    unseen = described.unseen.expand(*scores.shape[:-1], 1)
     log_probability = F.log_softmax(torch.cat([scores, unseen], -1), -1)
-    index, share = bilinear_corners(tracks_cells.flatten(0, 1), found.grid)
+    index, share = bilinear_corners(tracks_cells.flatten(0, 1), described.grid)
     index = index.transpose(1, 2).unflatten(0, (batch, 1, views)).expand(-1, views, -1, -1, -1)
     share = share.transpose(1, 2).unflatten(0, (batch, 1, views))
     at_truth = (log_probability.gather(-1, index) * share).sum(-1)

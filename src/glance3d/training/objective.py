@@ -7,7 +7,7 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import Output
-from glance3d.models.correspondence import Correspondence
+from glance3d.models.correspondence import Correspondence, Descriptions
 from glance3d.training.attention_matching import (
     CapturedInputs,
     attention_loss,
@@ -51,29 +51,39 @@ def compute_losses(
     float32.
     """
     weights = weights or config.losses
-    targets = normalise_scenes(sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid)
-    device = sample.images.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16"):
-        blocks = model.aggregator.global_blocks
-        taught = config.attention_layers if weights.attention > 0 else ()
-        layer = model.aggregator.correspondence
-        with (
-            capture_inputs([blocks[i].get_submodule("attn") for i in taught]) as captured,
-            capture_correspondence(layer) as found,
-        ):
-            tokens = model.aggregator(sample.images, _layers_needed(model, weights))
-        losses = _camera_and_dense(model, sample, tokens, targets, weights, config.dense_views)
-        if weights.track > 0 or weights.matching > 0:
-            losses |= _tracks_and_matching(model, sample, tokens, weights, config)
-        if weights.descriptors > 0 or weights.pairs > 0:
-            losses |= _correspondence(found, sample)
-        if captured:
-            losses |= _attention(captured, sample, model.config.patch_size)
+    with torch.autocast(
+        sample.images.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
+    ):
+        if set(weights.active) == {"descriptors"} and model.aggregator.correspondence is not None:
+            losses = _descriptors(model.aggregator.describe(sample.images), sample)
+        else:
+            losses = _all_losses(model, sample, config, weights)
     total = sum(
         (getattr(weights, name) * losses[name] for name in weights.active),
         start=sample.images.new_zeros(()),
     )
     return {"loss": total, **losses}
+
+
+def _all_losses(
+    model: VGGT, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
+) -> Losses:
+    targets = normalise_scenes(sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid)
+    blocks = model.aggregator.global_blocks
+    taught = config.attention_layers if weights.attention > 0 else ()
+    with (
+        capture_inputs([blocks[i].get_submodule("attn") for i in taught]) as captured,
+        capture_correspondence(model.aggregator.correspondence) as found,
+    ):
+        tokens = model.aggregator(sample.images, _layers_needed(model, weights))
+    losses = _camera_and_dense(model, sample, tokens, targets, weights, config.dense_views)
+    if weights.track > 0 or weights.matching > 0:
+        losses |= _tracks_and_matching(model, sample, tokens, weights, config)
+    if weights.descriptors > 0 or weights.pairs > 0:
+        losses |= _correspondence(found, sample)
+    if captured:
+        losses |= _attention(captured, sample, model.config.patch_size)
+    return losses
 
 
 def _layers_needed(model: VGGT, weights: LossWeights) -> tuple[int, ...]:
@@ -177,13 +187,10 @@ def _correspondence(captured: list[Correspondence], sample: MultiViewSample) -> 
             "the losses 'descriptors' and 'pairs' need a network with a correspondence layer and "
             "several views"
         )
-    if sample.tracks is None or sample.visibility is None:
-        raise InputError("the losses 'descriptors' and 'pairs' need samples with tracks")
     (found,) = captured
-    size = (sample.images.shape[-2], sample.images.shape[-1])
+    losses = _descriptors(found.described, sample)
     with torch.autocast(sample.images.device.type, enabled=False):
-        cells = torch.nan_to_num(sample.tracks) / (size[0] / found.grid[0]) - 0.5
-        losses = descriptor_loss(found, cells, sample.visibility)
+        assert sample.visibility is not None
         seen = sample.visibility.float()
         shared = torch.einsum("bvp,bwp->bvw", seen, seen) - _FEWEST_SHARED_POINTS
         return losses | pair_loss(
@@ -193,8 +200,17 @@ def _correspondence(captured: list[Correspondence], sample: MultiViewSample) -> 
             sample.cam_from_world,
             sample.intrinsics,
             shared,
-            size,
+            (sample.images.shape[-2], sample.images.shape[-1]),
         )
+
+
+def _descriptors(described: Descriptions, sample: MultiViewSample) -> Losses:
+    if sample.tracks is None or sample.visibility is None:
+        raise InputError("the losses 'descriptors' and 'pairs' need samples with tracks")
+    with torch.autocast(sample.images.device.type, enabled=False):
+        cell = sample.images.shape[-2] / described.grid[0]
+        cells = torch.nan_to_num(sample.tracks) / cell - 0.5
+        return descriptor_loss(described, cells, sample.visibility)
 
 
 def _attention(captured: CapturedInputs, sample: MultiViewSample, patch: int) -> Losses:

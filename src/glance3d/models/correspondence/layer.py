@@ -25,18 +25,32 @@ CELLS_PER_PATCH_SIDE = 2
 PAIRS_AT_A_TIME = 256  # of views, while only predicting: bounds the memory of many views
 
 
+class Descriptions(NamedTuple):
+    """A unit vector for each cell, row by row on ``grid``; how sharply they are told apart.
+
+    ``unseen`` is the score of not being in a view at all.
+    """
+
+    descriptors: Float[Tensor, "batch views cells dim"]
+    grid: tuple[int, int]
+    sharpness: Float[Tensor, ""]
+    unseen: Float[Tensor, ""]
+
+
 class Correspondence(NamedTuple):
-    """What the layer found; cells row by row on ``grid``.
+    """What the layer found.
 
     While only predicting, ``relations`` have no channels of ``cells``.
     """
 
-    descriptors: Float[Tensor, "batch views cells dim"]
-    sharpness: Float[Tensor, ""]
-    unseen: Float[Tensor, ""]
-    grid: tuple[int, int]
+    described: Descriptions
     matches: Matches
     relations: Relations
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of the cells."""
+        return self.described.grid
 
 
 class CorrespondenceLayer(nn.Module):
@@ -71,12 +85,9 @@ class CorrespondenceLayer(nn.Module):
         """Tokens of all views, the stem's maps with one pixel a cell, and the pictures."""
         if tokens.shape[1] == 1:
             return tokens, None
-        grid = (maps.shape[-2], maps.shape[-1])
-        patches = tokens[:, :, patch_start_idx:]
-        descriptors = self.descriptors(maps.flatten(0, 1), patches.flatten(0, 1))
-        descriptors = descriptors.unflatten(0, tokens.shape[:2])
-        sharpness, unseen = 10 * self.sharpness_in_tens, 10 * self.unseen_in_tens
-        matches = find_matches(descriptors, grid, sharpness, unseen, self.config.window_radius)
+        described = self.describe(tokens, maps, patch_start_idx)
+        grid = described.grid
+        matches = find_matches(*described, self.config.window_radius)
         if self.config.sharpen_radius:
             matches = sharpen_matches(matches, images, grid, self.config.sharpen_radius)
         num_views = tokens.shape[1]
@@ -86,10 +97,25 @@ class CorrespondenceLayer(nn.Module):
             for start in range(0, num_views, step)
         ]
         camera, patch_news, relations = _join(news)
-        found = Correspondence(descriptors, sharpness, unseen, grid, matches, relations)
-        special = tokens[:, :, 1:patch_start_idx]
+        special, patches = tokens[:, :, 1:patch_start_idx], tokens[:, :, patch_start_idx:]
         told = [tokens[:, :, :1] + camera[:, :, None], special, patches + patch_news]
-        return torch.cat(told, 2), found
+        return torch.cat(told, 2), Correspondence(described, matches, relations)
+
+    def describe(
+        self,
+        tokens: Float[Tensor, "batch views tokens dim"],
+        maps: Float[Tensor, "batch views channels rows columns"],
+        patch_start_idx: int,
+    ) -> Descriptions:
+        """The cells of all views, before anything is matched."""
+        patches = tokens[:, :, patch_start_idx:]
+        descriptors = self.descriptors(maps.flatten(0, 1), patches.flatten(0, 1))
+        return Descriptions(
+            descriptors.unflatten(0, tokens.shape[:2]),
+            (maps.shape[-2], maps.shape[-1]),
+            10 * self.sharpness_in_tens,
+            10 * self.unseen_in_tens,
+        )
 
     def _news_of_views(self, matches: Matches, first_view: int, grid: tuple[int, int]) -> "_News":
         """What is to be added to the tokens of some views, the first of which is ``first_view``."""
