@@ -69,6 +69,17 @@ def test_sizes_views_and_fields_of_view_cover_their_ranges() -> None:
     assert len(np.unique(aspect)) > 8
 
 
+def test_larger_pictures_come_in_smaller_batches_of_the_same_cost() -> None:
+    config = replace(SyntheticConfig(), num_textures=8, texture_size=64, area_factors=(1, 4))
+    stream = SyntheticScenes(config)
+    shapes = np.array([stream.shape(index) for index in range(100)])
+    pixels = shapes[:, 2] * shapes[:, 3]
+    large = pixels > 128 * 128
+    assert 0.3 < large.mean() < 0.7
+    assert (pixels[large] >= 3 * 128 * 128).all()
+    assert (pixels * shapes[:, 0] * shapes[:, 1] <= 64 * 128 * 128).all()
+
+
 def test_cameras_are_what_was_asked_for(batches: list[MultiViewSample]) -> None:
     fields_of_view = []
     for batch in batches:
@@ -129,6 +140,7 @@ def test_given_textures_are_seen() -> None:
         {"num_views": (1, 4)},
         {"num_views": (4, 2)},
         {"images_per_batch": 3},
+        {"area_factors": (1, 64)},
         {"max_pixels": 100},
         {"aspect_ratio": (2.0, 1.0)},
         {"fov_degrees": (60.0, 170.0)},

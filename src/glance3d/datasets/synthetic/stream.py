@@ -34,6 +34,8 @@ class SyntheticConfig:
     images_per_batch: int = 64
     num_views: tuple[int, int] = (2, 6)
     max_pixels: int = 128 * 128
+    #: A batch has pictures of so many times ``max_pixels``, and so many times fewer; drawn evenly.
+    area_factors: tuple[int, ...] = (1,)
     size_multiple: int = 16
     #: Width over height, from and to; drawn uniformly in the logarithm.
     aspect_ratio: tuple[float, float] = (0.5, 2.0)
@@ -48,9 +50,13 @@ class SyntheticConfig:
         low, high = self.num_views
         if not 2 <= low <= high:
             raise ConfigError(f"num_views {self.num_views} must be a range from at least 2")
-        if self.images_per_batch < high:
+        if not self.area_factors or min(self.area_factors) < 1:
+            raise ConfigError(f"area_factors {self.area_factors} must be some numbers from 1")
+        fewest = self.images_per_batch // max(self.area_factors)
+        if fewest < high:
             raise ConfigError(
-                f"images_per_batch {self.images_per_batch} must hold a scene of {high} views"
+                f"images_per_batch {self.images_per_batch} (over the largest of area_factors "
+                f"{self.area_factors}) must hold a scene of {high} views"
             )
         if not 0 < self.aspect_ratio[0] <= self.aspect_ratio[1]:
             raise ConfigError(f"aspect_ratio {self.aspect_ratio} must be a range above 0")
@@ -68,9 +74,9 @@ class SyntheticConfig:
                 f"{self.size_multiple} and an aspect_ratio within {self.aspect_ratio}"
             )
 
-    def image_sizes(self) -> list[tuple[int, int]]:
+    def image_sizes(self, area_factor: int = 1) -> list[tuple[int, int]]:
         """Every (height, width) that may be drawn: within bounds, at most a quarter smaller."""
-        cell, most = self.size_multiple, self.max_pixels // self.size_multiple**2
+        cell, most = self.size_multiple, area_factor * self.max_pixels // self.size_multiple**2
         low, high = self.aspect_ratio[0] * (1 - 1e-6), self.aspect_ratio[1] * (1 + 1e-6)
         return [
             (rows * cell, columns * cell)
@@ -126,13 +132,14 @@ class SyntheticScenes:
         config, rng = self.config, np.random.default_rng(self._seeds(index)[0])
         views = int(rng.integers(config.num_views[0], config.num_views[1] + 1))
         wanted = rng.uniform(*np.log(config.aspect_ratio))
+        factor = int(rng.choice(config.area_factors))
 
         def misfit(size: tuple[int, int]) -> float:
-            small = 1 - size[0] * size[1] / config.max_pixels
+            small = 1 - size[0] * size[1] / (factor * config.max_pixels)
             return abs(math.log(size[1] / size[0]) - wanted) + 0.5 * small
 
-        height, width = min(config.image_sizes(), key=misfit)
-        return config.images_per_batch // views, views, height, width
+        height, width = min(config.image_sizes(factor), key=misfit)
+        return config.images_per_batch // factor // views, views, height, width
 
     @torch.no_grad()
     def batch(self, index: int) -> MultiViewSample:
