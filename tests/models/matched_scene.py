@@ -66,6 +66,21 @@ def matched_scene(views: int = 6, points: int = 150, turns: float = 0.1) -> Matc
     return MatchedScene(cameras, FOCAL * seen[..., :2] / seen[..., 2:])
 
 
+def turntable(focal: float = 4.0, degrees: float = 25.0, points: int = 200) -> MatchedScene:
+    """Three cameras around a thing far away, seen by a long lens."""
+    generator = torch.Generator().manual_seed(3)
+    angle = torch.arange(3) * torch.deg2rad(torch.tensor(degrees))
+    zero, one = torch.zeros(3), torch.ones(3)
+    rows = ([angle.cos(), zero, angle.sin()], [zero, one, zero], [-angle.sin(), zero, angle.cos()])
+    rotation = torch.stack([torch.stack(row, -1) for row in rows], -2)
+    away = torch.tensor([0.0, 0, 6]).expand(3, 3)[..., None]
+    cameras = torch.cat([rotation, away], -1)
+    thing = torch.rand(points, 3, generator=generator) * 2 - 1
+    seen = thing @ cameras[..., :3].mT + cameras[:, None, :, 3]
+    cameras = compose(cameras, invert(cameras[:1]).expand(3, -1, -1))
+    return MatchedScene(cameras, focal * seen[..., :2] / seen[..., 2:])
+
+
 def degrees_between(
     rotation: torch.Tensor, direction: torch.Tensor, true: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:

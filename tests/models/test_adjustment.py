@@ -2,7 +2,7 @@
 
 import torch
 
-from glance3d.models.correspondence.adjustment import _State, adjust_poses
+from glance3d.models.correspondence.adjustment import _State, adjust_poses, share_that_fits
 from glance3d.models.correspondence.epipolar import turn
 from glance3d.models.correspondence.synchronisation import ScenePoses
 from tests.models.matched_scene import FOCAL, degrees_between, matched_scene
@@ -44,6 +44,14 @@ def test_wrong_matches_do_little_harm() -> None:
     found, focal = adjust_poses(matches, disturbed(0.05), torch.tensor([1.1 * FOCAL]))
     assert errors(found)[0] < 1
     assert abs(float(focal) / FOCAL - 1) < 0.05
+
+
+def test_true_poses_fit_more_than_others() -> None:
+    matches, focal = SCENE.matches(wrong=0.3), torch.tensor([FOCAL])
+    true, other = disturbed(0.0), disturbed(0.1)
+    assert 0.55 < float(share_that_fits(matches, true, focal, 0.008)) < 0.75
+    assert float(share_that_fits(matches, other, focal, 0.008)) < 0.5
+    assert float(share_that_fits(matches, true, 1.5 * focal, 0.008)) < 0.5
 
 
 def test_slopes_and_chain_are_those_of_the_distances() -> None:

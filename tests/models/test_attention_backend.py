@@ -106,3 +106,10 @@ def test_every_long_attention_suits_flash(scale: float) -> None:
             assert heads.shape[-1] == 64
             assert heads.stride(-1) == 1
             assert all(stride % 8 == 0 for stride in heads.stride()[:-1])
+
+
+def test_the_trial_of_a_processor_does_not_mind_autocast() -> None:
+    plain = fast_cpu.has_onednn_linear()
+    fast_cpu.has_onednn_linear.cache_clear()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert fast_cpu.has_onednn_linear() == plain

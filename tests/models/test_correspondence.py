@@ -1,4 +1,4 @@
-"""The correspondence layer: what it finds, and what it may not change."""
+"""The correspondence head: what it finds, and what it may not change."""
 
 import dataclasses
 import json
@@ -9,7 +9,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from glance3d.errors import ConfigError
 from glance3d.models import VGGT, build_model
-from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import (
     CorrespondenceConfig,
     ModelConfig,
@@ -19,13 +18,11 @@ from glance3d.models.config import (
     vggt_1b,
 )
 from glance3d.models.correspondence import Correspondence, best_matches, estimate_first_poses
-from glance3d.models.correspondence import layer as layer_module
-from glance3d.models.correspondence.layer import cells_to_patches
+from glance3d.models.correspondence import head as head_module
 from glance3d.models.correspondence.matches import cell_positions, find_matches, grid_to_unit
 from glance3d.models.weights import load_weights, save_weights
-from glance3d.training.correspondence_loss import capture_correspondence
 
-LAYER = CorrespondenceConfig(descriptor_dim=16, hidden_dim=16, pair_dim=16, num_pools=2)
+HEAD = CorrespondenceConfig(descriptor_dim=16, hidden_dim=16, pair_dim=16, num_pools=2)
 
 
 def small_config(correspondence: CorrespondenceConfig | None) -> ModelConfig:
@@ -47,99 +44,95 @@ def random_images(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def talking() -> VGGT:
-    """A network whose layer has something to say: its last matrices are not zero."""
+def model() -> VGGT:
     torch.manual_seed(0)
-    model = build_model(small_config(LAYER)).eval().requires_grad_(False)
-    layer = model.aggregator.correspondence
-    assert layer is not None
-    for linear in (
-        layer.token_from_reference,
-        layer.token_from_others,
-        layer.camera_from_reference,
-        layer.camera_from_others,
-    ):
-        torch.nn.init.normal_(linear.weight, std=0.3)
-    return model
+    config = small_config(HEAD)
+    camera = dataclasses.replace(config.camera, start="matches")
+    return build_model(dataclasses.replace(config, camera=camera)).eval().requires_grad_(False)
+
+
+def match(model: VGGT, images: torch.Tensor) -> Correspondence | None:
+    return model.match(model.aggregator(images), images)
 
 
 @pytest.mark.parametrize("views", [1, 3])
-def test_a_new_layer_changes_nothing(views: int) -> None:
+def test_other_heads_do_not_know_of_it(views: int) -> None:
     torch.manual_seed(0)
     plain = build_model(small_config(None)).eval()
-    extended = build_model(small_config(LAYER)).eval()
+    extended = build_model(small_config(HEAD)).eval()
     missing, unexpected = extended.load_state_dict(plain.state_dict(), strict=False)
     assert not unexpected
-    assert {name.split(".")[1] for name in missing} == {"correspondence"}
+    assert {name.split(".")[0] for name in missing} == {"correspondence_head"}
     images = random_images(2, views, 3, 32, 48)
     with torch.no_grad():
         before, after = plain(images), extended(images)
-    torch.testing.assert_close(after.pose_enc, before.pose_enc, rtol=0, atol=1e-6)
-    torch.testing.assert_close(after.depth, before.depth, rtol=0, atol=1e-5)
+    assert torch.equal(after.pose_enc, before.pose_enc)
+    assert torch.equal(after.depth, before.depth)
 
 
-def test_it_changes_something_once_taught(talking: VGGT) -> None:
-    plain = build_model(small_config(None)).eval()
-    kept = {k: v for k, v in talking.state_dict().items() if "correspondence" not in k}
-    plain.load_state_dict(kept)
-    images = random_images(3, 3, 32, 48)
-    with torch.no_grad():
-        difference = talking(images).pose_enc - plain(images).pose_enc
-    assert (difference.abs().amax(-1) > 1e-4).all()
-
-
-def test_two_scenes_in_a_batch_equal_two_runs(talking: VGGT) -> None:
+def test_two_scenes_in_a_batch_equal_two_runs(model: VGGT) -> None:
     images = random_images(2, 3, 3, 32, 48)
-    together = talking(images, outputs=("camera", "depth"))
+    together = match(model, images)
+    assert together is not None
     for scene in range(2):
-        alone = talking(images[scene], outputs=("camera", "depth"))
-        torch.testing.assert_close(together.pose_enc[scene], alone.pose_enc[0], rtol=0, atol=1e-5)
-        torch.testing.assert_close(together.depth[scene], alone.depth[0], rtol=1e-4, atol=1e-5)
+        alone = match(model, images[scene : scene + 1])
+        assert alone is not None
+        for both, one in zip(together.matches[1:], alone.matches[1:], strict=True):
+            torch.testing.assert_close(both[scene], one[0], rtol=0, atol=1e-4)
 
 
-def test_views_after_the_first_may_be_reordered(talking: VGGT) -> None:
+def test_views_may_be_reordered(model: VGGT) -> None:
     images, order = random_images(4, 3, 32, 48), torch.tensor([0, 3, 1, 2])
-    straight = talking(images, outputs=("camera", "depth"))
-    shuffled = talking(images[order], outputs=("camera", "depth"))
-    torch.testing.assert_close(shuffled.pose_enc, straight.pose_enc[:, order], rtol=0, atol=1e-5)
-    torch.testing.assert_close(shuffled.depth, straight.depth[:, order], rtol=1e-4, atol=1e-5)
+    straight, shuffled = match(model, images[None]), match(model, images[order][None])
+    assert straight is not None
+    assert shuffled is not None
+    for before, after in zip(straight.matches[1:], shuffled.matches[1:], strict=True):
+        torch.testing.assert_close(after[0], before[0, order][:, order], rtol=0, atol=1e-4)
 
 
-def aggregate(model: VGGT, images: torch.Tensor) -> tuple[AggregatedTokens, Correspondence | None]:
-    with capture_correspondence(model.aggregator.correspondence) as captured:
-        tokens = model.aggregator(images)
-    return tokens, captured[0] if captured else None
-
-
-def test_one_view_and_views_of_one_token(talking: VGGT) -> None:
-    assert aggregate(talking, random_images(1, 1, 3, 32, 32))[1] is None
-    tokens, found = aggregate(talking, random_images(1, 3, 3, 16, 16))
+def test_one_view_and_views_of_one_token(model: VGGT) -> None:
+    assert match(model, random_images(1, 1, 3, 32, 32)) is None
+    found = match(model, random_images(1, 3, 3, 16, 16))
     assert found is not None
     assert found.grid == (2, 2)
     assert found.relations.pose_enc.shape == (1, 3, 3, 9)
-    assert all(layer.isfinite().all() for layer in tokens.layers.values())
+    assert all(part.isfinite().all() for part in (*found.matches, *found.relations))
 
 
-def test_gradients_reach_the_whole_layer() -> None:
+def test_tokens_without_its_layer_are_not_described(model: VGGT) -> None:
+    tokens = model.aggregator(random_images(1, 2, 3, 32, 32), layers=(0, 3))
+    assert model.describe(tokens) is None
+
+
+def test_the_same_whether_layers_are_streamed_or_kept(model: VGGT) -> None:
+    images = random_images(1, 3, 3, 32, 48)
+    tokens = model.aggregator(images)
+    matched = model.match(tokens, images)
+    apart = model.predict(tokens, (32, 48), ("camera",), matched=matched)
+    assert torch.equal(apart.pose_enc, model(images, outputs=("camera",)).pose_enc)
+
+
+def test_gradients_reach_the_whole_head_and_the_layers_below() -> None:
     torch.manual_seed(0)
-    blind = dataclasses.replace(LAYER, sharpen_radius=0)  # noise looks like nothing else
+    blind = dataclasses.replace(HEAD, sharpen_radius=0)  # noise looks like nothing else
     model = build_model(small_config(blind))
-    layer = model.aggregator.correspondence
-    assert layer is not None
-    for name, parameter in layer.named_parameters():
-        if "_from_" in name:
-            torch.nn.init.normal_(parameter, std=0.1)
-    tokens, found = aggregate(model, random_images(1, 3, 3, 32, 48))
+    images = random_images(1, 3, 3, 32, 48)
+    tokens = model.aggregator(images)
+    told, found = model.describe(tokens), model.match(tokens, images)
+    assert told is not None
     assert found is not None
-    told = found.described
     scores = told.sharpness * (told.descriptors[:, 0] @ told.descriptors[:, 1].mT)
     taught = scores.logsumexp(-1).sum() + told.unseen
     taught = taught + sum(
         part.square().sum() for part in (found.relations.pose_enc, found.relations.inlier_logits)
     )
-    (taught + tokens.layers[3].square().sum()).backward()
-    without = {n for n, p in layer.named_parameters() if p.grad is None or not p.grad.any()}
-    assert without == set()
+    taught.backward()
+    assert model.correspondence_head is not None
+    aggregator = model.aggregator
+    parts = (model.correspondence_head, aggregator.patch_embed, aggregator.global_blocks[0])
+    for part in parts:
+        without = {n for n, p in part.named_parameters() if p.grad is None or not p.grad.any()}
+        assert without == set()
 
 
 def test_matches_find_what_was_moved() -> None:
@@ -165,13 +158,6 @@ def test_what_resembles_nothing_is_not_inside() -> None:
     assert found.inside[0, 0, 1].max() < 0.01
 
 
-def test_cells_go_to_the_patch_they_lie_in() -> None:
-    cells = torch.arange(4 * 6).view(1, 1, 24, 1).float()
-    patches = cells_to_patches(cells, (4, 6))
-    assert patches[0, 0, 0].tolist() == [0, 1, 6, 7]
-    assert patches[0, 0, -1].tolist() == [16, 17, 22, 23]
-
-
 def test_unit_positions_are_centred_and_square() -> None:
     unit = grid_to_unit(cell_positions((3, 4), torch.device("cpu")), (3, 4))
     torch.testing.assert_close(unit.mean(0), torch.zeros(2), rtol=0, atol=1e-6)
@@ -179,7 +165,7 @@ def test_unit_positions_are_centred_and_square() -> None:
     torch.testing.assert_close(unit[4] - unit[0], torch.tensor([0.0, 0.4]))
 
 
-def test_the_published_networks_have_no_such_layer() -> None:
+def test_the_published_networks_have_no_such_head() -> None:
     assert vggt_1b().correspondence is None
     assert tiny().correspondence is None
 
@@ -188,21 +174,21 @@ def test_configs_fail_when_made() -> None:
     with pytest.raises(ConfigError, match="stem"):
         dataclasses.replace(tiny(), correspondence=CorrespondenceConfig())
     with pytest.raises(ConfigError, match="only 6"):
-        dataclasses.replace(glance_small(), correspondence=CorrespondenceConfig(after_layer=6))
+        dataclasses.replace(glance_small(), correspondence=CorrespondenceConfig(layer=6))
     with pytest.raises(ConfigError, match="pair_dim"):
         CorrespondenceConfig(pair_dim=0)
 
 
-def test_config_and_weights_round_trip(talking: VGGT, tmp_path) -> None:
-    config = talking.config
+def test_config_and_weights_round_trip(model: VGGT, tmp_path) -> None:
+    config = model.config
     assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    path = tmp_path / "with_layer.safetensors"
-    save_weights(talking, path, config)
+    path = tmp_path / "with_head.safetensors"
+    save_weights(model, path, config)
     again = build_model(config).eval()
     load_weights(again, path, torch.device("cpu"))
     images = random_images(2, 3, 32, 48)
     with torch.no_grad():
-        assert torch.equal(again(images).pose_enc, talking(images).pose_enc)
+        assert torch.equal(again(images).pose_enc, model(images).pose_enc)
 
 
 class NoWaiting(TorchDispatchMode):
@@ -216,50 +202,53 @@ class NoWaiting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_nothing_waits_for_a_device(talking: VGGT) -> None:
-    layer = talking.aggregator.correspondence
-    assert layer is not None
-    tokens, maps = random_images(2, 3, 5 + 6, 64), random_images(2, 3, 32, 4, 6)
+def test_nothing_waits_for_a_device(model: VGGT) -> None:
+    head = model.correspondence_head
+    assert head is not None
+    patches, maps = random_images(2, 3, 6, 64), random_images(2, 3, 32, 4, 6)
     with NoWaiting():
-        _, found = layer(tokens, maps, 5, random_images(2, 3, 3, 32, 48))
-        first_poses(found)
+        first_poses(head(head.describe(patches, maps), random_images(2, 3, 3, 32, 48)))
     with pytest.raises(AssertionError), NoWaiting():
-        float(tokens.sum())
+        float(patches.sum())
 
 
-def test_a_camera_head_starts_from_what_the_matches_say() -> None:
-    torch.manual_seed(0)
-    config = small_config(LAYER)
-    camera = dataclasses.replace(config.camera, start="matches")
-    config = dataclasses.replace(config, camera=camera)
-    model = build_model(config).eval()
+def test_a_camera_head_starts_from_what_the_matches_say(model: VGGT) -> None:
     images = random_images(1, 3, 3, 32, 48)
-    tokens, found = aggregate(model, images)
+    found = match(model, images)
     assert found is not None
-    assert tokens.correspondence is not None
-    with torch.no_grad():
-        said = model(images, outputs=("camera",)).pose_enc
-        alone = model(images[:, :1], outputs=("camera",)).pose_enc
+    said = model(images, outputs=("camera",)).pose_enc
+    alone = model(images[:, :1], outputs=("camera",)).pose_enc
     # Before it has learned anything, the head changes nothing of its start.
-    start = first_poses(found)
-    torch.testing.assert_close(said, start, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(said, first_poses(found), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(alone[0, 0], torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]))
 
 
-def test_many_views_are_read_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    model = build_model(small_config(LAYER)).eval()
+def test_matches_are_only_looked_for_where_cameras_are_asked_for(
+    model: VGGT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("cells were matched")
+
+    monkeypatch.setattr(head_module, "find_matches", refuse)
+    images = random_images(1, 3, 3, 32, 48)
+    model(images, outputs=("depth",))
+    with pytest.raises(AssertionError, match="matched"):
+        model(images, outputs=("camera",))
+
+
+def test_many_views_are_read_some_at_a_time(model: VGGT, monkeypatch: pytest.MonkeyPatch) -> None:
     images = random_images(1, 5, 3, 32, 32)
     with torch.no_grad():
-        _, whole = aggregate(model, images)
-        monkeypatch.setattr(layer_module, "PAIRS_AT_A_TIME", 10)
-        _, parts = aggregate(model, images)
+        whole = match(model, images)
+        monkeypatch.setattr(head_module, "PAIRS_AT_A_TIME", 10)
+        parts = match(model, images)
     assert whole is not None
     assert parts is not None
     others = ~torch.eye(5, dtype=torch.bool)  # what a view says of itself is nonsense
-    for name in ("weight", "pairs", "trust", "pose_enc", "inlier_logits"):
-        found, expected = (getattr(r, name)[:, others] for r in (parts.relations, whole.relations))
-        torch.testing.assert_close(found, expected, rtol=1e-2, atol=2e-3)  # a solver is in between
+    for found, expected in zip(parts.relations, whole.relations, strict=True):
+        torch.testing.assert_close(  # a solver is in between
+            found[:, others], expected[:, others], rtol=1e-2, atol=2e-3
+        )
 
 
 def test_a_start_from_matches_needs_matches() -> None:

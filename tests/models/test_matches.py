@@ -1,11 +1,10 @@
-"""Matches of many views: some at a time, and no more kept than is needed."""
+"""Matches of many views: some at a time, and no more kept than are needed."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from glance3d.models.config import CorrespondenceConfig
-from glance3d.models.correspondence import CorrespondenceLayer, matches
+from glance3d.models.correspondence import matches
 from glance3d.models.correspondence.matches import find_matches
 
 
@@ -28,12 +27,16 @@ def test_parts_do_not_matter(views_at_a_time: int, monkeypatch: pytest.MonkeyPat
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_what_is_not_needed_any_more_is_not_kept() -> None:
-    """A view of a tensor, even of nothing, keeps all of it."""
-    config = CorrespondenceConfig(descriptor_dim=8, hidden_dim=8, pair_dim=8, num_pools=1)
-    layer = CorrespondenceLayer(config, dim=16, map_channels=6)
-    tokens, maps = torch.randn(1, 3, 1 + 6, 16), torch.randn(1, 3, 6, 4, 6)
-    with torch.no_grad():
-        _, found = layer(tokens, maps, 1, torch.rand(1, 3, 3, 64, 96))
-    assert found is not None
-    assert found.relations.cells.untyped_storage().nbytes() == 0
+def test_of_many_matches_the_surest_are_kept() -> None:
+    generator = torch.Generator().manual_seed(0)
+    descriptors = F.normalize(torch.randn(1, 3, 48, 16, generator=generator), dim=-1)
+    every = find_matches(descriptors, (6, 8), torch.tensor(20.0), torch.tensor(10.0))
+    assert every.best(48) is every
+    best = every.best(10)
+    assert best.own.shape == best.position.shape == (1, 3, 3, 10, 2)
+    sure = (every.inside * every.mutual).sort(-1, descending=True).values
+    torch.testing.assert_close(best.inside * best.mutual, sure[..., :10], rtol=0, atol=0)
+    for index in range(10):  # each is still one of the cells' matches, whole
+        same = (every.own == best.own[..., index, None, :]).all(-1)
+        assert (same.sum(-1) == 1).all()
+        torch.testing.assert_close(every.position[same], best.position[..., index, :].flatten(0, 2))

@@ -31,6 +31,8 @@ def shallow(config: ModelConfig) -> ModelConfig:
     camera = replace(config.camera, trunk_depth=1, num_iterations=2)
     if isinstance(config.patch_embed, VitEmbedConfig):
         changed["patch_embed"] = replace(config.patch_embed, depth=1)
+    if config.correspondence is not None:
+        changed["correspondence"] = replace(config.correspondence, layer=1)
     return replace(config, tracks=tracks, camera=camera, **changed)
 
 

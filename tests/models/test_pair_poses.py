@@ -10,7 +10,7 @@ from glance3d.models.correspondence.pair_poses import (
     fit_pair_poses,
 )
 from glance3d.models.correspondence.relations import Relations
-from tests.models.matched_scene import FOCAL, degrees_between, matched_scene
+from tests.models.matched_scene import FOCAL, degrees_between, matched_scene, turntable
 
 NOTHING = torch.tensor([0.0, 0, 1, 0, 0, 0, 1, 1, 1])
 FOCALS = torch.tensor([FOCAL])
@@ -36,6 +36,19 @@ def test_many_wrong_matches_do_little_harm() -> None:
     assert direction.median() < 4
 
 
+def test_a_long_lens_needs_starts_that_turn_around_the_thing() -> None:
+    scene = turntable()
+    matches, focal = scene.matches(noise=0.001, wrong=0.3), torch.tensor([4.0])
+    true = scene.relative(matches.first[0], matches.second[0])
+    errors_of = {
+        orbits: degrees_between(found.rotation[0], found.direction[0], true)[0]
+        for orbits in (False, True)
+        for found in [fit_pair_poses(matches, NOTHING.expand(1, 3, 3, 9), focal, orbits)]
+    }
+    assert errors_of[True].max() < 1
+    assert errors_of[False].max() > 10
+
+
 def test_the_fit_says_what_share_of_the_matches_is_right() -> None:
     matches = matched_scene().matches(wrong=0.35)
     fit = fit_pair_poses(matches, matched_scene().pose_encodings(), FOCALS).fit
@@ -59,10 +72,7 @@ def test_matches_that_say_nothing_are_finite() -> None:
 
 def relations_of(weight: torch.Tensor) -> Relations:
     views = weight.shape[:3]
-    nothing = torch.zeros(*views, 0)
-    return Relations(
-        nothing, weight, nothing, weight.mean(-1), NOTHING.expand(*views, 9), 9 + 0 * weight
-    )
+    return Relations(weight, weight.mean(-1), NOTHING.expand(*views, 9), 9 + 0 * weight)
 
 
 def random_matches(views: int, grid: tuple[int, int]) -> tuple[Matches, Relations]:
@@ -70,7 +80,8 @@ def random_matches(views: int, grid: tuple[int, int]) -> tuple[Matches, Relation
     cells = grid[0] * grid[1]
     position = 8 * torch.rand(1, views, views, cells, 2, generator=generator)
     weight = torch.rand(1, views, views, cells, generator=generator)
-    matches = Matches(cell_positions(grid, torch.device("cpu")), position, weight, weight)
+    own = cell_positions(grid, torch.device("cpu")).expand_as(position)
+    matches = Matches(own, position, weight, weight)
     return matches, relations_of(weight)
 
 

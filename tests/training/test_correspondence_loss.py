@@ -85,14 +85,14 @@ def exact_matches(sample: MultiViewSample) -> Matches:
     pixels, _ = project_points(everywhere, sample.cam_from_world, sample.intrinsics)
     position = pixels.unflatten(2, (views, -1)).transpose(1, 2) / 8 - 0.5
     sure = torch.ones(position.shape[:-1])
-    return Matches(cell_positions(GRID, torch.device("cpu")), position, sure, sure)
+    own = cell_positions(GRID, torch.device("cpu")).expand_as(position)
+    return Matches(own, position, sure, sure)
 
 
 def relations_saying(pose_enc: torch.Tensor, logits: torch.Tensor) -> Relations:
     others = 1 - torch.eye(pose_enc.shape[1])
     weight = others[:, :, None].expand(logits.shape)
-    cells = torch.zeros(*weight.shape, 1)
-    return Relations(cells, weight, pose_enc[..., :1], weight[..., 0], pose_enc, logits)
+    return Relations(weight, weight[..., 0], pose_enc, logits)
 
 
 def test_the_true_poses_and_matches_cost_nothing() -> None:
@@ -170,11 +170,11 @@ def test_descriptors_learn_to_tell_places_apart() -> None:
     assert history[-1] < 0.5 * history[0]
 
 
-def test_a_network_without_the_layer_cannot_be_taught_so() -> None:
+def test_a_network_without_the_head_cannot_be_taught_so() -> None:
     config = dataclasses.replace(
         build_recipe("tiny-test"), losses=LossWeights(descriptors=1.0), attention_layers=()
     )
-    with pytest.raises(InputError, match="correspondence layer"):
+    with pytest.raises(InputError, match="correspondence head"):
         compute_losses(build_model(tiny()), make_sample(), config)
 
 

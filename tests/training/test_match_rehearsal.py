@@ -69,7 +69,8 @@ def test_a_cell_is_where_it_is_in_its_own_view(places: TruePlaces) -> None:
 def test_simulated_matches_are_right_where_they_are_sure(places: TruePlaces) -> None:
     count = places.seen.shape[-1]
     matches = simulate_matches(places, count, torch.Generator().manual_seed(0))
-    order = (matches.own[:, 1] * places.grid[1] + matches.own[:, 0]).round().long()
+    own = matches.own[0, 0, 0]
+    order = (own[:, 1] * places.grid[1] + own[:, 0]).round().long()
     truth = places.pixels[..., order, :] / CELL - 0.5
     error = (matches.position - truth).norm(dim=-1)
     seen, weight = places.seen[..., order], matches.inside * matches.mutual
@@ -81,7 +82,7 @@ def test_simulated_matches_are_right_where_they_are_sure(places: TruePlaces) -> 
 
 def test_fewer_cells_may_be_drawn(places: TruePlaces) -> None:
     matches = simulate_matches(places, 10, torch.Generator().manual_seed(0))
-    assert matches.own.shape == (10, 2)
+    assert matches.own.shape == matches.position.shape
     assert matches.inside.shape[-1] == 10
 
 

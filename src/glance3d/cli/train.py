@@ -32,8 +32,8 @@ class Options:
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the run; made if need be."""
     recipe: Annotated[str, tyro.conf.arg(metavar="NAME")] = "small-cpu"
-    """small-cpu, small-cpu-matches, small-cpu-cameras (parts of it only), small-h200, or tiny-test
-    (seconds, to see that it works)."""
+    """small-cpu-descriptors, small-cpu, small-cpu-matches (in this order, each from the weights of
+    the one before), small-cpu-cameras, small-h200, or tiny-test (seconds, to see that it works)."""
     resume: bool = False
     """Go on from the checkpoint in the folder; the schedule may be longer or shorter now."""
     start_from: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None

@@ -66,11 +66,11 @@ CARDS: dict[str, WeightsCard] = {
             filename="glance-small.safetensors",
             licence="Apache-2.0",
             commercial_use=True,
-            num_parameters=14_290_875,
-            size_bytes=28_661_270,
+            num_parameters=14_125_499,
+            size_bytes=28_329_326,
             preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
             limits=(
-                "Trained for a few hours on two cores: its cameras are rough where photos overlap "
+                "Trained for a few hours on two cores: its cameras are good where photos overlap "
                 "much and a guess where they do not, its depth is rough: refine them (--refine)."
             ),
         ),

@@ -67,7 +67,7 @@ class CameraHeadConfig:
     """Iterative camera head.
 
     ``start``: what it refines: "empty", a learned pose as in VGGT, or "matches", the poses that the
-    correspondence layer found.
+    correspondence head found.
     """
 
     trunk_depth: int = 4
@@ -124,7 +124,7 @@ class TrackHeadConfig:
 
 @dataclass(frozen=True)
 class CorrespondenceConfig:
-    """Matches between the cells of all views, told to the tokens after layer ``after_layer``.
+    """Matches between the cells of all views, by descriptors read from layer ``layer``.
 
     A cell is a quarter of a patch. What matches say is worked out for each pair of views by
     ``num_rounds`` rounds over its matches, ``hidden_dim`` wide, and pooled in ``num_pools`` ways to
@@ -132,7 +132,7 @@ class CorrespondenceConfig:
     ``sharpen_radius`` how many pixels around it are then compared to find it exactly (0: none).
     """
 
-    after_layer: int = 1
+    layer: int = 1
     descriptor_dim: int = 64
     hidden_dim: int = 64
     num_rounds: int = 3
@@ -143,7 +143,7 @@ class CorrespondenceConfig:
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no network."""
-        for name in ("after_layer", "num_rounds", "window_radius", "sharpen_radius"):
+        for name in ("layer", "num_rounds", "window_radius", "sharpen_radius"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}")
         for name in ("descriptor_dim", "hidden_dim", "num_pools", "pair_dim"):
@@ -186,10 +186,10 @@ class ModelConfig:
         if self.correspondence is not None:
             if not isinstance(self.patch_embed, StemEmbedConfig):
                 raise ConfigError("correspondence reads the maps of a stem: use a stem patch_embed")
-            if self.correspondence.after_layer >= self.aggregator.depth:
+            if self.correspondence.layer >= self.aggregator.depth:
                 raise ConfigError(
-                    f"correspondence comes after layer {self.correspondence.after_layer}, but "
-                    f"there are only {self.aggregator.depth}"
+                    f"the correspondence head reads layer {self.correspondence.layer}, but there "
+                    f"are only {self.aggregator.depth}"
                 )
 
     @property
@@ -203,6 +203,9 @@ class ModelConfig:
         for output in outputs:
             head = getattr(self, output)
             layers.update(head.layers if output != "camera" else (self.aggregator.depth - 1,))
+        if "camera" in outputs and self.camera and self.camera.start == "matches":
+            assert self.correspondence is not None
+            layers.add(self.correspondence.layer)
         return tuple(sorted(layers))
 
     def to_dict(self) -> dict[str, Any]:
@@ -253,7 +256,7 @@ def glance_small() -> ModelConfig:
         patch_embed=StemEmbedConfig(base_channels=24),
         aggregator=AggregatorConfig(depth=6, num_heads=3, init_values=0.1),
         camera=CameraHeadConfig(trunk_depth=2, num_heads=6, init_values=0.1, start="matches"),
-        correspondence=CorrespondenceConfig(after_layer=3),
+        correspondence=CorrespondenceConfig(layer=3),
         depth=dense,
         points=dense,
         tracks=TrackHeadConfig(

@@ -18,8 +18,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from glance3d.models.config import DenseHeadConfig, ModelConfig, Output
-from glance3d.models.correspondence.layer import CELLS_PER_PATCH_SIDE, PAIRS_AT_A_TIME
+from glance3d.models.config import CorrespondenceConfig, DenseHeadConfig, ModelConfig, Output
+from glance3d.models.correspondence.head import (
+    CELLS_PER_PATCH_SIDE,
+    MATCHES_OF_A_PAIR,
+    PAIRS_AT_A_TIME,
+)
 from glance3d.models.correspondence.matches import SCORES_AT_A_TIME
 from glance3d.models.vggt import VGGT
 from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, GPU_PIXELS, GPU_TOKENS, SMALLEST_SCALE
@@ -240,11 +244,13 @@ def _weight_bytes(network: VGGT, outputs: tuple[Output, ...], device: torch.devi
     """On a processor weights that no head needs stay on the disk, if they need no conversion."""
     heads: dict[str, nn.Module | None] = {
         "camera": network.camera_head,
+        "matches": network.correspondence_head,
         "depth": network.depth_head,
         "points": network.point_head,
         "tracks": network.track_head,
     }
-    used = [head for name, head in heads.items() if name in outputs or device.type != "cpu"]
+    needed = (*outputs, "matches") if "camera" in outputs else outputs
+    used = [head for name, head in heads.items() if name in needed or device.type != "cpu"]
     return sum(
         parameter.numel() * parameter.element_size()
         for part in (network.aggregator, *used)
@@ -314,25 +320,31 @@ def _workspace_bytes(
 
 def _matches_bytes(config: ModelConfig, plan: MemoryPlan) -> int:
     """Matches of all pairs of views, where the network finds any."""
-    matched = config.correspondence
-    if matched is None or plan.num_views < 2:
+    if _matching(config, plan) is None:
         return 0
-    pairs = plan.num_views**2
-    return pairs * (_num_cells(config, plan) * MATCH_NUMBERS + 2 * matched.pair_dim) * FLOAT32
+    return plan.num_views**2 * _num_cells(config, plan) * MATCH_NUMBERS * FLOAT32
 
 
 def _matching_workspace_bytes(config: ModelConfig, plan: MemoryPlan) -> int:
     """One view's cells against all views', then patches around them, then some pairs' relations."""
-    matched = config.correspondence
-    if matched is None or plan.num_views < 2:
+    matched = _matching(config, plan)
+    if matched is None:
         return 0
     cells = _num_cells(config, plan)
     views = min(plan.num_views, max(1, SCORES_AT_A_TIME // cells**2))
     scores = views * cells**2 * SCORE_COPIES
-    patches = plan.num_views * cells * (2 * matched.sharpen_radius + 1) ** 2 * PATCH_COPIES
+    kept = min(cells, MATCHES_OF_A_PAIR)
+    patches = plan.num_views * kept * (2 * matched.sharpen_radius + 1) ** 2 * PATCH_COPIES
     pairs = min(max(PAIRS_AT_A_TIME, plan.num_views), plan.num_views**2)
-    relations = pairs * cells * matched.hidden_dim * RELATION_COPIES
+    relations = pairs * kept * matched.hidden_dim * RELATION_COPIES
     return max(scores, patches, relations) * FLOAT32
+
+
+def _matching(config: ModelConfig, plan: MemoryPlan) -> CorrespondenceConfig | None:
+    """Only cameras that start from matches need any, and those of one view have none."""
+    starts = config.camera is not None and config.camera.start == "matches"
+    needed = starts and "camera" in plan.outputs and plan.num_views > 1
+    return config.correspondence if needed else None
 
 
 def _num_cells(config: ModelConfig, plan: MemoryPlan) -> int:

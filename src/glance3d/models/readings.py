@@ -7,14 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models.config import Output
-from glance3d.models.correspondence import Correspondence
+from glance3d.models.correspondence import CorrespondenceHead, Descriptions
 from glance3d.models.heads.dense import DenseFeatures, Projected, map_views
 
 VIEWS_PER_CHUNK = 4
 
 
 class Readings:
-    """The projected patch tokens that each dense head keeps, and the camera tokens.
+    """The projected patch tokens that each dense head keeps, the camera tokens, and descriptions.
 
     A layer need not outlive :meth:`take`. At 392 x 518 the four layers of one view are 34 MB in
     float32; what a dense head of VGGT-1B keeps of them is 6 MB in bfloat16.
@@ -28,10 +28,13 @@ class Readings:
         batch_views: tuple[int, int],
         image_size: tuple[int, int],
         grid: tuple[int, int],
+        describer: CorrespondenceHead | None = None,
+        fine_maps: Float[Tensor, "batch views channels rows columns"] | None = None,
     ) -> None:
         self.image_size, self.grid, self.batch_views = image_size, grid, batch_views
         self.camera_tokens: Float[Tensor, "batch views dim"] | None = None
-        self.correspondence: Correspondence | None = None
+        self.described: Descriptions | None = None
+        self._describer, self._fine_maps = describer, fine_maps
         self._readers = readers
         self._camera_layer = camera_layer
         self._patch_start_idx = patch_start_idx
@@ -41,6 +44,10 @@ class Readings:
         """Read layer ``index``, whose channels may come in parts (frame block, global block)."""
         if index == self._camera_layer:
             self.camera_tokens = torch.cat([part[:, :, 0] for part in parts], dim=-1)
+        describer, maps = self._describer, self._fine_maps
+        if describer is not None and maps is not None and index == describer.config.layer:
+            self.described = describer.describe(parts[-1][:, :, self._patch_start_idx :], maps)
+            self._fine_maps = None
         aspect = self.image_size[1] / self.image_size[0]
         for output, features in self._readers.items():
             for level in (i for i, layer in enumerate(features.layers) if layer == index):

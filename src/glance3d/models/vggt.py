@@ -14,6 +14,8 @@ from glance3d.models.checks import check_images, check_outputs, check_query_poin
 from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
 from glance3d.models.correspondence import (
     Correspondence,
+    CorrespondenceHead,
+    Descriptions,
     PairMatches,
     best_matches,
     estimate_first_poses,
@@ -28,6 +30,7 @@ from glance3d.models.heads.dense import (
 )
 from glance3d.models.heads.track import TrackHead
 from glance3d.models.readings import Readings
+from glance3d.nn.patch_embed import ConvStem
 from glance3d.types import Predictions
 
 
@@ -50,6 +53,7 @@ class VGGT(nn.Module):
         self.depth_head = _dense_head(dim, config.depth, 1, depth_from_raw)
         self.point_head = _dense_head(dim, config.points, 3, points_from_raw)
         self.track_head = TrackHead(dim, config.tracks) if config.tracks else None
+        self.correspondence_head = _correspondence_head(self.aggregator, config)
 
     def forward(
         self,
@@ -77,15 +81,17 @@ class VGGT(nn.Module):
         images = check_images(images, self.config.patch_size)
         if query_points is not None:
             query_points = check_query_points(query_points, images)
+        tokens, fine_maps = self.aggregator.embed(images)
         size = (images.shape[-2], images.shape[-1])
-        readings = self._readings(wanted, images.shape[:2], size)
+        readings = self._readings(wanted, images.shape[:2], size, fine_maps)
         layers = self.config.layers_needed(wanted)
-        found: list[Correspondence] = []
-        for layer in self.aggregator.stream(images, layers, attention, found):
+        for layer in self.aggregator.stream(tokens, readings.grid, layers, attention):
             readings.take(*layer)
             del layer  # the heads need the memory
-        readings.correspondence = found[-1] if found else None
-        return self._predict(readings, query_points)
+        matched = None
+        if readings.described is not None and self.correspondence_head is not None:
+            matched = self.correspondence_head(readings.described, images)
+        return self._predict(readings, matched, query_points)
 
     def predict(
         self,
@@ -93,8 +99,12 @@ class VGGT(nn.Module):
         image_size: tuple[int, int],
         outputs: tuple[Output, ...] = OUTPUTS,
         query_points: Float[Tensor, "batch queries 2"] | None = None,
+        matched: Correspondence | None = None,
     ) -> Predictions:
-        """The heads alone, on the aggregator's tokens; ``image_size`` is (height, width)."""
+        """The heads alone, on the aggregator's tokens; ``image_size`` is (height, width).
+
+        ``matched`` is what :meth:`match` finds, for cameras that start from matches.
+        """
         wanted = tuple(output for output in outputs if getattr(self.config, output) is not None)
         if query_points is None:
             wanted = tuple(output for output in wanted if output != "tracks")
@@ -102,11 +112,36 @@ class VGGT(nn.Module):
         readings = self._readings(wanted, tokens.layers[layers[0]].shape[:2], image_size)
         for index in layers:
             readings.take(index, tokens.layers[index])
-        readings.correspondence = tokens.correspondence
-        return self._predict(readings, query_points)
+        return self._predict(readings, matched, query_points)
+
+    def describe(self, tokens: AggregatedTokens) -> Descriptions | None:
+        """What cells are told apart by.
+
+        None for a single view, a network that does not match, or tokens without the layer for it.
+        """
+        head, maps = self.correspondence_head, tokens.fine_maps
+        if head is None or maps is None or maps.shape[1] == 1:
+            return None
+        if head.config.layer not in tokens.layers:
+            return None
+        of_global_block = tokens.layers[head.config.layer][..., self.config.embed_dim :]
+        return head.describe(of_global_block[:, :, tokens.patch_start_idx :], maps)
+
+    def match(
+        self, tokens: AggregatedTokens, images: Float[Tensor, "batch views 3 height width"]
+    ) -> Correspondence | None:
+        """Where each place is in the other views; None where :meth:`describe` says nothing."""
+        described = self.describe(tokens)
+        if described is None or self.correspondence_head is None:
+            return None
+        return self.correspondence_head(described, images)
 
     def _readings(
-        self, outputs: tuple[Output, ...], batch_views: tuple[int, ...], size: tuple[int, int]
+        self,
+        outputs: tuple[Output, ...],
+        batch_views: tuple[int, ...],
+        size: tuple[int, int],
+        fine_maps: Float[Tensor, "batch views channels rows columns"] | None = None,
     ) -> Readings:
         readers: dict[Output, DenseFeatures] = {}
         for output, head in (("depth", self.depth_head), ("points", self.point_head)):
@@ -114,8 +149,9 @@ class VGGT(nn.Module):
                 readers[output] = head.features
         if "tracks" in outputs and self.track_head is not None:
             readers["tracks"] = self.track_head.feature_extractor
-        patch = self.config.patch_size
+        patch, camera = self.config.patch_size, self.config.camera
         camera_layer = self.config.aggregator.depth - 1 if "camera" in outputs else None
+        matches = camera_layer is not None and camera is not None and camera.start == "matches"
         return Readings(
             readers,
             camera_layer,
@@ -123,24 +159,22 @@ class VGGT(nn.Module):
             (batch_views[0], batch_views[1]),
             size,
             (size[0] // patch, size[1] // patch),
+            self.correspondence_head if matches and batch_views[1] > 1 else None,
+            fine_maps,
         )
 
-    def _start_of_cameras(self, readings: Readings) -> tuple[Tensor | None, PairMatches | None]:
-        """First poses and what they rest on, where cameras start from matches and there are any."""
-        found, head = readings.correspondence, self.camera_head
-        if found is None or head is None or not head.starts_from_matches:
-            return None, None
-        pairs = best_matches(found.matches, found.relations, found.grid)
-        return estimate_first_poses(pairs, found.relations, readings.image_size), pairs
-
-    def _predict(self, readings: Readings, query_points: Tensor | None) -> Predictions:
+    def _predict(
+        self, readings: Readings, matched: Correspondence | None, query_points: Tensor | None
+    ) -> Predictions:
         """Every head that something was read for."""
         size, grid, batch_views = readings.image_size, readings.grid, readings.batch_views
         found: dict[str, Tensor] = {}
-        pairs = None
+        pairs, start = None, None
         if readings.camera_tokens is not None and self.camera_head is not None:
             last = readings.camera_tokens.float()
-            start, pairs = self._start_of_cameras(readings)
+            if matched is not None and self.camera_head.starts_from_matches:
+                pairs = best_matches(matched.matches, matched.relations, matched.grid)
+                start = estimate_first_poses(pairs, matched.relations, size)
             with torch.autocast(last.device.type, enabled=False):  # cameras are always float32
                 found["pose_enc_iterations"] = self.camera_head(last, start)
             found["pose_enc"] = found["pose_enc_iterations"][-1]
@@ -170,6 +204,13 @@ def _share_unit(pairs: PairMatches, found: dict[str, Tensor]) -> None:
     poses = found["pose_enc_iterations"]
     poses = torch.cat([factor * poses[..., :3], poses[..., 3:]], -1)
     found["pose_enc_iterations"], found["pose_enc"] = poses, poses[-1]
+
+
+def _correspondence_head(aggregator: Aggregator, config: ModelConfig) -> CorrespondenceHead | None:
+    stem = aggregator.patch_embed
+    if config.correspondence is None or not isinstance(stem, ConvStem):
+        return None
+    return CorrespondenceHead(config.correspondence, config.embed_dim, stem.fine_channels)
 
 
 def _dense_head(

@@ -87,10 +87,13 @@ def look(
     wanted: tuple[Output, ...] = ("tracks", *outputs)
     with torch.inference_mode(), enough_memory(batch):
         layers = network.config.layers_needed(wanted)
-        tokens = network.aggregator(images.to(device_of(network)), layers)
+        images = images.to(device_of(network))
+        tokens = network.aggregator(images, layers)
         maps = head.features(tokens, size, (size[0] // patch, size[1] // patch))[0].float()
-        asked = tuple(outputs)
-        predictions = network.predict(tokens, size, asked) if asked else Predictions(size)
+        predictions, asked = Predictions(size), tuple(outputs)
+        if asked:
+            matched = network.match(tokens, images) if "camera" in asked else None
+            predictions = network.predict(tokens, size, asked, matched=matched)
     rows, columns = maps.shape[-2:]
     # A cell's centre is the centre of every other pixel.
     content = batch.usable_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]

@@ -74,7 +74,7 @@ class TrainConfig:
     ``points_every_steps``, from the first ``dense_views`` views of a scene (None: all of them). The
     attention loss teaches the global layers ``attention_layers``. ``textures`` is a folder of
     pictures to paint the scenes with (None: procedural ones). ``rehearsal`` teaches a
-    correspondence layer what it can learn without pictures, before the first step (None: no).
+    correspondence head what it can learn without pictures, before the first step (None: no).
     ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`). ``learns`` are the parts
     of the network that learn, by the beginnings of their parameters' names (none: all of it).
     """
@@ -126,8 +126,8 @@ class TrainConfig:
         taught = bool(self.attention_layers) or self.losses.attention == 0
         _require(taught, "attention_layers, or a weight of 0 for attention", "none")
         _require(self.precision in PRECISIONS, f"precision in {PRECISIONS}", self.precision)
-        layer = self.model.correspondence
-        _require(layer is not None or not self.rehearsal, "a correspondence layer", layer)
+        head = self.model.correspondence
+        _require(head is not None or not self.rehearsal, "a correspondence head", head)
         budget = self.time_budget_minutes
         _require(budget is None or budget > 0, "time_budget_minutes > 0", budget)
         _require(self.checkpoint_every_minutes > 0, "checkpoint_every_minutes > 0", self)

@@ -1,13 +1,9 @@
-"""What the correspondence layer is taught: descriptors by true matches, pairs by true poses.
+"""What the correspondence head is taught: descriptors by true matches, pairs by true poses.
 
 Descriptors learn by cross-entropy over all cells of another view and one entry for not being seen
 there. The relation of two views learns, besides from everything after it, from the true relative
 pose of each pair: that is a loss for every pair of views, close to where matches are read.
 """
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import get_ident
 
 import torch
 import torch.nn.functional as F
@@ -16,35 +12,12 @@ from torch import Tensor
 
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.geometry.transforms import compose, invert, rotation_from_quat_xyzw
-from glance3d.models.correspondence import Correspondence, CorrespondenceLayer, Descriptions
+from glance3d.models.correspondence import Descriptions
 from glance3d.models.correspondence.matches import Matches, grid_to_unit
 from glance3d.models.correspondence.relations import Relations
 from glance3d.models.correspondence.two_view import essential_matrix, sampson_distance
 from glance3d.training.losses import Losses
 from glance3d.training.matching import bilinear_corners, sample_sparsely
-
-
-@contextmanager
-def capture_correspondence(layer: CorrespondenceLayer | None) -> Iterator[list[Correspondence]]:
-    """Collects what the layer finds while this thread runs the network.
-
-    Nothing for one view, or for a network without the layer.
-    """
-    thread = get_ident()
-    captured: list[Correspondence] = []
-    if layer is None:
-        yield captured
-        return
-
-    def keep(_: object, __: object, out: tuple[Tensor, Correspondence | None]) -> None:
-        if out[1] is not None and get_ident() == thread:
-            captured.append(out[1])
-
-    hook = layer.register_forward_hook(keep)
-    try:
-        yield captured
-    finally:
-        hook.remove()
 
 
 def descriptor_loss(

@@ -44,9 +44,12 @@ def read_journal(path: str | Path, kind: str) -> list[dict[str, Any]]:
 
 
 def draw_learning_curve(
-    lines: Sequence[dict[str, Any]], names: Sequence[str], path: str | Path, smooth: float = 0.9
+    lines: Sequence[dict[str, Any]], names: Sequence[str], path: str | Path, smooth: float
 ) -> None:
-    """Smoothed curves of ``names`` over samples, each scaled to its own range, as a PNG."""
+    """Curves of ``names`` over samples, each scaled to its own range, as a PNG.
+
+    ``smooth``, 0 to 1, is how much of each value is the mean of those before.
+    """
     width, height, margin = 960, 480, 40
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)

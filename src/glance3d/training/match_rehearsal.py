@@ -118,4 +118,5 @@ def simulate_matches(
     level = torch.where(wrong, -apart, apart)
     inside = (level + 0.7 * (1 - hard) + 1.3 * normal(*seen.shape)).sigmoid()
     mutual = (level - 0.7 + 1.5 * normal(*seen.shape)).sigmoid()
-    return Matches(cell_positions(places.grid, device)[chosen], position, inside, mutual)
+    own = cell_positions(places.grid, device)[chosen].expand_as(position)
+    return Matches(own, position, inside, mutual)

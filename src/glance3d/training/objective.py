@@ -16,7 +16,6 @@ from glance3d.training.attention_matching import (
 )
 from glance3d.training.config import TrainConfig
 from glance3d.training.correspondence_loss import (
-    capture_correspondence,
     descriptor_loss,
     pair_loss,
 )
@@ -29,13 +28,18 @@ from glance3d.training.losses import (
     track_loss,
 )
 from glance3d.training.matching import sample_sparsely
-from glance3d.training.normalise import Targets, normalise_scenes
+from glance3d.training.normalise import normalise_scenes
 
 # The network counts pixels from the first one's centre, samples from the image's corner.
 _NETWORK_PIXEL_ORIGIN = 0.5
 
 # Pairs of views with no more points in common teach nothing about their relative pose.
 _FEWEST_SHARED_POINTS = 3
+
+_NEEDS_VIEWS_TO_MATCH = (
+    "the losses 'descriptors' and 'pairs' need a network with a correspondence head and several "
+    "views"
+)
 
 
 def compute_losses(
@@ -54,10 +58,7 @@ def compute_losses(
     with torch.autocast(
         sample.images.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
     ):
-        if set(weights.active) == {"descriptors"} and model.aggregator.correspondence is not None:
-            losses = _descriptors(model.aggregator.describe(sample.images), sample)
-        else:
-            losses = _all_losses(model, sample, config, weights)
+        losses = _active_losses(model, sample, config, weights)
     total = sum(
         (getattr(weights, name) * losses[name] for name in weights.active),
         start=sample.images.new_zeros(()),
@@ -65,22 +66,24 @@ def compute_losses(
     return {"loss": total, **losses}
 
 
-def _all_losses(
+def _active_losses(
     model: VGGT, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
 ) -> Losses:
-    targets = normalise_scenes(sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid)
     blocks = model.aggregator.global_blocks
     taught = config.attention_layers if weights.attention > 0 else ()
-    with (
-        capture_inputs([blocks[i].get_submodule("attn") for i in taught]) as captured,
-        capture_correspondence(model.aggregator.correspondence) as found,
-    ):
+    with capture_inputs([blocks[i].get_submodule("attn") for i in taught]) as captured:
         tokens = model.aggregator(sample.images, _layers_needed(model, weights))
-    losses = _camera_and_dense(model, sample, tokens, targets, weights, config.dense_views)
+    losses: Losses = {}
+    matched = None
+    if weights.descriptors > 0:
+        losses |= _descriptors(model.describe(tokens), sample)
+    if weights.pairs > 0 or weights.camera > 0:
+        matched = model.match(tokens, sample.images)
+    if weights.pairs > 0:
+        losses |= _pairs(matched, sample)
+    losses |= _camera_and_dense(model, sample, tokens, matched, weights, config.dense_views)
     if weights.track > 0 or weights.matching > 0:
         losses |= _tracks_and_matching(model, sample, tokens, weights, config)
-    if weights.descriptors > 0 or weights.pairs > 0:
-        losses |= _correspondence(found, sample)
     if captured:
         losses |= _attention(captured, sample, model.config.patch_size)
     return losses
@@ -95,25 +98,27 @@ def _layers_needed(model: VGGT, weights: LossWeights) -> tuple[int, ...]:
         "matching": "tracks",
     }
     needed = {outputs[name] for name in weights.active if name in outputs}
-    layer = model.config.correspondence
-    if layer is not None and set(weights.active) <= {"descriptors", "pairs"}:
-        return (layer.after_layer,)
-    # Attention needs no head, but the layers up to it must run; "camera" runs them all.
-    return model.config.layers_needed(tuple(needed) or ("camera",))
+    described = model.config.correspondence
+    matching = described is not None and (weights.descriptors > 0 or weights.pairs > 0)
+    layers = {described.layer} if described is not None and matching else set()
+    if needed or not layers:  # attention needs no head, but its layers must run: "camera" runs all
+        layers |= set(model.config.layers_needed(tuple(needed) or ("camera",)))
+    return tuple(sorted(layers))
 
 
 def _camera_and_dense(
     model: VGGT,
     sample: MultiViewSample,
     tokens: AggregatedTokens,
-    targets: Targets,
+    matched: Correspondence | None,
     weights: LossWeights,
     dense_views: int | None,
 ) -> Losses:
+    targets = normalise_scenes(sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid)
     size = (sample.images.shape[-2], sample.images.shape[-1])
     losses: Losses = {}
     if weights.camera > 0:
-        iterations = model.predict(tokens, size, ("camera",)).pose_enc_iterations
+        iterations = model.predict(tokens, size, ("camera",), matched=matched).pose_enc_iterations
         assert iterations is not None
         losses |= camera_loss(iterations, targets.pose_enc)
     dense: tuple[Output, ...] = tuple(
@@ -180,23 +185,18 @@ def _tracks_and_matching(
     return losses
 
 
-def _correspondence(captured: list[Correspondence], sample: MultiViewSample) -> Losses:
-    """Both losses of the correspondence layer."""
-    if not captured:
-        raise InputError(
-            "the losses 'descriptors' and 'pairs' need a network with a correspondence layer and "
-            "several views"
-        )
-    (found,) = captured
-    losses = _descriptors(found.described, sample)
+def _pairs(matched: Correspondence | None, sample: MultiViewSample) -> Losses:
+    if matched is None:
+        raise InputError(_NEEDS_VIEWS_TO_MATCH)
+    if sample.visibility is None:
+        raise InputError("the loss 'pairs' needs samples with tracks")
     with torch.autocast(sample.images.device.type, enabled=False):
-        assert sample.visibility is not None
         seen = sample.visibility.float()
         shared = torch.einsum("bvp,bwp->bvw", seen, seen) - _FEWEST_SHARED_POINTS
-        return losses | pair_loss(
-            found.relations,
-            found.matches,
-            found.grid,
+        return pair_loss(
+            matched.relations,
+            matched.matches,
+            matched.grid,
             sample.cam_from_world,
             sample.intrinsics,
             shared,
@@ -204,9 +204,11 @@ def _correspondence(captured: list[Correspondence], sample: MultiViewSample) -> 
         )
 
 
-def _descriptors(described: Descriptions, sample: MultiViewSample) -> Losses:
+def _descriptors(described: Descriptions | None, sample: MultiViewSample) -> Losses:
+    if described is None:
+        raise InputError(_NEEDS_VIEWS_TO_MATCH)
     if sample.tracks is None or sample.visibility is None:
-        raise InputError("the losses 'descriptors' and 'pairs' need samples with tracks")
+        raise InputError("the loss 'descriptors' needs samples with tracks")
     with torch.autocast(sample.images.device.type, enabled=False):
         cell = sample.images.shape[-2] / described.grid[0]
         cells = torch.nan_to_num(sample.tracks) / cell - 0.5

@@ -11,74 +11,70 @@ from glance3d.training.losses import LossWeights
 
 # The points head is a spare (points come from depth and cameras); matching is what a small network
 # learns first, and what cameras are learned from.
-_SMALL_LOSSES = LossWeights(
+_LOSSES = LossWeights(
     camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.25, descriptors=1.0, pairs=1.0
 )
-_NOTHING = dict.fromkeys(("camera", "depth", "points", "track", "matching"), 0.0)
-
-
-def small_cpu() -> TrainConfig:
-    """``glance-small`` on a processor with two cores: hours, one drawing scenes and one learning.
-
-    Pictures of 128 x 128 pixels' area in every shape from 1:2 to 2:1, 2 to 6 views a scene.
-    """
-    return TrainConfig(
-        recipe="small-cpu",
-        model=models.glance_small(),
-        data=SyntheticConfig(images_per_batch=32),
-        losses=_SMALL_LOSSES,
-        rehearsal=RehearsalConfig(),
-        optimiser=OptimiserConfig(
-            peak_lr=5e-4, warmup_samples=3_000, cooldown=0.4, average_decay=0.998
-        ),
-        total_samples=200_000,
-        num_data_workers=1,
-        track_every_steps=4,
-        points_every_steps=4,
-        matching_every_steps=4,
-        depth_every_steps=2,
-        gradient_threads=2,
-        dense_views=2,
-        log_every_steps=25,  # no multiple of the above, so that every loss is logged at times
-        compile_renderer=True,
-    )
+_NOTHING = dict.fromkeys((field.name for field in dataclasses.fields(LossWeights)), 0.0)
 
 
 def small_cpu_descriptors() -> TrainConfig:
     """What cells are told apart by, down to the stem, from true correspondences alone.
 
-    Only the layers before the matches run, and nothing is matched: ten times as many scenes a
-    minute as learning everything. What comes after these layers must learn again.
+    The first hours of a ``glance-small`` on a processor with two cores. Only the layers below the
+    matches run, and nothing is matched: twice as many scenes a minute as learning all heads. What
+    reads these layers learns afterwards, by :func:`small_cpu`; what judges matches rehearses
+    before. Pictures of 128 x 128 pixels' area in every shape from 1:2 to 2:1, 2 to 6 views a scene.
+    """
+    return TrainConfig(
+        recipe="small-cpu-descriptors",
+        model=models.glance_small(),
+        learns=("aggregator.", "correspondence_head."),  # as far as the loss reaches
+        data=SyntheticConfig(images_per_batch=32, num_queries=128),
+        losses=LossWeights(**_NOTHING | {"descriptors": 1.0}),
+        rehearsal=RehearsalConfig(),
+        optimiser=OptimiserConfig(
+            peak_lr=6e-4, warmup_samples=600, cooldown=0.65, average_decay=0.996
+        ),
+        total_samples=200_000,
+        num_data_workers=1,
+        gradient_threads=2,
+        log_every_steps=25,
+        validate_every_samples=8_000,
+        num_validation_batches=8,
+        compile_renderer=True,
+    )
+
+
+def small_cpu() -> TrainConfig:
+    """Descriptors and every head but the cameras: the hours after :func:`small_cpu_descriptors`.
+
+    On pictures of one to four times as many pixels, as photos come. Cameras start from matches,
+    which :func:`small_cpu_matches` learns to judge.
     """
     return dataclasses.replace(
-        small_cpu(),
-        recipe="small-cpu-descriptors",
-        learns=("aggregator.",),  # as far as the loss reaches
-        data=SyntheticConfig(images_per_batch=32, num_queries=128),
-        losses=LossWeights(**_NOTHING | {"descriptors": 1.0, "pairs": 0.0}),
-        rehearsal=None,
-        optimiser=OptimiserConfig(
-            peak_lr=6e-4, warmup_samples=500, cooldown=0.6, average_decay=0.995
-        ),
+        small_cpu_descriptors(),
+        recipe="small-cpu",
+        learns=(),
+        data=SyntheticConfig(images_per_batch=32, num_queries=128, area_factors=(1, 2, 4)),
+        losses=dataclasses.replace(_LOSSES, camera=0.0, pairs=0.0),
+        track_every_steps=4,
+        points_every_steps=4,
+        matching_every_steps=4,
+        dense_views=2,
     )
 
 
 def small_cpu_matches() -> TrainConfig:
-    """Only how views are matched, for weights that never did: rehearsal, then true matches.
-
-    All else stays as it is, and only the layers before the matches run: a few times as fast as
-    learning everything.
-    """
+    """What judges the matches of two views, on the matches that are found; all else stays."""
     return dataclasses.replace(
         small_cpu(),
         recipe="small-cpu-matches",
-        learns=("aggregator.correspondence.",),
-        losses=LossWeights(**_NOTHING | {"descriptors": 1.0, "pairs": 1.0}),
+        learns=("correspondence_head.relations.",),
+        losses=LossWeights(**_NOTHING | {"pairs": 1.0}),
         optimiser=OptimiserConfig(
             peak_lr=1.5e-3, warmup_samples=500, cooldown=0.6, average_decay=0.99
         ),
         total_samples=20_000,
-        gradient_threads=1,
     )
 
 
@@ -94,7 +90,6 @@ def small_cpu_cameras() -> TrainConfig:
             peak_lr=5e-4, warmup_samples=500, cooldown=0.6, average_decay=0.99
         ),
         total_samples=20_000,
-        gradient_threads=1,
     )
 
 
@@ -104,7 +99,7 @@ def small_h200() -> TrainConfig:
         recipe="small-h200",
         model=models.glance_small(),
         data=SyntheticConfig(images_per_batch=768),
-        losses=_SMALL_LOSSES,
+        losses=_LOSSES,
         rehearsal=RehearsalConfig(num_steps=2000, images_per_batch=768),
         optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=20_000, cooldown=0.5),
         total_samples=3_000_000,
@@ -141,8 +136,8 @@ def tiny_test() -> TrainConfig:
 
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
-    "small-cpu": small_cpu,
     "small-cpu-descriptors": small_cpu_descriptors,
+    "small-cpu": small_cpu,
     "small-cpu-matches": small_cpu_matches,
     "small-cpu-cameras": small_cpu_cameras,
     "small-h200": small_h200,

@@ -20,7 +20,7 @@ from glance3d.datasets import MultiViewSample
 from glance3d.errors import ConfigError, Glance3DError
 from glance3d.files import save_json
 from glance3d.models import VGGT, build_model
-from glance3d.models.correspondence.layer import CELLS_PER_PATCH_SIDE
+from glance3d.models.correspondence.head import CELLS_PER_PATCH_SIDE
 from glance3d.models.partial_weights import load_partial_weights
 from glance3d.training.checkpoint import (
     Checkpoint,
@@ -42,7 +42,8 @@ from glance3d.training.synthetic_draw import SyntheticDraw
 
 Evaluate = Callable[[VGGT], dict[str, float]]
 
-_CURVES = ("loss", "camera", "depth", "points", "matching")
+_CURVES = ("loss", "camera", "depth", "points", "matching", "descriptors", "pairs")
+_POINTS_OF_A_CURVE = 4  # of validation, where there are so many; else losses of single batches
 _MAX_SKIPPED_IN_A_ROW = 50
 
 
@@ -113,18 +114,18 @@ class Trainer:
         What the file knows of matches is not rehearsed again.
         """
         missing = load_partial_weights(self.model, Path(weights))
-        self._has_rehearsed = not any(".correspondence." in name for name in missing)
+        self._has_rehearsed = not any("correspondence_head." in name for name in missing)
         self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
         self._log("started_from", weights=str(weights), num_missing=float(len(missing)))
 
     def rehearse(self) -> None:
         """What is learned before the first step, unless that was done, or the run is resumed."""
-        layer, rehearsal = self.model.aggregator.correspondence, self.config.rehearsal
-        if layer is None or rehearsal is None or self._has_rehearsed:
+        head, rehearsal = self.model.correspondence_head, self.config.rehearsal
+        if head is None or rehearsal is None or self._has_rehearsed:
             return
         cell = self.config.model.patch_size // CELLS_PER_PATCH_SIDE
         losses = rehearse_relations(
-            layer.relations,
+            head.relations,
             self.config.data,
             cell,
             rehearsal,
@@ -293,8 +294,10 @@ class Trainer:
             samples=str(self.progress.samples),
         )
         if self.journal.path.is_file():
-            lines = read_journal(self.journal.path, "train")
-            draw_learning_curve(lines, _CURVES, self.out / "curve.png")
+            lines, smooth = read_journal(self.journal.path, "validation"), 0.0
+            if len(lines) < _POINTS_OF_A_CURVE:
+                lines, smooth = read_journal(self.journal.path, "train"), 0.9
+            draw_learning_curve(lines, _CURVES, self.out / "curve.png", smooth)
 
     def _write_config(self) -> None:
         save_json(self.out / "config.json", self.config.to_dict())

@@ -1,13 +1,13 @@
-"""Where each place of a view is in the other views, found early and told to the tokens."""
+"""Where each place of a view is in the other views, and what that says of the cameras."""
 
 from glance3d.models.correspondence.common_scale import scale_of_cameras
 from glance3d.models.correspondence.first_poses import estimate_first_poses
-from glance3d.models.correspondence.layer import Correspondence, CorrespondenceLayer, Descriptions
+from glance3d.models.correspondence.head import Correspondence, CorrespondenceHead, Descriptions
 from glance3d.models.correspondence.pair_poses import PairMatches, best_matches
 
 __all__ = [
     "Correspondence",
-    "CorrespondenceLayer",
+    "CorrespondenceHead",
     "Descriptions",
     "PairMatches",
     "best_matches",

@@ -53,6 +53,21 @@ def adjust_poses(
     return state.poses, state.focal
 
 
+def share_that_fits(
+    pairs: PairMatches, poses: ScenePoses, focal: Float[Tensor, " batch"], width: float
+) -> Float[Tensor, " batch"]:
+    """How much of all pairs' matches fits from before both cameras, 0 to 1.
+
+    A match that is ``width`` half diagonals off counts half. Every pair counts by how much of its
+    views is matched, whether the others agree with it or not: for comparing different poses.
+    """
+    with torch.autocast(focal.device.type, enabled=False):
+        state = _State(pairs, poses, focal, focal)
+        fits = state.in_front / (1 + (state.left.distance / width) ** 2)
+        of_pairs = (pairs.weight * fits).sum(-1)
+        return (pairs.amount * of_pairs).sum(-1) / (pairs.amount.sum(-1) + 1e-9)
+
+
 class _State:
     """Poses, a focal length, and how all pairs fit them."""
 
@@ -121,12 +136,8 @@ class _State:
 
     def where(self, better: Tensor, other: "_State") -> "_State":
         """Scene by scene, this state or the other."""
-        mine, theirs = self.poses, other.poses
-        rotation = torch.where(better[:, None, None, None], mine.rotation, theirs.rotation)
-        centers = torch.where(better[:, None, None], mine.centers, theirs.centers)
         focal = torch.where(better, self.focal, other.focal)
-        poses = mine._replace(rotation=rotation, centers=centers)
-        return _State(self.pairs, poses, focal, self.first_focal)
+        return _State(self.pairs, self.poses.where(better, other.poses), focal, self.first_focal)
 
 
 def _step(

@@ -13,7 +13,7 @@ SCORES_AT_A_TIME = 2**25  # of all cells of some views with those of one; three 
 
 
 class Matches(NamedTuple):
-    """For cell ``n`` of view ``v``, its place in view ``w``; ``[b, v, v]`` says nothing.
+    """For cells of view ``v``, their places in view ``w``; ``[b, v, v]`` says nothing.
 
     ``own`` is where the cells are on their grid, ``position`` where they are in the other view:
     (x, y), the first cell's centre at 0. ``inside`` is the
@@ -21,15 +21,27 @@ class Matches(NamedTuple):
     gives back among the cells of view ``v``.
     """
 
-    own: Float[Tensor, "cells 2"]
+    own: Float[Tensor, "batch own views cells 2"]
     position: Float[Tensor, "batch own views cells 2"]
     inside: Float[Tensor, "batch own views cells"]
     mutual: Float[Tensor, "batch own views cells"]
 
     def of_views(self, start: int, stop: int) -> "Matches":
         """Those of the cells of some views, in all views."""
-        parts = (part[:, start:stop] for part in (self.position, self.inside, self.mutual))
-        return Matches(self.own, *parts)
+        return Matches(*(part[:, start:stop] for part in self))
+
+    def best(self, number: int) -> "Matches":
+        """Of each two views, at most so many: the surest."""
+        if self.inside.shape[-1] <= number:
+            return self
+        index = (self.inside * self.mutual).topk(number, -1).indices
+        places = index[..., None].expand(*index.shape, 2)
+        return Matches(
+            self.own.gather(-2, places),
+            self.position.gather(-2, places),
+            self.inside.gather(-1, index),
+            self.mutual.gather(-1, index),
+        )
 
 
 @torch.no_grad()
@@ -76,7 +88,8 @@ def _find_matches(
     # The softmax of the best cell over this view is the one already made in the other direction.
     back = totals.transpose(1, 2).gather(-1, bests)
     mutual = (tops - back).exp()
-    return Matches(cell_positions(grid, descriptors.device), position, inside, mutual)
+    own = cell_positions(grid, descriptors.device).expand_as(position)
+    return Matches(own, position, inside, mutual)
 
 
 def _around_best(

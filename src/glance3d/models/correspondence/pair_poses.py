@@ -2,13 +2,15 @@
 
 What a set of matches says is not always what a network makes of it. So the learned pose is one
 start of many: three rotations (none, and the learned one of either view) with directions all over
-the sphere. Each start is moved to where a small sample of the matches fits (Fischler and Bolles
-1981, with least squares instead of a minimal solver), the best are moved on over many matches, and
-the one wins that most matches fit from before both cameras. Steps are Levenberg and Marquardt's on
-the Sampson distance, with Cauchy weights that become narrower. Directions count twice, since an
-essential matrix does not know its sign.
+the sphere, and, if asked for, turns around what both cameras look at, which a long lens hardly
+tells from steps aside. Each start is moved to where a small sample of the matches fits (Fischler
+and Bolles 1981, with least squares instead of a minimal solver), the best are moved on over many
+matches, and the one wins that most matches fit from before both cameras. Steps are Levenberg and
+Marquardt's on the Sampson distance, with Cauchy weights that become narrower. Directions count
+twice, since an essential matrix does not know its sign.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -37,6 +39,8 @@ PAIRS_PER_VIEW = 12  # of many views, only the pairs that share most are looked 
 NUM_MATCHES = 256  # of a pair, the best ones
 NUM_JUDGES = 96  # of them, the best again, say which starts are any good
 NUM_DIRECTIONS, SAMPLES_PER_START, SAMPLE_SIZE = 12, 2, 10
+_ORBITS = (-50.0, -25.0, -10.0, 10.0, 25.0, 50.0)  # degrees, about each of ...
+_NUM_ORBIT_AXES = 4
 NUM_KEPT = 10  # of the starts
 PAIRS_AT_A_TIME = 64  # bounds what is in flight
 #: Widths of the Cauchy weights in half diagonals of the image, one for each step.
@@ -104,11 +108,11 @@ def best_matches(matches: Matches, relations: Relations, grid: tuple[int, int]) 
     there, back = (scene, first, second), (scene, second, first)
     both = torch.cat([weight[there], weight[back]], -1)
     weight, best = both.topk(min(NUM_MATCHES, 2 * cells), -1)
-    place = grid_to_unit(matches.own, grid).expand(batch, num_pairs, -1, -1)
+    here, aside = (grid_to_unit(matches.own[pair], grid) for pair in (there, back))
     to, fro = (grid_to_unit(matches.position[pair], grid) for pair in (there, back))
     best = best[..., None].expand(-1, -1, -1, 2)
-    own = torch.cat([place, fro], -2).gather(-2, best)
-    other = torch.cat([to, place], -2).gather(-2, best)
+    own = torch.cat([here, fro], -2).gather(-2, best)
+    other = torch.cat([to, aside], -2).gather(-2, best)
     weight = weight / (weight.sum(-1, keepdim=True) + 1e-6)
     return PairMatches(first, second, own, other, weight, amount)
 
@@ -118,11 +122,12 @@ def fit_pair_poses(
     pairs: PairMatches,
     learned: Float[Tensor, "batch views views 9"],
     focal: Float[Tensor, " batch"],
+    orbits: bool = False,
 ) -> PairPoses:
     """The pose of each pair that most of its matches fit.
 
     ``learned[b, v, w]`` is a pose encoding of ``camw_from_camv``, a start among others. ``focal``,
-    of all views of a scene, is in half diagonals.
+    of all views of a scene, is in half diagonals. ``orbits``: start from turns around things, too.
     """
     with torch.autocast(learned.device.type, enabled=False):
         there = learned[pairs.scene, pairs.first, pairs.second].float()
@@ -130,15 +135,17 @@ def fit_pair_poses(
         focal = focal[:, None].expand(pairs.amount.shape)
         data = (there, back, pairs.own, pairs.other, pairs.weight, focal)
         chunks = zip(*(part.split(PAIRS_AT_A_TIME, 1) for part in data), strict=True)
-        found = [_fit(*chunk) for chunk in chunks]
+        found = [_fit(chunk, orbits) for chunk in chunks]
     return PairPoses(*(torch.cat(parts, 1) for parts in zip(*found, strict=True)))
 
 
-def _fit(
-    there: Tensor, back: Tensor, own: Tensor, other: Tensor, weight: Tensor, focal: Tensor
-) -> PairPoses:
+def _fit(chunk: tuple[Tensor, ...], orbits: bool) -> PairPoses:
+    there, back, own, other, weight, focal = chunk
     matches = RayMatches(rays(own, focal), rays(other, focal), weight, focal)
     rotation, direction = _starts(there, back)
+    if orbits:
+        turns, steps = (x.expand(*there.shape[:2], *x.shape) for x in _orbits(there.device))
+        rotation, direction = torch.cat([rotation, turns], 2), torch.cat([direction, steps], 2)
     samples = _draw_samples(matches, rotation.shape[2])
     rotation, direction = _improve(rotation, direction, samples, _FIRST_WIDTHS)
     few = _of_starts(matches, rotation.shape[2], NUM_JUDGES)
@@ -179,6 +186,18 @@ def _all_directions(number: int, device: torch.device) -> Float[Tensor, "number 
     z = 1 - 2 * step / number
     angle, radius = step * (torch.pi * (3 - 5**0.5)), (1 - z * z).sqrt()
     return torch.stack([radius * angle.cos(), radius * angle.sin(), z], -1)
+
+
+@cached_table
+def _orbits(
+    device: torch.device,
+) -> tuple[Float[Tensor, "starts 3 3"], Float[Tensor, "starts 3"]]:
+    """Turns about axes across the line of sight, each with the step that keeps things in view."""
+    angle = torch.arange(_NUM_ORBIT_AXES, device=device) * (torch.pi / _NUM_ORBIT_AXES)
+    step = torch.stack([angle.cos(), angle.sin(), torch.zeros_like(angle)], -1)
+    axis = torch.stack([-step[:, 1], step[:, 0], step[:, 2]], -1)
+    turns = torch.cat([turn(math.radians(degrees) * axis) for degrees in _ORBITS])
+    return turns, step.repeat(len(_ORBITS), 1)
 
 
 def _of_starts(matches: RayMatches, starts: int, number: int) -> RayMatches:

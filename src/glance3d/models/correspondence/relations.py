@@ -33,9 +33,7 @@ class Relations(NamedTuple):
     ``inlier_logits`` say which matches are believed to be right.
     """
 
-    cells: Float[Tensor, "batch own views cells hidden"]
     weight: Float[Tensor, "batch own views cells"]
-    pairs: Float[Tensor, "batch own views dim"]
     trust: Float[Tensor, "batch own views"]
     pose_enc: Float[Tensor, "batch own views 9"]
     inlier_logits: Float[Tensor, "batch own views cells"]
@@ -64,8 +62,6 @@ class PairRelations(nn.Module):
         self.summary = Mlp(num_summary, 2 * dim, dim)
         self.blend = Mlp(dim, dim, NUM_ROTATIONS + NUM_DIRECTIONS)
         self.correct = Mlp(dim, dim, PAIR_POSE_DIM)
-        self.out = Linear(dim + PAIR_POSE_DIM, dim)
-        self.out_norm = LayerNorm(dim)
         with torch.no_grad():  # begin at one radian's view and the candidates' mean pose
             self.correct.fc2.weight.mul_(0.1)
             self.correct.fc2.bias.copy_(torch.tensor([0.0, 0, 0, 0, 0, 0, 0.1, 1, 1]))
@@ -90,9 +86,8 @@ class PairRelations(nn.Module):
         amount = (weight.mean(-1, keepdim=True) + 1e-3).log()
         summary = self.summary(torch.cat([pooled, geometry.pairs, amount], -1))
         pose_enc = self._blend(summary, geometry.pairs) + self.correct(summary).float()
-        pairs = self.out_norm(self.out(torch.cat([summary.float(), pose_enc], -1)))
         trust = (weight * inlier * geometry.fit).mean(-1)
-        return Relations(x, weight, pairs, trust, pose_enc, inlier_logits)
+        return Relations(weight, trust, pose_enc, inlier_logits)
 
     def _blend(
         self,
@@ -143,7 +138,7 @@ def _describe(
     The products of the coordinates of both places are what the epipolar constraint is linear in.
     """
     to = grid_to_unit(matches.position, grid)
-    own = grid_to_unit(matches.own, grid).expand_as(to)
+    own = grid_to_unit(matches.own, grid)
     moved = 4 * (to - own)
     products = (own[..., :, None] * to[..., None, :]).flatten(-2)
     squares = own * own - to * to

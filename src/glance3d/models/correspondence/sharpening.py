@@ -41,8 +41,9 @@ def sharpen_matches(
         position, mutual = torch.empty_like(matches.position), torch.empty_like(matches.mutual)
         for view in range(maps.shape[1]):
             coarse = (matches.position[:, view] + 0.5) * cell - 0.5
-            here = _patches(maps[:, view, :1], own.expand(len(maps), -1, -1), radius)
-            fine, correlation = _align(_normalised(here[:, 0])[0], maps, coarse, radius)
+            views = maps[:, view, None, :1].expand(-1, maps.shape[1], -1, -1, -1)
+            here = _patches_of_views(views, own[:, view], radius)[:, :, 0]
+            fine, correlation = _align(_normalised(here)[0], maps, coarse, radius)
             lost = (fine - coarse).norm(dim=-1) > _FARTHEST * cell
             fine = torch.where(lost[..., None], coarse, fine)
             share = ((correlation - _NOT_ALIKE) / (_ALIKE - _NOT_ALIKE)).clamp(0, 1)
@@ -53,14 +54,14 @@ def sharpen_matches(
 
 
 def _align(
-    template: Float[Tensor, "batch cells pixels"],
+    template: Float[Tensor, "batch views cells pixels"],
     maps: Float[Tensor, "batch views 3 height width"],
     position: Float[Tensor, "batch views cells 2"],
     radius: int,
 ) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
     """Positions (in pixels) where every view looks most like the templates, and how much so."""
     dot = torch.linalg.vecdot
-    window, template = _window(radius, maps.device), template[:, None]
+    window = _window(radius, maps.device)
     for _ in range(_ITERATIONS):
         patch, *slopes = _patches_of_views(maps, position, radius).unbind(2)
         seen, contrast = _normalised(patch)

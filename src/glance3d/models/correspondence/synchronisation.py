@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.geometry.transforms import rotation_angle, rotation_from_quat_xyzw
@@ -33,6 +33,15 @@ class ScenePoses(NamedTuple):
     rotation: Float[Tensor, "batch views 3 3"]
     centers: Float[Tensor, "batch views 3"]
     trust: Float[Tensor, "batch pairs"]
+
+    def where(self, chosen: Bool[Tensor, " batch"], other: "ScenePoses") -> "ScenePoses":
+        """Scene by scene, these or the other."""
+        mine = chosen.view(-1, 1, 1, 1)
+        return ScenePoses(
+            torch.where(mine, self.rotation, other.rotation),
+            torch.where(mine[..., 0], self.centers, other.centers),
+            torch.where(mine[..., 0, 0], self.trust, other.trust),
+        )
 
 
 @torch.no_grad()
