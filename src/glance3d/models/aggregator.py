@@ -118,24 +118,15 @@ class Aggregator(nn.Module):
         """
         num_scenes, num_views = tokens.shape[:2]
         tokens = tokens.flatten(0, 1)
+        num_special, dim = self.patch_start_idx, tokens.shape[-1]
         rope = build_rope_table(
-            grid,
-            self.patch_start_idx,
-            tokens.shape[-1] // self.config.num_heads,
-            self.config.rope_base,
-            tokens.device,
+            grid, num_special, dim // self.config.num_heads, self.config.rope_base, tokens.device
         )
         predicting = only_predicts(tokens)
         check_attention(attention, predicting)
         for index in range(max(layers) + 1):
             keys = kept_keys(
-                attention,
-                index,
-                self.config.depth,
-                num_views,
-                grid,
-                self.patch_start_idx,
-                tokens.device,
+                attention, index, self.config.depth, num_views, grid, num_special, tokens.device
             )
             halves = {}
             for position, kind in enumerate(self.config.order):

@@ -197,15 +197,20 @@ class ModelConfig:
         """What this network can predict."""
         return tuple(output for output in OUTPUTS if getattr(self, output) is not None)
 
+    def matching(self, outputs: tuple[Output, ...]) -> CorrespondenceConfig | None:
+        """The matches that these outputs need: only cameras that start from them need any."""
+        starts = self.camera is not None and self.camera.start == "matches"
+        return self.correspondence if starts and "camera" in outputs else None
+
     def layers_needed(self, outputs: tuple[Output, ...]) -> tuple[int, ...]:
         """The aggregator's layers that the heads of these outputs read, in order."""
         layers: set[int] = set()
         for output in outputs:
             head = getattr(self, output)
             layers.update(head.layers if output != "camera" else (self.aggregator.depth - 1,))
-        if "camera" in outputs and self.camera and self.camera.start == "matches":
-            assert self.correspondence is not None
-            layers.add(self.correspondence.layer)
+        matching = self.matching(outputs)
+        if matching is not None:
+            layers.add(matching.layer)
         return tuple(sorted(layers))
 
     def to_dict(self) -> dict[str, Any]:

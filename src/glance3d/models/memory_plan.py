@@ -341,10 +341,8 @@ def _matching_workspace_bytes(config: ModelConfig, plan: MemoryPlan) -> int:
 
 
 def _matching(config: ModelConfig, plan: MemoryPlan) -> CorrespondenceConfig | None:
-    """Only cameras that start from matches need any, and those of one view have none."""
-    starts = config.camera is not None and config.camera.start == "matches"
-    needed = starts and "camera" in plan.outputs and plan.num_views > 1
-    return config.correspondence if needed else None
+    """What is matched; one view has no other to match."""
+    return config.matching(plan.outputs) if plan.num_views > 1 else None
 
 
 def _num_cells(config: ModelConfig, plan: MemoryPlan) -> int:

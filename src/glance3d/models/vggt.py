@@ -149,9 +149,9 @@ class VGGT(nn.Module):
                 readers[output] = head.features
         if "tracks" in outputs and self.track_head is not None:
             readers["tracks"] = self.track_head.feature_extractor
-        patch, camera = self.config.patch_size, self.config.camera
+        patch = self.config.patch_size
         camera_layer = self.config.aggregator.depth - 1 if "camera" in outputs else None
-        matches = camera_layer is not None and camera is not None and camera.start == "matches"
+        matches = self.config.matching(outputs) is not None and batch_views[1] > 1
         return Readings(
             readers,
             camera_layer,
@@ -159,7 +159,7 @@ class VGGT(nn.Module):
             (batch_views[0], batch_views[1]),
             size,
             (size[0] // patch, size[1] // patch),
-            self.correspondence_head if matches and batch_views[1] > 1 else None,
+            self.correspondence_head if matches else None,
             fine_maps,
         )
 

@@ -81,7 +81,8 @@ def _active_losses(
         matched = model.match(tokens, sample.images)
     if weights.pairs > 0:
         losses |= _pairs(matched, sample)
-    losses |= _camera_and_dense(model, sample, tokens, matched, weights, config.dense_views)
+    if weights.camera > 0 or weights.depth > 0 or weights.points > 0:
+        losses |= _camera_and_dense(model, sample, tokens, matched, weights, config.dense_views)
     if weights.track > 0 or weights.matching > 0:
         losses |= _tracks_and_matching(model, sample, tokens, weights, config)
     if captured:
