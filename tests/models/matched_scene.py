@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 
 from glance3d.geometry.transforms import compose, invert, rotation_angle, rotation_from_quat_xyzw
+from glance3d.models.correspondence.first_poses import fields_of_view
 from glance3d.models.correspondence.pair_poses import PairMatches, PairPoses
 from glance3d.models.correspondence.two_view import quaternion
 
 FOCAL = 1.2
+SIZE = (96, 128)
 
 
 class MatchedScene(NamedTuple):
@@ -62,8 +64,20 @@ def matched_scene(views: int = 6, points: int = 150, turns: float = 0.1) -> Matc
     cameras = torch.cat([rotation, -(rotation @ centers[..., None])], -1)
     cameras = compose(cameras, invert(cameras[:1]).expand(views, -1, -1))
     world = 4 * torch.rand(points, 3, generator=generator) + torch.tensor([-2.0, -2, 4])
+    return scene_of(cameras, world)
+
+
+def scene_of(cameras: torch.Tensor, world: torch.Tensor) -> MatchedScene:
+    """Points seen by cameras that are given in the first one's frame."""
     seen = world @ cameras[..., :3].mT + cameras[:, None, :, 3]
     return MatchedScene(cameras, FOCAL * seen[..., :2] / seen[..., 2:])
+
+
+def pose_encodings(scene: MatchedScene, shrunk: float) -> torch.Tensor:
+    """Of all views of ``SIZE``, their translations too small by a factor."""
+    to_first = scene.pose_encodings()[:, 0]
+    fields = fields_of_view(torch.tensor([FOCAL]), SIZE)[:, None].expand(-1, len(to_first[0]), -1)
+    return torch.cat([to_first[..., :3] / shrunk, to_first[..., 3:7], fields], -1)
 
 
 def turntable(focal: float = 4.0, degrees: float = 25.0, points: int = 200) -> MatchedScene:

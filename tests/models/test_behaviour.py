@@ -1,5 +1,7 @@
 """What must hold whatever the weights are."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -16,6 +18,8 @@ from glance3d.models.config import (
     tiny,
     vggt_1b,
 )
+from glance3d.nn.chunks import CPU_PIXELS, smaller_chunks
+from glance3d.nn.patch_embed import ConvStem
 from tests.golden_weights import fill_with_golden_weights
 
 
@@ -201,6 +205,50 @@ def test_the_order_of_frame_and_global_blocks_is_a_choice(model: VGGT) -> None:
     )
 
 
+def with_a_stem(reads_stem: bool) -> VGGT:
+    config = tiny()
+    assert config.depth is not None
+    assert config.tracks is not None
+    return build_model(
+        replace(
+            config,
+            patch_size=16,
+            patch_embed=StemEmbedConfig(base_channels=8),
+            depth=replace(config.depth, reads_stem=reads_stem),
+            points=None,
+            tracks=replace(config.tracks, reads_stem=reads_stem),
+        )
+    ).eval()
+
+
+def test_what_a_head_reads_of_a_stem_starts_from_nothing_and_then_counts() -> None:
+    plain, reading = with_a_stem(False), with_a_stem(True)
+    missing = reading.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing
+    assert all("stem_laterals" in name for name in missing)
+    images = random_scene(views=3, height=64, width=80)
+    before, at_first = (net(images, QUERIES) for net in (plain, reading))
+    assert torch.equal(before.depth, at_first.depth)
+    fill_with_golden_weights(reading)
+    whole = reading(images, QUERIES)
+    silent = with_a_stem(True)
+    fill_with_golden_weights(silent)
+    for head in (silent.depth_head, silent.track_head.feature_extractor):
+        for name, parameter in head.named_parameters():
+            if "stem_laterals" in name:
+                parameter.data.zero_()
+    said = silent(images, QUERIES)
+    assert not torch.allclose(whole.depth, said.depth, rtol=1e-3)
+    assert not torch.allclose(whole.tracks, said.tracks, atol=1e-2)
+    # The maps of a view go with its tokens, in chunks of views as in whole scenes, and in
+    # training, where all tokens come first.
+    with torch.inference_mode(), smaller_chunks(64 * 80 / CPU_PIXELS):
+        in_chunks = reading(torch.stack([images, images.flip(0)]), outputs=("depth",))
+    assert_same(in_chunks.depth[0], whole.depth[0])
+    tokens = reading.aggregator(images[None])
+    assert_same(reading.predict(tokens, (64, 80), ("depth",)).depth, whole.depth)
+
+
 def test_configs_fail_when_made() -> None:
     with pytest.raises(ConfigError, match="order"):
         AggregatorConfig(order=("frame", "frame"))
@@ -208,6 +256,10 @@ def test_configs_fail_when_made() -> None:
         DenseHeadConfig(layers=(1, 2))
     with pytest.raises(ConfigError, match="must divide"):
         ModelConfig(name="odd", embed_dim=100)
+    with pytest.raises(ConfigError, match="stem patch_embed"):
+        ModelConfig(name="stemless", depth=DenseHeadConfig(reads_stem=True))
+    with pytest.raises(ConfigError, match="too few maps"):
+        ConvStem(patch_size=4, embed_dim=16, base_channels=8)
     with pytest.raises(ConfigError, match="reads layers"):
         ModelConfig(name="shallow", aggregator=AggregatorConfig(depth=4))
 

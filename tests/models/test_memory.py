@@ -101,10 +101,15 @@ def test_a_stem_works_some_views_at_a_time() -> None:
     stem = ConvStem(16, 32, 8)
     images, seen = torch.rand(5, 3, 64, 96), []
     stem.stages[0].register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
-    whole = [part.detach() for part in stem.with_fine_maps(images)]
+
+    def parts() -> list[torch.Tensor]:
+        tokens, maps = stem.with_maps(images)
+        return [tokens, *maps]
+
+    whole = [part.detach() for part in parts()]
     assert seen == [5]
     with torch.inference_mode(), smaller_chunks(2 * 64 * 96 / CPU_PIXELS):
-        some = stem.with_fine_maps(images)
+        some = parts()
     assert seen == [5, 2, 2, 1]
     for a, b in zip(whole, some, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)

@@ -8,6 +8,7 @@ from glance3d.training.losses import (
     LossWeights,
     camera_loss,
     dense_loss,
+    log_depth_loss,
     matching_loss,
     track_loss,
 )
@@ -106,6 +107,38 @@ def test_perfect_dense_predictions_have_finite_gradients():
     ones = torch.ones(1, 1, 4, 4)
     dense_loss("points", said, ones, target, ones.bool())["points"].backward()
     assert said.grad.isfinite().all()
+
+
+def test_a_scenes_own_unit_costs_little_and_its_shape_all():
+    depth = torch.rand(2, 1, 4, 4) + 0.5
+    ones = torch.ones(2, 1, 4, 4)
+    factor = torch.tensor([3.0, 0.5])[:, None, None, None]
+    losses = log_depth_loss(factor * depth, ones, depth, ones.bool(), scale_weight=0.1)
+    scale = (math.log(3) + math.log(2)) / 2
+    assert float(losses["depth_error"]) == pytest.approx(0, abs=1e-6)
+    assert float(losses["depth_scale"]) == pytest.approx(scale)
+    assert float(losses["depth"]) == pytest.approx(0.1 * scale, abs=1e-5)
+    # Half the view twice as far: half of log 2 off on either side, and one step between them.
+    bent = torch.where(torch.arange(4) < 2, depth, 2 * depth)
+    losses = log_depth_loss(bent, ones, depth, ones.bool(), gradient_scales=1)
+    assert float(losses["depth_error"]) == pytest.approx(math.log(2) / 2)
+    assert float(losses["depth_gradient"]) == pytest.approx(math.log(2) / 3)
+
+
+def test_log_depth_is_finite_where_nothing_is_valid_and_blind_to_what_is_not():
+    said = torch.ones(1, 2, 4, 4, requires_grad=True)
+    ones, nothing = torch.ones(1, 2, 4, 4), torch.zeros(1, 2, 4, 4, dtype=torch.bool)
+    loss = log_depth_loss(said, ones, torch.zeros(1, 2, 4, 4), nothing)["depth"]
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert (said.grad == 0).all()
+    valid = torch.rand(1, 2, 4, 4) > 0.5
+    said.grad = None
+    truth = torch.where(valid, 2.0, -1.0)
+    losses = log_depth_loss(said, ones, truth, valid)
+    losses["depth"].backward()
+    assert float(losses["depth_error"]) == pytest.approx(0, abs=1e-6)
+    assert (said.grad[~valid] == 0).all()
 
 
 def test_track_loss_of_a_hand_case():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
 from glance3d.models.thin_attention import check_attention, kept_keys
 from glance3d.nn.block import Block, run_block_
-from glance3d.nn.patch_embed import ConvStem, PatchConv
+from glance3d.nn.patch_embed import ConvStem, PatchConv, StemMaps
 from glance3d.nn.precision import only_predicts
 from glance3d.nn.rope import build_rope_table
 from glance3d.nn.tables import cached_table
@@ -26,13 +26,13 @@ class AggregatedTokens(NamedTuple):
     """The kept layers, by index from 0, each ``[batch, views, special + patches, 2 C]``.
 
     A layer is the frame block's output and the global block's output side by side. Token 0 of a
-    view is its camera token; patch tokens start at ``patch_start_idx``, row by row. ``fine_maps``
-    are a stem's, four of whose pixels make a patch (None without a stem).
+    view is its camera token; patch tokens start at ``patch_start_idx``, row by row. ``stem_maps``
+    are those of all views of all scenes (none without a stem).
     """
 
     layers: dict[int, Float[Tensor, "batch views tokens channels"]]
     patch_start_idx: int
-    fine_maps: Float[Tensor, "batch views channels rows columns"] | None = None
+    stem_maps: StemMaps = ()
 
 
 class Aggregator(nn.Module):
@@ -72,12 +72,12 @@ class Aggregator(nn.Module):
     ) -> AggregatedTokens:
         """Tokens of the asked-for layers (all of them by default); no other layer is kept."""
         wanted = tuple(range(self.config.depth)) if layers is None else layers
-        tokens, fine_maps = self.embed(images)
+        tokens, stem_maps = self.embed(images)
         kept = {
             index: torch.cat([frame, everywhere], dim=-1)
             for index, frame, everywhere in self.stream(tokens, self.grid(images), wanted)
         }
-        return AggregatedTokens(kept, self.patch_start_idx, fine_maps)
+        return AggregatedTokens(kept, self.patch_start_idx, stem_maps)
 
     def grid(self, images: Float[Tensor, "batch views 3 height width"]) -> tuple[int, int]:
         """Rows and columns of patches."""
@@ -85,24 +85,23 @@ class Aggregator(nn.Module):
 
     def embed(
         self, images: Float[Tensor, "batch views 3 height width"]
-    ) -> tuple[Layer, Float[Tensor, "batch views channels rows columns"] | None]:
+    ) -> tuple[Layer, StemMaps]:
         """Special and patch tokens of every view; the first view has its own special ones.
 
-        Beside them, a stem's fine maps: four of their pixels make a patch.
+        Beside them, a stem's maps of all views of all scenes, the coarsest first.
         """
         scenes = images.shape[:2]
         pixels = normalised_pixels(images.flatten(0, 1))
-        fine_maps = None
+        stem_maps: StemMaps = ()
         if isinstance(self.patch_embed, ConvStem):
-            patches, fine_maps = self.patch_embed.with_fine_maps(pixels)
-            fine_maps = fine_maps.unflatten(0, scenes)
+            patches, stem_maps = self.patch_embed.with_maps(pixels)
         else:
             patches = self.patch_embed(pixels)
         special = torch.cat([self.camera_token, self.register_token], dim=2)
         others = special[:, 1:].expand(scenes[0], scenes[1] - 1, -1, -1)
         first = special[:, :1].expand(scenes[0], 1, -1, -1)
         special = torch.cat([first, others], 1)
-        return torch.cat([special, patches.unflatten(0, scenes)], dim=2), fine_maps
+        return torch.cat([special, patches.unflatten(0, scenes)], dim=2), stem_maps
 
     def stream(
         self,

@@ -85,12 +85,17 @@ class CameraHeadConfig:
 
 @dataclass(frozen=True)
 class DenseHeadConfig:
-    """DPT: which layers it reads, the channels it projects each to, and its fused width."""
+    """DPT: which layers it reads, the channels it projects each to, and its fused width.
+
+    With ``reads_stem`` its two finest levels also read the maps of a stem of that size: edges need
+    not come through the tokens.
+    """
 
     layers: tuple[int, ...] = (4, 11, 17, 23)
     channels: tuple[int, ...] = (256, 512, 1024, 1024)
     features: int = 256
     output_channels: int = 32
+    reads_stem: bool = False
 
     def __post_init__(self) -> None:
         """Refuse anything but four levels, and widths that a UV code cannot fill."""
@@ -115,11 +120,14 @@ class TrackHeadConfig:
     radius: int = 4
     num_iterations: int = 4
     flow_scale: float = 518.0
+    reads_stem: bool = False
 
     @property
     def features(self) -> DenseHeadConfig:
         """The dense head that makes the feature maps."""
-        return DenseHeadConfig(self.layers, self.channels, self.latent_dim)
+        return DenseHeadConfig(
+            self.layers, self.channels, self.latent_dim, reads_stem=self.reads_stem
+        )
 
 
 @dataclass(frozen=True)
@@ -181,6 +189,8 @@ class ModelConfig:
                     f"the {output} head reads layers {head.layers}, but there are only "
                     f"{self.aggregator.depth}"
                 )
+            if head and head.reads_stem and not isinstance(self.patch_embed, StemEmbedConfig):
+                raise ConfigError(f"the {output} head reads a stem's maps: use a stem patch_embed")
         if self.camera and self.camera.start == "matches" and self.correspondence is None:
             raise ConfigError("a camera head that starts from matches needs correspondence")
         if self.correspondence is not None:
@@ -253,7 +263,7 @@ def vggt_1b() -> ModelConfig:
 def glance_small() -> ModelConfig:
     """The package's own small model: the same architecture, sized for a laptop's processor."""
     channels, layers = (48, 64, 96, 96), (1, 2, 3, 5)
-    dense = DenseHeadConfig(layers, channels, features=48, output_channels=16)
+    dense = DenseHeadConfig(layers, channels, features=48, output_channels=16, reads_stem=True)
     return ModelConfig(
         name="glance-small",
         patch_size=16,
@@ -274,6 +284,7 @@ def glance_small() -> ModelConfig:
             pyramid_levels=5,
             radius=2,
             num_iterations=3,
+            reads_stem=True,
         ),
     )
 

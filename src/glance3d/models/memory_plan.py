@@ -28,6 +28,7 @@ from glance3d.models.correspondence.matches import SCORES_AT_A_TIME
 from glance3d.models.vggt import VGGT
 from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, GPU_PIXELS, GPU_TOKENS, SMALLEST_SCALE
 from glance3d.nn.fast_cpu import SCORE_BYTES
+from glance3d.nn.patch_embed import ConvStem
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 FLOAT32 = 4
@@ -189,7 +190,7 @@ def _plan_of_pass(
         PROGRAM_BYTES.get(device.type, 0),
         _weight_bytes(network, outputs, device),
         0,
-        _view_bytes(config, image_size, outputs, product),
+        _view_bytes(config, image_size, outputs, product) + _stem_bytes(network, image_size),
         available,
         num_waiting=num_waiting,
         per_waiting=_waiting_bytes(config, image_size, outputs) if device.type == "cpu" else 0,
@@ -279,6 +280,14 @@ def _view_bytes(
     reading = stream * 2 * FLOAT32 + sum(sum(levels) for levels in kept)
     predicting = sum(sum(levels) for levels in kept) + results
     return images + max(attending, reading, predicting)
+
+
+def _stem_bytes(network: VGGT, size: tuple[int, int]) -> int:
+    """The maps of a stem that are read beside the tokens: 2 x 2 pixels a patch, then 4 x 4."""
+    stem = network.aggregator.patch_embed
+    channels = stem.map_channels if isinstance(stem, ConvStem) else ()
+    patches = size[0] * size[1] // network.config.patch_size**2
+    return sum(4 ** (1 + finer) * patches * c * FLOAT32 for finer, c in enumerate(channels))
 
 
 def _waiting_bytes(config: ModelConfig, size: tuple[int, int], outputs: tuple[Output, ...]) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor
 from glance3d.models.config import Output
 from glance3d.models.correspondence import CorrespondenceHead, Descriptions
 from glance3d.models.heads.dense import DenseFeatures, Projected, map_views
+from glance3d.nn.patch_embed import StemMaps
 
 VIEWS_PER_CHUNK = 4
 
@@ -29,12 +30,12 @@ class Readings:
         image_size: tuple[int, int],
         grid: tuple[int, int],
         describer: CorrespondenceHead | None = None,
-        fine_maps: Float[Tensor, "batch views channels rows columns"] | None = None,
+        stem_maps: StemMaps = (),
     ) -> None:
         self.image_size, self.grid, self.batch_views = image_size, grid, batch_views
         self.camera_tokens: Float[Tensor, "batch views dim"] | None = None
         self.described: Descriptions | None = None
-        self._describer, self._fine_maps = describer, fine_maps
+        self._describer, self._stem_maps = describer, stem_maps
         self._readers = readers
         self._camera_layer = camera_layer
         self._patch_start_idx = patch_start_idx
@@ -44,10 +45,9 @@ class Readings:
         """Read layer ``index``, whose channels may come in parts (frame block, global block)."""
         if index == self._camera_layer:
             self.camera_tokens = torch.cat([part[:, :, 0] for part in parts], dim=-1)
-        describer, maps = self._describer, self._fine_maps
-        if describer is not None and maps is not None and index == describer.config.layer:
-            self.described = describer.describe(parts[-1][:, :, self._patch_start_idx :], maps)
-            self._fine_maps = None
+        describer, maps = self._describer, self._stem_maps
+        if describer is not None and maps and index == describer.config.layer:
+            self.described = describer.describe(parts[-1][:, :, self._patch_start_idx :], maps[0])
         aspect = self.image_size[1] / self.image_size[0]
         for output, features in self._readers.items():
             for level in (i for i, layer in enumerate(features.layers) if layer == index):
@@ -65,4 +65,7 @@ class Readings:
     def give(self, output: Output) -> Projected | None:
         """What was read for this output, finest level first; it is kept no longer."""
         kept = self._kept.pop(output, None)
-        return None if kept is None else [kept[level] for level in sorted(kept)]
+        if kept is None:
+            return None
+        levels = [kept[level] for level in sorted(kept)]
+        return self._readers[output].with_stem(levels, self._stem_maps)

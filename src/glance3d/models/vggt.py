@@ -19,6 +19,7 @@ from glance3d.models.correspondence import (
     PairMatches,
     best_matches,
     estimate_first_poses,
+    fit_depth_to_matches,
     scale_of_cameras,
 )
 from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
@@ -30,7 +31,7 @@ from glance3d.models.heads.dense import (
 )
 from glance3d.models.heads.track import TrackHead
 from glance3d.models.readings import Readings
-from glance3d.nn.patch_embed import ConvStem
+from glance3d.nn.patch_embed import ConvStem, StemMaps
 from glance3d.types import Predictions
 
 
@@ -50,9 +51,11 @@ class VGGT(nn.Module):
         dim = 2 * config.embed_dim
         self.aggregator = Aggregator(config)
         self.camera_head = CameraHead(dim, config.camera) if config.camera else None
-        self.depth_head = _dense_head(dim, config.depth, 1, depth_from_raw)
-        self.point_head = _dense_head(dim, config.points, 3, points_from_raw)
-        self.track_head = TrackHead(dim, config.tracks) if config.tracks else None
+        stem = self.aggregator.patch_embed
+        maps = stem.map_channels if isinstance(stem, ConvStem) else ()
+        self.depth_head = _dense_head(dim, config.depth, 1, depth_from_raw, maps)
+        self.point_head = _dense_head(dim, config.points, 3, points_from_raw, maps)
+        self.track_head = TrackHead(dim, config.tracks, maps) if config.tracks else None
         self.correspondence_head = _correspondence_head(self.aggregator, config)
 
     def forward(
@@ -81,9 +84,11 @@ class VGGT(nn.Module):
         images = check_images(images, self.config.patch_size)
         if query_points is not None:
             query_points = check_query_points(query_points, images)
-        tokens, fine_maps = self.aggregator.embed(images)
+        tokens, stem_maps = self.aggregator.embed(images)
         size = (images.shape[-2], images.shape[-1])
-        readings = self._readings(wanted, images.shape[:2], size, fine_maps)
+        matches = self.config.matching(wanted) is not None and images.shape[1] > 1
+        describer = self.correspondence_head if matches else None
+        readings = self._readings(wanted, images.shape[:2], size, stem_maps, describer)
         layers = self.config.layers_needed(wanted)
         for layer in self.aggregator.stream(tokens, readings.grid, layers, attention):
             readings.take(*layer)
@@ -109,7 +114,8 @@ class VGGT(nn.Module):
         if query_points is None:
             wanted = tuple(output for output in wanted if output != "tracks")
         layers = self.config.layers_needed(wanted)
-        readings = self._readings(wanted, tokens.layers[layers[0]].shape[:2], image_size)
+        batch_views = tokens.layers[layers[0]].shape[:2]
+        readings = self._readings(wanted, batch_views, image_size, tokens.stem_maps)
         for index in layers:
             readings.take(index, tokens.layers[index])
         return self._predict(readings, matched, query_points)
@@ -119,13 +125,14 @@ class VGGT(nn.Module):
 
         None for a single view, a network that does not match, or tokens without the layer for it.
         """
-        head, maps = self.correspondence_head, tokens.fine_maps
-        if head is None or maps is None or maps.shape[1] == 1:
+        head = self.correspondence_head
+        if head is None or not tokens.stem_maps or head.config.layer not in tokens.layers:
             return None
-        if head.config.layer not in tokens.layers:
+        layer = tokens.layers[head.config.layer]
+        if layer.shape[1] == 1:
             return None
-        of_global_block = tokens.layers[head.config.layer][..., self.config.embed_dim :]
-        return head.describe(of_global_block[:, :, tokens.patch_start_idx :], maps)
+        of_global_block = layer[:, :, tokens.patch_start_idx :, self.config.embed_dim :]
+        return head.describe(of_global_block, tokens.stem_maps[0])
 
     def match(
         self, tokens: AggregatedTokens, images: Float[Tensor, "batch views 3 height width"]
@@ -141,7 +148,8 @@ class VGGT(nn.Module):
         outputs: tuple[Output, ...],
         batch_views: tuple[int, ...],
         size: tuple[int, int],
-        fine_maps: Float[Tensor, "batch views channels rows columns"] | None = None,
+        stem_maps: StemMaps,
+        describer: CorrespondenceHead | None = None,
     ) -> Readings:
         readers: dict[Output, DenseFeatures] = {}
         for output, head in (("depth", self.depth_head), ("points", self.point_head)):
@@ -151,7 +159,6 @@ class VGGT(nn.Module):
             readers["tracks"] = self.track_head.feature_extractor
         patch = self.config.patch_size
         camera_layer = self.config.aggregator.depth - 1 if "camera" in outputs else None
-        matches = self.config.matching(outputs) is not None and batch_views[1] > 1
         return Readings(
             readers,
             camera_layer,
@@ -159,8 +166,8 @@ class VGGT(nn.Module):
             (batch_views[0], batch_views[1]),
             size,
             (size[0] // patch, size[1] // patch),
-            self.correspondence_head if matches else None,
-            fine_maps,
+            describer,
+            stem_maps,
         )
 
     def _predict(
@@ -188,7 +195,7 @@ class VGGT(nn.Module):
                 found[name] = values.unflatten(0, batch_views)
                 found[f"{output}_conf"] = confidence.unflatten(0, batch_views)
         if pairs is not None and "depth" in found and not torch.is_grad_enabled():
-            _share_unit(pairs, found)
+            _agree(pairs, found)
         projected = readings.give("tracks")
         if projected is not None and self.track_head is not None and query_points is not None:
             tracks, found["visibility"], found["track_conf"] = self.track_head(
@@ -198,19 +205,20 @@ class VGGT(nn.Module):
         return Predictions(image_size=size, **found)
 
 
-def _share_unit(pairs: PairMatches, found: dict[str, Tensor]) -> None:
-    """Cameras that start from matches have a unit of their own: they get depth's."""
+def _agree(pairs: PairMatches, found: dict[str, Tensor]) -> None:
+    """Cameras that start from matches get depth's unit of length, depth what matches know of it."""
     factor = scale_of_cameras(pairs, found["pose_enc"], found["depth"])[:, None, None]
     poses = found["pose_enc_iterations"]
     poses = torch.cat([factor * poses[..., :3], poses[..., 3:]], -1)
     found["pose_enc_iterations"], found["pose_enc"] = poses, poses[-1]
+    found["depth"] = fit_depth_to_matches(pairs, found["pose_enc"], found["depth"])
 
 
 def _correspondence_head(aggregator: Aggregator, config: ModelConfig) -> CorrespondenceHead | None:
     stem = aggregator.patch_embed
     if config.correspondence is None or not isinstance(stem, ConvStem):
         return None
-    return CorrespondenceHead(config.correspondence, config.embed_dim, stem.fine_channels)
+    return CorrespondenceHead(config.correspondence, config.embed_dim, stem.map_channels[0])
 
 
 def _dense_head(
@@ -218,8 +226,9 @@ def _dense_head(
     config: DenseHeadConfig | None,
     channels: int,
     activate: Callable[[Tensor], Tensor],
+    map_channels: tuple[int, ...],
 ) -> DenseHead | None:
-    return None if config is None else DenseHead(dim, config, channels, activate)
+    return None if config is None else DenseHead(dim, config, channels, activate, map_channels)
 
 
 def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> VGGT:

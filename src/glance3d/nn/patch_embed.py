@@ -28,6 +28,11 @@ class PatchConv(nn.Module):
 
 #: A stage of a stem: convolution, norm, activation.
 _LAYERS_PER_STAGE = 3
+#: How many of a stem's maps are read beside its tokens.
+NUM_MAPS = 2
+
+#: A stem's maps of all views of all scenes, the coarsest first.
+StemMaps = tuple[Float[Tensor, "_all_views _channels _rows _columns"], ...]
 
 
 class ConvStem(nn.Module):
@@ -46,12 +51,14 @@ class ConvStem(nn.Module):
             raise ConfigError(
                 f"a stem halves the image: patch_size {patch_size} is no power of two"
             )
+        if num_stages < NUM_MAPS + 1:
+            raise ConfigError(f"a stem of patches of {patch_size} pixels has too few maps to read")
         layers: list[nn.Module] = []
         channels = 3
-        self.fine_channels = 3  # of the maps before the last halving
-        for stage in range(num_stages):
-            self.fine_channels = channels
-            out = min(base_channels * 2**stage, embed_dim)
+        stage_channels = [min(base_channels * 2**stage, embed_dim) for stage in range(num_stages)]
+        #: Of the maps that are read beside the tokens, the coarsest first.
+        self.map_channels = tuple(stage_channels[-2::-1][:NUM_MAPS])
+        for out in stage_channels:
             layers += [
                 nn.Conv2d(channels, out, 3, stride=2, padding=1),
                 nn.GroupNorm(min(8, out), out),
@@ -68,26 +75,30 @@ class ConvStem(nn.Module):
         self, images: Float[Tensor, "views 3 height width"]
     ) -> Float[Tensor, "views patches dim"]:
         """Tokens of every view, row by row."""
-        return self.with_fine_maps(images)[0]
+        return self.with_maps(images)[0]
 
-    def with_fine_maps(
+    def with_maps(
         self, images: Float[Tensor, "views 3 height width"]
-    ) -> tuple[
-        Float[Tensor, "views patches dim"], Float[Tensor, "views channels fine_rows fine_columns"]
-    ]:
-        """Tokens, and the maps before the last halving: four of their pixels make a patch."""
+    ) -> tuple[Float[Tensor, "views patches dim"], StemMaps]:
+        """Tokens, and the maps before the last halvings, the coarsest first.
+
+        Of the first, 2 x 2 pixels make a patch, of the second, 4 x 4.
+        """
         if only_predicts(images):
             step = chunk_views((images.shape[-2], images.shape[-1]), images.device)
             parts = [self._maps(part) for part in images.split(step)]
-            fine, maps = (torch.cat(part) for part in zip(*parts, strict=True))
+            coarsest, *maps = (torch.cat(part) for part in zip(*parts, strict=True))
         else:
-            fine, maps = self._maps(images)
+            coarsest, *maps = self._maps(images)
         aspect = images.shape[-1] / images.shape[-2]
-        place = add_uv_embedding(torch.zeros_like(maps[:1]), aspect, scale=1.0)
-        tokens, place = (x.flatten(2).transpose(1, 2) for x in (maps, place))
-        return tokens + self.position(place), fine
+        place = add_uv_embedding(torch.zeros_like(coarsest[:1]), aspect, scale=1.0)
+        tokens, place = (x.flatten(2).transpose(1, 2) for x in (coarsest, place))
+        return tokens + self.position(place), tuple(maps)
 
-    def _maps(self, images: Float[Tensor, "views 3 height width"]) -> tuple[Tensor, Tensor]:
-        """The maps before the last halving, and those after it, with a token's channels."""
-        fine = self.stages[:-_LAYERS_PER_STAGE](images)
-        return fine, self.proj(self.stages[-_LAYERS_PER_STAGE:](fine))
+    def _maps(self, images: Float[Tensor, "views 3 height width"]) -> list[Tensor]:
+        """The patch grid with a token's channels, then the maps before the last halvings."""
+        x, maps = images, []
+        for first in range(0, len(self.stages), _LAYERS_PER_STAGE):
+            x = self.stages[first : first + _LAYERS_PER_STAGE](x)
+            maps.append(x)
+        return [self.proj(maps[-1]), *maps[-2 : -2 - NUM_MAPS : -1]]

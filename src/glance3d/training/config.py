@@ -71,11 +71,12 @@ class TrainConfig:
     The tracker learns from the first ``track_queries`` query points of ``track_scenes`` scenes of
     a batch, every ``track_every_steps``; the matching loss uses all, every
     ``matching_every_steps``. The depth and points heads learn every ``depth_every_steps`` and
-    ``points_every_steps``, from the first ``dense_views`` views of a scene (None: all of them). The
-    attention loss teaches the global layers ``attention_layers``. ``textures`` is a folder of
-    pictures to paint the scenes with (None: procedural ones). ``rehearsal`` teaches a
-    correspondence head what it can learn without pictures, before the first step (None: no).
-    ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`). ``learns`` are the parts
+    ``points_every_steps``, from the first ``dense_views`` views of a scene (None: all of them);
+    depth by its logarithm after one factor a scene, with ``log_depth``. The attention loss teaches
+    the global layers ``attention_layers``. ``textures`` is a folder of pictures to paint the scenes
+    with (None: procedural ones). ``rehearsal`` teaches a correspondence head what it can learn
+    without pictures, before the first step (None: no). ``gradient_threads`` share the scenes of a
+    batch (:mod:`.gradients`). ``learns`` are the parts
     of the network that learn, by the beginnings of their parameters' names (none: all of it).
     """
 
@@ -99,6 +100,7 @@ class TrainConfig:
     depth_every_steps: int = 1
     gradient_threads: int = 1
     dense_views: int | None = None
+    log_depth: bool = False
     textures: str | None = None
     compile_renderer: bool = False
     log_every_steps: int = 10

@@ -102,11 +102,48 @@ def dense_loss(
     pixels 1, 2, 4, ... apart, both ends valid. Each is averaged over the valid pixels (pairs) of
     the batch, and is 0 where there are none.
     """
-    prediction, confidence, target = prediction.float(), confidence.float(), target.float()
-    residual = torch.where(valid[..., None], prediction - target, 0.0)
+    residual = torch.where(valid[..., None], prediction.float() - target.float(), 0.0)
+    return _residual_loss(name, residual, confidence.float(), valid, alpha, gradient_scales)
+
+
+def log_depth_loss(
+    prediction: Float[Tensor, "batch views height width"],
+    confidence: Float[Tensor, "batch views height width"],
+    target: Float[Tensor, "batch views height width"],
+    valid: Bool[Tensor, "batch views height width"],
+    alpha: float = 0.2,
+    gradient_scales: int = 3,
+    scale_weight: float = 0.1,
+) -> Losses:
+    """:func:`dense_loss` of the logarithms, after the factor that fits each scene best.
+
+    What counts is what depth is used for, shape: a scene's own unit, which nobody can see in it,
+    is asked for with ``scale_weight`` only (``depth_scale``, the logarithm that is off). Near and
+    far count alike, as in Eigen et al. 2014 (arXiv 1406.2283, section 3.2).
+    """
+    logarithms = prediction.float().log(), torch.where(valid, target.float(), 1.0).log()
+    residual = torch.where(valid, logarithms[0] - logarithms[1], 0.0)
+    count = valid.flatten(1).sum(1)
+    offset = residual.flatten(1).sum(1) / count.clamp(min=1)
+    residual = torch.where(valid, residual - offset[:, None, None, None], 0.0)[..., None]
+    losses = _residual_loss("depth", residual, confidence.float(), valid, alpha, gradient_scales)
+    scale = _masked_mean(offset.abs(), count > 0)
+    losses["depth"] = losses["depth"] + scale_weight * scale
+    return {**losses, "depth_scale": scale.detach()}
+
+
+def _residual_loss(
+    name: str,
+    residual: Float[Tensor, "batch views height width channels"],
+    confidence: Float[Tensor, "batch views height width"],
+    valid: Bool[Tensor, "batch views height width"],
+    alpha: float,
+    gradient_scales: int,
+) -> Losses:
+    """What :func:`dense_loss` says of residuals that are 0 where nothing is valid."""
     error = torch.linalg.vector_norm(residual, dim=-1)
     value = _masked_mean(confidence * error - alpha * torch.log(confidence), valid)
-    gradient = prediction.new_zeros(())
+    gradient = residual.new_zeros(())
     for scale in range(gradient_scales):
         gradient = gradient + _gradient_error(residual, confidence, valid, 2**scale)
     gradient = gradient / max(gradient_scales, 1)

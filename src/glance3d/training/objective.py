@@ -24,6 +24,7 @@ from glance3d.training.losses import (
     LossWeights,
     camera_loss,
     dense_loss,
+    log_depth_loss,
     matching_loss,
     track_loss,
 )
@@ -82,7 +83,7 @@ def _active_losses(
     if weights.pairs > 0:
         losses |= _pairs(matched, sample)
     if weights.camera > 0 or weights.depth > 0 or weights.points > 0:
-        losses |= _camera_and_dense(model, sample, tokens, matched, weights, config.dense_views)
+        losses |= _camera_and_dense(model, sample, tokens, matched, weights, config)
     if weights.track > 0 or weights.matching > 0:
         losses |= _tracks_and_matching(model, sample, tokens, weights, config)
     if captured:
@@ -113,7 +114,7 @@ def _camera_and_dense(
     tokens: AggregatedTokens,
     matched: Correspondence | None,
     weights: LossWeights,
-    dense_views: int | None,
+    config: TrainConfig,
 ) -> Losses:
     targets = normalise_scenes(sample.cam_from_world, sample.intrinsics, sample.depth, sample.valid)
     size = (sample.images.shape[-2], sample.images.shape[-1])
@@ -127,21 +128,30 @@ def _camera_and_dense(
     )
     if not dense:
         return losses
-    count = dense_views or sample.images.shape[1]
-    some = AggregatedTokens(
-        {index: layer[:, :count] for index, layer in tokens.layers.items()},
-        tokens.patch_start_idx,
-    )
+    count = config.dense_views or sample.images.shape[1]
+    some = _first_views(tokens, count)
     said = model.predict(some, size, dense)
     valid = targets.valid[:, :count]
     with torch.autocast(sample.images.device.type, enabled=False):
         if said.depth is not None and said.depth_conf is not None:
-            depth = targets.depth[:, :count, ..., None]
-            losses |= dense_loss("depth", said.depth[..., None], said.depth_conf, depth, valid)
+            depth = targets.depth[:, :count]
+            if config.log_depth:
+                losses |= log_depth_loss(said.depth, said.depth_conf, depth, valid)
+            else:
+                channel = said.depth[..., None], said.depth_conf, depth[..., None]
+                losses |= dense_loss("depth", *channel, valid)
         if said.points_world is not None and said.points_conf is not None:
             points = targets.points_world[:, :count]
             losses |= dense_loss("points", said.points_world, said.points_conf, points, valid)
     return losses
+
+
+def _first_views(tokens: AggregatedTokens, count: int) -> AggregatedTokens:
+    """The tokens of the first ``count`` views of every scene."""
+    scenes = next(iter(tokens.layers.values())).shape[:2]
+    layers = {index: layer[:, :count] for index, layer in tokens.layers.items()}
+    maps = [maps.unflatten(0, scenes)[:, :count].flatten(0, 1) for maps in tokens.stem_maps]
+    return AggregatedTokens(layers, tokens.patch_start_idx, tuple(maps))
 
 
 def _tracks_and_matching(

@@ -48,19 +48,27 @@ def small_cpu_descriptors() -> TrainConfig:
 def small_cpu() -> TrainConfig:
     """Descriptors and every head but the cameras: the hours after :func:`small_cpu_descriptors`.
 
-    On pictures of one to four times as many pixels, as photos come. Cameras start from matches,
-    which :func:`small_cpu_matches` learns to judge.
+    On pictures of one to eight times as many pixels, as photos come, and longer lenses. Cameras
+    start from matches, which :func:`small_cpu_matches` learns to judge.
     """
     return dataclasses.replace(
         small_cpu_descriptors(),
         recipe="small-cpu",
         learns=(),
-        data=SyntheticConfig(images_per_batch=32, num_queries=128, area_factors=(1, 2, 4)),
+        data=SyntheticConfig(
+            images_per_batch=48,
+            num_queries=160,
+            area_factors=(1, 2, 4, 8),
+            fov_degrees=(15.0, 95.0),
+        ),
         losses=dataclasses.replace(_LOSSES, camera=0.0, pairs=0.0),
-        track_every_steps=4,
-        points_every_steps=4,
-        matching_every_steps=4,
-        dense_views=2,
+        log_depth=True,
+        track_every_steps=6,
+        points_every_steps=8,
+        matching_every_steps=6,
+        dense_views=3,
+        validate_every_samples=2_500,
+        num_validation_batches=6,
     )
 
 
@@ -100,6 +108,7 @@ def small_h200() -> TrainConfig:
         model=models.glance_small(),
         data=SyntheticConfig(images_per_batch=768),
         losses=_LOSSES,
+        log_depth=True,
         rehearsal=RehearsalConfig(num_steps=2000, images_per_batch=768),
         optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=20_000, cooldown=0.5),
         total_samples=3_000_000,

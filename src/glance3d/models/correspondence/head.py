@@ -60,13 +60,13 @@ class CorrespondenceHead(nn.Module):
     def describe(
         self,
         patches: Float[Tensor, "batch views patches dim"],
-        fine_maps: Float[Tensor, "batch views channels rows columns"],
+        maps: Float[Tensor, "batch_views channels rows columns"],
     ) -> Descriptions:
         """The cells of all views, from layer ``config.layer``; one pixel of the maps is a cell."""
-        descriptors = self.descriptors(fine_maps.flatten(0, 1), patches.flatten(0, 1))
+        descriptors = self.descriptors(maps, patches.flatten(0, 1))
         return Descriptions(
             descriptors.unflatten(0, patches.shape[:2]),
-            (fine_maps.shape[-2], fine_maps.shape[-1]),
+            (maps.shape[-2], maps.shape[-1]),
             10 * self.sharpness_in_tens,
             10 * self.unseen_in_tens,
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import DenseHeadConfig
 from glance3d.nn.chunks import cached_slices, chunk_views
+from glance3d.nn.patch_embed import StemMaps
 from glance3d.nn.precision import (
     Conv2d,
     ConvTranspose2d,
@@ -21,7 +22,8 @@ from glance3d.nn.uv_embedding import add_convolved_uv_code_, build_uv_code
 
 STRIP_NUMBERS = 2**22  # float32 numbers of full-size maps between two steps
 
-Projected = list[Float[Tensor, "batch_views patches _channels"]]
+#: Four levels of projected patch tokens, finest first; then maps of a stem, if the head reads them.
+Projected = list[Float[Tensor, "batch_views ..."]]
 
 
 class ResidualUnit(nn.Module):
@@ -66,12 +68,22 @@ class FusionStage(nn.Module):
 class DenseFeatures(nn.Module):
     """Four layers of patch tokens to one feature map at 8 times the patch grid.
 
+    With ``config.reads_stem``, the two finest levels read a stem's maps of their size as well, which
+    have ``map_channels``, the coarsest first.
+
     A layer is projected as soon as it is made (:meth:`project`), which is all that must be kept of
     it; the maps are fused when all four are there (:meth:`fuse`). Maps are channels-last, because
     tokens are, and that is what convolutions are fastest in.
     """
 
-    def __init__(self, dim: int, config: DenseHeadConfig, out_channels: int, uv: bool) -> None:
+    def __init__(
+        self,
+        dim: int,
+        config: DenseHeadConfig,
+        out_channels: int,
+        uv: bool,
+        map_channels: tuple[int, ...] = (),
+    ) -> None:
         super().__init__()
         self.layers = config.layers
         self.uv = uv
@@ -92,6 +104,15 @@ class DenseFeatures(nn.Module):
         )
         self.stages = nn.ModuleList(FusionStage(features, has_lateral=i < 3) for i in range(4))
         self.out_conv = Conv2d(features, out_channels, 3, padding=1)
+        finest_first = map_channels[::-1] if config.reads_stem else ()
+        self.stem_laterals = nn.ModuleList(Conv2d(c, features, 3, padding=1) for c in finest_first)
+        for lateral in self.stem_laterals:  # from nothing: they correct what tokens say
+            nn.init.zeros_(lateral.weight)
+            nn.init.zeros_(lateral.bias)
+
+    def with_stem(self, levels: Projected, stem_maps: StemMaps) -> Projected:
+        """The levels and, finest first, the maps that are fused with the first of them."""
+        return levels + list(stem_maps[::-1]) if len(self.stem_laterals) else levels
 
     def project(
         self,
@@ -113,12 +134,15 @@ class DenseFeatures(nn.Module):
         return x + 0.1 * code if torch.is_grad_enabled() else x.add_(code, alpha=0.1)
 
     def fuse(
-        self, projected: list[Float[Tensor, "views patches _channels"]], grid: tuple[int, int]
+        self, projected: Projected, grid: tuple[int, int]
     ) -> Float[Tensor, "views channels height8 width8"]:
-        """The fused map of all four levels, finest first."""
+        """The fused map of all four levels, and of what :meth:`with_stem` adds to them."""
         maps = []
-        for x, resize, lateral in zip(projected, self.resizes, self.laterals, strict=True):
+        levels, stem_maps = projected[: len(self.laterals)], projected[len(self.laterals) :]
+        for x, resize, lateral in zip(levels, self.resizes, self.laterals, strict=True):
             maps.append(lateral(resize(x.unflatten(1, grid).permute(0, 3, 1, 2))))
+        for level, (x, lateral) in enumerate(zip(stem_maps, self.stem_laterals, strict=True)):
+            maps[level] = maps[level] + lateral(x)
         fine_size = (maps[0].shape[-2] * 2, maps[0].shape[-1] * 2)
         sizes = [fine_size, *((m.shape[-2], m.shape[-1]) for m in maps[:3])]
         x = self.stages[3](maps[3], None, sizes[3])
@@ -131,10 +155,11 @@ class DenseFeatures(nn.Module):
     ) -> Projected:
         """All levels of tokens that were kept whole."""
         patches = [tokens.layers[i][:, :, tokens.patch_start_idx :] for i in self.layers]
-        return [
+        levels = [
             self.project(level, layer.flatten(0, 1), grid, aspect)
             for level, layer in enumerate(patches)
         ]
+        return self.with_stem(levels, tokens.stem_maps)
 
 
 class DenseHead(nn.Module):
@@ -146,11 +171,12 @@ class DenseHead(nn.Module):
         config: DenseHeadConfig,
         num_channels: int,
         activate: Callable[[Tensor], Tensor],
+        map_channels: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         self.activate = activate
         half = config.features // 2
-        self.features = DenseFeatures(dim, config, half, uv=True)
+        self.features = DenseFeatures(dim, config, half, True, map_channels)
         self.to_output = nn.Sequential(
             Conv2d(half, config.output_channels, 3, padding=1),
             nn.ReLU(),

@@ -33,10 +33,14 @@ TrackIterations = Float[Tensor, "iterations batch views queries 2"]
 class TrackHead(nn.Module):
     """Query points of the first view to their positions in every view."""
 
-    def __init__(self, dim: int, config: TrackHeadConfig) -> None:
+    def __init__(
+        self, dim: int, config: TrackHeadConfig, map_channels: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
         self.min_image_side = 2**config.pyramid_levels
-        self.feature_extractor = DenseFeatures(dim, config.features, config.latent_dim, uv=False)
+        self.feature_extractor = DenseFeatures(
+            dim, config.features, config.latent_dim, False, map_channels
+        )
         self.tracker = Tracker(config)
 
     def features(
