@@ -205,7 +205,7 @@ class NoWaiting(TorchDispatchMode):
 def test_nothing_waits_for_a_device(model: VGGT) -> None:
     head = model.correspondence_head
     assert head is not None
-    patches, maps = random_images(2, 3, 6, 64), random_images(2, 3, 32, 4, 6)
+    patches, maps = random_images(2, 3, 6, 64), random_images(6, 32, 4, 6)
     with NoWaiting():
         first_poses(head(head.describe(patches, maps), random_images(2, 3, 3, 32, 48)))
     with pytest.raises(AssertionError), NoWaiting():

@@ -66,7 +66,7 @@ CARDS: dict[str, WeightsCard] = {
             filename="glance-small.safetensors",
             licence="Apache-2.0",
             commercial_use=True,
-            num_parameters=14_125_499,
+            num_parameters=14_333_179,
             size_bytes=28_329_326,
             preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
             limits=(

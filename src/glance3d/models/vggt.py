@@ -19,8 +19,8 @@ from glance3d.models.correspondence import (
     PairMatches,
     best_matches,
     estimate_first_poses,
-    fit_depth_to_matches,
     scale_of_cameras,
+    sweep_depth,
 )
 from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.heads.dense import (
@@ -194,8 +194,9 @@ class VGGT(nn.Module):
                 values, confidence = head(projected, size, grid)
                 found[name] = values.unflatten(0, batch_views)
                 found[f"{output}_conf"] = confidence.unflatten(0, batch_views)
-        if pairs is not None and "depth" in found and not torch.is_grad_enabled():
-            _agree(pairs, found)
+        if matched is not None and pairs is not None and "depth" in found:
+            if not torch.is_grad_enabled():
+                _agree(matched.described, pairs, found)
         projected = readings.give("tracks")
         if projected is not None and self.track_head is not None and query_points is not None:
             tracks, found["visibility"], found["track_conf"] = self.track_head(
@@ -205,13 +206,13 @@ class VGGT(nn.Module):
         return Predictions(image_size=size, **found)
 
 
-def _agree(pairs: PairMatches, found: dict[str, Tensor]) -> None:
-    """Cameras that start from matches get depth's unit of length, depth what matches know of it."""
+def _agree(described: Descriptions, pairs: PairMatches, found: dict[str, Tensor]) -> None:
+    """Cameras that start from matches get depth's unit of length, depth what cameras know of it."""
     factor = scale_of_cameras(pairs, found["pose_enc"], found["depth"])[:, None, None]
     poses = found["pose_enc_iterations"]
     poses = torch.cat([factor * poses[..., :3], poses[..., 3:]], -1)
     found["pose_enc_iterations"], found["pose_enc"] = poses, poses[-1]
-    found["depth"] = fit_depth_to_matches(pairs, found["pose_enc"], found["depth"])
+    found["depth"] = sweep_depth(described, pairs, found["pose_enc"], found["depth"])
 
 
 def _correspondence_head(aggregator: Aggregator, config: ModelConfig) -> CorrespondenceHead | None:

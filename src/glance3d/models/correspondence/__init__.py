@@ -2,7 +2,7 @@
 
 from glance3d.models.correspondence.common_scale import scale_of_cameras
 from glance3d.models.correspondence.first_poses import estimate_first_poses
-from glance3d.models.correspondence.fitted_depth import fit_depth_to_matches
+from glance3d.models.correspondence.depth_sweep import sweep_depth
 from glance3d.models.correspondence.head import Correspondence, CorrespondenceHead, Descriptions
 from glance3d.models.correspondence.pair_poses import PairMatches, best_matches
 
@@ -13,6 +13,6 @@ __all__ = [
     "PairMatches",
     "best_matches",
     "estimate_first_poses",
-    "fit_depth_to_matches",
     "scale_of_cameras",
+    "sweep_depth",
 ]

@@ -38,11 +38,16 @@ class Descriptions(NamedTuple):
 
 
 class Correspondence(NamedTuple):
-    """Matches of all cells in all other views, and what they say of each two views."""
+    """The cells, their matches in all other views, and what those say of each two views."""
 
-    grid: tuple[int, int]
+    described: Descriptions
     matches: Matches
     relations: Relations
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the cells."""
+        return self.described.grid
 
 
 class CorrespondenceHead(nn.Module):
@@ -86,7 +91,7 @@ class CorrespondenceHead(nn.Module):
             for start in range(0, num_views, step)
         ]
         relations = Relations(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
-        return Correspondence(grid, matches, relations)
+        return Correspondence(described, matches, relations)
 
 
 class CellDescriptors(nn.Module):
