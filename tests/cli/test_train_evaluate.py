@@ -21,11 +21,13 @@ def test_train_then_resume_then_refuse_to_overwrite(tmp_path, capsys):
 def test_evaluate_a_weights_file_on_synthetic_scenes(tiny_weights, tmp_path, capsys):
     out = tmp_path / "evaluation"
     words = ["--model", str(tiny_weights), "--device", "cpu", "--synthetic-scenes", "2"]
+    words += ["--synthetic-pixels", str(96 * 96)]
     assert main(["evaluate", *words, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "trivial" in printed
     report = json.loads((out / "evaluation.json").read_text())
     assert report["sets"][0]["num_scenes"] == 2
+    assert "at most 9,216 pixels" in report["sets"][0]["about"]
     assert (out / "evaluation.txt").read_text() == printed
     assert len(list((out / "predictions" / "network" / "synthetic").glob("*.npz"))) == 2
 

@@ -47,6 +47,8 @@ class Options:
     """What else to measure beside the trivial baseline: colmap, its incremental mapping alone."""
     synthetic_scenes: Annotated[int, tyro.conf.arg(metavar="INT")] = 64
     """How many synthetic scenes of the test split; 0 for none."""
+    synthetic_pixels: Annotated[int, tyro.conf.arg(metavar="INT")] = 128 * 128
+    """Of a synthetic scene's pictures: at most so many."""
     max_views: Annotated[int, tyro.conf.arg(metavar="INT")] = 32
     """Of a set with more photos this many are taken, evenly spaced."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
@@ -111,7 +113,9 @@ def build_sets(options: Options, model: "VGGT") -> list["EvaluationSet"]:
 
     sets = []
     if options.synthetic_scenes > 0:
-        data = SyntheticConfig(size_multiple=model.config.patch_size)
+        data = SyntheticConfig(
+            size_multiple=model.config.patch_size, max_pixels=options.synthetic_pixels
+        )
         sets.append(synthetic_set(data, options.synthetic_scenes))
     for folder in options.sets:
         sets.append(photo_set(folder, model.preprocessing, options.max_views))

@@ -52,7 +52,8 @@ def synthetic_set(
         scenes += _scenes_of_sample(sample, first_number=len(scenes))
         if len(scenes) >= num_scenes:
             break
-    about = f"{num_scenes} synthetic scenes, test split, seed {seed}"
+    pixels = stream.config.max_pixels * max(stream.config.area_factors)
+    about = f"{num_scenes} synthetic scenes, test split, seed {seed}, at most {pixels:,} pixels"
     return EvaluationSet("synthetic", tuple(scenes[:num_scenes]), about)
 
 
