@@ -145,7 +145,9 @@ def test_evidence_is_that_of_a_slow_twin(wall: Wall, monkeypatch: pytest.MonkeyP
 def test_scenes_of_a_batch_are_their_own(wall: Wall) -> None:
     pairs = wall.pairs()
     both = PairMatches(*(part.expand(2, *part.shape[1:]) for part in pairs))
-    described = wall.described._replace(descriptors=wall.described.descriptors.expand(2, -1, -1, -1))
+    described = wall.described._replace(
+        descriptors=wall.described.descriptors.expand(2, -1, -1, -1)
+    )
     depth = torch.cat([wall.depth, 1.4 * wall.depth])
     together = sweep_depth(described, both, wall.poses.expand(2, -1, -1), depth)
     alone = sweep_depth(wall.described, pairs, wall.poses, depth[1:])

@@ -83,9 +83,7 @@ class Aggregator(nn.Module):
         """Rows and columns of patches."""
         return (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
 
-    def embed(
-        self, images: Float[Tensor, "batch views 3 height width"]
-    ) -> tuple[Layer, StemMaps]:
+    def embed(self, images: Float[Tensor, "batch views 3 height width"]) -> tuple[Layer, StemMaps]:
         """Special and patch tokens of every view; the first view has its own special ones.
 
         Beside them, a stem's maps of all views of all scenes, the coarsest first.

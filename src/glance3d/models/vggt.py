@@ -194,9 +194,9 @@ class VGGT(nn.Module):
                 values, confidence = head(projected, size, grid)
                 found[name] = values.unflatten(0, batch_views)
                 found[f"{output}_conf"] = confidence.unflatten(0, batch_views)
-        if matched is not None and pairs is not None and "depth" in found:
-            if not torch.is_grad_enabled():
-                _agree(matched.described, pairs, found)
+        matches = matched is not None and pairs is not None and "depth" in found
+        if matches and not torch.is_grad_enabled():
+            _agree(matched.described, pairs, found)
         projected = readings.give("tracks")
         if projected is not None and self.track_head is not None and query_points is not None:
             tracks, found["visibility"], found["track_conf"] = self.track_head(

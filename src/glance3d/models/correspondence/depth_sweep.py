@@ -175,7 +175,7 @@ def _smooth(
     deviation: Float[Tensor, "batch views cells"],
     grid: tuple[int, int],
 ) -> Float[Tensor, "batch views rows columns"]:
-    """The mean of neighbouring cells, by how sure they are and how near; 0 where nothing is told."""
+    """The mean of neighbouring cells, by how sure and how near they are; 0 if nothing is told."""
     unsure, told = _GUESS_DEVIATION**2 + _CERTAIN**2, deviation**2 + _CERTAIN**2
     trust = _CERTAIN**2 * (1 / told - 1 / unsure).clamp(min=0)
     change, trust = (x.unflatten(-1, grid) for x in (change, trust))

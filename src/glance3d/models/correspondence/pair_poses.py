@@ -80,9 +80,7 @@ class PairMatches(NamedTuple):
 
     def turned_round(self) -> "PairMatches":
         """The same matches, seen from the other view."""
-        return self._replace(
-            first=self.second, second=self.first, own=self.other, other=self.own
-        )
+        return self._replace(first=self.second, second=self.first, own=self.other, other=self.own)
 
     def rotation(self, of_views: Float[Tensor, "batch views 3 3"]) -> Tensor:
         """``second_from_first`` of every pair, from ``cam_from_world`` of every view."""

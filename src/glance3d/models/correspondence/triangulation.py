@@ -46,7 +46,9 @@ def triangulate(
     return torch.where(in_front, depth, 1.0), trust
 
 
-def _focal(pose: Float[Tensor, "batch pairs 9"], size: tuple[int, int]) -> Float[Tensor, "batch pairs"]:
+def _focal(
+    pose: Float[Tensor, "batch pairs 9"], size: tuple[int, int]
+) -> Float[Tensor, "batch pairs"]:
     """In half diagonals, by the vertical field of view."""
     return size[0] / (pose[..., 7] / 2).tan() / (2 * half_diagonal(size))
 

@@ -68,8 +68,8 @@ class FusionStage(nn.Module):
 class DenseFeatures(nn.Module):
     """Four layers of patch tokens to one feature map at 8 times the patch grid.
 
-    With ``config.reads_stem``, the two finest levels read a stem's maps of their size as well, which
-    have ``map_channels``, the coarsest first.
+    With ``config.reads_stem``, the two finest levels read a stem's maps of their size as well,
+    which have ``map_channels``, the coarsest first.
 
     A layer is projected as soon as it is made (:meth:`project`), which is all that must be kept of
     it; the maps are fused when all four are there (:meth:`fuse`). Maps are channels-last, because
@@ -106,9 +106,8 @@ class DenseFeatures(nn.Module):
         self.out_conv = Conv2d(features, out_channels, 3, padding=1)
         finest_first = map_channels[::-1] if config.reads_stem else ()
         self.stem_laterals = nn.ModuleList(Conv2d(c, features, 3, padding=1) for c in finest_first)
-        for lateral in self.stem_laterals:  # from nothing: they correct what tokens say
-            nn.init.zeros_(lateral.weight)
-            nn.init.zeros_(lateral.bias)
+        for parameter in self.stem_laterals.parameters():
+            nn.init.zeros_(parameter)  # they begin by changing nothing of what tokens say
 
     def with_stem(self, levels: Projected, stem_maps: StemMaps) -> Projected:
         """The levels and, finest first, the maps that are fused with the first of them."""
