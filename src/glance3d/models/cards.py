@@ -67,11 +67,11 @@ CARDS: dict[str, WeightsCard] = {
             licence="Apache-2.0",
             commercial_use=True,
             num_parameters=14_333_179,
-            size_bytes=28_329_326,
-            preprocessing=Preprocessing(mode="fit", size=128, max_pixels=128 * 128, patch_size=16),
+            size_bytes=28_746_134,
+            preprocessing=Preprocessing(mode="fit", size=384, max_pixels=384 * 288, patch_size=16),
             limits=(
-                "Trained for a few hours on two cores: its cameras are good where photos overlap "
-                "much and a guess where they do not, its depth is rough: refine them (--refine)."
+                "Trained for a few hours on two cores: its cameras and depth are good where photos "
+                "overlap much and a guess where they do not: refine them (--refine)."
             ),
         ),
         WeightsCard(

@@ -82,8 +82,10 @@ def _find_matches(
         pairs = (slice(None), view, slice(start, start + step))
         scores = sharpness * (descriptors[:, view, None] @ others[:, pairs[2]])
         tops[pairs], bests[pairs] = scores.max(-1)
-        totals[pairs] = torch.logaddexp(scores.logsumexp(-1), unseen)
         position[pairs], mass = _around_best(scores, bests[pairs], grid, radius)
+        # No score is above the sharpness: a softmax needs no other bound, and works in place.
+        summed = scores.sub_(sharpness).exp_().sum(-1)
+        totals[pairs] = torch.logaddexp(summed.log() + sharpness, unseen)
         inside[pairs] = (mass - totals[pairs]).exp()
     # The softmax of the best cell over this view is the one already made in the other direction.
     back = totals.transpose(1, 2).gather(-1, bests)
