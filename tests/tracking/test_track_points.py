@@ -86,6 +86,7 @@ def test_matching_looks_more_closely_unless_told_otherwise(photos: Path, monkeyp
         raise InterruptedError
 
     network = glance3d.load_model("glance-small", device="cpu")
+    network.preprocessing = replace(network.preprocessing, max_pixels=128 * 128)
     with pytest.raises(InterruptedError):
         track(glance3d.reconstruct(photos, model=network), [(0, 3, 3)], model=network)
     assert 200 * 200 < seen[0][0] * seen[0][1] <= 256 * 256
