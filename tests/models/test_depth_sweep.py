@@ -107,7 +107,7 @@ def test_evidence_is_that_of_a_slow_twin(wall: Wall, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(depth_sweep, "_NUM_DEPTHS", 5)
     partners, weight = choose_partners(wall.pairs(), wall.poses, SIZE)
     guess = torch.full((1, 5, *GRID), 5.0).log()
-    given = (wall.described, wall.poses, SIZE, guess, partners, weight)
+    given = (wall.described, wall.poses, guess, partners, weight)
     change, deviation = depth_sweep._sweep(*given)
     steps = torch.linspace(-1.2, 1.2, 5)
     for view, row, column in ((0, 5, 7), (2, 3, 11), (4, 9, 2)):

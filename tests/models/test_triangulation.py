@@ -27,4 +27,4 @@ def test_maps_are_read_at_places_about_the_centre() -> None:
     x = torch.arange(128.0).expand(1, 1, 96, 128) + 0.5
     half = 80.0  # half the diagonal
     places = torch.tensor([[[[0.0, 0.0], [10 / half, 3 / half]]]])
-    torch.testing.assert_close(sample_at_places(x, places, SIZE), torch.tensor([[[64.0, 74.0]]]))
+    torch.testing.assert_close(sample_at_places(x, places), torch.tensor([[[64.0, 74.0]]]))

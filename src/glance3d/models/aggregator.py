@@ -51,6 +51,11 @@ class Aggregator(nn.Module):
         self.global_blocks = self._build_blocks(dim)
         self.patch_start_idx = 1 + num_registers
 
+    @property
+    def map_channels(self) -> tuple[int, ...]:
+        """Of the stem's maps that are read beside the tokens, the coarsest first."""
+        return self.patch_embed.map_channels if isinstance(self.patch_embed, ConvStem) else ()
+
     def _build_blocks(self, dim: int) -> nn.ModuleList:
         config = self.config
         return nn.ModuleList(

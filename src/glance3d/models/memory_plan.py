@@ -28,7 +28,6 @@ from glance3d.models.correspondence.matches import SCORES_AT_A_TIME
 from glance3d.models.vggt import VGGT
 from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, GPU_PIXELS, GPU_TOKENS, SMALLEST_SCALE
 from glance3d.nn.fast_cpu import SCORE_BYTES
-from glance3d.nn.patch_embed import ConvStem
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 FLOAT32 = 4
@@ -284,10 +283,9 @@ def _view_bytes(
 
 def _stem_bytes(network: VGGT, size: tuple[int, int]) -> int:
     """The maps of a stem that are read beside the tokens: 2 x 2 pixels a patch, then 4 x 4."""
-    stem = network.aggregator.patch_embed
-    channels = stem.map_channels if isinstance(stem, ConvStem) else ()
     patches = size[0] * size[1] // network.config.patch_size**2
-    return sum(4 ** (1 + finer) * patches * c * FLOAT32 for finer, c in enumerate(channels))
+    channels = enumerate(network.aggregator.map_channels)
+    return sum(4 ** (1 + finer) * patches * c * FLOAT32 for finer, c in channels)
 
 
 def _waiting_bytes(config: ModelConfig, size: tuple[int, int], outputs: tuple[Output, ...]) -> int:

@@ -31,7 +31,7 @@ from glance3d.models.heads.dense import (
 )
 from glance3d.models.heads.track import TrackHead
 from glance3d.models.readings import Readings
-from glance3d.nn.patch_embed import ConvStem, StemMaps
+from glance3d.nn.patch_embed import StemMaps
 from glance3d.types import Predictions
 
 
@@ -51,12 +51,11 @@ class VGGT(nn.Module):
         dim = 2 * config.embed_dim
         self.aggregator = Aggregator(config)
         self.camera_head = CameraHead(dim, config.camera) if config.camera else None
-        stem = self.aggregator.patch_embed
-        maps = stem.map_channels if isinstance(stem, ConvStem) else ()
+        maps = self.aggregator.map_channels
         self.depth_head = _dense_head(dim, config.depth, 1, depth_from_raw, maps)
         self.point_head = _dense_head(dim, config.points, 3, points_from_raw, maps)
         self.track_head = TrackHead(dim, config.tracks, maps) if config.tracks else None
-        self.correspondence_head = _correspondence_head(self.aggregator, config)
+        self.correspondence_head = _correspondence_head(config, maps)
 
     def forward(
         self,
@@ -215,11 +214,12 @@ def _agree(described: Descriptions, pairs: PairMatches, found: dict[str, Tensor]
     found["depth"] = sweep_depth(described, pairs, found["pose_enc"], found["depth"])
 
 
-def _correspondence_head(aggregator: Aggregator, config: ModelConfig) -> CorrespondenceHead | None:
-    stem = aggregator.patch_embed
-    if config.correspondence is None or not isinstance(stem, ConvStem):
+def _correspondence_head(
+    config: ModelConfig, map_channels: tuple[int, ...]
+) -> CorrespondenceHead | None:
+    if config.correspondence is None:
         return None
-    return CorrespondenceHead(config.correspondence, config.embed_dim, stem.map_channels[0])
+    return CorrespondenceHead(config.correspondence, config.embed_dim, map_channels[0])
 
 
 def _dense_head(

@@ -76,8 +76,8 @@ class TrainConfig:
     the global layers ``attention_layers``. ``textures`` is a folder of pictures to paint the scenes
     with (None: procedural ones). ``rehearsal`` teaches a correspondence head what it can learn
     without pictures, before the first step (None: no). ``gradient_threads`` share the scenes of a
-    batch (:mod:`.gradients`). ``learns`` are the parts
-    of the network that learn, by the beginnings of their parameters' names (none: all of it).
+    batch (:mod:`.gradients`). ``learns`` are the parts of the network that learn, by the beginnings
+    of their parameters' names (none: all of it).
     """
 
     recipe: str

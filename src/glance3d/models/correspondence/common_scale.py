@@ -24,7 +24,7 @@ def scale_of_cameras(
     size = (depth.shape[-2], depth.shape[-1])
     with torch.autocast(depth.device.type, enabled=False):
         triangulated, trust = triangulate(pairs, pose_enc.float(), size)
-        seen = sample_at_places(pairs.of_first(depth.float()), pairs.own, size)
+        seen = sample_at_places(pairs.of_first(depth.float()), pairs.own)
         ratio = (seen / triangulated).log().flatten(1)
         trust = (trust * pairs.weight * pairs.amount[..., None]).flatten(1)
         return (_median(ratio, trust) * trust.sum(-1) / (trust.sum(-1) + _LITTLE)).exp()

@@ -11,15 +11,16 @@ smoothly, and where little was told, little.
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
+from glance3d.geometry.cameras import camera_rays, pixel_grid, project_points
+from glance3d.geometry.pose_encoding import decode_pose
+from glance3d.geometry.transforms import invert, transform_points
 from glance3d.models.correspondence.head import Descriptions
-from glance3d.models.correspondence.matches import cell_positions, half_diagonal
+from glance3d.models.correspondence.matches import grid_to_unit, half_diagonal
 from glance3d.models.correspondence.pair_poses import PairMatches
-from glance3d.models.correspondence.triangulation import triangulate
-from glance3d.nn.tables import constant
+from glance3d.models.correspondence.triangulation import sample_at_places, triangulate
 
 NUM_PARTNERS = 4  # of each view, those whose cameras fit best
 _NUM_DEPTHS, _SPAN = 33, 1.2  # tried from so much nearer to so much farther: logarithms
@@ -45,7 +46,7 @@ def sweep_depth(
         size = (depth.shape[-2], depth.shape[-1])
         guess = F.interpolate(depth.log(), size=described.grid, mode="area")
         partners, weight = choose_partners(pairs, pose_enc, size)
-        change, deviation = _sweep(described, pose_enc, size, guess, partners, weight)
+        change, deviation = _sweep(described, pose_enc, guess, partners, weight)
         field = _smooth(change, deviation, described.grid)
         moved = F.interpolate(field, size=size, mode="bilinear", align_corners=False)
     return depth * moved.exp()
@@ -71,26 +72,31 @@ def choose_partners(
 def _sweep(
     described: Descriptions,
     pose_enc: Float[Tensor, "batch views 9"],
-    size: tuple[int, int],
     guess: Float[Tensor, "batch views rows columns"],
     partners: Int[Tensor, "batch views partners"],
     weight: Float[Tensor, "batch views partners"],
 ) -> tuple[Float[Tensor, "batch views cells"], Float[Tensor, "batch views cells"]]:
     """How much farther each cell is than guessed, and how sure that is: logarithms."""
     batch, views, cells = described.descriptors.shape[:3]
+    cameras, intrinsics = decode_pose(pose_enc, *described.grid)  # whose pixels are cells
+    centers = pixel_grid(*described.grid, device=guess.device).flatten(0, 1).expand(batch, -1, -1)
     steps = torch.linspace(-_SPAN, _SPAN, _NUM_DEPTHS, device=guess.device)
     prior = -((steps / _GUESS_DEVIATION) ** 2) / 2
     scene = torch.arange(batch, device=guess.device)
     change, deviation = guess.new_empty(2, batch, views, cells)
     for view in range(views):
         depths = (guess[:, view].flatten(1)[..., None] + steps).exp()
-        points = _lift(depths, pose_enc[:, view], size, described.grid)
+        points = camera_rays(centers, intrinsics[:, view])[:, :, None] * depths[..., None]
+        points = transform_points(invert(cameras[:, view]), points.flatten(1, 2))
         evidence = prior.expand_as(depths)
         for slot in range(partners.shape[-1]):
             partner = partners[:, view, slot]
-            places, seen = _project(points, pose_enc[scene, partner], size, described.grid)
+            there = cameras[scene, partner], intrinsics[scene, partner]
+            places, away = project_points(points, *there)
+            places, away = (x.unflatten(1, (cells, -1)) for x in (places, away))
             alike = _likeness(described, view, partner, places)
-            found = torch.where(seen, F.softplus(alike - described.unseen - _FOUND), 0.0)
+            found = F.softplus(alike - described.unseen - _FOUND)
+            found = torch.where(_in_view(places, away, described.grid), found, 0.0)
             evidence = evidence + weight[:, view, slot, None, None] * found
         chance = evidence.softmax(-1)
         mean = (chance * steps).sum(-1)
@@ -98,52 +104,6 @@ def _sweep(
         spread = (chance * steps**2).sum(-1) - mean**2
         deviation[:, view] = spread.clamp(min=0).sqrt()
     return change, deviation
-
-
-def _lift(
-    depths: Float[Tensor, "batch cells depths"],
-    pose: Float[Tensor, "batch 9"],
-    size: tuple[int, int],
-    grid: tuple[int, int],
-) -> Float[Tensor, "batch cells depths 3"]:
-    """World points before the cells' centres."""
-    rotation, translation, focal = _camera(pose, size)
-    cell = size[0] / grid[0]
-    middle = _middle(grid, depths.device)
-    x, y = ((cell_positions(grid, depths.device) - middle) * cell / focal[:, None]).unbind(-1)
-    rays = torch.stack([x, y, torch.ones_like(x)], -1)
-    return (depths[..., None] * rays[:, :, None] - translation[:, None, None]) @ rotation[:, None]
-
-
-def _project(
-    points: Float[Tensor, "batch cells depths 3"],
-    pose: Float[Tensor, "batch 9"],
-    size: tuple[int, int],
-    grid: tuple[int, int],
-) -> tuple[Float[Tensor, "batch cells depths 2"], Tensor]:
-    """Where points are on a view's grid of cells, the first cell's centre at 0; whether in view."""
-    rotation, translation, focal = _camera(pose, size)
-    there = points @ rotation[:, None].mT + translation[:, None, None]
-    away = there[..., 2:]
-    cell = size[0] / grid[0]
-    middle = _middle(grid, points.device)
-    places = there[..., :2] / away.clamp(min=1e-6) * focal[:, None, None] / cell + middle
-    off = (places - middle).abs()
-    inside = (off[..., 0] < grid[1] / 2) & (off[..., 1] < grid[0] / 2)
-    return places, inside & (away[..., 0] > 1e-6)
-
-
-def _middle(grid: tuple[int, int], device: torch.device) -> Float[Tensor, "2"]:
-    """The view's centre, counted from the first cell's, as (x, y)."""
-    return constant(((grid[1] - 1) / 2, (grid[0] - 1) / 2), device)
-
-
-def _camera(pose: Float[Tensor, "batch 9"], size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Rotation, translation, and focal lengths (x, y) in pixels [batch, 2]."""
-    rotation = rotation_from_quat_xyzw(F.normalize(pose[..., 3:7], dim=-1))
-    half_y, half_x = (pose[..., 7:] / 2).tan().unbind(-1)
-    focal = torch.stack([size[1] / 2 / half_x, size[0] / 2 / half_y], -1)
-    return rotation, pose[..., :3], focal
 
 
 def _likeness(
@@ -156,18 +116,18 @@ def _likeness(
     scene = torch.arange(len(partner), device=partner.device)
     descriptors = described.descriptors.float()
     scores = described.sharpness * descriptors[:, view] @ descriptors[scene, partner].mT
-    rows, columns = described.grid
-    corner = places.floor()
-    share = places - corner
-    total = torch.zeros_like(places[..., 0])
-    for right in (0, 1):
-        for below in (0, 1):
-            x = (corner[..., 0] + right).clamp(0, columns - 1).long()
-            y = (corner[..., 1] + below).clamp(0, rows - 1).long()
-            along = share[..., 0] if right else 1 - share[..., 0]
-            down = share[..., 1] if below else 1 - share[..., 1]
-            total = total + along * down * scores.gather(-1, y * columns + x)
-    return total
+    at = grid_to_unit(places - 0.5, described.grid)
+    return sample_at_places(scores.unflatten(-1, described.grid), at)
+
+
+def _in_view(
+    places: Float[Tensor, "batch cells depths 2"],
+    away: Float[Tensor, "batch cells depths"],
+    grid: tuple[int, int],
+) -> Bool[Tensor, "batch cells depths"]:
+    """Whether places, in cells from the corner, are in the picture and before the camera."""
+    (x, y), (rows, columns) = places.unbind(-1), grid
+    return (x > 0) & (x < columns) & (y > 0) & (y < rows) & (away > 0)
 
 
 def _smooth(

@@ -78,10 +78,6 @@ class PairMatches(NamedTuple):
         """What belongs to each pair's second view."""
         return of_views[self.scene, self.second]
 
-    def turned_round(self) -> "PairMatches":
-        """The same matches, seen from the other view."""
-        return self._replace(first=self.second, second=self.first, own=self.other, other=self.own)
-
     def rotation(self, of_views: Float[Tensor, "batch views 3 3"]) -> Tensor:
         """``second_from_first`` of every pair, from ``cam_from_world`` of every view."""
         return self.of_second(of_views) @ self.of_first(of_views).mT

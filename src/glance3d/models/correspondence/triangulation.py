@@ -56,15 +56,11 @@ def _focal(
 def sample_at_places(
     maps: Float[Tensor, "batch pairs rows columns"],
     places: Float[Tensor, "batch pairs matches 2"],
-    size: tuple[int, int],
 ) -> Float[Tensor, "batch pairs matches"]:
-    """Bilinear samples of maps that lie over whole views of (height, width).
-
-    ``places`` are in half diagonals about the view's centre.
-    """
-    height, width = size
-    diagonal = 2 * half_diagonal(size)
-    at = torch.stack([places[..., 0] * diagonal / width, places[..., 1] * diagonal / height], -1)
+    """Bilinear samples at places in half diagonals about the centre."""
+    rows, columns = maps.shape[-2:]
+    diagonal = 2 * half_diagonal((rows, columns))
+    at = torch.stack([places[..., 0] * diagonal / columns, places[..., 1] * diagonal / rows], -1)
     sampled = F.grid_sample(
         maps.flatten(0, 1)[:, None],
         at.flatten(0, 1)[:, None],

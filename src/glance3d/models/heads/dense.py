@@ -175,7 +175,7 @@ class DenseHead(nn.Module):
         super().__init__()
         self.activate = activate
         half = config.features // 2
-        self.features = DenseFeatures(dim, config, half, True, map_channels)
+        self.features = DenseFeatures(dim, config, half, uv=True, map_channels=map_channels)
         self.to_output = nn.Sequential(
             Conv2d(half, config.output_channels, 3, padding=1),
             nn.ReLU(),

@@ -39,7 +39,7 @@ class TrackHead(nn.Module):
         super().__init__()
         self.min_image_side = 2**config.pyramid_levels
         self.feature_extractor = DenseFeatures(
-            dim, config.features, config.latent_dim, False, map_channels
+            dim, config.features, config.latent_dim, uv=False, map_channels=map_channels
         )
         self.tracker = Tracker(config)
 
