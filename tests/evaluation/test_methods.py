@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from glance3d.errors import InputError
-from glance3d.evaluation import evaluate, photo_set, synthetic_set
+from glance3d.evaluation import colmap_process, evaluate, photo_set, synthetic_set
 from glance3d.evaluation.colmap_baseline import predict_by_colmap
 from glance3d.evaluation.methods import METHODS, choose_methods, methods_for
 from glance3d.evaluation.metrics import fov_error_deg, relative_pose_errors
@@ -223,3 +223,13 @@ def test_photos_judged_good_are_scored_by_themselves():
     assert scores.pose_auc_at_5deg < 0.9
     assert scores.trusted_auc_at_5deg == pytest.approx(1)
     assert scores.trusted_share == pytest.approx(2 / 3)
+
+
+def test_a_crash_of_colmap_is_its_own(walls, monkeypatch, tmp_path, caplog):
+    (scene,) = photo_set(walls, FIT).scenes
+    crashing = tmp_path / "crashing.py"
+    crashing.write_text("import os\nos.abort()")
+    monkeypatch.setattr(colmap_process, "__file__", str(crashing))
+    said = predict_by_colmap(scene)
+    assert said.registered is not None and not said.registered.any()
+    assert caplog.text.count("pycolmap ended with -6") == 2

@@ -1,55 +1,62 @@
 """What the library that refinement builds on does with the photos by itself."""
 
+import json
+import logging
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 
+from glance3d.evaluation import colmap_process
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.scenes import EvaluationScene
 from glance3d.images.decode import open_upright
-from glance3d.refinement.camera_models import intrinsics_of
-from glance3d.refinement.colmap_interface import import_pycolmap, pose_from_rigid, quiet
+from glance3d.refinement.colmap_interface import import_pycolmap
+
+logger = logging.getLogger(__name__)
+_ATTEMPTS = 2  # of a library that crashed once in some hundred runs
 
 
 def predict_by_colmap(scene: EvaluationScene) -> ScenePrediction:
     """SIFT, exhaustive matching and incremental mapping of the photo files, by default options.
 
     All photos share one camera when all have one size, else each has its own. Of several models
-    the one with the most photos counts; a photo outside it has no pose. No depth.
+    the one with the most photos counts; a photo outside it has no pose. No depth. Should the
+    library crash, that is logged, and it gets a second chance.
     """
-    with quiet(), tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
-        mapped = _map(scene, Path(temporary))
     num_views = len(scene.cameras)
     poses = torch.full((num_views, 3, 4), torch.nan)
     intrinsics = torch.full((num_views, 3, 3), torch.nan)
-    if mapped is not None:
-        for image in (image for image in mapped.images.values() if image.has_pose):
-            view = int(Path(image.name).stem)
-            poses[view] = pose_from_rigid(image.cam_from_world()).float()
-            intrinsics[view] = intrinsics_of(mapped.camera(image.camera_id))[0].float()
+    for name, view in _map(scene).items():
+        poses[int(Path(name).stem)] = torch.tensor(view["cam_from_world"])
+        intrinsics[int(Path(name).stem)] = torch.tensor(view["intrinsics"])
     registered = poses.isfinite().flatten(1).all(1)
     sizes = scene.cameras.image_sizes.tolist()
     nothing = tuple(torch.zeros(height, width) for width, height in sizes)
     return ScenePrediction(poses, intrinsics, nothing, registered=registered)
 
 
-def _map(scene: EvaluationScene, folder: Path) -> Any | None:
-    pycolmap = import_pycolmap()
-    photos, database = folder / "photos", folder / "database.db"
-    photos.mkdir()
-    for view in range(len(scene.cameras)):
-        _put_upright(scene, view, photos)
+def _map(scene: EvaluationScene) -> dict[str, dict[str, list[list[float]]]]:
+    """What :mod:`.colmap_process` says of the photos; nothing, where it crashes."""
+    import_pycolmap()  # or say how to get it
     one_size = len(scene.cameras.image_sizes.unique(dim=0)) == 1
-    mode = pycolmap.CameraMode.SINGLE if one_size else pycolmap.CameraMode.PER_IMAGE
-    pycolmap.set_random_seed(0)
-    pycolmap.extract_features(database, photos, camera_mode=mode)
-    pycolmap.match_exhaustive(database)
-    found = pycolmap.incremental_mapping(database, photos, folder / "mapped")
-    return max(found.values(), key=lambda model: model.num_reg_images(), default=None)
+    for _ in range(_ATTEMPTS):
+        with tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
+            folder = Path(temporary)
+            (folder / "photos").mkdir()
+            for view in range(len(scene.cameras)):
+                _put_upright(scene, view, folder / "photos")
+            mode = "single" if one_size else "per-image"
+            command = [sys.executable, colmap_process.__file__, temporary, mode]
+            ended = subprocess.run(command, capture_output=True, text=True, check=False)
+            if ended.returncode == 0:
+                return json.loads((folder / "mapped.json").read_text())
+        logger.warning("pycolmap ended with %d: %s", ended.returncode, ended.stderr[-2000:].strip())
+    return {}
 
 
 def _put_upright(scene: EvaluationScene, view: int, folder: Path) -> None:
