@@ -44,7 +44,8 @@ class MatchedScene(NamedTuple):
         views = len(self.cameras)
         relative = self.relative(*torch.triu_indices(views, views, 1))
         direction = F.normalize(relative[..., 3], dim=-1)
-        return PairPoses(relative[None, ..., :3], direction[None], torch.ones(1, len(relative)))
+        ones = torch.ones(1, len(relative))
+        return PairPoses(relative[None, ..., :3], direction[None], ones, ones)
 
     def pose_encodings(self) -> torch.Tensor:
         """The true ones of all pairs, ``[1, V, V, 9]``, lengths of translations included."""

@@ -10,7 +10,7 @@ from glance3d.models.correspondence.pair_poses import (
     fit_pair_poses,
 )
 from glance3d.models.correspondence.relations import Relations
-from tests.models.matched_scene import FOCAL, degrees_between, matched_scene, turntable
+from tests.models.matched_scene import FOCAL, degrees_between, matched_scene, scene_of, turntable
 
 NOTHING = torch.tensor([0.0, 0, 1, 0, 0, 0, 1, 1, 1])
 FOCALS = torch.tensor([FOCAL])
@@ -104,3 +104,15 @@ def test_of_many_views_only_pairs_that_share_most_are_looked_at() -> None:
     assert pairs.first.shape == (1, PAIRS_PER_VIEW * views)
     assert not bool(((pairs.first == 0) & (pairs.second == 5)).any())
     assert bool((pairs.first < pairs.second).all())
+
+
+def test_turned_in_place_is_known_from_moved() -> None:
+    moved = matched_scene(views=3)
+    turned = moved.cameras.clone()
+    turned[2, :, 3] = 0  # the third camera stands where the first does
+    world = 4 * torch.rand(150, 3, generator=torch.Generator().manual_seed(4))
+    scene = scene_of(turned, world + torch.tensor([-2.0, -2, 4]))
+    found = fit_pair_poses(scene.matches(), scene.pose_encodings(), FOCALS)
+    (one_two, one_three, _) = found.apart[0].tolist()
+    assert one_two > 0.9
+    assert one_three < 0.1

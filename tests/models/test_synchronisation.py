@@ -67,6 +67,18 @@ def test_scenes_do_not_know_of_each_other() -> None:
     torch.testing.assert_close(found.rotation[1], torch.eye(3).expand(7, 3, 3))
 
 
+def test_a_pair_from_one_place_moves_nobody() -> None:
+    poses, pair = (
+        SCENE.pair_poses(),
+        int(((MATCHES.first == 2) & (MATCHES.second == 3)).nonzero()[0, 1]),
+    )
+    direction, apart = poses.direction.clone(), poses.apart.clone()
+    direction[0, pair], apart[0, pair] = -direction[0, pair], 0.0
+    misled = poses._replace(direction=direction)
+    assert errors(synchronise(MATCHES, misled, 7))[1] > 10
+    assert errors(synchronise(MATCHES, misled._replace(apart=apart), 7))[1] < 6
+
+
 def test_nothing_known_is_finite() -> None:
     found = synchronise(MATCHES, with_fit(torch.zeros(21)), 7)
     assert all(part.isfinite().all() for part in found)

@@ -47,6 +47,7 @@ PAIRS_AT_A_TIME = 64  # bounds what is in flight
 _FIRST_WIDTHS = (0.1,) * 8
 _LAST_WIDTHS = (0.015, 0.01, 0.01, 0.007, 0.007, 0.005, 0.005, 0.004)
 _FITS_AT_FIRST, _FITS = 0.02, 0.008  # half diagonals
+_SHIFTS = 0.005  # half diagonals, by which a match must move for its parallax to count half
 _LARGEST_STEP = 0.3  # radians
 
 
@@ -87,11 +88,14 @@ class PairPoses(NamedTuple):
     """``second_from_first`` of pairs of views, its translation's direction, and how much fits.
 
     ``fit``, 0 to 1, is the share of the matches' weight that fits from before both cameras.
+    ``apart``, 0 to 1, is how far things shift against what the rotation alone would do to them:
+    without that a direction says nothing.
     """
 
     rotation: Float[Tensor, "batch pairs 3 3"]
     direction: Float[Tensor, "batch pairs 3"]
     fit: Float[Tensor, "batch pairs"]
+    apart: Float[Tensor, "batch pairs"]
 
 
 def best_matches(matches: Matches, relations: Relations, grid: tuple[int, int]) -> PairMatches:
@@ -156,7 +160,18 @@ def _fit(chunk: tuple[Tensor, ...], orbits: bool) -> PairPoses:
     rotation, direction = _improve(rotation, direction, many, _LAST_WIDTHS)
     direction, fit = _facing(rotation, direction, many, _FITS)
     fit, best = fit.max(-1, keepdim=True)
-    return PairPoses(_take(rotation, best)[:, :, 0], _take(direction, best)[:, :, 0], fit[..., 0])
+    rotation, direction = (_take(part, best)[:, :, 0] for part in (rotation, direction))
+    return PairPoses(rotation, direction, fit[..., 0], _apart(rotation, matches))
+
+
+def _apart(
+    rotation: Float[Tensor, "batch pairs 3 3"], matches: RayMatches
+) -> Float[Tensor, "batch pairs"]:
+    """How far matches move beside the rotation, as a weighted mean of shares of noise."""
+    turned = F.normalize(matches.x @ rotation.mT, dim=-1)
+    shift = (turned - F.normalize(matches.y, dim=-1)).square().sum(-1)
+    shift = shift * matches.focal[..., None].square()
+    return (matches.weight * shift / (shift + _SHIFTS**2)).sum(-1)
 
 
 def _starts(

@@ -62,7 +62,7 @@ def synchronise(pairs: PairMatches, poses: PairPoses, num_views: int) -> ScenePo
             views = _synchronise_rotations(graph, rotation, agreed)
         # Where the first view's camera is seen from the second's, in the world.
         towards = (pairs.of_second(views).mT @ direction[..., None])[..., 0]
-        centers = _synchronise_positions(graph, towards, agreed)
+        centers = _synchronise_positions(graph, towards, agreed * poses.apart.double())
     return ScenePoses(views.float(), centers.float(), agreed.float())
 
 
