@@ -67,7 +67,7 @@ CARDS: dict[str, WeightsCard] = {
             licence="Apache-2.0",
             commercial_use=True,
             num_parameters=14_333_179,
-            size_bytes=28_746_134,
+            size_bytes=28_746_126,
             preprocessing=Preprocessing(mode="fit", size=384, max_pixels=384 * 288, patch_size=16),
             limits=(
                 "Trained for a few hours on two cores: its cameras and depth are good where photos "
