@@ -189,7 +189,8 @@ def test_the_door_in_windows_by_the_packaged_network() -> None:
     if not SHARED.is_dir():
         pytest.skip("needs the real photo sets in ../shared/data")
     door = load_photo_set(SHARED / "lund_door")
-    scene = glance3d.reconstruct(door.image_paths, device="cpu", window=6)
+    small = {"max_pixels": 128 * 128}
+    scene = glance3d.reconstruct(door.image_paths, device="cpu", window=6, preprocess=small)
     errors = relative_pose_errors(scene.cameras.cam_from_world, door.cameras.cam_from_world)
     assert pose_auc(errors.worse, 30) > 0.7
     assert all(join["rotation_deg"] < 2 for join in scene.report["windows"]["joins"])
