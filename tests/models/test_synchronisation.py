@@ -68,12 +68,10 @@ def test_scenes_do_not_know_of_each_other() -> None:
 
 
 def test_a_pair_from_one_place_moves_nobody() -> None:
-    poses, pair = (
-        SCENE.pair_poses(),
-        int(((MATCHES.first == 2) & (MATCHES.second == 3)).nonzero()[0, 1]),
-    )
+    poses = SCENE.pair_poses()
+    pair = (MATCHES.first == 2) & (MATCHES.second == 3)
     direction, apart = poses.direction.clone(), poses.apart.clone()
-    direction[0, pair], apart[0, pair] = -direction[0, pair], 0.0
+    direction[pair], apart[pair] = -direction[pair], 0.0
     misled = poses._replace(direction=direction)
     assert errors(synchronise(MATCHES, misled, 7))[1] > 10
     assert errors(synchronise(MATCHES, misled._replace(apart=apart), 7))[1] < 6

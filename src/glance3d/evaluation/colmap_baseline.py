@@ -18,7 +18,7 @@ from glance3d.images.decode import open_upright
 from glance3d.refinement.colmap_interface import import_pycolmap
 
 logger = logging.getLogger(__name__)
-_ATTEMPTS = 2  # of a library that crashed once in some hundred runs
+_ATTEMPTS = 2  # of a library that now and then crashes in threads of its own
 
 
 def predict_by_colmap(scene: EvaluationScene) -> ScenePrediction:
@@ -44,18 +44,21 @@ def _map(scene: EvaluationScene) -> dict[str, dict[str, list[list[float]]]]:
     """What :mod:`.colmap_process` says of the photos; nothing, where it crashes."""
     import_pycolmap()  # or say how to get it
     one_size = len(scene.cameras.image_sizes.unique(dim=0)) == 1
-    for _ in range(_ATTEMPTS):
-        with tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
-            folder = Path(temporary)
-            (folder / "photos").mkdir()
-            for view in range(len(scene.cameras)):
-                _put_upright(scene, view, folder / "photos")
-            mode = "single" if one_size else "per-image"
-            command = [sys.executable, colmap_process.__file__, temporary, mode]
+    mode = "SINGLE" if one_size else "PER_IMAGE"
+    with tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
+        photos = Path(temporary, "photos")
+        photos.mkdir()
+        for view in range(len(scene.cameras)):
+            _put_upright(scene, view, photos)
+        for attempt in range(_ATTEMPTS):
+            out = Path(temporary, str(attempt))
+            out.mkdir()
+            command = [sys.executable, colmap_process.__file__, str(photos), mode, str(out)]
             ended = subprocess.run(command, capture_output=True, text=True, check=False)
             if ended.returncode == 0:
-                return json.loads((folder / "mapped.json").read_text())
-        logger.warning("pycolmap ended with %d: %s", ended.returncode, ended.stderr[-2000:].strip())
+                return json.loads((out / "mapped.json").read_text())
+            said = ended.stderr[-2000:].strip()
+            logger.warning("pycolmap ended with %d: %s", ended.returncode, said)
     return {}
 
 

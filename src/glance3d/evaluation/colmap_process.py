@@ -1,8 +1,8 @@
 """pycolmap's own reconstruction of a folder of photos, run as a program of its own.
 
 What crashes in its compiled threads then ends this program and not the evaluation. It imports
-nothing of Glance3D, so that it starts at once: ``python colmap_process.py FOLDER single|per-image``
-reads ``FOLDER/photos`` and writes ``FOLDER/mapped.json``.
+nothing of Glance3D, so that it starts at once: ``python colmap_process.py PHOTOS MODE OUT`` writes
+``OUT/mapped.json``; ``MODE`` is one of ``pycolmap.CameraMode``, by name.
 """
 
 import json
@@ -10,25 +10,25 @@ import sys
 from pathlib import Path
 
 
-def main(folder: Path, camera_mode: str) -> None:
+def main(photos: Path, camera_mode: str, out: Path) -> None:
     """Write the views of the model with the most photos: name to pose 3 x 4 and matrix 3 x 3."""
     import pycolmap
 
     pycolmap.logging.minloglevel = 3  # its log speaks to its developers
-    mode = getattr(pycolmap.CameraMode, {"single": "SINGLE", "per-image": "PER_IMAGE"}[camera_mode])
-    photos, database = folder / "photos", folder / "database.db"
+    mode = getattr(pycolmap.CameraMode, camera_mode)
+    database = out / "database.db"
     pycolmap.set_random_seed(0)
     pycolmap.extract_features(database, photos, camera_mode=mode)
     pycolmap.match_exhaustive(database)
-    found = pycolmap.incremental_mapping(database, photos, folder / "mapped")
+    found = pycolmap.incremental_mapping(database, photos, out / "mapped")
     model = max(found.values(), key=lambda model: model.num_reg_images(), default=None)
     views = {}
     for image in [] if model is None else model.images.values():
         if image.has_pose:
             pose, matrix = image.cam_from_world().matrix(), image.camera.calibration_matrix()
             views[image.name] = {"cam_from_world": pose.tolist(), "intrinsics": matrix.tolist()}
-    (folder / "mapped.json").write_text(json.dumps(views))
+    (out / "mapped.json").write_text(json.dumps(views))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

@@ -88,8 +88,8 @@ class PairPoses(NamedTuple):
     """``second_from_first`` of pairs of views, its translation's direction, and how much fits.
 
     ``fit``, 0 to 1, is the share of the matches' weight that fits from before both cameras.
-    ``apart``, 0 to 1, is how far things shift against what the rotation alone would do to them:
-    without that a direction says nothing.
+    ``apart``, 0 to 1, is the share of that weight with a parallax; without any, the direction says
+    nothing.
     """
 
     rotation: Float[Tensor, "batch pairs 3 3"]
@@ -161,17 +161,9 @@ def _fit(chunk: tuple[Tensor, ...], orbits: bool) -> PairPoses:
     direction, fit = _facing(rotation, direction, many, _FITS)
     fit, best = fit.max(-1, keepdim=True)
     rotation, direction = (_take(part, best)[:, :, 0] for part in (rotation, direction))
-    return PairPoses(rotation, direction, fit[..., 0], _apart(rotation, matches))
-
-
-def _apart(
-    rotation: Float[Tensor, "batch pairs 3 3"], matches: RayMatches
-) -> Float[Tensor, "batch pairs"]:
-    """How far matches move beside the rotation, as a weighted mean of shares of noise."""
-    turned = F.normalize(matches.x @ rotation.mT, dim=-1)
-    shift = (turned - F.normalize(matches.y, dim=-1)).square().sum(-1)
-    shift = shift * matches.focal[..., None].square()
-    return (matches.weight * shift / (shift + _SHIFTS**2)).sum(-1)
+    shift = cross_rays(rotation, direction, matches).parallax * matches.focal[..., None]
+    apart = (matches.weight * shift**2 / (shift**2 + _SHIFTS**2)).sum(-1)
+    return PairPoses(rotation, direction, fit[..., 0], apart)
 
 
 def _starts(
