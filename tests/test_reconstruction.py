@@ -2,12 +2,17 @@
 
 import hashlib
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import ExifTags, Image
 
 import glance3d
+from glance3d import report as describe
+from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.errors import ImageError, InputError, WeightsError
 from glance3d.files import to_json_text
 from glance3d.images import Preprocessing
@@ -206,3 +211,27 @@ def test_chunks_are_as_small_as_the_plan_says(
     tight = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
     assert max(seen, default=CPU_TOKENS) < CPU_TOKENS
     torch.testing.assert_close(tight.depth, usual.depth, rtol=1e-4, atol=1e-5)
+
+
+def test_focal_lengths_in_the_photos_files_are_used(tmp_path: Path) -> None:
+    network = glance3d.load_model("glance-small")
+    config = SyntheticConfig(images_per_batch=2, num_views=(2, 2), num_textures=16)
+    sample = next(iter(SyntheticScenes(config, seed=3, split="validation")))
+    height, width = sample.images.shape[-2:]
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 90
+    for folder, options in (("without", {}), ("with", {"exif": exif})):
+        (tmp_path / folder).mkdir()
+        for view, pixels in enumerate(sample.images[0]):
+            photo = Image.fromarray((255 * pixels.permute(1, 2, 0)).byte().numpy())
+            photo.save(tmp_path / folder / f"{view}.jpg", **options)
+    blind, told = (
+        glance3d.reconstruct(tmp_path / folder, model=network) for folder in ("without", "with")
+    )
+    stated = 90 / 43.2666 * math.hypot(height, width)
+    focal = told.cameras.intrinsics[:, 0, 0]
+    torch.testing.assert_close(focal, torch.full((2,), stated), rtol=0.1, atol=0)
+    assert float(blind.cameras.intrinsics[0, 0, 0]) < 0.7 * stated
+    assert not any("their files say" in warning for warning in told.report["warnings"])
+    [warning] = describe.scene_warnings(replace(blind, facts=told.facts))
+    assert f"0.jpg: {stated:.0f} pixels by its file" in warning

@@ -42,9 +42,10 @@ def predict(
 ) -> Predictions:
     """One pass of the network over a batch, on the network's device, without gradients.
 
-    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Chunks are
-    as small as the memory plan says. On a processor, where the system would end the process
-    without a word, what cannot fit is refused.
+    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Focal
+    lengths that the photos' files state are handed on. Chunks are as small as the memory plan says.
+    On a processor, where the system would end the process without a word, what cannot fit is
+    refused.
     """
     device = device_of(network)
     plan = plan_of(network, batch, outputs)
@@ -58,7 +59,13 @@ def predict(
     queries = None if query_points is None else query_points.to(device)
 
     def run() -> Predictions:
-        return network(images, query_points=queries, outputs=tuple(outputs), attention=attention)
+        return network(
+            images,
+            query_points=queries,
+            outputs=tuple(outputs),
+            attention=attention,
+            focal_lengths=batch.focal_lengths,
+        )
 
     with torch.inference_mode(), enough_memory(batch):
         return with_chunks_that_fit(run, plan.chunk_scale)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from glance3d._version import __version__
 from glance3d.models import VGGT
@@ -27,6 +29,7 @@ from glance3d.types import ImageBatch, Masks, Reconstruction
 _NO_CARD = "no weights card: source and licence are not known"
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
 _NOTABLE_PADDING = 0.2
+_NOTABLE_FACTOR = 1.3  # between a focal length that a file states and the one found
 _LARGEST_HASHED_FILE = 500_000_000
 
 
@@ -225,12 +228,30 @@ def scene_warnings(scene: Reconstruction) -> list[str]:
             f"the field of view of {len(odd)} of {scene.num_views} cameras cannot be a photo's "
             f"({name}: {field:.0f} degrees)"
         )
+    found += _focal_warnings(scene, focal.mean(-1))
     for what in ("depth", "points_world"):
         values = getattr(scene, what)
         lost = 0.0 if values is None else 1 - values.isfinite().float().mean().item()
         if lost:
             found.append(f"{lost:.1%} of {what} is not finite and is left out")
     return found
+
+
+def _focal_warnings(scene: Reconstruction, focal: Float[Tensor, " views"]) -> list[str]:
+    """That cameras contradict what their photos' files say."""
+    contradicted = []
+    for name, facts, size, found in zip(
+        scene.names, scene.facts, scene.cameras.image_sizes.tolist(), focal.tolist(), strict=False
+    ):
+        stated = facts.focal_length(tuple(size))
+        if stated is not None and not 1 / _NOTABLE_FACTOR < found / stated < _NOTABLE_FACTOR:
+            contradicted.append(f"{name}: {stated:.0f} pixels by its file, {found:.0f} found")
+    if not contradicted:
+        return []
+    return [
+        f"the focal lengths of {len(contradicted)} of {scene.num_views} photos are not what their "
+        f"files say ({contradicted[0]}): files of cropped photos are wrong, else cameras may be"
+    ]
 
 
 def now() -> str:

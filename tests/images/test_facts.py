@@ -183,3 +183,14 @@ def test_a_batch_has_the_facts_of_each_view_in_order(tmp_path):
     assert batch.names == ("a.jpg", "b.jpg")
     assert [f.focal_35mm for f in batch.facts] == [24, 50]
     assert len(load_images([np.zeros((32, 32, 3), np.uint8)]).facts) == 1
+
+
+def test_a_batch_has_focal_lengths_in_pixels_of_its_grid(tmp_path):
+    stated = build_exif(photo={B.FocalLengthIn35mmFilm: 50})
+    write_photo(tmp_path / "a.jpg", stated, (640, 480))
+    write_photo(tmp_path / "b.jpg", build_exif(), (640, 480))
+    batch = load_images(tmp_path)
+    scale = batch.placements[0].scale[0]
+    assert float(batch.focal_lengths[0]) == pytest.approx(50 / 43.2666 * 800 * scale, rel=0.01)
+    assert batch.focal_lengths[1].isnan()
+    assert load_images(tmp_path / "b.jpg").focal_lengths is None

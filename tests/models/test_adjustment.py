@@ -2,7 +2,12 @@
 
 import torch
 
-from glance3d.models.correspondence.adjustment import _State, adjust_poses, share_that_fits
+from glance3d.models.correspondence.adjustment import (
+    ExpectedFocal,
+    _State,
+    adjust_poses,
+    share_that_fits,
+)
 from glance3d.models.correspondence.epipolar import turn
 from glance3d.models.correspondence.synchronisation import ScenePoses
 from tests.models.matched_scene import FOCAL, degrees_between, matched_scene
@@ -22,6 +27,10 @@ def disturbed(size: float) -> ScenePoses:
     return ScenePoses(rotation, true_centers() + moves, torch.ones(1, 15))
 
 
+def expected(factor: float = 1.0, deviation: float = 0.6) -> ExpectedFocal:
+    return ExpectedFocal(torch.tensor([factor * FOCAL]), torch.tensor([deviation]))
+
+
 def errors(found: ScenePoses) -> tuple[float, float]:
     true = torch.cat([SCENE.cameras[..., :3], true_centers()[0, ..., None]], -1)
     rotation, direction = degrees_between(found.rotation[0], found.centers[0], true)
@@ -30,7 +39,7 @@ def errors(found: ScenePoses) -> tuple[float, float]:
 
 def test_exact_matches_give_exact_cameras_and_the_focal_length() -> None:
     start = disturbed(0.05)
-    found, focal = adjust_poses(SCENE.matches(), start, torch.tensor([1.1 * FOCAL]))
+    found, focal = adjust_poses(SCENE.matches(), start, expected(1.1))
     rotation, direction = errors(found)
     assert rotation < 0.5 < errors(start)[0]
     assert direction < 1.5 < errors(start)[1]
@@ -41,9 +50,15 @@ def test_exact_matches_give_exact_cameras_and_the_focal_length() -> None:
 
 def test_wrong_matches_do_little_harm() -> None:
     matches = SCENE.matches(noise=0.002, wrong=0.3)
-    found, focal = adjust_poses(matches, disturbed(0.05), torch.tensor([1.1 * FOCAL]))
+    found, focal = adjust_poses(matches, disturbed(0.05), expected(1.1))
     assert errors(found)[0] < 1
     assert abs(float(focal) / FOCAL - 1) < 0.05
+
+
+def test_what_is_expected_for_sure_is_hardly_left() -> None:
+    far = expected(1.1, deviation=0.005)
+    _, focal = adjust_poses(SCENE.matches(), disturbed(0.0), far)
+    assert abs(float(focal / far.focal) - 1) < 0.02
 
 
 def test_true_poses_fit_more_than_others() -> None:
@@ -56,7 +71,7 @@ def test_true_poses_fit_more_than_others() -> None:
 
 def test_slopes_and_chain_are_those_of_the_distances() -> None:
     """A small step changes the distances by what the slopes say."""
-    state = _State(SCENE.matches(), disturbed(0.05), torch.tensor([FOCAL]), torch.tensor([FOCAL]))
+    state = _State(SCENE.matches(), disturbed(0.05), torch.tensor([FOCAL]), expected())
     generator = torch.Generator().manual_seed(4)
     step = 2e-3 * torch.randn(1, 6 * 6 + 1, generator=generator)
     after = state.moved(step)
@@ -74,5 +89,5 @@ def test_slopes_and_chain_are_those_of_the_distances() -> None:
 
 def test_nothing_known_is_finite() -> None:
     nothing = ScenePoses(torch.eye(3).expand(1, 6, 3, 3), torch.zeros(1, 6, 3), torch.zeros(1, 15))
-    found, focal = adjust_poses(SCENE.matches(), nothing, torch.tensor([FOCAL]))
+    found, focal = adjust_poses(SCENE.matches(), nothing, expected())
     assert all(part.isfinite().all() for part in (*found, focal))

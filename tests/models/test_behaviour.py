@@ -183,6 +183,13 @@ def test_images_too_small_for_tracks() -> None:
         model(torch.rand(1, 3, 16, 64), torch.tensor([[3.0, 3.0]]))
 
 
+def test_focal_lengths_are_one_a_view() -> None:
+    model, images = build_model(tiny()), torch.rand(2, 3, 28, 28)
+    with pytest.raises(InputError, match=r"one a view: \(1, 2\), got \(1, 3\)"):
+        model(images, focal_lengths=torch.ones(3))
+    assert model(images, focal_lengths=torch.ones(2)).pose_enc is not None
+
+
 def test_unknown_and_absent_outputs(model: VGGT) -> None:
     with pytest.raises(InputError, match="unknown output"):
         model(random_scene(), outputs=("normals",))

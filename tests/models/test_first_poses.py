@@ -6,15 +6,21 @@ import torch
 
 from glance3d.models.correspondence.first_poses import estimate_first_poses, fields_of_view
 from glance3d.models.correspondence.relations import Relations
-from tests.models.matched_scene import FOCAL, degrees_between, matched_scene
+from tests.models.matched_scene import (
+    FOCAL,
+    MatchedScene,
+    degrees_between,
+    matched_scene,
+    turntable,
+)
 
 SIZE = (96, 128)
 SCENE = matched_scene(turns=0.2)
+HALF_DIAGONAL = math.hypot(*SIZE) / 2
 
 
-def guessing(factor: float, scenes: int = 1) -> Relations:
+def guessing(factor: float, scenes: int = 1, views: int = len(SCENE.cameras)) -> Relations:
     """Nothing is known of the poses; the focal length is wrong by a factor."""
-    views = len(SCENE.cameras)
     fields = fields_of_view(torch.tensor([factor * FOCAL]), SIZE)[0]
     pose = torch.cat([torch.tensor([0.0, 0, 1, 0, 0, 0, 1]), fields])
     trust = (1 - torch.eye(views)).expand(scenes, -1, -1)
@@ -22,14 +28,19 @@ def guessing(factor: float, scenes: int = 1) -> Relations:
     return Relations(nothing, trust, pose.expand(scenes, views, views, 9), nothing)
 
 
-def errors(pose: torch.Tensor) -> tuple[float, float]:
-    """Of rotations in degrees, and of the focal length as a factor."""
+def errors(pose: torch.Tensor, scene: MatchedScene = SCENE) -> tuple[float, float]:
+    """Of rotations in degrees, and of the first focal length as a factor."""
     from glance3d.geometry.transforms import rotation_from_quat_xyzw
 
     rotation = rotation_from_quat_xyzw(pose[:, 3:7])
-    turned = degrees_between(rotation, pose[:, :3], SCENE.cameras)[0]
-    focal = SIZE[0] / 2 / torch.tan(pose[0, 7] / 2) / (math.hypot(*SIZE) / 2)
+    turned = degrees_between(rotation, pose[:, :3], scene.cameras)[0]
+    focal = focal_lengths(pose)[0] / HALF_DIAGONAL
     return float(turned.max()), float(focal) / FOCAL
+
+
+def focal_lengths(pose: torch.Tensor) -> torch.Tensor:
+    """In pixels."""
+    return SIZE[0] / 2 / torch.tan(pose[:, 7] / 2)
 
 
 def test_a_wrong_focal_length_is_found_out() -> None:
@@ -47,3 +58,39 @@ def test_scenes_choose_for_themselves() -> None:
     for index, alone in enumerate((one, other)):
         expected = estimate_first_poses(alone, guessing(1.3), SIZE)[0]
         torch.testing.assert_close(together[index], expected, rtol=0, atol=0.02)
+
+
+def test_a_known_focal_length_decides_what_matches_cannot() -> None:
+    """Around a thing far away, a long lens and a short one fit nearly alike."""
+    scene, focal = turntable(degrees=8), 4.0
+    matches, relations = scene.matches(noise=0.002), guessing(1.0, views=3)
+    known = torch.tensor([[focal * HALF_DIAGONAL, math.nan, math.nan]])
+    blind = estimate_first_poses(matches, relations, SIZE)[0]
+    found = estimate_first_poses(matches, relations, SIZE, known)[0]
+    assert focal_lengths(blind).mean() < 0.7 * known[0, 0]
+    torch.testing.assert_close(focal_lengths(found), known[0, :1].expand(3), rtol=0.05, atol=0)
+    assert errors(found, scene)[0] < 4 < errors(blind, scene)[0]
+
+
+def test_views_may_be_zoomed_if_that_is_known() -> None:
+    matches = SCENE.matches(noise=0.001)
+    zoom = torch.tensor([[1.0, 1, 2, 1, 0.6, 1]])
+    known = zoom * FOCAL * HALF_DIAGONAL
+    found = estimate_first_poses(matches.zoomed(zoom), guessing(1.3), SIZE, known)[0]
+    assert errors(found)[0] < 3
+    torch.testing.assert_close(focal_lengths(found), known[0], rtol=0.05, atol=0)
+
+
+def test_what_the_matches_contradict_is_overruled() -> None:
+    known = torch.full((1, len(SCENE.cameras)), 2 * FOCAL * HALF_DIAGONAL)
+    found = estimate_first_poses(SCENE.matches(noise=0.001), guessing(1.0), SIZE, known)[0]
+    turned, ratio = errors(found)
+    assert turned < 3
+    assert abs(math.log(ratio)) < 0.15
+
+
+def test_nothing_known_changes_nothing() -> None:
+    matches, relations = SCENE.matches(noise=0.001), guessing(1.3)
+    nothing = torch.full((1, len(SCENE.cameras)), math.nan)
+    without = estimate_first_poses(matches, relations, SIZE)
+    assert estimate_first_poses(matches, relations, SIZE, nothing).equal(without)

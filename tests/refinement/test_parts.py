@@ -9,7 +9,6 @@ from glance3d.geometry.cameras import project_points
 from glance3d.refinement.camera_models import (
     build_colmap_camera,
     default_focal,
-    focal_from_facts,
     intrinsics_of,
 )
 from glance3d.refinement.confirmation import confirm_poses
@@ -138,8 +137,8 @@ def test_a_camera_a_folder() -> None:
 def test_a_focal_length_on_film_becomes_pixels() -> None:
     # 43.27 mm on film of that diagonal: as many pixels as the photo's diagonal.
     facts = PhotoFacts(focal_35mm=43.2666)
-    assert focal_from_facts(facts, (4000, 3000)) == pytest.approx(5000, rel=1e-4)
-    assert focal_from_facts(PhotoFacts(), (4000, 3000)) is None
+    assert facts.focal_length((4000, 3000)) == pytest.approx(5000, rel=1e-4)
+    assert PhotoFacts().focal_length((4000, 3000)) is None
     assert default_focal((4000, 3000)) == 4800
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from glance3d.types import PhotoFacts
+from glance3d.types.images import FILM_DIAGONAL_MM
 
-FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
 # What Pillow's readers raise on damaged tags.
 _DAMAGED = (
     ArithmeticError,

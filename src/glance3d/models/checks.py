@@ -71,6 +71,16 @@ def check_pixel_values(images: Tensor) -> None:
         raise InputError(f"images must be RGB in [0, 1], got values up to {float(high):g}")
 
 
+def check_focal_lengths(focal_lengths: Tensor, images: Tensor) -> Tensor:
+    """Focal lengths as ``[B,S]`` float on the images' device."""
+    if focal_lengths.ndim == 1:
+        focal_lengths = focal_lengths.unsqueeze(0)
+    shape, wanted = tuple(focal_lengths.shape), tuple(images.shape[:2])
+    if shape != wanted:
+        raise InputError(f"focal_lengths must be [B,S], one a view: {wanted}, got {shape}")
+    return focal_lengths.to(images.device, torch.float32, non_blocking=True)
+
+
 def check_query_points(query_points: Tensor, images: Tensor) -> Tensor:
     """Query points as ``[B,N,2]`` float on the images' device; those of the host are inside."""
     if query_points.ndim == 2:

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from glance3d.images import Preprocessing
 from glance3d.models.aggregator import AggregatedTokens, Aggregator
 from glance3d.models.cards import WeightsCard
-from glance3d.models.checks import check_images, check_outputs, check_query_points
+from glance3d.models.checks import (
+    check_focal_lengths,
+    check_images,
+    check_outputs,
+    check_query_points,
+)
 from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
 from glance3d.models.correspondence import (
     Correspondence,
@@ -63,6 +68,7 @@ class VGGT(nn.Module):
         query_points: Tensor | None = None,
         outputs: Sequence[str] | None = None,
         attention: str = "full",
+        focal_lengths: Tensor | None = None,
     ) -> Predictions:
         """One look at all views.
 
@@ -73,6 +79,8 @@ class VGGT(nn.Module):
             outputs: what to predict; everything the network can by default, tracks only with query
                 points. What is not asked for is not computed.
             attention: "full", or "thin": approximate, see :mod:`glance3d.models.thin_attention`.
+            focal_lengths: ``[S]`` or ``[B,S]``, in pixels, where known (say from EXIF); else NaN.
+                Cameras that start from matches start from them; other networks do not look.
 
         Raises:
             InputError: if a shape, size or value cannot be used. Values that are on a GPU are not
@@ -83,6 +91,8 @@ class VGGT(nn.Module):
         images = check_images(images, self.config.patch_size)
         if query_points is not None:
             query_points = check_query_points(query_points, images)
+        if focal_lengths is not None:
+            focal_lengths = check_focal_lengths(focal_lengths, images)
         tokens, stem_maps = self.aggregator.embed(images)
         size = (images.shape[-2], images.shape[-1])
         matches = self.config.matching(wanted) is not None and images.shape[1] > 1
@@ -95,7 +105,7 @@ class VGGT(nn.Module):
         matched = None
         if readings.described is not None and self.correspondence_head is not None:
             matched = self.correspondence_head(readings.described, images)
-        return self._predict(readings, matched, query_points)
+        return self._predict(readings, matched, query_points, focal_lengths)
 
     def predict(
         self,
@@ -104,10 +114,12 @@ class VGGT(nn.Module):
         outputs: tuple[Output, ...] = OUTPUTS,
         query_points: Float[Tensor, "batch queries 2"] | None = None,
         matched: Correspondence | None = None,
+        focal_lengths: Float[Tensor, "batch views"] | None = None,
     ) -> Predictions:
         """The heads alone, on the aggregator's tokens; ``image_size`` is (height, width).
 
-        ``matched`` is what :meth:`match` finds, for cameras that start from matches.
+        ``matched`` is what :meth:`match` finds, for cameras that start from matches and from
+        ``focal_lengths``, in pixels, where they are known.
         """
         wanted = tuple(output for output in outputs if getattr(self.config, output) is not None)
         if query_points is None:
@@ -117,7 +129,7 @@ class VGGT(nn.Module):
         readings = self._readings(wanted, batch_views, image_size, tokens.stem_maps)
         for index in layers:
             readings.take(index, tokens.layers[index])
-        return self._predict(readings, matched, query_points)
+        return self._predict(readings, matched, query_points, focal_lengths)
 
     def describe(self, tokens: AggregatedTokens) -> Descriptions | None:
         """What cells are told apart by.
@@ -170,7 +182,11 @@ class VGGT(nn.Module):
         )
 
     def _predict(
-        self, readings: Readings, matched: Correspondence | None, query_points: Tensor | None
+        self,
+        readings: Readings,
+        matched: Correspondence | None,
+        query_points: Tensor | None,
+        focal_lengths: Tensor | None = None,
     ) -> Predictions:
         """Every head that something was read for."""
         size, grid, batch_views = readings.image_size, readings.grid, readings.batch_views
@@ -180,7 +196,7 @@ class VGGT(nn.Module):
             last = readings.camera_tokens.float()
             if matched is not None and self.camera_head.starts_from_matches:
                 pairs = best_matches(matched.matches, matched.relations, matched.grid)
-                start = estimate_first_poses(pairs, matched.relations, size)
+                start = estimate_first_poses(pairs, matched.relations, size, focal_lengths)
             with torch.autocast(last.device.type, enabled=False):  # cameras are always float32
                 found["pose_enc_iterations"] = self.camera_head(last, start)
             found["pose_enc"] = found["pose_enc_iterations"][-1]

@@ -8,9 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.refinement.colmap_interface import import_pycolmap
-from glance3d.types import PhotoFacts, Reconstruction
+from glance3d.types import Reconstruction
 
-_FILM_DIAGONAL = 43.2666  # millimetres, of 36 x 24
 # A moderate wide angle, 45 degrees along the longer side: what COLMAP starts from, too.
 _DEFAULT_FOCAL = 1.2
 
@@ -40,13 +39,6 @@ def build_colmap_camera(
     camera = pycolmap.Camera(model=name, width=width, height=height, params=params)
     camera.has_prior_focal_length = is_prior or known is not None
     return camera
-
-
-def focal_from_facts(facts: PhotoFacts, size: tuple[int, int]) -> float | None:
-    """Focal length in pixels from what the file says, None where it says nothing."""
-    if not facts.focal_35mm or facts.focal_35mm <= 0:
-        return None
-    return facts.focal_35mm / _FILM_DIAGONAL * (size[0] ** 2 + size[1] ** 2) ** 0.5
 
 
 def default_focal(size: tuple[int, int]) -> float:

@@ -18,11 +18,11 @@ from glance3d.geometry.cameras import camera_rays
 from glance3d.geometry.filter import usable_depth
 from glance3d.images import Originals
 from glance3d.refinement.assembly import RefinedCameras
-from glance3d.refinement.camera_models import default_focal, focal_from_facts, network_focal
+from glance3d.refinement.camera_models import default_focal, network_focal
 from glance3d.refinement.correspondence_graph import CorrespondenceGraph
 from glance3d.refinement.epipolar import fundamental_scale, view_epipolar_errors
 from glance3d.refinement.registration import Registration
-from glance3d.types import Cameras, PhotoFacts, Reconstruction, SparsePoints
+from glance3d.types import Cameras, Reconstruction, SparsePoints
 
 _MIN_MATCHES = 50
 # Pixels at a diagonal of a thousand that the rows of four matches of five may differ by.
@@ -145,7 +145,7 @@ def choose_shift(disparity: Float[Tensor, " matches"], guess: Float[Tensor, " ma
 def _focal(scene: Reconstruction, registration: Registration) -> float:
     """By EXIF; the network's, if the photos confirm its poses; or the usual one."""
     size = scene.placements[0].original_size
-    from_file = focal_from_facts(scene.facts[0] if scene.facts else PhotoFacts(), size)
+    from_file = scene.facts[0].focal_length(size) if scene.facts else None
     if from_file is not None:
         return from_file
     if len(registration.confirmation.confirmed) == 2:

@@ -12,7 +12,6 @@ from glance3d.known_cameras import KnownViews
 from glance3d.refinement.camera_models import (
     build_colmap_camera,
     default_focal,
-    focal_from_facts,
     intrinsics_of,
     network_focal,
 )
@@ -20,7 +19,7 @@ from glance3d.refinement.correspondence_graph import CorrespondenceGraph, read_c
 from glance3d.refinement.features import build_database, copy_with_cameras, match_features
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.physical_cameras import group_physical_cameras
-from glance3d.types import Cameras, PhotoFacts, Reconstruction
+from glance3d.types import Cameras, Reconstruction
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def _camera(shop: Workshop, views: Sequence[int], trust_network: bool) -> tuple[
             known_radial=float(known.radial[first]),
         )
         return camera, True
-    from_file = focal_from_facts(scene.facts[first] if scene.facts else PhotoFacts(), size)
+    from_file = scene.facts[first].focal_length(size) if scene.facts else None
     focal = from_file or (network_focal(scene, views) if trust_network else default_focal(size))
     camera = build_colmap_camera(
         size, focal, shop.options.camera_model, is_prior=from_file is not None

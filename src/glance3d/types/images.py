@@ -1,5 +1,6 @@
 """What the network sees, and what is known of each photo besides its pixels."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,8 @@ from glance3d.errors import InputError
 from glance3d.types.clips import ClipSummary
 from glance3d.types.masks import Masks, kept_on_grids
 from glance3d.types.placement import Placement
+
+FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,12 @@ class PhotoFacts:
     longitude: float | None = None
     altitude: float | None = None
     taken: str | None = None
+
+    def focal_length(self, size: tuple[int, int]) -> float | None:
+        """In pixels of a photo of this (width, height); None where the file says nothing."""
+        if not self.focal_35mm or self.focal_35mm <= 0:
+            return None
+        return self.focal_35mm / FILM_DIAGONAL_MM * math.hypot(*size)
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,19 @@ class ImageBatch:
     def usable_mask(self) -> Bool[Tensor, "views height width"]:
         """True where a photo is and its mask, if it has one, keeps it."""
         return kept_on_grids(self.placements, self.masks)
+
+    @property
+    def focal_lengths(self) -> Float[Tensor, " views"] | None:
+        """What the photos' files say, in pixels of the network's grid; NaN where they do not.
+
+        None if no file does.
+        """
+        lengths = torch.full((len(self.names),), torch.nan)
+        for view, (facts, placement) in enumerate(zip(self.facts, self.placements, strict=False)):
+            focal = facts.focal_length(placement.original_size)
+            if focal is not None:
+                lengths[view] = focal * math.sqrt(math.prod(placement.scale))
+        return None if bool(lengths.isnan().all()) else lengths
 
     def reordered(self, order: Sequence[int]) -> "ImageBatch":
         """The same views, the one at ``order[0]`` first and so on."""

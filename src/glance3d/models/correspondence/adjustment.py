@@ -7,6 +7,8 @@ to the views: the cost of a step hardly depends on how many views there are. The
 where it is.
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -28,22 +30,36 @@ from glance3d.models.correspondence.synchronisation import ScenePoses
 
 #: Widths of the Cauchy weights in half diagonals of the image, one for each step.
 _WIDTHS = (0.03, 0.02, 0.02, 0.015, 0.015, 0.01, 0.01, 0.01, 0.007, 0.007)
-_FOCAL_DEVIATION = 0.6  # of the logarithm: how far a focal length may be from the first guess ...
-_FOCAL_WEIGHT = 0.02  # ... against all matches together
+_FOCAL_WEIGHT = 0.02  # of a focal length's squared deviations, against all matches together
 _LARGEST_STEP = 0.3  # radians, mean distances, and logarithms
 _RATIO = 1e-3  # of focal lengths, to see what a change does
 _PER_PAIR = 13  # turns of both views, moves of both, and the focal length
 
 
+class ExpectedFocal(NamedTuple):
+    """A focal length of all views, in half diagonals, and the deviation of its logarithm."""
+
+    focal: Float[Tensor, " batch"]
+    deviation: Float[Tensor, " batch"]
+
+    def off(self, focal: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        """How far another focal length is from this one, in deviations."""
+        return (focal / self.focal).log() / self.deviation
+
+
 @torch.no_grad()
 def adjust_poses(
-    pairs: PairMatches, start: ScenePoses, focal: Float[Tensor, " batch"]
+    pairs: PairMatches, start: ScenePoses, expected: ExpectedFocal
 ) -> tuple[ScenePoses, Float[Tensor, " batch"]]:
-    """Poses and focal length (in half diagonals) that fit better; centres in any unit."""
+    """Poses and focal length (in half diagonals) that fit better; centres in any unit.
+
+    The focal length starts at the expected one, and matches have to outweigh how far it goes.
+    """
+    focal = expected.focal
     with torch.autocast(focal.device.type, enabled=False):
         size = start.centers.norm(dim=-1).mean(-1)[:, None, None]
         start = start._replace(centers=start.centers / (size + 1e-9))
-        state = _State(pairs, start, focal, focal)
+        state = _State(pairs, start, focal, expected)
         damping = torch.full_like(focal, 1e-3)
         for width in _WIDTHS:
             tried = state.moved(_step(state, width, damping))
@@ -62,7 +78,7 @@ def share_that_fits(
     views is matched, whether the others agree with it or not: for comparing different poses.
     """
     with torch.autocast(focal.device.type, enabled=False):
-        state = _State(pairs, poses, focal, focal)
+        state = _State(pairs, poses, focal, ExpectedFocal(focal, torch.ones_like(focal)))
         fits = state.in_front / (1 + (state.left.distance / width) ** 2)
         of_pairs = (pairs.weight * fits).sum(-1)
         return (pairs.amount * of_pairs).sum(-1) / (pairs.amount.sum(-1) + 1e-9)
@@ -72,9 +88,9 @@ class _State:
     """Poses, a focal length, and how all pairs fit them."""
 
     def __init__(
-        self, pairs: PairMatches, poses: ScenePoses, focal: Tensor, first_focal: Tensor
+        self, pairs: PairMatches, poses: ScenePoses, focal: Tensor, expected: ExpectedFocal
     ) -> None:
-        self.pairs, self.poses, self.focal, self.first_focal = pairs, poses, focal, first_focal
+        self.pairs, self.poses, self.focal, self.expected = pairs, poses, focal, expected
         self.of_second = pairs.of_second(poses.rotation)
         self.rotation = pairs.rotation(poses.rotation)
         apart = pairs.of_first(poses.centers) - pairs.of_second(poses.centers)
@@ -92,16 +108,14 @@ class _State:
             rays(pairs.own, of_pairs), rays(pairs.other, of_pairs), pairs.weight, of_pairs
         )
 
-    def off_focal(self) -> Float[Tensor, " batch"]:
-        """How far the focal length is from the first guess, in deviations."""
-        return (self.focal / self.first_focal).log() / _FOCAL_DEVIATION
-
     def cost(self, width: float) -> Float[Tensor, " batch"]:
         """Of all pairs; a match behind a camera is as bad as one that is a half diagonal off."""
         distance = torch.where(self.in_front, self.left.distance, 1.0)
         left = Residuals(distance, self.left.scale, self.left.of_y)
         of_pairs = cauchy_cost(left, self.pairs.weight, width)
-        return (self.share * of_pairs).sum(-1) + _FOCAL_WEIGHT * self.off_focal().square()
+        return (self.share * of_pairs).sum(-1) + _FOCAL_WEIGHT * self.expected.off(
+            self.focal
+        ).square()
 
     def slopes(self) -> Float[Tensor, "batch pairs matches 6"]:
         """Of the distances, along a turn, a tilt, and the logarithm of the focal length."""
@@ -132,12 +146,12 @@ class _State:
         poses = self.poses._replace(
             rotation=turn(turns) @ self.poses.rotation, centers=self.poses.centers + moves
         )
-        return _State(self.pairs, poses, self.focal * step[:, -1].exp(), self.first_focal)
+        return _State(self.pairs, poses, self.focal * step[:, -1].exp(), self.expected)
 
     def where(self, better: Tensor, other: "_State") -> "_State":
         """Scene by scene, this state or the other."""
         focal = torch.where(better, self.focal, other.focal)
-        return _State(self.pairs, self.poses.where(better, other.poses), focal, self.first_focal)
+        return _State(self.pairs, self.poses.where(better, other.poses), focal, self.expected)
 
 
 def _step(
@@ -151,9 +165,10 @@ def _step(
     of_pairs = chain.mT @ ((along * trusted).mT @ along) @ chain
     right_of_pairs = chain.mT @ (along * trusted * distance[..., None]).sum(-2)[..., None]
     normal, right = _gather_pairs(state, of_pairs.double(), right_of_pairs[..., 0].double())
-    prior = _FOCAL_WEIGHT / _FOCAL_DEVIATION
-    normal[:, -1, -1] += prior / _FOCAL_DEVIATION
-    right[:, -1] += prior * state.off_focal()
+    expected = state.expected
+    prior = _FOCAL_WEIGHT / expected.deviation
+    normal[:, -1, -1] += prior / expected.deviation
+    right[:, -1] += prior * expected.off(state.focal)
     diagonal = normal.diagonal(dim1=-1, dim2=-2)
     normal = normal + torch.diag_embed(damping[:, None] * diagonal + 1e-8)
     normal, right = _hold_first_view(normal, right)

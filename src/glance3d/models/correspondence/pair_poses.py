@@ -66,6 +66,15 @@ class PairMatches(NamedTuple):
     weight: Float[Tensor, "batch pairs matches"]
     amount: Float[Tensor, "batch pairs"]
 
+    def best(self, number: int) -> "PairMatches":
+        """The pairs that share most; all pairs are in this order."""
+        return PairMatches(*(part[:, :number] for part in self))
+
+    def zoomed(self, factor: Float[Tensor, "batch views"]) -> "PairMatches":
+        """The same matches, of pictures each enlarged by its factor."""
+        own = self.own * self.of_first(factor)[..., None, None]
+        return self._replace(own=own, other=self.other * self.of_second(factor)[..., None, None])
+
     @property
     def scene(self) -> Int[Tensor, "batch 1"]:
         """Which scene of the batch each pair is of, to index with beside its views."""
@@ -126,12 +135,13 @@ def fit_pair_poses(
     pairs: PairMatches,
     learned: Float[Tensor, "batch views views 9"],
     focal: Float[Tensor, " batch"],
-    orbits: bool = False,
+    orbits: bool = True,
 ) -> PairPoses:
     """The pose of each pair that most of its matches fit.
 
     ``learned[b, v, w]`` is a pose encoding of ``camw_from_camv``, a start among others. ``focal``,
-    of all views of a scene, is in half diagonals. ``orbits``: start from turns around things, too.
+    of all views of a scene, is in half diagonals. ``orbits``: start from turns around things,
+    too, which takes a third longer.
     """
     with torch.autocast(learned.device.type, enabled=False):
         there = learned[pairs.scene, pairs.first, pairs.second].float()
