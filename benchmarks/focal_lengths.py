@@ -1,0 +1,104 @@
+"""What a stated focal length is worth: ``python -m benchmarks.focal_lengths SET...``.
+
+Cameras of ``glance-small`` when the photos' files say nothing, the truth, five percent too much (as
+after rounding) and half as much again (as after cropping), and how often each is followed. Photos
+are looked at whole, and in windows of a few neighbours; synthetic scenes are of the validation
+split.
+"""
+
+import argparse
+import datetime
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import glance3d
+from benchmarks.compare import describe_machine
+from glance3d.datasets import SyntheticConfig, SyntheticScenes
+from glance3d.evaluation import photo_set
+from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
+from glance3d.models import VGGT
+from glance3d.prediction import predict
+from glance3d.types import Cameras, ImageBatch, PhotoFacts, Placement
+from glance3d.types.images import FILM_DIAGONAL_MM
+
+STATED = {"nothing": None, "the truth": 1.0, "5 % more": 1.05, "50 % more": 1.5}
+FOLLOWED = 1.1  # the largest factor between what is stated and what is found
+
+
+def main() -> None:
+    """Measure and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("sets", nargs="*", type=Path)
+    parser.add_argument("--window", type=int, default=4, help="neighbouring photos")
+    parser.add_argument("--synthetic-scenes", type=int, default=96)
+    options = parser.parse_args()
+    model = glance3d.load_model("glance-small", device="cpu")
+    print(f"{datetime.date.today()}, {model.config.name}")
+    print("\n".join(describe_machine("cpu")))
+    cases = {"synthetic, 256 x 256": list(draw_scenes(options.synthetic_scenes))}
+    for folder in options.sets:
+        [scene] = photo_set(folder, model.preprocessing).scenes
+        whole = (scene.batch, scene.cameras)
+        cases[f"{scene.name}, {len(scene.cameras)} photos"] = [whole]
+        if len(scene.cameras) > 2 * options.window:
+            cases[f"{scene.name}, by {options.window}"] = list(windows(*whole, options.window))
+    print("\n| photos | files say | AUC@5 | AUC@30 | factor of the truth | followed |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, scenes in cases.items():
+        for stated, factor in STATED.items():
+            print(f"| {name} | {stated} | {measure(model, scenes, factor)} |", flush=True)
+
+
+def draw_scenes(number: int) -> Iterator[tuple[ImageBatch, Cameras]]:
+    """Synthetic scenes of many shapes and lenses, each with its truth."""
+    config = SyntheticConfig(max_pixels=256 * 256, fov_degrees=(15.0, 95.0))
+    for sample in SyntheticScenes(config, seed=0, split="validation"):
+        views, _, height, width = sample.images.shape[1:]
+        names, place = tuple(map(str, range(views))), Placement((width, height), (width, height))
+        sizes = torch.tensor([[width, height]] * views)
+        for index in range(min(len(sample.images), number)):
+            batch = ImageBatch(sample.images[index], names, names, (place,) * views)
+            yield batch, Cameras(sample.cam_from_world[index], sample.intrinsics[index], sizes)
+        number -= len(sample.images)
+        if number <= 0:
+            return
+
+
+def windows(batch: ImageBatch, cameras: Cameras, size: int) -> Iterator[tuple[ImageBatch, Cameras]]:
+    """Every so many neighbours, half a window apart."""
+    for start in range(0, len(batch.names) - size + 1, size // 2):
+        views = list(range(start, start + size))
+        chosen = Cameras(
+            cameras.cam_from_world[views], cameras.intrinsics[views], cameras.image_sizes[views]
+        )
+        yield batch.reordered(views), chosen
+
+
+def measure(model: VGGT, scenes: list[tuple[ImageBatch, Cameras]], factor: float | None) -> str:
+    """Means over scenes, as cells of the table."""
+    rows = []
+    for batch, cameras in scenes:
+        true = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1)
+        facts = tuple(
+            PhotoFacts(focal_35mm=factor and factor * focal * FILM_DIAGONAL_MM / math.hypot(*size))
+            for focal, size in zip(true.tolist(), cameras.image_sizes.tolist(), strict=True)
+        )
+        batch = replace(batch, facts=facts)
+        found = predict(model, batch, ("camera",)).to_reconstruction(batch).cameras
+        worse = relative_pose_errors(found.cam_from_world, cameras.cam_from_world).worse
+        ratio = float((found.intrinsics[:, 0, 0] / true).log().mean().exp())
+        followed = math.nan if factor is None else abs(math.log(ratio / factor))
+        is_followed = float(followed < math.log(FOLLOWED))
+        rows.append((pose_auc(worse, 5), pose_auc(worse, 30), ratio, is_followed))
+    auc_5, auc_30, ratio, followed = torch.tensor(rows).unbind(-1)
+    spread = ratio.log().abs().mean().exp()
+    shown = "-" if factor is None else f"{followed.mean():.2f}"
+    return f"{auc_5.mean():.3f} | {auc_30.mean():.3f} | {spread:.2f} | {shown}"
+
+
+if __name__ == "__main__":
+    main()
