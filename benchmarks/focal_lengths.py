@@ -17,12 +17,12 @@ import torch
 
 import glance3d
 from benchmarks.compare import describe_machine
-from glance3d.datasets import SyntheticConfig, SyntheticScenes
-from glance3d.evaluation import photo_set
+from glance3d.datasets import SyntheticConfig
+from glance3d.evaluation import photo_set, synthetic_set
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.models import VGGT
 from glance3d.prediction import predict
-from glance3d.types import Cameras, ImageBatch, PhotoFacts, Placement
+from glance3d.types import Cameras, ImageBatch, PhotoFacts
 from glance3d.types.images import FILM_DIAGONAL_MM
 
 STATED = {"nothing": None, "the truth": 1.0, "5 % more": 1.05, "50 % more": 1.5}
@@ -39,7 +39,9 @@ def main() -> None:
     model = glance3d.load_model("glance-small", device="cpu")
     print(f"{datetime.date.today()}, {model.config.name}")
     print("\n".join(describe_machine("cpu")))
-    cases = {"synthetic, 256 x 256": list(draw_scenes(options.synthetic_scenes))}
+    data = SyntheticConfig(max_pixels=256 * 256, fov_degrees=(15.0, 95.0))
+    drawn = synthetic_set(data, options.synthetic_scenes, split="validation")
+    cases = {"synthetic, 256 x 256": [(scene.batch, scene.cameras) for scene in drawn.scenes]}
     for folder in options.sets:
         [scene] = photo_set(folder, model.preprocessing).scenes
         whole = (scene.batch, scene.cameras)
@@ -53,29 +55,11 @@ def main() -> None:
             print(f"| {name} | {stated} | {measure(model, scenes, factor)} |", flush=True)
 
 
-def draw_scenes(number: int) -> Iterator[tuple[ImageBatch, Cameras]]:
-    """Synthetic scenes of many shapes and lenses, each with its truth."""
-    config = SyntheticConfig(max_pixels=256 * 256, fov_degrees=(15.0, 95.0))
-    for sample in SyntheticScenes(config, seed=0, split="validation"):
-        views, _, height, width = sample.images.shape[1:]
-        names, place = tuple(map(str, range(views))), Placement((width, height), (width, height))
-        sizes = torch.tensor([[width, height]] * views)
-        for index in range(min(len(sample.images), number)):
-            batch = ImageBatch(sample.images[index], names, names, (place,) * views)
-            yield batch, Cameras(sample.cam_from_world[index], sample.intrinsics[index], sizes)
-        number -= len(sample.images)
-        if number <= 0:
-            return
-
-
 def windows(batch: ImageBatch, cameras: Cameras, size: int) -> Iterator[tuple[ImageBatch, Cameras]]:
     """Every so many neighbours, half a window apart."""
     for start in range(0, len(batch.names) - size + 1, size // 2):
         views = list(range(start, start + size))
-        chosen = Cameras(
-            cameras.cam_from_world[views], cameras.intrinsics[views], cameras.image_sizes[views]
-        )
-        yield batch.reordered(views), chosen
+        yield batch.reordered(views), cameras.of_views(views)
 
 
 def measure(model: VGGT, scenes: list[tuple[ImageBatch, Cameras]], factor: float | None) -> str:

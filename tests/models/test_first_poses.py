@@ -5,6 +5,7 @@ import math
 import torch
 
 from glance3d.models.correspondence.first_poses import estimate_first_poses, fields_of_view
+from glance3d.models.correspondence.matches import half_diagonal
 from glance3d.models.correspondence.relations import Relations
 from tests.models.matched_scene import (
     FOCAL,
@@ -16,7 +17,7 @@ from tests.models.matched_scene import (
 
 SIZE = (96, 128)
 SCENE = matched_scene(turns=0.2)
-HALF_DIAGONAL = math.hypot(*SIZE) / 2
+HALF_DIAGONAL = half_diagonal(SIZE)
 
 
 def guessing(factor: float, scenes: int = 1, views: int = len(SCENE.cameras)) -> Relations:

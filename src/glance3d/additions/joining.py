@@ -36,19 +36,12 @@ def take_views(scene: Reconstruction, views: Sequence[int]) -> Reconstruction:
     def parts(values: tuple) -> tuple:
         return tuple(values[view] for view in index) if values else ()
 
-    cameras = scene.cameras
     return replace(
         scene,
         names=parts(scene.names),
         sources=parts(scene.sources),
         placements=parts(scene.placements),
-        cameras=Cameras(
-            cameras.cam_from_world[index],
-            cameras.intrinsics[index],
-            cameras.image_sizes[index],
-            part(cameras.radial),
-            part(cameras.physical),
-        ),
+        cameras=scene.cameras.of_views(index),
         colors=scene.colors[index],
         mask=scene.mask[index],
         depth=part(scene.depth),

@@ -43,17 +43,20 @@ class EvaluationSet:
 
 
 def synthetic_set(
-    config: SyntheticConfig | None = None, num_scenes: int = 64, seed: int = 0
+    config: SyntheticConfig | None = None,
+    num_scenes: int = 64,
+    seed: int = 0,
+    split: str = "test",
 ) -> EvaluationSet:
-    """Fresh synthetic scenes of the test split, which shares no seed or texture with training."""
-    stream = SyntheticScenes(config, seed, split="test")
+    """Fresh synthetic scenes; the test split shares no seed or texture with training."""
+    stream = SyntheticScenes(config, seed, split=split)
     scenes: list[EvaluationScene] = []
     for sample in stream:
         scenes += _scenes_of_sample(sample, first_number=len(scenes))
         if len(scenes) >= num_scenes:
             break
     pixels = stream.config.max_pixels * max(stream.config.area_factors)
-    about = f"{num_scenes} synthetic scenes, test split, seed {seed}, at most {pixels:,} pixels"
+    about = f"{num_scenes} synthetic scenes, {split} split, seed {seed}, at most {pixels:,} pixels"
     return EvaluationSet("synthetic", tuple(scenes[:num_scenes]), about)
 
 
@@ -93,15 +96,10 @@ def photo_set(
             f"{batch.skipped[0].source} cannot be read ({batch.skipped[0].reason}): an evaluation "
             "needs every photo of its set"
         )
-    cameras = photos.cameras
     scene = EvaluationScene(
         name=photos.name,
         batch=batch,
-        cameras=Cameras(
-            cameras.cam_from_world[chosen],
-            cameras.intrinsics[chosen],
-            cameras.image_sizes[chosen],
-        ),
+        cameras=photos.cameras.of_views(chosen),
         depth=tuple(
             _where_kept(_load_depth(photos, view), mask)
             for view, mask in zip(chosen, batch.masks or [None] * len(chosen), strict=True)

@@ -71,14 +71,18 @@ def check_pixel_values(images: Tensor) -> None:
         raise InputError(f"images must be RGB in [0, 1], got values up to {float(high):g}")
 
 
-def check_focal_lengths(focal_lengths: Tensor, images: Tensor) -> Tensor:
-    """Focal lengths as ``[B,S]`` float on the images' device."""
+def check_focal_lengths(
+    focal_lengths: Tensor | None, batch_views: tuple[int, ...], device: torch.device
+) -> Tensor | None:
+    """Focal lengths, if any are known, as ``[B,S]`` float on the device."""
+    if focal_lengths is None:
+        return None
     if focal_lengths.ndim == 1:
         focal_lengths = focal_lengths.unsqueeze(0)
-    shape, wanted = tuple(focal_lengths.shape), tuple(images.shape[:2])
+    shape, wanted = tuple(focal_lengths.shape), tuple(batch_views)
     if shape != wanted:
         raise InputError(f"focal_lengths must be [B,S], one a view: {wanted}, got {shape}")
-    return focal_lengths.to(images.device, torch.float32, non_blocking=True)
+    return focal_lengths.to(device, torch.float32, non_blocking=True)
 
 
 def check_query_points(query_points: Tensor, images: Tensor) -> Tensor:

@@ -91,8 +91,7 @@ class VGGT(nn.Module):
         images = check_images(images, self.config.patch_size)
         if query_points is not None:
             query_points = check_query_points(query_points, images)
-        if focal_lengths is not None:
-            focal_lengths = check_focal_lengths(focal_lengths, images)
+        focal_lengths = check_focal_lengths(focal_lengths, images.shape[:2], images.device)
         tokens, stem_maps = self.aggregator.embed(images)
         size = (images.shape[-2], images.shape[-1])
         matches = self.config.matching(wanted) is not None and images.shape[1] > 1
@@ -114,18 +113,20 @@ class VGGT(nn.Module):
         outputs: tuple[Output, ...] = OUTPUTS,
         query_points: Float[Tensor, "batch queries 2"] | None = None,
         matched: Correspondence | None = None,
-        focal_lengths: Float[Tensor, "batch views"] | None = None,
+        focal_lengths: Tensor | None = None,
     ) -> Predictions:
         """The heads alone, on the aggregator's tokens; ``image_size`` is (height, width).
 
         ``matched`` is what :meth:`match` finds, for cameras that start from matches and from
-        ``focal_lengths``, in pixels, where they are known.
+        ``focal_lengths`` (as in :meth:`forward`).
         """
         wanted = tuple(output for output in outputs if getattr(self.config, output) is not None)
         if query_points is None:
             wanted = tuple(output for output in wanted if output != "tracks")
         layers = self.config.layers_needed(wanted)
-        batch_views = tokens.layers[layers[0]].shape[:2]
+        first = tokens.layers[layers[0]]
+        batch_views = first.shape[:2]
+        focal_lengths = check_focal_lengths(focal_lengths, batch_views, first.device)
         readings = self._readings(wanted, batch_views, image_size, tokens.stem_maps)
         for index in layers:
             readings.take(index, tokens.layers[index])
@@ -186,7 +187,7 @@ class VGGT(nn.Module):
         readings: Readings,
         matched: Correspondence | None,
         query_points: Tensor | None,
-        focal_lengths: Tensor | None = None,
+        focal_lengths: Tensor | None,
     ) -> Predictions:
         """Every head that something was read for."""
         size, grid, batch_views = readings.image_size, readings.grid, readings.batch_views

@@ -93,9 +93,9 @@ def look(
         predictions, asked = Predictions(size), tuple(outputs)
         if asked:
             matched = network.match(tokens, images) if "camera" in asked else None
-            known = batch.focal_lengths
-            known = None if known is None else known.to(images.device)[None]
-            predictions = network.predict(tokens, size, asked, matched=matched, focal_lengths=known)
+            predictions = network.predict(
+                tokens, size, asked, matched=matched, focal_lengths=batch.focal_lengths
+            )
     rows, columns = maps.shape[-2:]
     # A cell's centre is the centre of every other pixel.
     content = batch.usable_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]

@@ -1,5 +1,6 @@
 """The cameras of one scene."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -35,6 +36,21 @@ class Cameras:
     def centers(self) -> Float[Tensor, "views 3"]:
         """Where the cameras stand, in the world frame."""
         return camera_centers(self.cam_from_world)
+
+    def of_views(self, views: Sequence[int]) -> "Cameras":
+        """The cameras of some views, in this order."""
+        index = list(views)
+
+        def part(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[index]
+
+        return Cameras(
+            self.cam_from_world[index],
+            self.intrinsics[index],
+            self.image_sizes[index],
+            part(self.radial),
+            part(self.physical),
+        )
 
     def on_grid(self, placements: tuple[Placement, ...]) -> "Cameras":
         """The same cameras for the pixels of the grid on which the photos lie (depth maps').

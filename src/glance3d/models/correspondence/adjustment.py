@@ -59,11 +59,11 @@ def adjust_poses(
     with torch.autocast(focal.device.type, enabled=False):
         size = start.centers.norm(dim=-1).mean(-1)[:, None, None]
         start = start._replace(centers=start.centers / (size + 1e-9))
-        state = _State(pairs, start, focal, expected)
+        state = _State(pairs, start, focal)
         damping = torch.full_like(focal, 1e-3)
         for width in _WIDTHS:
-            tried = state.moved(_step(state, width, damping))
-            better = tried.cost(width) < state.cost(width)
+            tried = state.moved(_step(state, expected, width, damping))
+            better = tried.cost(expected, width) < state.cost(expected, width)
             state = tried.where(better, state)
             damping = torch.where(better, damping / 3, damping * 10)
     return state.poses, state.focal
@@ -78,7 +78,7 @@ def share_that_fits(
     views is matched, whether the others agree with it or not: for comparing different poses.
     """
     with torch.autocast(focal.device.type, enabled=False):
-        state = _State(pairs, poses, focal, ExpectedFocal(focal, torch.ones_like(focal)))
+        state = _State(pairs, poses, focal)
         fits = state.in_front / (1 + (state.left.distance / width) ** 2)
         of_pairs = (pairs.weight * fits).sum(-1)
         return (pairs.amount * of_pairs).sum(-1) / (pairs.amount.sum(-1) + 1e-9)
@@ -87,10 +87,8 @@ def share_that_fits(
 class _State:
     """Poses, a focal length, and how all pairs fit them."""
 
-    def __init__(
-        self, pairs: PairMatches, poses: ScenePoses, focal: Tensor, expected: ExpectedFocal
-    ) -> None:
-        self.pairs, self.poses, self.focal, self.expected = pairs, poses, focal, expected
+    def __init__(self, pairs: PairMatches, poses: ScenePoses, focal: Tensor) -> None:
+        self.pairs, self.poses, self.focal = pairs, poses, focal
         self.of_second = pairs.of_second(poses.rotation)
         self.rotation = pairs.rotation(poses.rotation)
         apart = pairs.of_first(poses.centers) - pairs.of_second(poses.centers)
@@ -108,14 +106,13 @@ class _State:
             rays(pairs.own, of_pairs), rays(pairs.other, of_pairs), pairs.weight, of_pairs
         )
 
-    def cost(self, width: float) -> Float[Tensor, " batch"]:
+    def cost(self, expected: ExpectedFocal, width: float) -> Float[Tensor, " batch"]:
         """Of all pairs; a match behind a camera is as bad as one that is a half diagonal off."""
         distance = torch.where(self.in_front, self.left.distance, 1.0)
         left = Residuals(distance, self.left.scale, self.left.of_y)
         of_pairs = cauchy_cost(left, self.pairs.weight, width)
-        return (self.share * of_pairs).sum(-1) + _FOCAL_WEIGHT * self.expected.off(
-            self.focal
-        ).square()
+        off_focal = expected.off(self.focal)
+        return (self.share * of_pairs).sum(-1) + _FOCAL_WEIGHT * off_focal.square()
 
     def slopes(self) -> Float[Tensor, "batch pairs matches 6"]:
         """Of the distances, along a turn, a tilt, and the logarithm of the focal length."""
@@ -146,16 +143,16 @@ class _State:
         poses = self.poses._replace(
             rotation=turn(turns) @ self.poses.rotation, centers=self.poses.centers + moves
         )
-        return _State(self.pairs, poses, self.focal * step[:, -1].exp(), self.expected)
+        return _State(self.pairs, poses, self.focal * step[:, -1].exp())
 
     def where(self, better: Tensor, other: "_State") -> "_State":
         """Scene by scene, this state or the other."""
         focal = torch.where(better, self.focal, other.focal)
-        return _State(self.pairs, self.poses.where(better, other.poses), focal, self.expected)
+        return _State(self.pairs, self.poses.where(better, other.poses), focal)
 
 
 def _step(
-    state: _State, width: float, damping: Float[Tensor, " batch"]
+    state: _State, expected: ExpectedFocal, width: float, damping: Float[Tensor, " batch"]
 ) -> Float[Tensor, "batch numbers"]:
     """Levenberg and Marquardt's: turns of all views, moves of all views, and the focal length."""
     along, distance = state.slopes(), state.left.distance
@@ -165,7 +162,6 @@ def _step(
     of_pairs = chain.mT @ ((along * trusted).mT @ along) @ chain
     right_of_pairs = chain.mT @ (along * trusted * distance[..., None]).sum(-2)[..., None]
     normal, right = _gather_pairs(state, of_pairs.double(), right_of_pairs[..., 0].double())
-    expected = state.expected
     prior = _FOCAL_WEIGHT / expected.deviation
     normal[:, -1, -1] += prior / expected.deviation
     right[:, -1] += prior * expected.off(state.focal)

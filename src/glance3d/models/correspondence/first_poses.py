@@ -88,10 +88,7 @@ def _best_try(
         for factor in _FACTORS:
             near = ExpectedFocal(factor * guess.focal, guess.deviation)
             poses, focal = adjust_poses(pairs, start, near)
-            score = (
-                share_that_fits(pairs, poses, focal, _FITS)
-                - _OFF_FOCAL * expected.off(focal).square().log1p()
-            )
+            score = share_that_fits(pairs, poses, focal, _FITS) - _cost_of(focal, expected)
             better = score > best_score
             best = poses if best is None else poses.where(better, best)
             best_focal = torch.where(better, focal, best_focal)
@@ -113,9 +110,14 @@ def _focal_length_of_pairs(
     for length in _FOCAL_LENGTHS:
         focal = torch.full_like(expected.focal, length)
         fit = fit_pair_poses(few, learned, focal, orbits=False).fit
-        scores.append((share * fit).sum(-1) - _OFF_FOCAL * expected.off(focal).square().log1p())
+        scores.append((share * fit).sum(-1) - _cost_of(focal, expected))
     ratio = _FOCAL_LENGTHS[1] / _FOCAL_LENGTHS[0]
     return _FOCAL_LENGTHS[0] * ratio ** _peak(torch.stack(scores, -1))
+
+
+def _cost_of(focal: Float[Tensor, " batch"], expected: ExpectedFocal) -> Float[Tensor, " batch"]:
+    """As a share of the matches; far from what is expected, further costs little more."""
+    return _OFF_FOCAL * expected.off(focal).square().log1p()
 
 
 def _peak(values: Float[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
