@@ -16,6 +16,7 @@ from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.errors import ImageError, InputError, WeightsError
 from glance3d.files import to_json_text
 from glance3d.images import Preprocessing
+from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT, memory_plan
 from glance3d.nn.chunks import CPU_TOKENS, chunk_tokens
 from glance3d.types import ImageBatch, Placement, Predictions
@@ -213,7 +214,7 @@ def test_chunks_are_as_small_as_the_plan_says(
     torch.testing.assert_close(tight.depth, usual.depth, rtol=1e-4, atol=1e-5)
 
 
-def test_focal_lengths_in_the_photos_files_are_used(tmp_path: Path) -> None:
+def test_stated_focal_lengths_are_used(tmp_path: Path) -> None:
     network = glance3d.load_model("glance-small")
     config = SyntheticConfig(images_per_batch=2, num_views=(2, 2), num_textures=16)
     sample = next(iter(SyntheticScenes(config, seed=3, split="validation")))
@@ -232,6 +233,16 @@ def test_focal_lengths_in_the_photos_files_are_used(tmp_path: Path) -> None:
     focal = told.cameras.intrinsics[:, 0, 0]
     torch.testing.assert_close(focal, torch.full((2,), stated), rtol=0.1, atol=0)
     assert float(blind.cameras.intrinsics[0, 0, 0]) < 0.7 * stated
-    assert not any("their files say" in warning for warning in told.report["warnings"])
+    assert not any("stated of them" in warning for warning in told.report["warnings"])
     [warning] = describe.scene_warnings(replace(blind, facts=told.facts))
     assert f"0.jpg: {stated:.0f} pixels by its file" in warning
+    camera = KnownCamera("0.jpg", intrinsics=torch.diag(torch.tensor([stated, stated, 1])))
+    known = KnownCameras("a list", "list", (camera,), world="unknown")
+    knowing = glance3d.reconstruct(tmp_path / "without", model=network, known=known)
+    torch.testing.assert_close(knowing.cameras.intrinsics, told.cameras.intrinsics)
+    assert told.report["stated_focal_lengths"] == {"num_known": 0, "num_by_files": 2}
+    assert knowing.report["stated_focal_lengths"] == {"num_known": 1, "num_by_files": 0}
+    lengths = torch.tensor([2 * stated, torch.nan])
+    [warning] = describe.scene_warnings(told, lengths)
+    assert "the focal lengths of 1 of 2 photos" in warning
+    assert f"0.jpg: {2 * stated:.0f} pixels as known, " in warning

@@ -14,6 +14,7 @@ from torch import Tensor
 from glance3d import report as describe
 from glance3d.errors import InputError
 from glance3d.images import ClipSampling, MaskSources, Preprocessing, load_images
+from glance3d.known_cameras import KnownCameras
 from glance3d.models import VGGT, load_model
 from glance3d.models.aggregator import IMAGE_MEAN
 from glance3d.models.memory_plan import MemoryPlan
@@ -42,6 +43,7 @@ def reconstruct(
     masks: MaskSources | None = None,
     mask_input: bool = False,
     reference: str | int = "first",
+    known: KnownCameras | None = None,
     fps: float | None = None,
     views: int | None = None,
     progress: bool = False,
@@ -77,6 +79,10 @@ def reconstruct(
         reference: The view that the network sees first and whose frame the world is: ``"first"``,
             ``"auto"`` (the one that has most in common with the others), or a photo's name or
             number. The views stay in the order of ``sources``.
+        known: Cameras that are known beforehand (``glance3d.load_known_cameras``). Their focal
+            lengths go before those in the photos' EXIF: where a network's cameras start from
+            matches (``glance-small``), they start from them. Poses and the rest of the intrinsics
+            are for :func:`glance3d.refine` and :func:`glance3d.apply_metric_scale`.
         fps: Of every clip among the sources one frame for each 1 / fps seconds, the sharpest.
         views: Of every clip at most so many frames. With neither, a new view whenever an eighth of
             the picture has moved on, 8 to 32 a clip; frames that show the same are one view.
@@ -112,6 +118,8 @@ def reconstruct(
             network = model_of(model, weights, device, precision)
         with times.stage("load_images"):
             batch = loading.result()
+            if known is not None:
+                batch = replace(batch, known_focal_lengths=known.for_scene(batch).focal_lengths)
     asked = _outputs_of(outputs, query_points)
     if mask_input and not any(batch.masks):
         raise InputError("mask_input speaks of masks: give masks as well")
@@ -280,6 +288,7 @@ def _report(
         "reference": choice.describe(batch.names),
         "processed_size": batch.placements[0].processed_size,
         "views": describe.describe_views(batch),
+        "stated_focal_lengths": describe.describe_focal_lengths(batch),
         "num_query_points": 0 if query_points is None else len(query_points),
         "skipped": [asdict(photo) for photo in batch.skipped],
         "clips": [asdict(clip) for clip in batch.clips],
@@ -288,7 +297,7 @@ def _report(
             *describe.photo_warnings(batch),
             *(warning for clip in batch.clips for warning in clip.warnings),
             *describe.mask_warnings(batch),
-            *describe.scene_warnings(scene),
+            *describe.scene_warnings(scene, batch.known_focal_lengths),
         ],
         "times": {**times.seconds, "total": describe.total(times.seconds)},
         "memory": {

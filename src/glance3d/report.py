@@ -5,6 +5,7 @@ memory bytes.
 """
 
 import hashlib
+import math
 import os
 import platform
 import sys
@@ -142,6 +143,15 @@ def describe_views(batch: ImageBatch) -> list[dict[str, Any]]:
     ]
 
 
+def describe_focal_lengths(batch: ImageBatch) -> dict[str, int]:
+    """Of how many photos the focal length was stated beforehand, by whom."""
+    known = batch.known_focal_lengths
+    is_known = [False] * len(batch.names) if known is None else known.isfinite().tolist()
+    in_files = [bool(facts.focal_35mm) for facts in batch.facts] or [False] * len(is_known)
+    only_in_files = [a and not b for a, b in zip(in_files, is_known, strict=True)]
+    return {"num_known": sum(is_known), "num_by_files": sum(only_in_files)}
+
+
 def describe_memory(device: torch.device) -> dict[str, int | None]:
     """The most memory that was in use: by this process ever, and on the GPU since the start."""
     on_gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
@@ -213,8 +223,10 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
 
 
-def scene_warnings(scene: Reconstruction) -> list[str]:
-    """What shows by itself that the network's answer cannot be right."""
+def scene_warnings(
+    scene: Reconstruction, known_focal_lengths: Float[Tensor, " views"] | None = None
+) -> list[str]:
+    """What shows by itself, or by what is known, that the network's answer cannot be right."""
     found = []
     sizes = scene.cameras.image_sizes.float()
     focal = scene.cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
@@ -228,7 +240,7 @@ def scene_warnings(scene: Reconstruction) -> list[str]:
             f"the field of view of {len(odd)} of {scene.num_views} cameras cannot be a photo's "
             f"({name}: {field:.0f} degrees)"
         )
-    found += _focal_warnings(scene, focal.mean(-1))
+    found += _focal_warnings(scene, focal.mean(-1), known_focal_lengths)
     for what in ("depth", "points_world"):
         values = getattr(scene, what)
         lost = 0.0 if values is None else 1 - values.isfinite().float().mean().item()
@@ -237,20 +249,26 @@ def scene_warnings(scene: Reconstruction) -> list[str]:
     return found
 
 
-def _focal_warnings(scene: Reconstruction, focal: Float[Tensor, " views"]) -> list[str]:
-    """That cameras contradict what their photos' files say."""
+def _focal_warnings(
+    scene: Reconstruction,
+    focal: Float[Tensor, " views"],
+    known: Float[Tensor, " views"] | None,
+) -> list[str]:
+    """That cameras contradict what is known of them, or what their photos' files say."""
     contradicted = []
-    for name, facts, size, found in zip(
-        scene.names, scene.facts, scene.cameras.image_sizes.tolist(), focal.tolist(), strict=False
-    ):
-        stated = facts.focal_length(tuple(size))
-        if stated is not None and not 1 / _NOTABLE_FACTOR < found / stated < _NOTABLE_FACTOR:
-            contradicted.append(f"{name}: {stated:.0f} pixels by its file, {found:.0f} found")
+    for view, (name, found) in enumerate(zip(scene.names, focal.tolist(), strict=True)):
+        stated, by = None if known is None else float(known[view]), "as known"
+        if (stated is None or math.isnan(stated)) and scene.facts:
+            size = scene.placements[view].original_size
+            stated, by = scene.facts[view].focal_length(size), "by its file"
+        if stated and not 1 / _NOTABLE_FACTOR < found / stated < _NOTABLE_FACTOR:
+            contradicted.append(f"{name}: {stated:.0f} pixels {by}, {found:.0f} found")
     if not contradicted:
         return []
     return [
-        f"the focal lengths of {len(contradicted)} of {scene.num_views} photos are not what their "
-        f"files say ({contradicted[0]}): files of cropped photos are wrong, else cameras may be"
+        f"the focal lengths of {len(contradicted)} of {scene.num_views} photos are not what is "
+        f"stated of them ({contradicted[0]}): files of cropped photos are wrong, and known cameras "
+        "may be of other photos; else the cameras found may be wrong"
     ]
 
 

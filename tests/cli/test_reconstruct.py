@@ -41,6 +41,16 @@ def test_writes_everything_and_says_so(
     assert not list(out.rglob(".tmp-*"))
 
 
+def test_known_cameras_say_focal_lengths_to_the_network(
+    reconstruct, photos: Path, tmp_path: Path
+) -> None:
+    assert reconstruct(photos, "--out", tmp_path / "first") == 0
+    known = ["--cameras", tmp_path / "first" / "cameras.json"]
+    assert reconstruct(photos, "--out", tmp_path / "second", *known) == 0
+    report = json.loads((tmp_path / "second" / "report.json").read_text())
+    assert report["stated_focal_lengths"] == {"num_known": 3, "num_by_files": 0}
+
+
 def test_report_times_every_stage(reconstruct, photos: Path, tmp_path: Path) -> None:
     assert reconstruct(photos, "--out", tmp_path / "out") == 0
     times = json.loads((tmp_path / "out" / "report.json").read_text())["times"]

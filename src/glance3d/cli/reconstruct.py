@@ -84,7 +84,7 @@ class Options:
     )
     """How; --densify refines, too."""
     known: Annotated[MetricOptions, tyro.conf.arg(name="")] = field(default_factory=MetricOptions)
-    """What is known; cameras are held by --refine, otherwise they only give size and frame."""
+    """What is known; cameras are held by --refine, else they give focal lengths, size and frame."""
     json: bool = False
     """Print the report as JSON, and nothing else, to stdout."""
     progress: bool = False
@@ -126,6 +126,7 @@ def run(options: Options) -> None:
             masks=options.masks,
             mask_input=options.mask_input,
             reference=options.reference,
+            known=knowledge.cameras,
             progress=progress,
         )
         if options.refine or options.refinement.densify:

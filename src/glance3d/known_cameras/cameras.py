@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from glance3d.known_cameras.views import KnownViews
-    from glance3d.types import Reconstruction
+    from glance3d.types import ImageBatch, Reconstruction
 
 # Results are float32: beyond so many times the cameras' spread from the origin, as map coordinates
 # lie, a pose would lose what a pixel can tell.
@@ -78,8 +78,8 @@ class KnownCameras:
 
         return match_views(self, names, sizes, sources=sources, orientations=orientations)
 
-    def for_scene(self, scene: "Reconstruction") -> "KnownViews":
-        """What is known of a scene's photos."""
+    def for_scene(self, scene: "Reconstruction | ImageBatch") -> "KnownViews":
+        """What is known of a scene's photos, or of those that will be one."""
         return self.for_views(
             scene.names,
             [placement.original_size for placement in scene.placements],

@@ -59,6 +59,11 @@ class KnownViews:
         """Whose intrinsics and distortion are known."""
         return self.intrinsics.isfinite().all(-1).all(-1)
 
+    @property
+    def focal_lengths(self) -> Float[Tensor, " views"]:
+        """In pixels of the original photos, the geometric mean of both axes; NaN is not known."""
+        return self.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2].prod(-1).sqrt()
+
     def describe(self) -> dict[str, Any]:
         """JSON-ready: which photos are known, by what."""
         return {

@@ -55,7 +55,8 @@ class ImageBatch:
     are the file names under which results speak of the photos; ``sources`` are where they came
     from. What could not be read is in ``skipped``, never dropped silently. ``masks`` say which part
     of each photo counts, None for all of it; empty if no photo has one. The images show it all.
-    ``clips`` say which frames of which video are among the views.
+    ``clips`` say which frames of which video are among the views. ``known_focal_lengths`` are those
+    known of the original photos' cameras, in their pixels; NaN is not known.
     """
 
     images: Float[Tensor, "views 3 height width"]
@@ -66,6 +67,7 @@ class ImageBatch:
     facts: tuple[PhotoFacts, ...] = ()
     masks: Masks = ()
     clips: tuple[ClipSummary, ...] = ()
+    known_focal_lengths: Float[Tensor, " views"] | None = None
 
     def __post_init__(self) -> None:
         """Refuse lists of different lengths."""
@@ -85,16 +87,18 @@ class ImageBatch:
 
     @property
     def focal_lengths(self) -> Float[Tensor, " views"] | None:
-        """What the photos' files say, in pixels of the network's grid; NaN where they do not.
+        """In pixels of the network's grid: known ones, else what files say; NaN where neither is.
 
-        None if no file does.
+        None if there is none at all.
         """
         lengths = torch.full((len(self.names),), torch.nan)
         for view, (facts, placement) in enumerate(zip(self.facts, self.placements, strict=False)):
-            focal = facts.focal_length(placement.original_size)
-            if focal is not None:
-                lengths[view] = focal * math.sqrt(math.prod(placement.scale))
-        return None if bool(lengths.isnan().all()) else lengths
+            lengths[view] = facts.focal_length(placement.original_size) or torch.nan
+        if self.known_focal_lengths is not None:
+            known = self.known_focal_lengths.float()
+            lengths = torch.where(known.isnan(), lengths, known)
+        scales = [math.sqrt(math.prod(placement.scale)) for placement in self.placements]
+        return None if bool(lengths.isnan().all()) else lengths * torch.tensor(scales)
 
     def reordered(self, order: Sequence[int]) -> "ImageBatch":
         """The same views, the one at ``order[0]`` first and so on."""
@@ -102,6 +106,7 @@ class ImageBatch:
         def chosen(values: tuple) -> tuple:
             return tuple(values[view] for view in order) if values else ()
 
+        known = self.known_focal_lengths
         return replace(
             self,
             images=self.images[list(order)],
@@ -110,4 +115,5 @@ class ImageBatch:
             placements=chosen(self.placements),
             facts=chosen(self.facts),
             masks=chosen(self.masks),
+            known_focal_lengths=known if known is None else known[list(order)],
         )
