@@ -9,7 +9,7 @@ split.
 import argparse
 import datetime
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +18,11 @@ import torch
 import glance3d
 from benchmarks.compare import describe_machine
 from glance3d.datasets import SyntheticConfig
-from glance3d.evaluation import photo_set, synthetic_set
+from glance3d.evaluation import EvaluationScene, photo_set, synthetic_set
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.models import VGGT
 from glance3d.prediction import predict
-from glance3d.types import Cameras, ImageBatch, PhotoFacts
+from glance3d.types import PhotoFacts
 from glance3d.types.images import FILM_DIAGONAL_MM
 
 STATED = {"nothing": None, "the truth": 1.0, "5 % more": 1.05, "50 % more": 1.5}
@@ -41,13 +41,13 @@ def main() -> None:
     print("\n".join(describe_machine("cpu")))
     data = SyntheticConfig(max_pixels=256 * 256, fov_degrees=(15.0, 95.0))
     drawn = synthetic_set(data, options.synthetic_scenes, split="validation")
-    cases = {"synthetic, 256 x 256": [(scene.batch, scene.cameras) for scene in drawn.scenes]}
+    cases = {"synthetic, 256 x 256": drawn.scenes}
     for folder in options.sets:
-        [scene] = photo_set(folder, model.preprocessing).scenes
-        whole = (scene.batch, scene.cameras)
-        cases[f"{scene.name}, {len(scene.cameras)} photos"] = [whole]
-        if len(scene.cameras) > 2 * options.window:
-            cases[f"{scene.name}, by {options.window}"] = list(windows(*whole, options.window))
+        photos = photo_set(folder, model.preprocessing)
+        cases[f"{photos.name}, {len(photos.scenes[0].cameras)} photos"] = photos.scenes
+        windows = photos.in_windows(options.window)
+        if windows.scenes:
+            cases[windows.name] = windows.scenes
     print("\n| photos | files say | AUC@5 | AUC@30 | factor of the truth | followed |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, scenes in cases.items():
@@ -55,23 +55,17 @@ def main() -> None:
             print(f"| {name} | {stated} | {measure(model, scenes, factor)} |", flush=True)
 
 
-def windows(batch: ImageBatch, cameras: Cameras, size: int) -> Iterator[tuple[ImageBatch, Cameras]]:
-    """Every so many neighbours, half a window apart."""
-    for start in range(0, len(batch.names) - size + 1, size // 2):
-        views = list(range(start, start + size))
-        yield batch.reordered(views), cameras.of_views(views)
-
-
-def measure(model: VGGT, scenes: list[tuple[ImageBatch, Cameras]], factor: float | None) -> str:
+def measure(model: VGGT, scenes: Sequence[EvaluationScene], factor: float | None) -> str:
     """Means over scenes, as cells of the table."""
     rows = []
-    for batch, cameras in scenes:
+    for scene in scenes:
+        cameras = scene.cameras
         true = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1)
         facts = tuple(
             PhotoFacts(focal_35mm=factor and factor * focal * FILM_DIAGONAL_MM / math.hypot(*size))
             for focal, size in zip(true.tolist(), cameras.image_sizes.tolist(), strict=True)
         )
-        batch = replace(batch, facts=facts)
+        batch = replace(scene.batch, facts=facts)
         found = predict(model, batch, ("camera",)).to_reconstruction(batch).cameras
         worse = relative_pose_errors(found.cam_from_world, cameras.cam_from_world).worse
         ratio = float((found.intrinsics[:, 0, 0] / true).log().mean().exp())

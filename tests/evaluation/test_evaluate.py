@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from glance3d.cli.evaluate import Options, build_sets
 from glance3d.datasets import SyntheticConfig
-from glance3d.errors import ImageError
+from glance3d.errors import ImageError, InputError
 from glance3d.evaluation import evaluate, photo_set, score_sets, synthetic_set
 from glance3d.evaluation.methods import ask, choose_methods
 from glance3d.evaluation.predictions import ScenePrediction, load_prediction, save_prediction
@@ -159,6 +161,25 @@ def test_fewer_views_are_evenly_spaced(photo_folder):
     fewer = photo_set(photo_folder, FIT, max_views=2)
     assert fewer.about == "2 of 3 photos"
     assert fewer.scenes[0].cameras.cam_from_world[:, 0, 3].tolist() == [0, -1]
+
+
+def test_windows_are_scenes_of_neighbours_with_their_truth(model, photo_folder):
+    whole = photo_set(photo_folder, FIT)
+    windows = whole.in_windows(2)
+    assert windows.name == f"{whole.name} by 2"
+    first, second = windows.scenes
+    assert first.name != second.name
+    assert second.batch.names == whole.scenes[0].batch.names[1:]
+    assert torch.equal(second.batch.images, whole.scenes[0].batch.images[1:])
+    assert torch.equal(second.cameras.intrinsics, whole.scenes[0].cameras.intrinsics[1:])
+    assert second.depth == whole.scenes[0].depth[1:]
+    assert whole.in_windows(3).scenes == ()
+    asked = Options(sets=(photo_folder,), window=2, synthetic_scenes=0)
+    assert [one.name for one in build_sets(asked, model)] == [whole.name, windows.name]
+    [alone] = build_sets(replace(asked, window=3), model)
+    assert alone.name == whole.name
+    with pytest.raises(InputError, match="at least 2 views, got 1"):
+        whole.in_windows(1)
 
 
 def test_a_photo_of_another_size_than_its_camera_is_refused(photo_folder):

@@ -51,6 +51,8 @@ class Options:
     """Of a synthetic scene's pictures: at most so many."""
     max_views: Annotated[int, tyro.conf.arg(metavar="INT")] = 32
     """Of a set with more photos this many are taken, evenly spaced."""
+    window: Annotated[int | None, tyro.conf.arg(metavar="VIEWS", help_behavior_hint="")] = None
+    """Then measure every so many neighbours of a set as well, one window at a time."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder for evaluation.json, evaluation.txt and the predictions that were scored."""
     json: bool = False
@@ -118,5 +120,8 @@ def build_sets(options: Options, model: "VGGT") -> list["EvaluationSet"]:
         )
         sets.append(synthetic_set(data, options.synthetic_scenes))
     for folder in options.sets:
-        sets.append(photo_set(folder, model.preprocessing, options.max_views))
+        photos = photo_set(folder, model.preprocessing, options.max_views)
+        sets.append(photos)
+        if options.window is not None and (windows := photos.in_windows(options.window)).scenes:
+            sets.append(windows)
     return sets

@@ -2,7 +2,8 @@
 
 Both networks are measured on the same sets. What counts are pose AUC@30 and depth delta < 1.25 of
 the network alone, on the synthetic scenes and as means over all sets of photos: single sets of
-photos are a few dozen pairs each, and swing.
+photos are a few dozen pairs each, and swing. Windows of a few photos are sets of their own, and
+swing less.
 """
 
 import math

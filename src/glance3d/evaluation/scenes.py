@@ -1,7 +1,7 @@
 """What is evaluated on: scenes with truth, in original pixels, beside what a network would see."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -32,6 +32,16 @@ class EvaluationScene:
     depth: tuple[Float[Tensor, "_height _width"] | None, ...]
     has_photos: bool = True
 
+    def of_views(self, views: Sequence[int], name: str) -> "EvaluationScene":
+        """Only these views, in this order, under another name."""
+        return replace(
+            self,
+            name=name,
+            batch=self.batch.reordered(views),
+            cameras=self.cameras.of_views(views),
+            depth=tuple(self.depth[view] for view in views),
+        )
+
 
 @dataclass(frozen=True)
 class EvaluationSet:
@@ -40,6 +50,23 @@ class EvaluationSet:
     name: str
     scenes: tuple[EvaluationScene, ...]
     about: str
+
+    def in_windows(self, size: int) -> "EvaluationSet":
+        """Every ``size`` neighbouring views of each scene, half a window apart, as its scenes.
+
+        What few photos give; and many scenes of photos swing less than one. Scenes of no more
+        views than that are left out.
+        """
+        if size < 2:
+            raise InputError(f"a window of poses needs at least 2 views, got {size}")
+        windows = tuple(
+            scene.of_views(range(start, start + size), f"{scene.name} {start:03d}")
+            for scene in self.scenes
+            if len(scene.cameras) > size
+            for start in range(0, len(scene.cameras) - size + 1, size // 2)
+        )
+        about = f"{self.about}, {len(windows)} times {size} neighbours"
+        return EvaluationSet(f"{self.name} by {size}", windows, about)
 
 
 def synthetic_set(
