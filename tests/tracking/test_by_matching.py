@@ -1,12 +1,18 @@
 """The most similar feature: against a slow search, and on maps that are shifted copies."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+import torch.nn.functional as F
 
+import glance3d
 from glance3d.models import VGGT
+from glance3d.models.correspondence import Descriptions
 from glance3d.tracking.by_matching import MatchingFollower
-from glance3d.tracking.feature_maps import FeatureMaps
+from glance3d.tracking.feature_maps import CELL, FeatureMaps, look
 from glance3d.types import Placement
+from tests.tracking.conftest import as_batch
 
 ROWS, COLUMNS = 20, 24
 SHIFT = (3, -2)  # cells, x and y
@@ -45,7 +51,7 @@ def test_what_is_not_in_the_other_view_is_not_visible(network: VGGT):
     features = shifted_maps()
     gone = centers(features, [(22, 10), (23, 15), (10, 0), (22, 1)])
     found = MatchingFollower(network, features).follow(0, gone, [1])
-    assert ((found.visibility < 0.5) | (found.confidence < 0.9)).all()
+    assert ((found.visibility < 0.5) | (found.confidence < 0.85)).all()
 
 
 def test_padding_is_never_found(network: VGGT):
@@ -54,7 +60,7 @@ def test_padding_is_never_found(network: VGGT):
     features = shifted_maps(content)
     found = MatchingFollower(network, features).follow(0, centers(features, [(14, 10)]), [1])
     assert found.positions[0, 0, 0] < 12 * 6 + 2 * 6  # a window reaches two cells further
-    assert found.confidence[0, 0] < 0.9
+    assert found.confidence[0, 0] < 0.85
 
 
 def test_against_a_slow_search(network: VGGT):
@@ -90,3 +96,57 @@ def test_return_errors_undo_visibility(network: VGGT):
     follower = MatchingFollower(network, shifted_maps())
     errors = follower.return_errors(torch.tensor([1.0, 0.5, 0.0]))
     assert errors.tolist() == [0.0, 4.0, torch.inf]  # pixels of the grid: two cells are four
+
+
+def test_pictures_say_the_place_to_a_fraction_of_a_pixel(network: VGGT):
+    features = shifted_maps()
+    shift = CELL * torch.tensor(SHIFT) + torch.tensor(
+        [0.7, -0.4]
+    )  # pixels; the maps say whole cells
+    noise = torch.rand(1, 3, 30, 30, generator=torch.Generator().manual_seed(1))
+    wide = F.interpolate(noise, size=(90, 90), mode="bicubic", align_corners=True)
+    y, x = torch.meshgrid(torch.arange(2.0 * ROWS), torch.arange(2.0 * COLUMNS), indexing="ij")
+    at = torch.stack([x, y], -1)[None] + 20
+    views = [
+        F.grid_sample(wide, at_view / 44.5 - 1, align_corners=True) for at_view in (at, at - shift)
+    ]
+    sharp = replace(features, images=torch.cat(views))
+    pixels = centers(features, [(5, 6), (12, 10), (8, 15)])
+    true = pixels + shift * 3
+    coarse = MatchingFollower(network, features).follow(0, pixels, [1])
+    fine = MatchingFollower(network, sharp).follow(0, pixels, [1])
+    assert (coarse.positions[0] - true).norm(dim=-1).min() > 1.5
+    assert (fine.positions[0] - true).norm(dim=-1).max() < 0.2
+    assert (fine.visibility > 0.95).all()
+
+
+def test_larger_cells_decide_between_places_that_look_alike(network: VGGT):
+    features = shifted_maps()
+    twice = features.maps.clone()
+    twice[1, :, :, 12:] = twice[1, :, :, :12]  # what is on the left is on the right as well
+    right = torch.arange(COLUMNS // 4) >= 3
+    of_side = F.one_hot(right.long(), 2).float().expand(ROWS // 4, -1, -1).flatten(0, 1)
+    described = Descriptions(
+        of_side.expand(1, 2, -1, -1),
+        (ROWS // 4, COLUMNS // 4),
+        torch.tensor(20.0),
+        torch.tensor(10.0),
+    )
+    pixels = centers(features, [(2, 8), (4, 12), (5, 15)])
+    told = MatchingFollower(network, replace(features, maps=twice, described=described))
+    found = told.follow(0, pixels, [1])
+    assert (found.positions[0] - pixels - torch.tensor(SHIFT) * 6).abs().max() < 0.3
+    elsewhere = described._replace(descriptors=torch.stack([of_side, of_side.flip(-1)])[None])
+    other = MatchingFollower(network, replace(features, maps=twice, described=elsewhere))
+    assert (other.follow(0, pixels, [1]).positions[0, :, 0] > 12 * 6).all()
+
+
+def test_a_look_brings_what_matching_needs():
+    network = glance3d.load_model("glance-small")
+    batch = as_batch(torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)))
+    _, features = look(network, batch)
+    assert torch.equal(features.images, batch.images)
+    assert features.described.grid == (8, 12)
+    assert features.described.descriptors.shape[:3] == (1, 2, 96)
+    alone = look(network, batch.reordered([0]))[1]
+    assert alone.described is None

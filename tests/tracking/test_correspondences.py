@@ -57,7 +57,7 @@ def test_tracks_are_well_formed(found: Correspondences):
     assert found.track_indices.max() == found.num_tracks - 1
     assert ((found.pixels_original >= 0) & (found.pixels_original <= 512)).all()
     assert (found.confidence == 1).sum() >= found.num_tracks
-    assert found.confidence.min() >= 0.9
+    assert found.confidence.min() >= 0.85
 
 
 def test_the_same_every_time(found: Correspondences, small: VGGT, shifted: ImageBatch):

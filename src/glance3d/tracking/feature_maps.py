@@ -10,6 +10,7 @@ from torch import Tensor
 from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.config import Output
+from glance3d.models.correspondence import Descriptions
 from glance3d.models.heads.track import TrackHead
 from glance3d.prediction import device_of, enough_memory
 from glance3d.types import ImageBatch, Placement, Predictions
@@ -23,12 +24,16 @@ class FeatureMaps:
     """The track head's maps of all views, made once, and where the photos lie on them.
 
     ``content`` is False on padding. A cell (x, y) of a map, its first cell's centre being 0, is the
-    pixel ``CELL * cell + 0.5`` of the network's grid.
+    pixel ``CELL * cell + 0.5`` of the network's grid. ``described`` is what a correspondence head,
+    if there is one, tells its larger cells apart by; ``images`` are what the network saw, for
+    places finer than cells (None: as fine as the maps).
     """
 
     maps: Float[Tensor, "views channels rows columns"]
     content: Bool[Tensor, "views rows columns"]
     placements: tuple[Placement, ...]
+    described: Descriptions | None = None
+    images: Float[Tensor, "views 3 height width"] | None = None
 
     @property
     def num_views(self) -> int:
@@ -86,10 +91,13 @@ def look(
     patch = network.config.patch_size
     wanted: tuple[Output, ...] = ("tracks", *outputs)
     with torch.inference_mode(), enough_memory(batch):
-        layers = network.config.layers_needed(wanted)
+        layers = set(network.config.layers_needed(wanted))
+        if network.config.correspondence is not None:
+            layers.add(network.config.correspondence.layer)
         images = images.to(device_of(network))
-        tokens = network.aggregator(images, layers)
+        tokens = network.aggregator(images, tuple(sorted(layers)))
         maps = head.features(tokens, size, (size[0] // patch, size[1] // patch))[0].float()
+        described = network.describe(tokens)
         predictions, asked = Predictions(size), tuple(outputs)
         if asked:
             matched = network.match(tokens, images) if "camera" in asked else None
@@ -99,7 +107,9 @@ def look(
     rows, columns = maps.shape[-2:]
     # A cell's centre is the centre of every other pixel.
     content = batch.usable_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]
-    return predictions, FeatureMaps(maps, content.to(maps.device), batch.placements)
+    return predictions, FeatureMaps(
+        maps, content.to(maps.device), batch.placements, described, images[0]
+    )
 
 
 def track_head_of(network: VGGT) -> TrackHead:

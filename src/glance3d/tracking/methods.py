@@ -36,7 +36,7 @@ METHODS = {
     "matching": Method(
         "the place that looks most alike to the network: visibility is how mutual the match is, "
         "confidence the cosine of the features",
-        Thresholds(0.5, 0.9),
+        Thresholds(0.5, 0.85),
     ),
     "geometry": Method(
         "depth and cameras: visibility is how well the other photo's depth agrees, confidence the "

@@ -35,22 +35,37 @@ def sharpen_matches(
     """
     with torch.autocast(images.device.type, enabled=False):
         cell = images.shape[-2] / grid[0]
-        maps = _with_slopes(images.float().mean(2))
+        maps = with_slopes(images.float().mean(2))
         own = (matches.own + 0.5) * cell - 0.5
         # Made once: see find_matches.
         position, mutual = torch.empty_like(matches.position), torch.empty_like(matches.mutual)
         for view in range(maps.shape[1]):
             coarse = (matches.position[:, view] + 0.5) * cell - 0.5
             views = maps[:, view, None, :1].expand(-1, maps.shape[1], -1, -1, -1)
-            here = _patches_of_views(views, own[:, view], radius)[:, :, 0]
-            fine, correlation = _align(_normalised(here)[0], maps, coarse, radius)
-            lost = (fine - coarse).norm(dim=-1) > _FARTHEST * cell
-            fine = torch.where(lost[..., None], coarse, fine)
-            share = ((correlation - _NOT_ALIKE) / (_ALIKE - _NOT_ALIKE)).clamp(0, 1)
+            fine, alike = align(views, own[:, view], maps, coarse, radius, _FARTHEST * cell)
             position[:, view] = (fine + 0.5) / cell - 0.5
-            alike = torch.where(lost, 0.0, share.square())
             mutual[:, view] = matches.mutual[:, view] * alike
     return matches._replace(position=position, mutual=mutual)
+
+
+def align(
+    here: Float[Tensor, "batch views 1 height width"],
+    own: Float[Tensor, "batch views cells 2"],
+    maps: Float[Tensor, "batch views 3 height width"],
+    coarse: Float[Tensor, "batch views cells 2"],
+    radius: int,
+    farthest: float,
+) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
+    """Where ``maps`` (:func:`with_slopes`) look like ``here`` at ``own``, and how much, 0 to 1.
+
+    All places are in pixels, the first one's centre at 0. What moves more than ``farthest`` from
+    ``coarse`` stays there, and is not alike.
+    """
+    template, _ = _normalised(_patches_of_views(here, own, radius)[:, :, 0])
+    fine, correlation = _align(template, maps, coarse, radius)
+    lost = (fine - coarse).norm(dim=-1) > farthest
+    share = ((correlation - _NOT_ALIKE) / (_ALIKE - _NOT_ALIKE)).clamp(0, 1)
+    return torch.where(lost[..., None], coarse, fine), torch.where(lost, 0.0, share.square())
 
 
 def _align(
@@ -76,7 +91,7 @@ def _align(
     return position, (seen * template).sum(-1)
 
 
-def _with_slopes(
+def with_slopes(
     gray: Float[Tensor, "batch views height width"],
 ) -> Float[Tensor, "batch views 3 height width"]:
     """The picture, and its central differences along x and y, zero at the border."""
