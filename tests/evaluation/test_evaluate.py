@@ -77,7 +77,8 @@ def truth_of(scene) -> ScenePrediction:
         5 * truth if truth is not None else one
         for truth, one in zip(scene.depth, blank, strict=True)
     )
-    return ScenePrediction(cameras, scene.cameras.intrinsics, depth)
+    tracks = None if scene.tracks is None else scene.tracks.positions
+    return ScenePrediction(cameras, scene.cameras.intrinsics, depth, tracks=tracks)
 
 
 def test_the_truth_scores_perfectly_in_any_world_and_scale(synthetic, photo_folder):
@@ -88,6 +89,10 @@ def test_the_truth_scores_perfectly_in_any_world_and_scale(synthetic, photo_fold
         assert scores.fov_error_deg == 0
         assert scores.depth_absrel_scale_aligned == pytest.approx(0, abs=1e-6)
         assert scores.depth_delta_125_scale_aligned == 1
+        assert math.isnan(scores.track_within_3px) == scene.has_photos
+        if scene.tracks is not None:
+            assert scores.track_within_3px == 1
+            assert scores.track_error_px_median == 0
 
 
 def test_synthetic_and_photos_end_to_end(model, synthetic, photo_folder, tmp_path):
@@ -99,6 +104,9 @@ def test_synthetic_and_photos_end_to_end(model, synthetic, photo_folder, tmp_pat
         assert 0 <= row.scores["network"].pose_auc_at_30deg <= 1
         assert row.scores["network"].depth_absrel_scale_aligned > 0
         assert row.scores["network"].seconds > 0
+    followed, stayed = report.sets[0].scores.values()
+    assert 0 <= followed.track_within_3px <= 1
+    assert stayed.track_error_px_median > 3
     # The baseline's cameras, unit steps to the right, are this set's truth.
     assert report.sets[1].scores["trivial"].pose_auc_at_5deg == 1
     assert not report.sets[1].cameras_beat_trivial
@@ -121,6 +129,7 @@ def same_predictions(one: ScenePrediction, other: ScenePrediction) -> bool:
         and torch.equal(one.registered, other.registered)
         and torch.equal(one.trusted, other.trusted)
         and one.seconds == other.seconds
+        and torch.equal(one.tracks, other.tracks)
     )
 
 
@@ -134,6 +143,7 @@ def test_predictions_come_back_from_disk(tmp_path):
         torch.tensor([True, False]),
         torch.tensor([False, True]),
         1.5,
+        torch.rand(2, 5, 2),
     )
     path = tmp_path / "set" / "scene.npz"
     save_prediction(prediction, path)

@@ -12,7 +12,7 @@ from glance3d.evaluation.metrics import (
     fov_error_deg,
     pose_auc,
     relative_pose_errors,
-    track_error_px,
+    track_errors,
 )
 from tests.reference import slow_metrics
 
@@ -136,10 +136,16 @@ def test_field_of_view_error():
     assert fov_error_deg(intrinsics(50.0), intrinsics(60.0), sizes) == pytest.approx(10, abs=1e-4)
 
 
-def test_track_error_counts_what_is_visible_in_later_views():
-    truth = torch.zeros(3, 2, 2)
-    said = torch.full((3, 2, 2), 100.0)
+def test_track_errors_count_what_is_visible_in_later_views():
+    truth = torch.zeros(3, 3, 2)
+    said = torch.full((3, 3, 2), 100.0)
     said[1, 0] = torch.tensor([3.0, 4.0])
-    visibility = torch.tensor([[True, True], [True, False], [False, False]])
-    assert track_error_px(said, truth, visibility) == 5
-    assert math.isnan(track_error_px(said, truth, torch.zeros(3, 2, dtype=torch.bool)))
+    said[1, 1] = torch.tensor([0.0, 3.0])
+    said[2, 2] = torch.nan
+    visibility = torch.tensor([[True] * 3, [True, True, False], [False, False, True]])
+    found = track_errors(said, truth, visibility)
+    assert found.track_error_px_median == 5
+    assert found.track_within_3px == pytest.approx(1 / 3)
+    nothing = track_errors(said, truth, torch.zeros(3, 3, dtype=torch.bool))
+    assert math.isnan(nothing.track_error_px_median)
+    assert math.isnan(nothing.track_within_3px)

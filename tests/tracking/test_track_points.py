@@ -11,9 +11,11 @@ from PIL import Image
 import glance3d
 from glance3d.errors import ImageError, InputError
 from glance3d.exporters import load_scene
-from glance3d.models import VGGT
+from glance3d.models import VGGT, build_model
+from glance3d.models.config import glance_small
 from glance3d.tracking import METHODS, track
 from glance3d.tracking.methods import finer_preprocessing, resolve_method, thresholds_of
+from glance3d.training.checkpoint import export_weights
 from glance3d.types import Reconstruction, ViewTrust
 
 FIT = {"max_pixels": 4704}
@@ -46,6 +48,12 @@ def test_queries_of_the_reference_are_those_of_a_reconstruction(network: VGGT, p
     tracked = track(photos, queries, model=network, by="network", preprocess=FIT)
     found, known = tracked.tracks.positions, alone.tracks.positions
     torch.testing.assert_close(found, known, rtol=1e-4, atol=1e-2)
+
+
+def test_a_file_of_weights_is_followed_as_its_network_is_best(photos: Path, tmp_path: Path):
+    export_weights(build_model(glance_small()), tmp_path / "mine.safetensors")
+    scene = track(photos, grid=2, model=tmp_path / "mine.safetensors", device="cpu")
+    assert scene.report["tracks"]["by"] == "matching"
 
 
 @pytest.mark.parametrize("by", ["network", "matching", "geometry"])

@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from glance3d.errors import InputError
 from glance3d.evaluation.baselines import predict_trivially
 from glance3d.evaluation.colmap_baseline import predict_by_colmap
@@ -15,6 +19,7 @@ from glance3d.evaluation.predictions import ScenePrediction, prediction_of_scene
 from glance3d.evaluation.scenes import EvaluationScene
 from glance3d.models import VGGT
 from glance3d.prediction import predict
+from glance3d.tracking import follow_pixels
 from glance3d.types import Reconstruction
 
 
@@ -32,7 +37,8 @@ class Method:
     """How to get cameras and depth.
 
     ``after`` names the method from whose scene this one starts. One that ``needs_photos`` reads
-    them at full size from their files, so that rendered scenes are none of its business.
+    them at full size from their files, so that rendered scenes are none of its business. ``follow``
+    says where the points of a scene with true tracks are, off the clock.
     """
 
     name: str
@@ -40,11 +46,27 @@ class Method:
     answer: Callable[[Task], Reconstruction | ScenePrediction]
     after: str | None = None
     needs_photos: bool = False
+    follow: Callable[[Task], Float[Tensor, "views queries 2"] | None] | None = None
 
 
 def _look(task: Task) -> Reconstruction:
     batch = task.scene.batch
     return predict(task.model, batch).to_reconstruction(batch, model=task.model.config.name)
+
+
+def _follow(task: Task) -> Float[Tensor, "views queries 2"] | None:
+    """By the way that is the network's best, at the size of its pictures."""
+    true = task.scene.tracks
+    if true is None or task.model.track_head is None:
+        return None
+    pixels = true.positions[0]
+    first = torch.zeros(len(pixels), dtype=torch.long)
+    return follow_pixels(task.model, task.scene.batch, first, pixels).positions
+
+
+def _stay(task: Task) -> Float[Tensor, "views queries 2"] | None:
+    true = task.scene.tracks
+    return None if true is None else true.positions[:1].expand_as(true.positions)
 
 
 def _refine(task: Task) -> Reconstruction:
@@ -65,13 +87,15 @@ def _densify(task: Task) -> Reconstruction:
 METHODS = {
     method.name: method
     for method in (
-        Method("network", "one pass of the network", _look),
+        Method("network", "one pass of the network", _look, follow=_follow),
         Method("refined", "the network's scene, refined", _refine, "network", True),
         Method("densified", "the refined scene, densified", _densify, "refined", True),
         Method(
             "trivial",
-            "cameras side by side, 55 degrees wide, constant depth: looks at no pixel",
+            "cameras side by side, 55 degrees wide, constant depth, points that stay: looks at no "
+            "pixel",
             lambda task: predict_trivially(task.scene),
+            follow=_stay,
         ),
         Method(
             "colmap",
@@ -112,4 +136,5 @@ def ask(
         if isinstance(answer, Reconstruction):
             made[method.name] = answer
             answer = prediction_of_scene(answer)
-        yield method, replace(answer, seconds=seconds)
+        tracks = None if method.follow is None else method.follow(task)
+        yield method, replace(answer, seconds=seconds, tracks=tracks)

@@ -144,14 +144,28 @@ def fov_error_deg(
     return float(torch.rad2deg((fov(predicted) - fov(truth)).abs().nanmean()))
 
 
-def track_error_px(
+@dataclass(frozen=True)
+class TrackErrors:
+    """How far points of the first view are found from where they are truly visible, in pixels.
+
+    The median distance, and the share of them within 3 pixels.
+    """
+
+    track_error_px_median: float
+    track_within_3px: float
+
+
+def track_errors(
     predicted: Float[Tensor, "views queries 2"],
     truth: Float[Tensor, "views queries 2"],
     visibility: Bool[Tensor, "views queries"],
-) -> float:
-    """Mean distance in pixels over the truly visible points of the views after the first.
+) -> TrackErrors:
+    """Of the truly visible points of the views after the first; NaN if there are none.
 
-    NaN if there are none.
+    What is not found at all (NaN) is infinitely far.
     """
-    distance = (predicted - truth).norm(dim=-1)[1:][visibility[1:]]
-    return float(distance.mean()) if len(distance) else math.nan
+    distance = (predicted - truth).norm(dim=-1)[1:][visibility[1:]].nan_to_num(nan=math.inf)
+    if not len(distance):
+        return TrackErrors(math.nan, math.nan)
+    within = float((distance <= 3).double().mean())
+    return TrackErrors(float(distance.median()), within)

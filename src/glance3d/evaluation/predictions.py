@@ -20,12 +20,14 @@ _HELD_BY_PHOTOS = ("bundle adjustment", "known")
 class ScenePrediction:
     """Cameras in any world at any scale, and depth maps at the photos' sizes (0: nothing said).
 
-    A view whose pose the method does not know has NaN in ``cam_from_world``; one whose intrinsics
-    it does not know has NaN there. ``measured`` is True where the method claims that its depth was
-    measured and not guessed; None where it makes no such claim. ``registered`` is True where the
-    photos' own matches hold a pose; None where the method never asked them. ``trusted`` is True for
-    views that the method calls good; None where it judges nobody. ``seconds`` is what the method
-    took, on top of the method that it started from; NaN where nobody looked at the clock.
+    A view whose pose the method does not know has NaN in ``cam_from_world``; one whose
+    intrinsics it does not know has NaN there. ``tracks`` are where the scene's points are said
+    to be, in original pixels; None where nobody was asked. ``measured`` is True where the
+    method claims that its depth was measured and not guessed; None where it makes no such
+    claim. ``registered`` is True where the photos' own matches hold a pose; None where the
+    method never asked them. ``trusted`` is True for views that the method calls good; None
+    where it judges nobody. ``seconds`` is what the method took, on top of the method that it
+    started from; NaN where nobody looked at the clock.
     """
 
     cam_from_world: Float[Tensor, "views 3 4"]
@@ -35,6 +37,7 @@ class ScenePrediction:
     registered: Bool[Tensor, " views"] | None = None
     trusted: Bool[Tensor, " views"] | None = None
     seconds: float = float("nan")
+    tracks: Float[Tensor, "views queries 2"] | None = None
 
 
 def prediction_of_scene(scene: Reconstruction) -> ScenePrediction:
@@ -78,7 +81,7 @@ def _trusted(scene: Reconstruction) -> Tensor | None:
 
 
 def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
-    """Write ``.npz``: ``cam_from_world``, ``intrinsics``, ``depth_000`` and so on."""
+    """Write ``.npz``: ``cam_from_world``, ``intrinsics``, ``tracks``, ``depth_000`` and so on."""
     arrays = {
         "cam_from_world": prediction.cam_from_world.numpy(),
         "intrinsics": prediction.intrinsics.numpy(),
@@ -86,9 +89,9 @@ def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
     }
     arrays |= _numbered("depth", prediction.depth)
     arrays |= _numbered("measured", prediction.measured or ())
-    for name in ("registered", "trusted"):
-        if (flags := getattr(prediction, name)) is not None:
-            arrays[name] = flags.numpy()
+    for name in ("registered", "trusted", "tracks"):
+        if (said := getattr(prediction, name)) is not None:
+            arrays[name] = said.numpy()
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -106,6 +109,7 @@ def load_prediction(path: str | Path) -> ScenePrediction:
             arrays.get("registered"),
             arrays.get("trusted"),
             float(arrays["seconds"]),
+            arrays.get("tracks"),
         )
     except (OSError, ValueError, KeyError) as error:
         raise SceneError(f"{path} holds no saved prediction: {error}") from error

@@ -20,6 +20,8 @@ _COLUMNS = (
     ("mAbsRel", "measured_absrel_scale_aligned", 3),
     ("m<1.25", "measured_delta_125_scale_aligned", 3),
     ("m share", "measured_share", 3),
+    ("trk px", "track_error_px_median", 2),
+    ("trk<3px", "track_within_3px", 3),
 )
 _WIDTH = 7
 # Refinement may cost this much of AUC@30 where the photos say little, and no more.
@@ -31,8 +33,10 @@ PROTOCOL = (
     "of the pairs whose photos are both judged good. fov: mean error of both axes. AbsRel, d<1.25: "
     "depth at all original pixels with truth after one median factor a scene; m: the same, with a "
     "factor of its own, where depth is claimed to be measured, and the share of those pixels. "
-    "photos: how many poses the photos' own matches hold; good: how many photos are judged so. "
-    "sec: wall time of this stage alone, photos already loaded for the network. Means over scenes; "
+    "trk: points of the first view, followed to where they are visible in the others: median error "
+    "in pixels, share within 3. photos: how many poses the photos' own matches hold; good: how "
+    "many photos are judged so. sec: wall time of this stage alone, photos already loaded for the "
+    "network, points not yet followed. Means over scenes; "
     "- where there is no truth or no claim."
 )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.datasets import MultiViewSample, SyntheticConfig, SyntheticScenes
@@ -19,11 +19,20 @@ MASKS_FOLDER = "masks"
 
 
 @dataclass(frozen=True)
+class TrueTracks:
+    """Where points of the first view truly are, in original pixels, and where they are visible."""
+
+    positions: Float[Tensor, "views queries 2"]
+    visibility: Bool[Tensor, "views queries"]
+
+
+@dataclass(frozen=True)
 class EvaluationScene:
     """One scene: what the network sees, and the truth for the original photos.
 
     ``depth`` has a map in original pixels for each view, 0 where unknown, or None. Without
-    ``has_photos`` there is nothing behind the network's pixels: they were rendered.
+    ``has_photos`` there is nothing behind the network's pixels: they were rendered. ``tracks`` are
+    None where nobody knows.
     """
 
     name: str
@@ -31,15 +40,17 @@ class EvaluationScene:
     cameras: Cameras
     depth: tuple[Float[Tensor, "_height _width"] | None, ...]
     has_photos: bool = True
+    tracks: TrueTracks | None = None
 
     def of_views(self, views: Sequence[int], name: str) -> "EvaluationScene":
-        """Only these views, in this order, under another name."""
+        """Only these views, in this order, under another name; without tracks."""
         return replace(
             self,
             name=name,
             batch=self.batch.reordered(views),
             cameras=self.cameras.of_views(views),
             depth=tuple(self.depth[view] for view in views),
+            tracks=None,
         )
 
 
@@ -100,7 +111,14 @@ def _scenes_of_sample(sample: MultiViewSample, first_number: int) -> Iterator[Ev
             cameras=Cameras(sample.cam_from_world[index], sample.intrinsics[index], sizes),
             depth=tuple(depth),
             has_photos=False,
+            tracks=_tracks_of(sample, index),
         )
+
+
+def _tracks_of(sample: MultiViewSample, index: int) -> TrueTracks | None:
+    if sample.tracks is None or sample.visibility is None:
+        return None
+    return TrueTracks(sample.tracks[index], sample.visibility[index])
 
 
 def photo_set(

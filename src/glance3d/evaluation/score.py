@@ -10,10 +10,12 @@ from torch import Tensor
 
 from glance3d.evaluation.metrics import (
     PairErrors,
+    TrackErrors,
     depth_errors,
     fov_error_deg,
     pose_auc,
     relative_pose_errors,
+    track_errors,
 )
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.scenes import EvaluationScene
@@ -42,6 +44,8 @@ class Scores:
     measured_absrel_scale_aligned: float
     measured_delta_125_scale_aligned: float
     measured_share: float
+    track_error_px_median: float
+    track_within_3px: float
     registered_share: float
     trusted_share: float
     trusted_auc_at_5deg: float
@@ -63,6 +67,7 @@ def score_scene(prediction: ScenePrediction, scene: EvaluationScene) -> Scores:
     claimed = depth_errors(measured, true)
     num_true = int((true > 0).sum())
     claims = prediction.measured is not None and num_true > 0
+    tracks = _track_errors(prediction, scene)
     return Scores(
         pose_auc_at_3deg=pose_auc(pairs.worse, 3),
         pose_auc_at_5deg=pose_auc(pairs.worse, 5),
@@ -78,11 +83,19 @@ def score_scene(prediction: ScenePrediction, scene: EvaluationScene) -> Scores:
         measured_absrel_scale_aligned=claimed.depth_absrel_scale_aligned,
         measured_delta_125_scale_aligned=claimed.depth_delta_125_scale_aligned,
         measured_share=claimed.num_pixels / num_true if claims else math.nan,
+        track_error_px_median=tracks.track_error_px_median,
+        track_within_3px=tracks.track_within_3px,
         registered_share=_share(prediction.registered),
         trusted_share=_share(prediction.trusted),
         trusted_auc_at_5deg=_trusted_auc(pairs, prediction.trusted),
         seconds=prediction.seconds,
     )
+
+
+def _track_errors(prediction: ScenePrediction, scene: EvaluationScene) -> TrackErrors:
+    if prediction.tracks is None or scene.tracks is None:
+        return TrackErrors(math.nan, math.nan)
+    return track_errors(prediction.tracks, scene.tracks.positions, scene.tracks.visibility)
 
 
 def _joined(maps: Sequence[Tensor | None], scene: EvaluationScene) -> Float[Tensor, " pixels"]:

@@ -14,7 +14,7 @@ from glance3d.tracking.methods import (
     thresholds_of,
 )
 from glance3d.tracking.track_files import save_tracks
-from glance3d.tracking.track_points import track
+from glance3d.tracking.track_points import follow_pixels, track
 
 __all__ = [
     "METHODS",
@@ -23,6 +23,7 @@ __all__ = [
     "Thresholds",
     "estimate_correspondences",
     "finer_preprocessing",
+    "follow_pixels",
     "save_tracks",
     "thresholds_of",
     "track",

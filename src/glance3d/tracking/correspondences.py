@@ -13,8 +13,9 @@ from glance3d.models import VGGT
 from glance3d.tracking.by_matching import MatchingFollower
 from glance3d.tracking.by_network import NetworkFollower
 from glance3d.tracking.feature_maps import FeatureMaps, look
+from glance3d.tracking.followers import build_follower
 from glance3d.tracking.following import Followed
-from glance3d.tracking.methods import resolve_method, thresholds_of
+from glance3d.tracking.methods import resolve_without_scene, thresholds_of
 from glance3d.tracking.select_queries import select_queries
 from glance3d.types import ImageBatch, kept_pixels
 
@@ -83,12 +84,10 @@ def estimate_correspondences(
     views = _query_views(query_views, len(batch.names))
     if queries_per_view < 1:
         raise InputError(f"queries_per_view is {queries_per_view}; it must be at least 1")
-    method = resolve_method(by, network.config.name, None)
-    if method == "geometry":
-        raise InputError("geometry brings no new correspondences: choose network or matching")
+    method = resolve_without_scene(by, network.config.name)
     thresholds = thresholds_of(method, min_visibility, min_confidence)
     _, features = look(network, batch)
-    follower = (MatchingFollower if method == "matching" else NetworkFollower)(network, features)
+    follower = build_follower(method, network, features)
     found, first_track, usable = [], 0, batch.usable_mask
     for view in tqdm(views, "correspondences", disable=not progress, unit="photo"):
         queries = select_queries(

@@ -74,6 +74,17 @@ def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
     return _BEST.get(model, "network")
 
 
+def resolve_without_scene(by: str, model: str) -> str:
+    """:func:`resolve_method` where there are no depth and cameras to follow by."""
+    method = resolve_method(by, model, None)
+    if method == "geometry":
+        raise InputError(
+            "geometry follows by the depth and cameras of a scene, and there is none: choose "
+            "network or matching"
+        )
+    return method
+
+
 def _geometry_is_measured(scene: Reconstruction) -> bool:
     if scene.depth is None or scene.measured is None or not scene.trust:
         return False

@@ -15,13 +15,18 @@ from glance3d.images.view_names import ViewName
 from glance3d.models import VGGT
 from glance3d.models.cards import CARDS
 from glance3d.models.config import Output
+from glance3d.models.zoo import outline_model
 from glance3d.reconstruction import model_of, preprocessing_of
 from glance3d.tracking.by_geometry import GeometryFollower
-from glance3d.tracking.by_matching import MatchingFollower
-from glance3d.tracking.by_network import NetworkFollower
-from glance3d.tracking.feature_maps import FeatureMaps, look
+from glance3d.tracking.feature_maps import look
+from glance3d.tracking.followers import build_follower
 from glance3d.tracking.following import Follower
-from glance3d.tracking.methods import METHODS, finer_preprocessing, resolve_method
+from glance3d.tracking.methods import (
+    METHODS,
+    finer_preprocessing,
+    resolve_method,
+    resolve_without_scene,
+)
 from glance3d.tracking.queries import Query, place_grid, place_queries
 from glance3d.types import ImageBatch, Reconstruction, Tracks
 
@@ -84,13 +89,13 @@ def track(
     scene = source if isinstance(source, Reconstruction) else None
     if scene is not None and masks is not None:
         raise InputError("a scene has its own masks: give masks with photos only")
-    known = _name_of(model, scene)
-    method = resolve_method(by, known, scene)
+    model = _model_of(model, scene)
+    method = resolve_method(by, _name_of(model), scene)
     if scene is not None:
         placed = place(scene)  # what is wrong is said before the network is loaded
         if method == "geometry":
             return _with_tracks(scene, method, GeometryFollower(scene), placed)
-    network = model_of(known if model is None else model, weights, device, precision)
+    network = model_of(model, weights, device, precision)
     own = preprocessing_of(preprocess, network)
     fine = own if preprocess is not None else finer_preprocessing(method, own)
     if scene is None:
@@ -106,7 +111,12 @@ def track(
         batch = _photos_again(scene, fine, originals, progress)
         placed = place(batch)
         features = look(network, batch)[1]
-    return _with_tracks(scene, method, _follower(method, network, features, scene), placed)
+    follower = (
+        GeometryFollower(scene)
+        if method == "geometry"
+        else build_follower(method, network, features)
+    )
+    return _with_tracks(scene, method, follower, placed)
 
 
 def _with_tracks(
@@ -134,19 +144,36 @@ def follow_all(
     return Tracks(positions, visibility, confidence, views)
 
 
-def _name_of(model: str | Path | VGGT | None, scene: Reconstruction | None) -> str:
-    """The name by which the best method is looked up, and the model to load if none was given."""
-    if isinstance(model, VGGT):
-        return model.config.name
+def follow_pixels(
+    network: VGGT,
+    batch: ImageBatch,
+    views: Int[Tensor, " queries"],
+    pixels_original: Float[Tensor, "queries 2"],
+    by: str = "auto",
+) -> Tracks:
+    """Pixels of some views, each followed to all others, in photos as this batch shows them.
+
+    Raises:
+        InputError: the network has no track head, the photos are too small for it, or ``by`` needs
+            depth and cameras.
+    """
+    method = resolve_without_scene(by, network.config.name)
+    follower = build_follower(method, network, look(network, batch)[1])
+    return follow_all(follower, views, pixels_original, len(batch.names))
+
+
+def _model_of(model: str | Path | VGGT | None, scene: Reconstruction | None) -> str | Path | VGGT:
+    """What was given, else what the scene was made with."""
     if model is not None:
-        return str(model)
+        return model
     return scene.model if scene is not None and scene.model in CARDS else _DEFAULT_MODEL
 
 
-def _follower(method: str, network: VGGT, features: FeatureMaps, scene: Reconstruction) -> Follower:
-    if method == "geometry":
-        return GeometryFollower(scene)
-    return (MatchingFollower if method == "matching" else NetworkFollower)(network, features)
+def _name_of(model: str | Path | VGGT) -> str:
+    """The network's own name, by which the best method is looked up; a weights file holds it."""
+    if isinstance(model, VGGT):
+        return model.config.name
+    return outline_model(model).config.name if Path(model).is_file() else str(model)
 
 
 def _photos_again(
