@@ -8,9 +8,10 @@ import torch.nn.functional as F
 
 import glance3d
 from glance3d.models import VGGT
-from glance3d.models.correspondence import Descriptions
+from glance3d.models.correspondence import Descriptions, following
+from glance3d.models.heads.track import CELL
 from glance3d.tracking.by_matching import MatchingFollower
-from glance3d.tracking.feature_maps import CELL, FeatureMaps, look
+from glance3d.tracking.feature_maps import FeatureMaps, look
 from glance3d.types import Placement
 from tests.tracking.conftest import as_batch
 
@@ -86,7 +87,7 @@ def test_many_queries_at_a_time_give_the_same(network: VGGT, monkeypatch: pytest
     features = shifted_maps(noise=0.3)
     pixels = centers(features, [(x, y) for x in range(2, 22, 3) for y in range(2, 18, 3)])
     whole = MatchingFollower(network, features).follow(1, pixels, [0])
-    monkeypatch.setattr("glance3d.tracking.by_matching._SIMILARITIES", 5 * ROWS * COLUMNS)
+    monkeypatch.setattr(following, "_SIMILARITIES", 5 * ROWS * COLUMNS)
     chunked = MatchingFollower(network, features).follow(1, pixels, [0])
     for a, b in zip(whole, chunked, strict=True):
         torch.testing.assert_close(a, b)
@@ -150,3 +151,20 @@ def test_a_look_brings_what_matching_needs():
     assert features.described.descriptors.shape[:3] == (1, 2, 96)
     alone = look(network, batch.reordered([0]))[1]
     assert alone.described is None
+
+
+def test_a_network_that_matches_follows_so_by_itself():
+    network = glance3d.load_model("glance-small")
+    batch = as_batch(torch.rand(3, 3, 64, 96, generator=torch.Generator().manual_seed(0)))
+    queries = torch.tensor([[20.0, 30.0], [70.5, 12.25], [0.0, 0.0]])
+    with torch.inference_mode():
+        said = network(batch.images, queries, outputs=("tracks",))
+    follower = MatchingFollower(network, look(network, batch)[1])
+    found = follower.follow(0, queries + 0.5, [1, 2])
+    torch.testing.assert_close(said.tracks[0, 1:] + 0.5, found.positions, rtol=0, atol=0.01)
+    torch.testing.assert_close(said.visibility[0, 1:], found.visibility, rtol=0, atol=0.01)
+    torch.testing.assert_close(said.track_conf[0, 1:], found.confidence, rtol=0, atol=0.01)
+    assert torch.equal(said.tracks[0, 0], queries)
+    with torch.inference_mode():
+        alone = network(batch.images[:1], queries, outputs=("tracks",))
+    assert torch.equal(alone.tracks[0, 0], queries)

@@ -212,15 +212,22 @@ class ModelConfig:
         starts = self.camera is not None and self.camera.start == "matches"
         return self.correspondence if starts and "camera" in outputs else None
 
+    def following(self, outputs: tuple[Output, ...]) -> CorrespondenceConfig | None:
+        """The descriptors that these outputs follow points by, instead of by the tracker.
+
+        A network that learned to match has better ones than its tracker is good.
+        """
+        return self.correspondence if self.tracks is not None and "tracks" in outputs else None
+
     def layers_needed(self, outputs: tuple[Output, ...]) -> tuple[int, ...]:
         """The aggregator's layers that the heads of these outputs read, in order."""
         layers: set[int] = set()
         for output in outputs:
             head = getattr(self, output)
             layers.update(head.layers if output != "camera" else (self.aggregator.depth - 1,))
-        matching = self.matching(outputs)
-        if matching is not None:
-            layers.add(matching.layer)
+        described = self.matching(outputs) or self.following(outputs)
+        if described is not None:
+            layers.add(described.layer)
         return tuple(sorted(layers))
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from glance3d.models.correspondence import (
     CorrespondenceHead,
     Descriptions,
     PairMatches,
+    PointSearch,
     best_matches,
     estimate_first_poses,
     scale_of_cameras,
@@ -31,10 +32,11 @@ from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.heads.dense import (
     DenseFeatures,
     DenseHead,
+    Projected,
     depth_from_raw,
     points_from_raw,
 )
-from glance3d.models.heads.track import TrackHead
+from glance3d.models.heads.track import CELL, TrackHead, TrackIterations
 from glance3d.models.readings import Readings
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.types import Predictions
@@ -75,7 +77,10 @@ class VGGT(nn.Module):
         Args:
             images: RGB in [0, 1], ``[S,3,H,W]`` or ``[B,S,3,H,W]``; H and W multiples of the patch.
             query_points: ``[N,2]`` or ``[B,N,2]`` pixels (x, y) of the first view to track, in the
-                network's convention: the top-left pixel's centre is (0, 0).
+                network's convention: the top-left pixel's centre is (0, 0). They are followed by the
+                tracker; by a network that matches, by its descriptors, without gradients, and
+                visibility is then how mutual a match is and ``track_conf`` how alike
+                (:mod:`glance3d.models.correspondence.following`).
             outputs: what to predict; everything the network can by default, tracks only with query
                 points. What is not asked for is not computed.
             attention: "full", or "thin": approximate, see :mod:`glance3d.models.thin_attention`.
@@ -94,17 +99,19 @@ class VGGT(nn.Module):
         focal_lengths = check_focal_lengths(focal_lengths, images.shape[:2], images.device)
         tokens, stem_maps = self.aggregator.embed(images)
         size = (images.shape[-2], images.shape[-1])
-        matches = self.config.matching(wanted) is not None and images.shape[1] > 1
-        describer = self.correspondence_head if matches else None
+        several = images.shape[1] > 1
+        matches = several and self.config.matching(wanted) is not None
+        describes = several and (matches or self.config.following(wanted) is not None)
+        describer = self.correspondence_head if describes else None
         readings = self._readings(wanted, images.shape[:2], size, stem_maps, describer)
         layers = self.config.layers_needed(wanted)
         for layer in self.aggregator.stream(tokens, readings.grid, layers, attention):
             readings.take(*layer)
             del layer  # the heads need the memory
         matched = None
-        if readings.described is not None and self.correspondence_head is not None:
+        if matches and readings.described is not None and self.correspondence_head is not None:
             matched = self.correspondence_head(readings.described, images)
-        return self._predict(readings, matched, query_points, focal_lengths)
+        return self._predict(readings, matched, query_points, focal_lengths, images)
 
     def predict(
         self,
@@ -114,11 +121,13 @@ class VGGT(nn.Module):
         query_points: Float[Tensor, "batch queries 2"] | None = None,
         matched: Correspondence | None = None,
         focal_lengths: Tensor | None = None,
+        images: Float[Tensor, "batch views 3 height width"] | None = None,
     ) -> Predictions:
         """The heads alone, on the aggregator's tokens; ``image_size`` is (height, width).
 
         ``matched`` is what :meth:`match` finds, for cameras that start from matches and from
-        ``focal_lengths`` (as in :meth:`forward`).
+        ``focal_lengths`` (as in :meth:`forward`). With ``images``, tracks of a network that matches
+        are finer than the cells of its maps.
         """
         wanted = tuple(output for output in outputs if getattr(self.config, output) is not None)
         if query_points is None:
@@ -130,7 +139,9 @@ class VGGT(nn.Module):
         readings = self._readings(wanted, batch_views, image_size, tokens.stem_maps)
         for index in layers:
             readings.take(index, tokens.layers[index])
-        return self._predict(readings, matched, query_points, focal_lengths)
+        if self.config.following(wanted) is not None:
+            readings.described = self.describe(tokens)
+        return self._predict(readings, matched, query_points, focal_lengths, images)
 
     def describe(self, tokens: AggregatedTokens) -> Descriptions | None:
         """What cells are told apart by.
@@ -188,6 +199,7 @@ class VGGT(nn.Module):
         matched: Correspondence | None,
         query_points: Tensor | None,
         focal_lengths: Tensor | None,
+        images: Tensor | None,
     ) -> Predictions:
         """Every head that something was read for."""
         size, grid, batch_views = readings.image_size, readings.grid, readings.batch_views
@@ -215,11 +227,40 @@ class VGGT(nn.Module):
             _agree(matched.described, pairs, found)
         projected = readings.give("tracks")
         if projected is not None and self.track_head is not None and query_points is not None:
-            tracks, found["visibility"], found["track_conf"] = self.track_head(
-                projected, size, grid, query_points
+            following = (
+                self.track_head(projected, size, grid, query_points)
+                if readings.described is None
+                else _follow(
+                    self.track_head, projected, readings, readings.described, query_points, images
+                )
             )
-            found["tracks_iterations"], found["tracks"] = tracks, tracks[-1]
+            found["tracks_iterations"], found["visibility"], found["track_conf"] = following
+            found["tracks"] = found["tracks_iterations"][-1]
         return Predictions(image_size=size, **found)
+
+
+def _follow(
+    head: TrackHead,
+    projected: Projected,
+    readings: Readings,
+    described: Descriptions,
+    query_points: Float[Tensor, "batch queries 2"],
+    images: Float[Tensor, "batch views 3 height width"] | None,
+) -> tuple[TrackIterations, Tensor, Tensor]:
+    """As the tracker answers, by descriptors; "updates" is one. Without gradients."""
+    head.refuse_small(readings.image_size)
+    maps = head.fuse(projected, readings.image_size, readings.grid)
+    maps = head.descriptors(maps.unflatten(0, readings.batch_views))
+    num_views = maps.shape[1]
+    tracks = query_points[:, None].float().repeat(1, num_views, 1, 1)
+    visibility, confidence = torch.ones_like(tracks[..., 0]), torch.ones_like(tracks[..., 0])
+    for scene, queries in enumerate(query_points.float()):
+        own = described._replace(descriptors=described.descriptors[scene, None])
+        search = PointSearch(maps[scene], own, None if images is None else images[scene])
+        cells, *judged = search.follow(0, queries / CELL, range(1, num_views))
+        tracks[scene, 1:] = CELL * cells
+        visibility[scene, 1:], confidence[scene, 1:] = judged
+    return tracks[None], visibility, confidence
 
 
 def _agree(described: Descriptions, pairs: PairMatches, found: dict[str, Tensor]) -> None:

@@ -11,12 +11,9 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.config import Output
 from glance3d.models.correspondence import Descriptions
-from glance3d.models.heads.track import TrackHead
+from glance3d.models.heads.track import CELL, TrackHead
 from glance3d.prediction import device_of, enough_memory
 from glance3d.types import ImageBatch, Placement, Predictions
-
-# The track head's maps have half the resolution of the images.
-CELL = 2
 
 
 @dataclass(frozen=True)
@@ -91,11 +88,9 @@ def look(
     patch = network.config.patch_size
     wanted: tuple[Output, ...] = ("tracks", *outputs)
     with torch.inference_mode(), enough_memory(batch):
-        layers = set(network.config.layers_needed(wanted))
-        if network.config.correspondence is not None:
-            layers.add(network.config.correspondence.layer)
+        layers = network.config.layers_needed(wanted)
         images = images.to(device_of(network))
-        tokens = network.aggregator(images, tuple(sorted(layers)))
+        tokens = network.aggregator(images, layers)
         maps = head.features(tokens, size, (size[0] // patch, size[1] // patch))[0].float()
         described = network.describe(tokens)
         predictions, asked = Predictions(size), tuple(outputs)

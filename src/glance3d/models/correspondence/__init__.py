@@ -3,6 +3,7 @@
 from glance3d.models.correspondence.common_scale import scale_of_cameras
 from glance3d.models.correspondence.depth_sweep import sweep_depth
 from glance3d.models.correspondence.first_poses import estimate_first_poses
+from glance3d.models.correspondence.following import PointSearch
 from glance3d.models.correspondence.head import Correspondence, CorrespondenceHead, Descriptions
 from glance3d.models.correspondence.pair_poses import PairMatches, best_matches
 
@@ -11,6 +12,7 @@ __all__ = [
     "CorrespondenceHead",
     "Descriptions",
     "PairMatches",
+    "PointSearch",
     "best_matches",
     "estimate_first_poses",
     "scale_of_cameras",

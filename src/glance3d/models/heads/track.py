@@ -27,6 +27,9 @@ from glance3d.nn.chunks import chunk_views
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 
+#: Pixels along a side of a cell of the feature maps, which have half the image's resolution.
+CELL = 2
+
 TrackIterations = Float[Tensor, "iterations batch views queries 2"]
 
 
@@ -56,7 +59,7 @@ class TrackHead(nn.Module):
         self, projected: Projected, image_size: tuple[int, int], grid: tuple[int, int]
     ) -> Float[Tensor, "batch_views channels half_height half_width"]:
         """The same of layers that were projected as they were made."""
-        size = (image_size[0] // 2, image_size[1] // 2)
+        size = (image_size[0] // CELL, image_size[1] // CELL)
 
         def extract(levels: list[Tensor]) -> tuple[Tensor]:
             x = self.feature_extractor.fuse(levels, grid)
@@ -66,6 +69,13 @@ class TrackHead(nn.Module):
 
         return map_views(extract, projected, chunk_views(image_size, projected[0].device))[0]
 
+    def descriptors(
+        self, maps: Float[Tensor, "*views channels half_height half_width"]
+    ) -> Float[Tensor, "*views channels half_height half_width"]:
+        """The maps as their cells are compared: under the tracker's norm, of unit length."""
+        normed = self.tracker.map_norm(maps.movedim(-3, -1)).float()
+        return F.normalize(normed, dim=-1).movedim(-1, -3)
+
     def forward(
         self,
         projected: Projected,
@@ -74,15 +84,19 @@ class TrackHead(nn.Module):
         query_points: Float[Tensor, "batch queries 2"],
     ) -> tuple[TrackIterations, Tensor, Tensor]:
         """Tracks of every iteration in image pixels, then visibility and confidence in [0, 1]."""
+        self.refuse_small(image_size)
+        maps = self.fuse(projected, image_size, grid).unflatten(0, (len(query_points), -1))
+        coords, visibility, confidence = self.tracker(maps, query_points.float() / CELL)
+        return coords * CELL, visibility, confidence
+
+    def refuse_small(self, image_size: tuple[int, int]) -> None:
+        """Raise InputError for images that the correlation pyramid is too high for."""
         if min(image_size) < self.min_image_side:
             raise InputError(
                 f"tracks need images of at least {self.min_image_side} pixels a side for the "
                 f"correlation pyramid, got {image_size[1]} x {image_size[0]}: use larger images "
                 "or leave out 'tracks'"
             )
-        maps = self.fuse(projected, image_size, grid).unflatten(0, (len(query_points), -1))
-        coords, visibility, confidence = self.tracker(maps, query_points.float() / 2)
-        return coords * 2, visibility, confidence
 
 
 class Tracker(nn.Module):
