@@ -120,9 +120,6 @@ def matching_study(base: TrainConfig) -> Study:
             "stem, its maps read": whole,
             "stem": stem,
             "one convolution": replace(stem, model=one_layer),
-            "stem, attention taught": replace(
-                stem, losses=only(matching=1.0, attention=1.0), attention_layers=(2, 3)
-            ),
         },
         measure_matching,
         goes_on=False,

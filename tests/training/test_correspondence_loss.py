@@ -150,7 +150,6 @@ def test_descriptors_learn_to_tell_places_apart() -> None:
         build_recipe("tiny-test"),
         model=matching_config(),
         losses=LossWeights(0.0, 0.0, 0.0, 0.0, 0.0, descriptors=1.0),
-        attention_layers=(),
     )
     model = build_model(config.model)
     sample = make_sample(batch=2, views=2, size=64)
@@ -171,9 +170,7 @@ def test_descriptors_learn_to_tell_places_apart() -> None:
 
 
 def test_a_network_without_the_head_cannot_be_taught_so() -> None:
-    config = dataclasses.replace(
-        build_recipe("tiny-test"), losses=LossWeights(descriptors=1.0), attention_layers=()
-    )
+    config = dataclasses.replace(build_recipe("tiny-test"), losses=LossWeights(descriptors=1.0))
     with pytest.raises(InputError, match="correspondence head"):
         compute_losses(build_model(tiny()), make_sample(), config)
 
@@ -184,7 +181,6 @@ def test_a_step_in_bfloat16() -> None:
         build_recipe("tiny-test"),
         model=matching_config(),
         losses=LossWeights(1.0, 0.0, 0.0, 0.0, 0.0, descriptors=1.0, pairs=1.0),
-        attention_layers=(),
         precision="bfloat16",
     )
     model = build_model(config.model)

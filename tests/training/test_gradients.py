@@ -47,15 +47,3 @@ def test_threads_find_the_gradients_of_the_whole_batch(batch: int) -> None:
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6)
-
-
-def test_threads_keep_what_they_capture_apart() -> None:
-    model, config = setting()
-    losses = LossWeights(1.0, 0.0, 0.0, 0.0, 0.0, attention=1.0)
-    sample = make_sample(batch=2, views=2)
-    shared = dataclasses.replace(config, gradient_threads=2, losses=losses)
-    once = compute_gradients(model, sample, shared, losses)
-    first = gradients(model)
-    again = compute_gradients(model, sample, shared, losses)
-    assert torch.equal(once["attention"], again["attention"])
-    assert all(torch.equal(first[name], value) for name, value in gradients(model).items())

@@ -119,7 +119,6 @@ def config_with_layer() -> TrainConfig:
         config,
         model=model,
         losses=LossWeights(1.0, 0.0, 0.0, 0.0, 0.0, descriptors=1.0, pairs=1.0),
-        attention_layers=(),
         rehearsal=RehearsalConfig(num_steps=2, images_per_batch=8, cells_per_view=16),
         validate_every_samples=0,
         log_every_steps=1,

@@ -33,9 +33,7 @@ def make_config(**changes) -> TrainConfig:
     """Cameras, depth and matching of the tiny network: a quarter of a second a step."""
     config = dataclasses.replace(
         build_recipe("tiny-test"),
-        losses=LossWeights(
-            camera=1.0, depth=1.0, points=0.0, track=0.0, matching=0.3, attention=0.0
-        ),
+        losses=LossWeights(camera=1.0, depth=1.0, points=0.0, track=0.0, matching=0.3),
         total_samples=24,
         validate_every_samples=0,
         log_every_steps=1,
@@ -159,9 +157,7 @@ def test_an_interrupt_finishes_the_step_and_saves(tmp_path):
 
 
 def test_every_used_parameter_gets_a_gradient():
-    config = dataclasses.replace(
-        build_recipe("tiny-test"), losses=LossWeights(attention=0.1), attention_layers=(1, 2)
-    )
+    config = build_recipe("tiny-test")
     from glance3d.models import build_model
 
     torch.manual_seed(0)

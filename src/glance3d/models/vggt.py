@@ -77,8 +77,8 @@ class VGGT(nn.Module):
         Args:
             images: RGB in [0, 1], ``[S,3,H,W]`` or ``[B,S,3,H,W]``; H and W multiples of the patch.
             query_points: ``[N,2]`` or ``[B,N,2]`` pixels (x, y) of the first view to track, in the
-                network's convention: the top-left pixel's centre is (0, 0). They are followed by the
-                tracker; by a network that matches, by its descriptors, without gradients, and
+                network's convention: the top-left pixel's centre is (0, 0). A network that matches
+                follows them by its descriptors instead of by its tracker, without gradients;
                 visibility is then how mutual a match is and ``track_conf`` how alike
                 (:mod:`glance3d.models.correspondence.following`).
             outputs: what to predict; everything the network can by default, tracks only with query

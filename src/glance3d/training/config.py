@@ -72,12 +72,12 @@ class TrainConfig:
     a batch, every ``track_every_steps``; the matching loss uses all, every
     ``matching_every_steps``. The depth and points heads learn every ``depth_every_steps`` and
     ``points_every_steps``, from the first ``dense_views`` views of a scene (None: all of them);
-    depth by its logarithm after one factor a scene, with ``log_depth``. The attention loss teaches
-    the global layers ``attention_layers``. ``textures`` is a folder of pictures to paint the scenes
-    with (None: procedural ones). ``rehearsal`` teaches a correspondence head what it can learn
-    without pictures, before the first step (None: no). ``gradient_threads`` share the scenes of a
-    batch (:mod:`.gradients`). ``learns`` are the parts of the network that learn, by the beginnings
-    of their parameters' names (none: all of it).
+    depth by its logarithm after one factor a scene, with ``log_depth``. ``textures`` is a
+    folder of pictures to paint the scenes with (None: procedural ones). ``rehearsal`` teaches a
+    correspondence head what it can learn without pictures, before the first step (None: no).
+    ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`). ``learns`` are the
+    parts of the network that learn, by the beginnings of their parameters' names (none: all of
+    it).
     """
 
     recipe: str
@@ -92,7 +92,6 @@ class TrainConfig:
     seed: int = 0
     num_data_workers: int = 0
     track_queries: int = 32
-    attention_layers: tuple[int, ...] = ()
     track_scenes: int = 4
     track_every_steps: int = 1
     points_every_steps: int = 1
@@ -122,11 +121,6 @@ class TrainConfig:
             _require(getattr(self, name) > 0, f"{name} > 0", getattr(self, name))
         for name in ("num_data_workers", "num_validation_batches", "validate_every_samples"):
             _require(getattr(self, name) >= 0, f"{name} >= 0", getattr(self, name))
-        layers = range(self.model.aggregator.depth)
-        known = all(layer in layers for layer in self.attention_layers)
-        _require(known, f"attention_layers below {len(layers)}", self.attention_layers)
-        taught = bool(self.attention_layers) or self.losses.attention == 0
-        _require(taught, "attention_layers, or a weight of 0 for attention", "none")
         _require(self.precision in PRECISIONS, f"precision in {PRECISIONS}", self.precision)
         head = self.model.correspondence
         _require(head is not None or not self.rehearsal, "a correspondence head", head)

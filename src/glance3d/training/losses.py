@@ -27,7 +27,6 @@ class LossWeights:
     points: float = 1.0
     track: float = 0.05
     matching: float = 0.1
-    attention: float = 0.0
     descriptors: float = 0.0
     pairs: float = 0.0
 

@@ -8,12 +8,6 @@ from glance3d.models import VGGT
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import Output
 from glance3d.models.correspondence import Correspondence, Descriptions
-from glance3d.training.attention_matching import (
-    CapturedInputs,
-    attention_loss,
-    capture_inputs,
-    first_head_scores,
-)
 from glance3d.training.config import TrainConfig
 from glance3d.training.correspondence_loss import (
     descriptor_loss,
@@ -70,10 +64,7 @@ def compute_losses(
 def _active_losses(
     model: VGGT, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
 ) -> Losses:
-    blocks = model.aggregator.global_blocks
-    taught = config.attention_layers if weights.attention > 0 else ()
-    with capture_inputs([blocks[i].get_submodule("attn") for i in taught]) as captured:
-        tokens = model.aggregator(sample.images, _layers_needed(model, weights))
+    tokens = model.aggregator(sample.images, _layers_needed(model, weights))
     losses: Losses = {}
     matched = None
     if weights.descriptors > 0:
@@ -86,8 +77,6 @@ def _active_losses(
         losses |= _camera_and_dense(model, sample, tokens, matched, weights, config)
     if weights.track > 0 or weights.matching > 0:
         losses |= _tracks_and_matching(model, sample, tokens, weights, config)
-    if captured:
-        losses |= _attention(captured, sample, model.config.patch_size)
     return losses
 
 
@@ -103,7 +92,7 @@ def _layers_needed(model: VGGT, weights: LossWeights) -> tuple[int, ...]:
     described = model.config.correspondence
     matching = described is not None and (weights.descriptors > 0 or weights.pairs > 0)
     layers = {described.layer} if described is not None and matching else set()
-    if needed or not layers:  # attention needs no head, but its layers must run: "camera" runs all
+    if needed or not layers:  # a loss whose head is not there is refused by itself
         layers |= set(model.config.layers_needed(tuple(needed) or ("camera",)))
     return tuple(sorted(layers))
 
@@ -224,17 +213,3 @@ def _descriptors(described: Descriptions | None, sample: MultiViewSample) -> Los
         cell = sample.images.shape[-2] / described.grid[0]
         cells = torch.nan_to_num(sample.tracks) / cell - 0.5
         return descriptor_loss(described, cells, sample.visibility)
-
-
-def _attention(captured: CapturedInputs, sample: MultiViewSample, patch: int) -> Losses:
-    """The mean over the taught layers."""
-    if sample.tracks is None or sample.visibility is None:
-        raise InputError("the attention loss needs samples with tracks")
-    grid = (sample.images.shape[-2] // patch, sample.images.shape[-1] // patch)
-    patches = torch.nan_to_num(sample.tracks) / patch - 0.5
-    layers = []
-    for attention, x, rope in captured:
-        queries, keys = first_head_scores(attention, x, rope)
-        with torch.autocast(x.device.type, enabled=False):
-            layers.append(attention_loss(queries, keys, grid, patches, sample.visibility))
-    return {name: torch.stack([layer[name] for layer in layers]).mean() for name in layers[0]}

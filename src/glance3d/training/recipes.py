@@ -134,7 +134,6 @@ def tiny_test() -> TrainConfig:
             num_textures=16,
             texture_size=64,
         ),
-        attention_layers=(1, 2),
         optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=16, average_decay=0.9),
         total_samples=64,
         precision="float32",
