@@ -38,8 +38,8 @@ StemMaps = tuple[Float[Tensor, "_all_views _channels _rows _columns"], ...]
 class ConvStem(nn.Module):
     """Overlapping stride-2 convolutions down to the patch grid (Xiao et al. 2021), and where it is.
 
-    A small network whose heads read its maps beside the tokens learns to match from far fewer images
-    than with one large convolution (unread, from more: ``benchmarks.ablations``).
+    A small network whose heads read its maps beside the tokens learns to match from far fewer
+    images than with one large convolution (unread, from more: ``benchmarks.ablations``).
     Convolutions are blind to where in the image they are, and rotary positions reach queries and
     keys only, never what is passed on. So each token is also told its place, by a learned reading
     of the UV code, which starts from nothing.
