@@ -49,8 +49,8 @@ METHODS = {
 # of 128 pixels, of visible points, in pixels: network 8.1, matching 1.1, geometry 2.6.
 _BEST = {"glance-small": "matching"}
 _MEASURED_POSES = ("bundle adjustment", "known")
-# Places are found the more exactly the finer the pictures: on photos of a facade the median distance
-# to the epipolar line is 0.13 pixels of 768 at 384 x 288.
+# Places are found the more exactly the finer the pictures: on photos of a facade the median
+# distance to the epipolar line is 0.13 pixels of 768 at 384 x 288.
 _MATCHING_PIXELS = 256 * 256
 
 
@@ -59,7 +59,8 @@ def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
 
     Depth that was measured from the photos between cameras that were all adjusted or known is the
     surest for what does not move (on a stereo pair with true depth a median of 0.5 pixels of 741
-    everywhere; matching 0.4, where it finds a match). Otherwise it is the tracker, unless the model is known to do better.
+    everywhere; matching 0.4, where it finds a match). Otherwise it is the tracker, unless the model
+    is known to do better.
 
     Raises:
         InputError: the name is unknown.
