@@ -18,6 +18,15 @@ def test_train_then_resume_then_refuse_to_overwrite(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["samples"] == 8
 
 
+def test_a_smaller_batch_and_one_that_holds_no_scene(tmp_path, capsys):
+    arguments = ["train", "--recipe", "tiny-test", "--out", str(tmp_path / "run"), "--threads", "1"]
+    assert main([*arguments, "--samples", "1", "--images", "4"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"] == 2
+    other = ["train", "--recipe", "tiny-test", "--out", str(tmp_path / "other")]
+    assert main([*other, "--images", "1"]) == 2
+    assert "must hold a scene of 2 views" in capsys.readouterr().err
+
+
 def test_evaluate_a_weights_file_on_synthetic_scenes(tiny_weights, tmp_path, capsys):
     out = tmp_path / "evaluation"
     words = ["--model", str(tiny_weights), "--device", "cpu", "--synthetic-scenes", "2"]

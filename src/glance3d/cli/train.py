@@ -42,6 +42,8 @@ class Options:
     """Scenes until the end of the schedule, instead of the recipe's."""
     minutes: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")] = None
     """Training time until the end of the schedule, if that comes before the samples do."""
+    images: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """Pictures of a batch, instead of the recipe's: fewer need less memory."""
     textures: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Pictures to paint the scenes with, instead of procedural ones."""
     device: Annotated[str | None, tyro.conf.arg(help_behavior_hint="")] = None
@@ -103,7 +105,10 @@ def build_config(options: Options) -> "TrainConfig":
         "seed": options.seed,
     }
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    return dataclasses.replace(build_recipe(options.recipe), **given)
+    recipe = build_recipe(options.recipe)
+    if options.images is not None:
+        given["data"] = dataclasses.replace(recipe.data, images_per_batch=options.images)
+    return dataclasses.replace(recipe, **given)
 
 
 def build_evaluate(folders: tuple[Path, ...]) -> "Evaluate | None":
