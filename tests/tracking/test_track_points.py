@@ -52,7 +52,8 @@ def test_queries_of_the_reference_are_those_of_a_reconstruction(network: VGGT, p
 
 def test_a_file_of_weights_is_followed_as_its_network_is_best(photos: Path, tmp_path: Path):
     export_weights(build_model(glance_small()), tmp_path / "mine.safetensors")
-    scene = track(photos, grid=2, model=tmp_path / "mine.safetensors", device="cpu")
+    mine, small = tmp_path / "mine.safetensors", {"max_pixels": 96 * 64}
+    scene = track(photos, grid=2, model=mine, device="cpu", preprocess=small)
     assert scene.report["tracks"]["by"] == "matching"
 
 
