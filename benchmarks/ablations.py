@@ -16,7 +16,7 @@ import argparse
 import datetime
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import cast
@@ -97,16 +97,9 @@ def common(scenes: int, textures: Path | None) -> TrainConfig:
     )
 
 
-def only(**weights: float) -> LossWeights:
-    """These losses and no other."""
-    return LossWeights(
-        **dict.fromkeys((field.name for field in fields(LossWeights)), 0.0) | weights
-    )
-
-
 def matching_study(base: TrainConfig) -> Study:
     """How soon the track head's maps tell points apart."""
-    whole = replace(base, losses=only(matching=1.0))
+    whole = replace(base, losses=LossWeights.only(matching=1.0))
     small = without_stem_maps(base.model)
     stem = replace(whole, model=small)
     one_layer = replace(
@@ -128,7 +121,7 @@ def matching_study(base: TrainConfig) -> Study:
 
 def heads_study(base: TrainConfig) -> Study:
     """What depth and tracks are worth."""
-    losses = only(depth=1.0, track=0.2, matching=0.25)
+    losses = LossWeights.only(depth=1.0, track=0.2, matching=0.25)
     full = replace(base, losses=losses, learns=HEADS)
     return Study(
         {
@@ -174,7 +167,9 @@ def measure_matching(
     model: VGGT, scenes: list[MultiViewSample], config: TrainConfig
 ) -> dict[str, float]:
     """The matching loss, and how often the nearest descriptor is the right one."""
-    losses = [compute_losses(model, scene, config, only(matching=1.0)) for scene in scenes]
+    losses = [
+        compute_losses(model, scene, config, LossWeights.only(matching=1.0)) for scene in scenes
+    ]
     names = {"matching": "matching loss", "matching_top1": "nearest is right"}
     return {named: mean(float(loss[name]) for loss in losses) for name, named in names.items()}
 

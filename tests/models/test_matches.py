@@ -17,9 +17,9 @@ def test_parts_do_not_matter(views_at_a_time: int, monkeypatch: pytest.MonkeyPat
     whole = find_matches(descriptors, grid, *numbers)
     seen = []
     monkeypatch.setattr(matches, "SCORES_AT_A_TIME", views_at_a_time * batch * 48**2)
-    around = matches._around_best
+    around = matches.around_best
     monkeypatch.setattr(
-        matches, "_around_best", lambda s, *a: seen.append(s.shape[1]) or around(s, *a)
+        matches, "around_best", lambda s, *a: seen.append(s.shape[1]) or around(s, *a)
     )
     parts = find_matches(descriptors, grid, *numbers)
     assert max(seen) == views_at_a_time

@@ -36,6 +36,11 @@ class LossWeights:
         if min(weights.values()) < 0 or max(weights.values()) == 0:
             raise ConfigError(f"loss weights must be >= 0 and one of them > 0, got {weights}")
 
+    @classmethod
+    def only(cls, **weights: float) -> "LossWeights":
+        """These losses and no other."""
+        return cls(**dict.fromkeys((field.name for field in fields(cls)), 0.0) | weights)
+
     @property
     def active(self) -> tuple[str, ...]:
         """The losses that count."""

@@ -14,7 +14,6 @@ from glance3d.training.losses import LossWeights
 _LOSSES = LossWeights(
     camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.25, descriptors=1.0, pairs=1.0
 )
-_NOTHING = dict.fromkeys((field.name for field in dataclasses.fields(LossWeights)), 0.0)
 
 
 def small_cpu_descriptors() -> TrainConfig:
@@ -30,7 +29,7 @@ def small_cpu_descriptors() -> TrainConfig:
         model=models.glance_small(),
         learns=("aggregator.", "correspondence_head."),  # as far as the loss reaches
         data=SyntheticConfig(images_per_batch=32, num_queries=128),
-        losses=LossWeights(**_NOTHING | {"descriptors": 1.0}),
+        losses=LossWeights.only(descriptors=1.0),
         rehearsal=RehearsalConfig(),
         optimiser=OptimiserConfig(
             peak_lr=6e-4, warmup_samples=600, cooldown=0.65, average_decay=0.996
@@ -78,7 +77,7 @@ def small_cpu_matches() -> TrainConfig:
         small_cpu(),
         recipe="small-cpu-matches",
         learns=("correspondence_head.relations.",),
-        losses=LossWeights(**_NOTHING | {"pairs": 1.0}),
+        losses=LossWeights.only(pairs=1.0),
         optimiser=OptimiserConfig(
             peak_lr=1.5e-3, warmup_samples=500, cooldown=0.6, average_decay=0.99
         ),
@@ -92,7 +91,7 @@ def small_cpu_cameras() -> TrainConfig:
         small_cpu(),
         recipe="small-cpu-cameras",
         learns=("camera_head.",),
-        losses=LossWeights(**_NOTHING | {"camera": 5.0}),
+        losses=LossWeights.only(camera=5.0),
         rehearsal=None,
         optimiser=OptimiserConfig(
             peak_lr=5e-4, warmup_samples=500, cooldown=0.6, average_decay=0.99

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.models.correspondence.head import Descriptions
-from glance3d.models.correspondence.matches import cell_positions
+from glance3d.models.correspondence.matches import around_best, cell_positions
 from glance3d.models.correspondence.sharpening import align, with_slopes
 from glance3d.models.heads.correlation import sample_bilinear
 from glance3d.models.heads.track import CELL
@@ -104,8 +104,8 @@ class PointSearch:
         if self._pictures is None:
             return coarse, similarity
         here, there = self._pictures[None, view, None, :1], self._pictures[None, target, None]
-        pixels = (CELL * place[None, None] for place in (cells, coarse))
-        fine, alike = align(here, next(pixels), there, next(pixels), _PATCH_RADIUS, _FARTHEST)
+        own, about = CELL * cells[None, None], CELL * coarse[None, None]
+        fine, alike = align(here, own, there, about, _PATCH_RADIUS, _FARTHEST)
         return torch.where(alike[0, 0, :, None] > 0, fine[0, 0] / CELL, coarse), similarity
 
     def _describe(
@@ -123,8 +123,9 @@ class PointSearch:
         if self._content is not None:
             similarity = similarity.masked_fill(~self._content[view].flatten(), -1.0)
         highest, best = similarity.max(-1)
-        columns = self._descriptors.shape[-1]
-        return _mean_around(similarity / self._temperature, best, columns), highest
+        rows, columns = self._descriptors.shape[-2:]
+        cells, _ = around_best(similarity / self._temperature, best, (rows, columns), _WINDOW)
+        return cells, highest
 
 
 def _between_cells(
@@ -137,18 +138,3 @@ def _between_cells(
     at = (places / pixels_of_a_cell - 0.5).expand(len(views), -1, -1)
     between = sample_bilinear(views, at, padding="border")
     return F.normalize(between, dim=-1).transpose(1, 2).unflatten(2, size)
-
-
-def _mean_around(
-    scores: Float[Tensor, "queries cells"], best: Int[Tensor, " queries"], columns: int
-) -> Float[Tensor, "queries 2"]:
-    """The mean place of the cells about the best one, by the softmax of their scores."""
-    rows = scores.shape[-1] // columns
-    steps = torch.arange(-_WINDOW, _WINDOW + 1, device=best.device)
-    dy, dx = torch.meshgrid(steps, steps, indexing="ij")
-    x = (best % columns)[:, None] + dx.flatten()
-    y = (best // columns)[:, None] + dy.flatten()
-    exists = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-    index = y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)
-    weights = scores.gather(-1, index).masked_fill(~exists, -torch.inf).softmax(-1)
-    return torch.stack([(weights * x).sum(-1), (weights * y).sum(-1)], -1)

@@ -4,7 +4,7 @@ import itertools
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.nn.tables import cached_table
@@ -82,7 +82,7 @@ def _find_matches(
         pairs = (slice(None), view, slice(start, start + step))
         scores = sharpness * (descriptors[:, view, None] @ others[:, pairs[2]])
         tops[pairs], bests[pairs] = scores.max(-1)
-        position[pairs], mass = _around_best(scores, bests[pairs], grid, radius)
+        position[pairs], mass = around_best(scores, bests[pairs], grid, radius)
         # No score is above the sharpness: a softmax needs no other bound, and works in place.
         summed = scores.sub_(sharpness).exp_().sum(-1)
         totals[pairs] = torch.logaddexp(summed.log() + sharpness, unseen)
@@ -94,13 +94,13 @@ def _find_matches(
     return Matches(own, position, inside, mutual)
 
 
-def _around_best(
-    scores: Float[Tensor, "batch views cells targets"],
-    best: Tensor,
+def around_best(
+    scores: Float[Tensor, "*cells targets"],
+    best: Int[Tensor, "*cells"],
     grid: tuple[int, int],
     radius: int,
-) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
-    """Mean position and log mass of the window around each best cell."""
+) -> tuple[Float[Tensor, "*cells 2"], Float[Tensor, "*cells"]]:
+    """Mean position and log mass, by the softmax of the scores, of the window about the best."""
     rows, columns = grid
     dx, dy = _window_offsets(radius, scores.device)
     x = (best % columns)[..., None] + dx
