@@ -20,6 +20,28 @@ def test_importing_loads_nothing_heavy() -> None:
     assert not {"torch", "numpy", "PIL", "tyro", "huggingface_hub"} & set(loaded)
 
 
+HEAVY = {"sympy", "networkx", "torch._dynamo", "roma", "huggingface_hub", "scipy", "pycolmap"}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "glance3d.reconstruct(pictures, model=glance3d.load_model())",
+        "glance3d.refine, glance3d.track, glance3d.export, glance3d.view, glance3d.add_photos",
+    ],
+)
+def test_first_use_loads_little_beside_torch(use: str) -> None:
+    """Torch's compiler, which came with a dependency once, doubles what a start takes."""
+    code = (
+        "import sys, numpy as np, torch; before = len(sys.modules); import glance3d;"
+        "pictures = [np.full((64, 64, 3), 60 * i, np.uint8) for i in range(2)];"
+        f"{use}; print(len(sys.modules) - before, *sys.modules)"
+    )
+    count, *loaded = _run(code).split()
+    assert not HEAVY & set(loaded)
+    assert int(count) < 350
+
+
 @pytest.mark.parametrize("name", glance3d.__all__)
 def test_public_name_is_there(name: str) -> None:
     assert getattr(glance3d, name) is not None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from glance3d.errors import InputError, WeightsError
@@ -219,10 +220,10 @@ def test_the_hub_is_asked_after_its_cache(weights_file: Path, monkeypatch) -> No
     def fake_download(repository: str, filename: str, local_files_only: bool = False) -> str:
         asked.append((repository, local_files_only))
         if local_files_only:
-            raise zoo.LocalEntryNotFoundError("not in the cache")
+            raise LocalEntryNotFoundError("not in the cache")
         return str(weights_file)
 
-    monkeypatch.setattr(zoo, "hf_hub_download", fake_download)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fake_download)
     loaded = load_model("tiny")
     assert asked == [("someone/tiny", True), ("someone/tiny", False)]
     assert loaded.card.source == "someone/tiny"
@@ -231,9 +232,9 @@ def test_the_hub_is_asked_after_its_cache(weights_file: Path, monkeypatch) -> No
 @pytest.mark.usefixtures("tiny_is_known")
 def test_no_connection_is_one_sentence(monkeypatch) -> None:
     def fake_download(*args, **kwargs) -> str:
-        raise zoo.LocalEntryNotFoundError("offline")
+        raise LocalEntryNotFoundError("offline")
 
-    monkeypatch.setattr(zoo, "hf_hub_download", fake_download)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fake_download)
     with pytest.raises(WeightsError, match="check the connection"):
         load_model("tiny")
 

@@ -11,7 +11,6 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -22,6 +21,7 @@ from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import write_photos_beside
 from glance3d.exporters.sparse_points import observation_errors, select_sparse_points
 from glance3d.files import atomic_folder
+from glance3d.geometry.rotations import quat_xyzw_from_rotation
 from glance3d.images.file_names import photo_file_names
 from glance3d.types import Reconstruction, SparsePoints
 
@@ -98,7 +98,7 @@ def _cameras(scene: Reconstruction) -> bytes:
 
 def _images(scene: Reconstruction, points: SparsePoints) -> bytes:
     cam_from_world = scene.cameras.cam_from_world.double()
-    quat_xyzw = roma.rotmat_to_unitquat(cam_from_world[:, :, :3])
+    quat_xyzw = quat_xyzw_from_rotation(cam_from_world[:, :, :3])
     point_2d = np.empty(points.num_observations, _POINT_2D)
     point_2d["x"], point_2d["y"] = points.pixels_original.numpy().T
     point_2d["point_id"] = points.point_indices.numpy() + 1

@@ -14,11 +14,10 @@ Camera axes are OpenCV's in both; lengths and world are the scene's.
 from datetime import datetime
 from pathlib import Path
 
-import roma
-
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.world_text import describe_units, describe_world
 from glance3d.files import save_bytes
+from glance3d.geometry.rotations import quat_xyzw_from_rotation
 from glance3d.geometry.transforms import invert
 from glance3d.images.clips import seconds_of, split_frame
 from glance3d.known_cameras.time_stamps import match_times, seconds_in_name
@@ -30,7 +29,7 @@ def write_tum(scene: Reconstruction, path: Path, options: ExportOptions) -> Writ
     times, meaning = view_times(scene)
     world = describe_world(scene.world, scene.names[scene.reference_view])
     world_from_cam = invert(scene.cameras.cam_from_world.double())
-    quats_xyzw = roma.rotmat_to_unitquat(world_from_cam[:, :, :3])
+    quats_xyzw = quat_xyzw_from_rotation(world_from_cam[:, :, :3])
     lines = [
         "# timestamp tx ty tz qx qy qz qw: the camera in the world, OpenCV axes",
         f"# time stamps: {meaning}",

@@ -4,12 +4,12 @@ Convention: translation (3) and quaternion x y z w (4, of any length) of ``cam_f
 the vertical and the horizontal field of view in radians. The world is the first camera's frame.
 """
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.cameras import intrinsics_from_fov
+from glance3d.geometry.rotations import quat_xyzw_from_rotation
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
 
 
@@ -34,7 +34,7 @@ def encode_pose(
     The principal point is not encoded: the field of view is that of a centred camera with the
     same focal lengths.
     """
-    quat_xyzw = roma.rotmat_to_unitquat(cam_from_world[..., :3])
+    quat_xyzw = quat_xyzw_from_rotation(cam_from_world[..., :3])
     quat_xyzw = torch.where(quat_xyzw[..., 3:] < 0, -quat_xyzw, quat_xyzw)
     fov_y = 2 * torch.atan(height / 2 / intrinsics[..., 1, 1])
     fov_x = 2 * torch.atan(width / 2 / intrinsics[..., 0, 0])

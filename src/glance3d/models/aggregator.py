@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
 from glance3d.models.thin_attention import check_attention, kept_keys
 from glance3d.nn.block import Block, run_block_
+from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.patch_embed import ConvStem, PatchConv, StemMaps
 from glance3d.nn.precision import only_predicts
 from glance3d.nn.rope import build_rope_table
@@ -44,9 +45,9 @@ class Aggregator(nn.Module):
         self.patch_size = config.patch_size
         dim = config.embed_dim
         self.patch_embed = _build_patch_embed(config)
-        self.camera_token = nn.Parameter(torch.randn(1, 2, 1, dim) * 1e-2)
+        self.camera_token = normal_parameter(1, 2, 1, dim, std=1e-2)
         num_registers = self.config.num_register_tokens
-        self.register_token = nn.Parameter(torch.randn(1, 2, num_registers, dim) * 1e-2)
+        self.register_token = normal_parameter(1, 2, num_registers, dim, std=1e-2)
         self.frame_blocks = self._build_blocks(dim)
         self.global_blocks = self._build_blocks(dim)
         self.patch_start_idx = 1 + num_registers

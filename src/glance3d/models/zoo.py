@@ -4,13 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-)
 from torch import nn
 
 from glance3d.errors import InputError, WeightsError
@@ -164,6 +157,15 @@ def _fetch(card: WeightsCard) -> Path:
             f"the weights of {card.name!r} are not in this installation ({card.filename} is "
             "missing): install Glance3D again, or give a file with weights="
         )
+    # Half as many modules as torch has: only who fetches weights waits for them.
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+    )
+
     try:
         return Path(hf_hub_download(card.source, card.filename, local_files_only=True))
     except LocalEntryNotFoundError:

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.nn.block import Block, run_block_
+from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.patch_embed import PatchConv
 from glance3d.nn.precision import LayerNorm
 
@@ -36,9 +37,9 @@ class VisionTransformer(nn.Module):
         self.patch_size = patch_size
         self.position_grid = position_grid
         self.patch_embed = PatchConv(patch_size, embed_dim)
-        self.cls_token = nn.Parameter(torch.randn(1, 1, embed_dim) * 1e-6)
-        self.pos_embed = nn.Parameter(torch.randn(1, 1 + position_grid**2, embed_dim) * 0.02)
-        self.register_tokens = nn.Parameter(torch.randn(1, num_register_tokens, embed_dim) * 1e-6)
+        self.cls_token = normal_parameter(1, 1, embed_dim, std=1e-6)
+        self.pos_embed = normal_parameter(1, 1 + position_grid**2, embed_dim, std=0.02)
+        self.register_tokens = normal_parameter(1, num_register_tokens, embed_dim, std=1e-6)
         self.mask_token = nn.Parameter(torch.zeros(1, embed_dim), requires_grad=False)
         self.blocks = nn.ModuleList(
             Block(

@@ -14,6 +14,7 @@ from torch import Tensor
 from glance3d.exporters.point_cloud import points_depth, select_points
 from glance3d.exporters.presentation import upright_from_world
 from glance3d.geometry.filter import usable_depth
+from glance3d.geometry.rotations import quat_xyzw_from_rotation
 from glance3d.geometry.similarity import Similarity, identity_similarity
 from glance3d.types import Reconstruction
 
@@ -139,9 +140,7 @@ def vertical_fov(scene: Reconstruction, view: int) -> float:
 
 def quaternion_wxyz(rotation: Float[Tensor, "3 3"]) -> Float[np.ndarray, "4"]:
     """A rotation in the order that the viewer's library wants."""
-    import roma
-
-    x, y, z, w = roma.rotmat_to_unitquat(rotation.double()).tolist()
+    x, y, z, w = quat_xyzw_from_rotation(rotation.double()).tolist()
     return np.array([w, x, y, z])
 
 

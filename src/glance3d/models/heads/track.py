@@ -24,6 +24,7 @@ from glance3d.models.heads.correlation import (
 from glance3d.models.heads.dense import DenseFeatures, Projected, map_views
 from glance3d.models.heads.update_transformer import UpdateTransformer
 from glance3d.nn.chunks import chunk_views
+from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 
@@ -110,7 +111,7 @@ class Tracker(nn.Module):
         input_dim = 3 * latent + 4
         self.map_norm = LayerNorm(latent)
         self.correlation_mlp = Mlp(config.pyramid_levels * window, config.hidden_dim, latent)
-        self.query_ref_token = nn.Parameter(torch.randn(1, 2, input_dim) * 1e-2)
+        self.query_ref_token = normal_parameter(1, 2, input_dim, std=1e-2)
         self.update_transformer = UpdateTransformer(input_dim, latent + 2, config)
         self.feature_norm = LayerNorm(latent)
         self.feature_update = Linear(latent, latent)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from glance3d.models.config import TrackHeadConfig
 from glance3d.nn.attention import PackedAttention
+from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 
@@ -60,7 +61,7 @@ class UpdateTransformer(nn.Module):
         dim, num_heads, depth = config.hidden_dim, config.num_heads, config.depth
         self.input_norm = LayerNorm(in_dim)
         self.input_layer = Linear(in_dim, dim)
-        self.virtual_tracks = nn.Parameter(torch.randn(1, config.num_virtual_tracks, 1, dim))
+        self.virtual_tracks = normal_parameter(1, config.num_virtual_tracks, 1, dim)
         self.time_blocks = nn.ModuleList(SelfBlock(dim, num_heads) for _ in range(depth))
         self.virtual_from_point = nn.ModuleList(CrossBlock(dim, num_heads) for _ in range(depth))
         self.virtual_blocks = nn.ModuleList(SelfBlock(dim, num_heads) for _ in range(depth))
