@@ -13,6 +13,7 @@ from glance3d.text_input import read_text
 JSON_LIMIT = 128 * 1024**2
 #: Objects and arrays within each other; what we read has at most seven.
 DEPTH_LIMIT = 32
+_INT_LIMIT = 2**63
 
 
 def read_json_object(
@@ -28,17 +29,40 @@ def read_json_object(
 
 def parse_json_object(text: str, where: str, *, error: type[Glance3DError]) -> dict[str, Any]:
     """The object that a JSON text holds; ``where`` names the text in messages."""
+    record = parse_json(text, where, error=error)
+    if not isinstance(record, dict):
+        raise error(f"{where} holds a {type(record).__name__}; wanted a JSON object")
+    return record
+
+
+def parse_json(text: str, where: str, *, error: type[Glance3DError]) -> Any:
+    """The value that a JSON text stands for; ``where`` names the text in messages."""
     try:
-        record = json.loads(text)
+        value = json.loads(text)
     except RecursionError as failure:
         raise error(f"{where} is nested deeper than {DEPTH_LIMIT} levels") from failure
     except ValueError as failure:
         raise error(f"{where} cannot be read as JSON: {failure}") from failure
-    if not isinstance(record, dict):
-        raise error(f"{where} holds a {type(record).__name__}; wanted a JSON object")
-    if _is_deeper(record, DEPTH_LIMIT):
+    if _is_deeper([value], DEPTH_LIMIT + 1):
         raise error(f"{where} is nested deeper than {DEPTH_LIMIT} levels")
-    return record
+    return value
+
+
+def refuse_odd_numbers(value: Any, where: str, *, error: type[Glance3DError]) -> None:
+    """Raise ``error`` where a parsed value holds a number that is not finite or beyond 64 bits."""
+    level = [value]
+    while level:
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+            elif isinstance(item, float) and not math.isfinite(item):
+                raise error(f"{where} holds {item}; wanted finite numbers")
+            elif isinstance(item, int) and not -_INT_LIMIT <= item < _INT_LIMIT:
+                raise error(f"{where} holds a whole number of more than 64 bits")
+        level = inner
 
 
 def read_number(

@@ -182,7 +182,7 @@ def _refuse_lost_anchors(
     for view, name, source in zip(
         range(len(names)), names, (old[anchor] for anchor in anchors), strict=True
     ):
-        if isinstance(source, Path) and Path(seen.sources[view]) != source:
+        if isinstance(source, Path) and Path(seen.sources[view]) != source.absolute():
             raise InputError(f"{name}, a photo of the scene, can no longer be read: put it back")
 
 

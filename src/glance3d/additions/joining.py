@@ -14,6 +14,7 @@ from glance3d.images import Originals
 from glance3d.types import (
     Cameras,
     Masks,
+    PhotoContents,
     PhotoFacts,
     Placement,
     Reconstruction,
@@ -55,6 +56,7 @@ def take_views(scene: Reconstruction, views: Sequence[int]) -> Reconstruction:
         trust=parts(scene.trust) if scene.trust else None,
         masks=parts(scene.masks),
         reference_view=0,
+        contents=parts(scene.contents),
     )
 
 
@@ -156,6 +158,7 @@ def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         measured=filled(scene.measured, new.measured, neutral=False),
         trust=None if scene.trust is None or new.trust is None else scene.trust + new.trust,
         masks=joined_masks(scene, new),
+        contents=_joined_contents(scene, new),
     ).masked()
 
 
@@ -164,6 +167,12 @@ def joined_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
     if not scene.has_masks and not new.has_masks:
         return ()
     return tuple(mask for part in (scene, new) for mask in part.masks or (None,) * part.num_views)
+
+
+def _joined_contents(scene: Reconstruction, new: Reconstruction) -> PhotoContents:
+    """What was in the photos' files; none, if it is known of no view."""
+    parts = [part.contents or (None,) * part.num_views for part in (scene, new)]
+    return tuple(content for part in parts for content in part) if any(map(any, parts)) else ()
 
 
 def _joined_cameras(first: Cameras, second: Cameras) -> Cameras:

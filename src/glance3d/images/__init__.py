@@ -1,6 +1,7 @@
 """Photos in: from files as cameras and phones leave them to what the network sees, and back."""
 
 from glance3d.images.clips import CLIP_SUFFIXES, ClipSampling
+from glance3d.images.content import content_of
 from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright, read_facts
 from glance3d.images.load import load_images
 from glance3d.images.masks import MaskSources, find_masks, load_masks, masks_of_scene
@@ -18,6 +19,7 @@ __all__ = [
     "MaskSources",
     "Originals",
     "Preprocessing",
+    "content_of",
     "find_masks",
     "load_images",
     "load_masks",

@@ -22,11 +22,12 @@ from tqdm import tqdm
 
 from glance3d.errors import ImageError, InputError
 from glance3d.images.clips import ClipSampling, OpenClips, is_clip, sample_clip, split_frame
+from glance3d.images.content import content_of
 from glance3d.images.decode import Photo, PhotoHeader, read_header
 from glance3d.images.masks import MaskedPhoto, MaskSources, load_masks
 from glance3d.images.preprocess import Preprocessing, plan_placements, render
 from glance3d.images.sources import PathLike, resolve_sources, unique_names
-from glance3d.types import ClipSummary, ImageBatch, PhotoMask, Placement, SkippedPhoto
+from glance3d.types import ClipSummary, ImageBatch, PhotoContent, PhotoMask, Placement, SkippedPhoto
 
 ImageInMemory = Image.Image | np.ndarray
 Sources = PathLike | ImageInMemory | Sequence[PathLike | ImageInMemory]
@@ -63,6 +64,14 @@ class _View:
 _Pixels = UInt8[np.ndarray, "height width 3"]
 
 
+@dataclass(frozen=True, eq=False)
+class _Rendered:
+    """A photo on the network's grid, and the file's content that it was read from."""
+
+    pixels: _Pixels
+    content: PhotoContent | None
+
+
 def load_images(
     sources: Sources,
     preprocessing: Preprocessing = Preprocessing(),  # noqa: B008 (frozen)
@@ -95,7 +104,7 @@ def load_images(
     candidates = _candidates(sources, sampling, clips, skipped, progress)
     views = _read_headers(candidates, skipped)
     known = _masks(masks, candidates, views)  # before the photos, which take longer
-    pixels: dict[_View, _Pixels] = {}
+    pixels: dict[_View, _Rendered] = {}
     placements: dict[_View, Placement] = {}
     while True:
         _refuse_none_left(views, skipped)
@@ -109,7 +118,8 @@ def load_images(
         pixels |= _render(missing, placements, preprocessing, skipped, progress)
         views = [view for view in views if view in pixels]
     return ImageBatch(
-        images=_stack([pixels.pop(view) for view in views]),
+        contents=tuple(pixels[view].content for view in views),
+        images=_stack([pixels.pop(view).pixels for view in views]),
         names=tuple(view.candidate.name for view in views),
         sources=tuple(view.candidate.source for view in views),
         placements=tuple(placements[view] for view in views),
@@ -155,7 +165,7 @@ def _candidates(
         for frame, facts in zip(clip.frames, clip.facts, strict=True):
             headers[frame] = PhotoHeader(clip.size, 1, facts)
     return [
-        _Candidate(name, str(path), path, header)
+        _Candidate(name, str(path.absolute()), path, header)
         for name, (path, header) in zip(unique_names(list(headers)), headers.items(), strict=True)
     ]
 
@@ -213,16 +223,17 @@ def _render(
     preprocessing: Preprocessing,
     skipped: list[SkippedPhoto],
     progress: bool,
-) -> dict[_View, _Pixels]:
+) -> dict[_View, _Rendered]:
     """The pixels of those views that can be decoded; the others are recorded as skipped."""
     exact = preprocessing.mode != "fit"  # only the published modes promise exact pixels
 
-    def render_or_error(view: _View) -> _Pixels | ImageError:
+    def render_or_error(view: _View) -> _Rendered | ImageError:
         photo = view.candidate.photo
         try:
+            content = content_of(photo) if isinstance(photo, Path) else None
             if view.candidate.is_frame and isinstance(photo, Path):
                 photo = clips.opened(photo) or photo
-            return render(photo, placements[view], exact=exact)
+            return _Rendered(render(photo, placements[view], exact=exact), content)
         except ImageError as error:
             return error
 

@@ -8,6 +8,7 @@ from glance3d.types.cameras import Cameras
 from glance3d.types.clips import ClipSummary
 from glance3d.types.images import ImageBatch, PhotoFacts, SkippedPhoto
 from glance3d.types.masks import Masks, PhotoMask, kept_on_grids, kept_pixels
+from glance3d.types.photo_content import PhotoContent, PhotoContents
 from glance3d.types.placement import Placement
 from glance3d.types.predictions import PINHOLE_FOV, TRACK_PIXEL_SHIFT, Predictions
 from glance3d.types.reconstruction import Reconstruction, SparsePoints, Tracks, ViewTrust
@@ -19,6 +20,8 @@ __all__ = [
     "ClipSummary",
     "ImageBatch",
     "Masks",
+    "PhotoContent",
+    "PhotoContents",
     "PhotoFacts",
     "PhotoMask",
     "Placement",

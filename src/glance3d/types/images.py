@@ -11,6 +11,7 @@ from torch import Tensor
 from glance3d.errors import InputError
 from glance3d.types.clips import ClipSummary
 from glance3d.types.masks import Masks, kept_on_grids
+from glance3d.types.photo_content import PhotoContents
 from glance3d.types.placement import Placement
 
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
@@ -53,7 +54,8 @@ class ImageBatch:
 
     The first view is the reference: its camera's frame becomes the world. ``names`` are unique and
     are the file names under which results speak of the photos; ``sources`` are where they came
-    from. What could not be read is in ``skipped``, never dropped silently. ``masks`` say which part
+    from, as absolute paths, and ``contents`` what was in those files, None for images in memory.
+    What could not be read is in ``skipped``, never dropped silently. ``masks`` say which part
     of each photo counts, None for all of it; empty if no photo has one. The images show it all.
     ``clips`` say which frames of which video are among the views. ``known_focal_lengths`` are those
     known of the original photos' cameras, in their pixels; NaN is not known.
@@ -68,6 +70,7 @@ class ImageBatch:
     masks: Masks = ()
     clips: tuple[ClipSummary, ...] = ()
     known_focal_lengths: Float[Tensor, " views"] | None = None
+    contents: PhotoContents = ()
 
     def __post_init__(self) -> None:
         """Refuse lists of different lengths."""
@@ -115,5 +118,6 @@ class ImageBatch:
             placements=chosen(self.placements),
             facts=chosen(self.facts),
             masks=chosen(self.masks),
+            contents=chosen(self.contents),
             known_focal_lengths=known if known is None else known[list(order)],
         )

@@ -120,6 +120,7 @@ class Predictions:
             model=model,
             facts=batch.facts,
             masks=batch.masks,
+            contents=batch.contents,
         ).masked()
 
     def reordered(self, order: Sequence[int]) -> "Predictions":

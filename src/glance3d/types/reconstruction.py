@@ -11,6 +11,7 @@ from glance3d.geometry.similarity import Similarity
 from glance3d.types.cameras import Cameras
 from glance3d.types.images import PhotoFacts
 from glance3d.types.masks import Masks, kept_on_grids, kept_pixels
+from glance3d.types.photo_content import PhotoContents
 from glance3d.types.placement import Placement
 
 
@@ -140,6 +141,7 @@ class Reconstruction:
     trust: tuple[ViewTrust, ...] | None = None
     masks: Masks = ()
     reference_view: int = 0
+    contents: PhotoContents = ()
     report: dict[str, Any] = field(default_factory=dict)
 
     @property

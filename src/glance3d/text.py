@@ -1,0 +1,40 @@
+"""Text from elsewhere (names of files, words of a saved scene), made fit to be looked at.
+
+File names and texts of scenes can hold what moves a terminal's cursor, turns the direction of
+reading around or cannot be seen at all. Whatever shows such text shows it through here, and escapes
+its own markup (HTML, Markdown) on top.
+"""
+
+import unicodedata
+
+# Control characters, formats (direction of reading, zero width, tags), half surrogates, private and
+# unassigned characters, and separators of lines and paragraphs.
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# Letters by their category, and yet nothing to be seen.
+_BLANK_LETTERS = set("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+
+
+def visible_text(text: str, keep: str = "") -> str:
+    r"""The same text with every character that cannot be seen written as its escape.
+
+    ``"a\x1b[31m\u202eb"`` becomes the same in print: ``a\x1b[31m\u202eb``. Spaces stay, and what
+    ``keep`` lists, such as ``"\n"``.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        _escape(character) if character not in keep and is_hidden(character) else character
+        for character in text
+    )
+
+
+def is_hidden(character: str) -> bool:
+    """Whether a character shows nothing by itself, or changes how others are shown."""
+    return unicodedata.category(character) in _HIDDEN or character in _BLANK_LETTERS
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -1,0 +1,29 @@
+"""Text from elsewhere shows all that it holds."""
+
+import pytest
+
+from glance3d.text import visible_text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("IMG 01 (é).jpg", "IMG 01 (é).jpg"),
+        ("写真\u202f1.png", "写真\u202f1.png"),
+        ("a\x1b[31mred", "a\\x1b[31mred"),
+        ("two\r\nlines", "two\\x0d\\x0alines"),
+        ("gpj.\u202eexe", "gpj.\\u202eexe"),
+        ("zero\u200bwidth\ufeff\u2066", "zero\\u200bwidth\\ufeff\\u2066"),
+        ("tag\U000e0041", "tag\\U000e0041"),
+        ("bytes\udc80", "bytes\\udc80"),
+        ("line\u2028next\x85", "line\\u2028next\\x85"),
+        ("filler\u3164", "filler\\u3164"),
+    ],
+)
+def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
+    assert visible_text(text) == shown
+    shown.encode()  # any stream of Unicode can take it
+
+
+def test_line_ends_stay_where_they_are_wanted() -> None:
+    assert visible_text("a\nb\tc", keep="\n") == "a\nb\\x09c"
