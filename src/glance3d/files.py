@@ -92,6 +92,19 @@ def save_json(path: str | Path, content: Any) -> Path:
     return save_bytes(path, text.encode(errors="backslashreplace"))
 
 
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the list of a folder's names, would survive a loss of power.
+
+    Where the system cannot do that for such a path, nothing happens.
+    """
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def to_json_text(content: Any, indent: int | None = None) -> str:
     """Strict JSON: NaN and infinity, which JSON lacks, become null; paths and the like text."""
     return json.dumps(_json_ready(content), indent=indent, ensure_ascii=False, allow_nan=False)
