@@ -38,16 +38,16 @@ def test_what_is_no_text_is_refused(tmp_path):
         read_text(path, error=CamerasError, limit=4)
     with pytest.raises(CamerasError, match="cannot be read"):
         read_text(tmp_path / "absent", error=CamerasError)
-    with pytest.raises(CamerasError, match="a pipe, a device or a folder"):
+    with pytest.raises(CamerasError, match="is a folder; wanted a file"):
         read_text(tmp_path, error=CamerasError)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CamerasError, match="a pipe, a device or a folder"):
+    with pytest.raises(CamerasError, match="is a named pipe; wanted a file"):
         read_text(tmp_path / "pipe", error=CamerasError)
-    with pytest.raises(CamerasError, match="a pipe, a device or a folder"):
+    with pytest.raises(CamerasError, match="is a device; wanted a file"):
         read_text("/dev/zero", error=CamerasError)
 
 

@@ -6,10 +6,10 @@ line ends of Windows, a file of gigabytes or a named pipe mean the same everywhe
 
 import codecs
 import re
-import stat
 from pathlib import Path
 
 from glance3d.errors import Glance3DError
+from glance3d.regular_file import irregular_kind
 
 #: Bytes: room for the text of a COLMAP model with the points of a thousand photos.
 TEXT_LIMIT = 512 * 1024**2
@@ -58,8 +58,9 @@ def read_bytes(path: str | Path, *, error: type[Glance3DError], limit: int) -> b
     path = Path(path)
     try:
         # Before it is opened: opening a named pipe waits for somebody who writes to it.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise error(f"{path} is a pipe, a device or a folder; wanted a file")
+        kind = irregular_kind(path.stat().st_mode)
+        if kind is not None:
+            raise error(f"{path} is {kind}; wanted a file")
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except (OSError, ValueError) as failure:

@@ -1,5 +1,6 @@
 """Masks: found by name, turned as their photos, and refused with a sentence."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +175,12 @@ def test_refusals_name_the_mask(folders) -> None:
     save(masks / "a.jpg.png", 255 - corner(RAW_SIZE))
     with pytest.raises(ImageError, match=r"different masks of one photo, a\.jpg"):
         load_images(photos, SMALL, masks=masks)
+
+
+def test_a_name_is_found_composed_or_decomposed(folders) -> None:
+    photos, masks = folders
+    photo(photos, unicodedata.normalize("NFD", "Küche.jpg"))
+    photo(photos, unicodedata.normalize("NFC", "Wände.jpg"))
+    save(masks / unicodedata.normalize("NFC", "küche.png"), corner(RAW_SIZE))
+    save(masks / unicodedata.normalize("NFD", "Wände.jpg.png"), corner(RAW_SIZE))
+    assert all(mask is not None for mask in load_images(photos, SMALL, masks=masks).masks)

@@ -1,5 +1,6 @@
 """Folders, files and patterns become ordered lists of photos with names of their own."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,8 @@ def test_names_are_always_plain_and_their_stems_unique(parts):
     assert len(stems) == len(names) == len(paths)
     assert not any("/" in name or "\\" in name or name in ("", ".", "..") for name in names)
     assert names == unique_names(paths)
+
+
+def test_stems_that_one_system_takes_for_equal_are_told_apart():
+    names = unique_names([Path("/set/l/K\u00fc.jpg"), Path("/set/r/Ku\u0308.png")])
+    assert len({unicodedata.normalize("NFC", Path(name).stem) for name in names}) == 2

@@ -7,6 +7,7 @@ They depend on the scene's names alone, so that a COLMAP model, a ``transforms.j
 import re
 from pathlib import PurePosixPath
 
+from glance3d.name_keys import name_key
 from glance3d.types import Reconstruction
 
 # What COLMAP, nerfstudio and 3-D Gaussian splatting all read; a file of another kind is encoded
@@ -38,14 +39,14 @@ def _photo_file_name(name: str) -> str:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """The same names, numbered where two would be one file (also where case does not count)."""
+    """The same names, numbered where two would be one file on some system."""
     taken: set[str] = set()
     result = []
     for name in names:
         path, number, candidate = PurePosixPath(name), 1, name
-        while candidate.lower() in taken:
+        while name_key(candidate) in taken:
             number += 1
             candidate = f"{path.stem}_{number}{path.suffix}"
-        taken.add(candidate.lower())
+        taken.add(name_key(candidate))
         result.append(candidate)
     return result

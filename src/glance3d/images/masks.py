@@ -6,7 +6,7 @@ A mask is an image: white keeps, black leaves out.
   but 0 and 1 keeps what is 1.
 - Of an image with transparency the alpha counts if it varies (a cut-out); else its colours do.
 - ``IMG_1.jpg`` has the mask ``IMG_1.png`` (the same stem, any kind of image) or ``IMG_1.jpg.png``
-  (as COLMAP names them).
+  (as COLMAP names them), without regard to case and to composed or decomposed characters.
 - The mask may be drawn over the upright photo or over the pixels as the camera stored them: its
   size tells, and it is then turned as the photo is. Where both have one size (a square photo, or
   one turned by 180 degrees or mirrored) the mask's own EXIF orientation decides: without one it is
@@ -24,6 +24,7 @@ from PIL import Image
 from glance3d.errors import ImageError, InputError
 from glance3d.images.decode import open_as_stored, turn_upright
 from glance3d.images.sources import READABLE_SUFFIXES, PathLike, natural_key
+from glance3d.name_keys import name_key
 from glance3d.types import Masks, PhotoMask, Reconstruction
 
 MaskSource = PathLike | Image.Image | np.ndarray | PhotoMask
@@ -175,9 +176,9 @@ def find_masks(
     found: list[Path | None] = [None] * len(names)
     lost = []
     for file in _images_in(path):
-        view = keys.get(file.stem.casefold())
+        view = keys.get(name_key(file.stem))
         if view is None:
-            lost += [] if file.stem.casefold() in elsewhere else [file.name]
+            lost += [] if name_key(file.stem) in elsewhere else [file.name]
             continue
         before = found[view]
         if before is not None and not _are_equal(before, file):
@@ -230,7 +231,7 @@ def _keys(names: Sequence[str], sources: Sequence[str]) -> dict[str, int]:
 
 
 def _called(name: str) -> tuple[str, str]:
-    return Path(name).stem.casefold(), name.casefold()
+    return name_key(Path(name).stem), name_key(name)
 
 
 def _are_equal(first: Path, second: Path) -> bool:

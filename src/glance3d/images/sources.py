@@ -13,6 +13,7 @@ from pathlib import Path
 
 from glance3d.errors import ImageError
 from glance3d.images.clips.frame_paths import CLIP_SUFFIXES, file_of, is_clip, shown_path
+from glance3d.name_keys import name_key
 
 PathLike = str | os.PathLike[str]
 
@@ -171,7 +172,7 @@ def _safe(name: str) -> str:
 
 
 def _stem_key(name: str) -> str:
-    return Path(name).stem.casefold()
+    return name_key(Path(name).stem)
 
 
 def _with_folders(path: Path, count: int) -> str:

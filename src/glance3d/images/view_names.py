@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from glance3d.errors import InputError
+from glance3d.name_keys import composed
 
 ViewName = int | str
 _SHOWN = 5
@@ -17,9 +18,9 @@ def find_view(view: ViewName, names: Sequence[str]) -> int:
     Raises:
         InputError: there is no such photo, or there are several.
     """
-    word = str(view)
+    word = composed(str(view))
     if not isinstance(view, int):
-        for known in (list(names), [PurePath(name).stem for name in names]):
+        for known in (map(composed, names), [composed(PurePath(name).stem) for name in names]):
             matches = [index for index, name in enumerate(known) if name == word]
             if len(matches) > 1:
                 raise InputError(f"there are several photos called {word!r}: give the whole name")
