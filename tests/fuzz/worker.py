@@ -121,7 +121,8 @@ def _place(error: BaseException) -> str:
 
 def main() -> None:
     """Read what the command line names."""
-    lines, sys.stdout = sys.stdout, sys.stderr  # what a reader prints is no line of ours
+    lines = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what readers and their libraries print is no line of ours
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     seed, folder = int(sys.argv[1]), Path(sys.argv[2])
