@@ -8,13 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from glance3d.models import build_model, config
 from glance3d.models.weights import save_weights
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # files of tests share the processor's cores
     torch.set_num_threads(1)
+
+# Seconds before a wait is given up: so many that only what never comes is not waited for.
+PATIENCE = 600
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # No graphics card is needed: WebGL by SwiftShader.
@@ -55,6 +63,8 @@ def browser() -> Iterator:
     if path is None:
         pytest.skip("no Chromium here: install it (apt install chromium) to test pages")
     with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=path, args=list(_BROWSER_ARGUMENTS))
+        chromium = started.chromium.launch(
+            executable_path=path, args=list(_BROWSER_ARGUMENTS), timeout=PATIENCE * 1000
+        )
         yield chromium
         chromium.close()

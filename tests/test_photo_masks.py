@@ -21,7 +21,7 @@ def blob(width: int, height: int, seed: int = 0) -> np.ndarray:
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_bits_hold_the_mask_and_tell_single_pixels(width, height, seed) -> None:
     keep = np.random.default_rng(seed).random((height, width)) > 0.5
     mask = PhotoMask.from_array(keep)

@@ -86,7 +86,7 @@ def test_auc_of_a_hand_case():
         pose_auc(torch.zeros(1), 0)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000), views=st.integers(2, 5))
 def test_poses_equal_the_slow_twin(seed: int, views: int):
     truth, said = random_cameras(seed, views), random_cameras(seed + 1, views)
@@ -115,7 +115,7 @@ def test_unknown_depth_does_not_count():
     assert math.isnan(depth_errors(said, torch.zeros(2, 2)).depth_absrel_scale_aligned)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000), count=st.integers(1, 40))
 def test_depth_equals_the_slow_twin(seed: int, count: int):
     generator = torch.Generator().manual_seed(seed)

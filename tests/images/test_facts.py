@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, TiffImagePlugin
 
@@ -162,7 +162,7 @@ def test_no_exif_is_no_facts(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_exif_never_loses_a_photo(tmp_path_factory, data):
     photo = {B.FocalLength: 4.2, B.LensModel: "lens", B.DateTimeOriginal: "2024:07:05 10:11:12"}

@@ -64,7 +64,6 @@ def test_a_longest_side_can_be_set():
 
 
 @given(PHOTOS, st.integers(1, 20), st.integers(1, 1500))
-@settings(deadline=None)
 def test_the_budget_holds_and_sides_are_whole_patches(photos, patch_size, num_patches):
     budget = num_patches * patch_size**2 + patch_size // 2
     shown = fit_sizes(photos, patch_size, budget)
@@ -74,7 +73,7 @@ def test_the_budget_holds_and_sides_are_whole_patches(photos, patch_size, num_pa
 
 
 @given(st.tuples(st.integers(400, 4000), st.integers(400, 4000)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_ordinary_photo_is_hardly_squeezed_and_uses_the_budget(photo):
     if max(photo) > 3 * min(photo):
         return
@@ -84,7 +83,7 @@ def test_an_ordinary_photo_is_hardly_squeezed_and_uses_the_budget(photo):
 
 
 @given(PHOTOS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_turning_every_photo_turns_the_layout(photos):
     shown = fit_sizes(photos, 14, BUDGET)
     turned = fit_sizes([(h, w) for w, h in photos], 14, BUDGET)
@@ -93,7 +92,7 @@ def test_turning_every_photo_turns_the_layout(photos):
 
 
 @given(PHOTOS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_order_and_repetition_do_not_matter(photos):
     shown = dict(zip(photos, fit_sizes(photos, 14, BUDGET), strict=True))
     again = fit_sizes([*photos[::-1], photos[0]], 14, BUDGET)

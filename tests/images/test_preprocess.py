@@ -67,7 +67,6 @@ def test_no_photos_make_no_plan():
 
 
 @given(PHOTOS, CONFIGS)
-@settings(deadline=None)
 def test_a_plan_is_one_canvas_of_whole_patches(sizes, config):
     placements = plan_placements(sizes, config)
     assert len({placement.processed_size for placement in placements}) == 1
@@ -79,7 +78,6 @@ def test_a_plan_is_one_canvas_of_whole_patches(sizes, config):
 
 
 @given(PHOTOS, CONFIGS)
-@settings(deadline=None)
 def test_pixels_go_there_and_back(sizes, config):
     for placement in plan_placements(sizes, config):
         corners = torch.tensor(
@@ -92,7 +90,6 @@ def test_pixels_go_there_and_back(sizes, config):
 
 
 @given(PHOTOS, CONFIGS, st.floats(50, 5000), st.floats(0.2, 0.8))
-@settings(deadline=None)
 def test_intrinsics_go_there_and_back_and_project_alike(sizes, config, focal, center):
     for placement in plan_placements(sizes, config):
         width, height = placement.original_size
@@ -109,7 +106,7 @@ def test_intrinsics_go_there_and_back_and_project_alike(sizes, config, focal, ce
 
 
 @given(PHOTOS, CONFIGS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_map_of_coordinates_returns_as_the_originals_coordinates(sizes, config):
     for placement in plan_placements(sizes, config):
         (width, height), (columns, rows) = placement.original_size, placement.processed_size
@@ -151,7 +148,7 @@ def test_padding_never_mixes_into_a_map(config, mode):
 
 
 @given(PHOTOS, CONFIGS)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_the_content_mask_is_where_the_photo_was_painted(sizes, config):
     for placement in plan_placements(sizes, config):
         black = Image.new("RGB", placement.original_size)

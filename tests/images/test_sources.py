@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from glance3d.errors import ImageError
@@ -124,7 +124,6 @@ PARTS = st.text(st.sampled_from("abA1_. /\\"), min_size=1, max_size=4)
 
 
 @given(st.lists(st.tuples(PARTS, PARTS, st.sampled_from([".jpg", ".png", ""])), max_size=8))
-@settings(deadline=None)
 def test_names_are_always_plain_and_their_stems_unique(parts):
     paths = [Path(f"/set/{folder}/{stem}{suffix}") for folder, stem, suffix in parts]
     names = unique_names(paths)

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from glance3d.types import Reconstruction
+from tests.conftest import PATIENCE
 from tests.exporters.analytic import build_scene, with_measured_points, with_tracks
 
 
@@ -26,5 +27,6 @@ def viser_installed() -> None:
 def page(browser) -> Iterator:
     """A page of headless Chromium, drawing without a graphics card."""
     page = browser.new_page(viewport={"width": 900, "height": 600})
+    page.set_default_timeout(PATIENCE * 1000)
     yield page
     page.close()

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from glance3d.exporters import export
+from tests.conftest import PATIENCE
 from tests.exporters.analytic import build_scene, without_points
 from tests.exporters.page.test_write_page import repeated
 
@@ -42,22 +43,21 @@ class Opened:
         self.page.goto(path.as_uri())
 
     def ready(self) -> "Opened":
-        self.page.wait_for_selector("html[data-ready]", timeout=20_000)
+        self.page.wait_for_selector("html[data-ready][data-photos]")
         self.settle()
         return self
 
     def settle(self) -> None:
-        """Wait until nothing moves any more."""
-        self.page.wait_for_function(
-            """() => new Promise((resolve) => {
+        """Wait until nothing moves any more: by the browser's frames, however long they take."""
+        self.page.evaluate(
+            """async () => {
               const canvas = document.getElementById("picture");
-              let last = canvas.dataset.drawn;
-              const look = () => {
-                if (canvas.dataset.drawn === last) resolve(true);
-                else { last = canvas.dataset.drawn; setTimeout(look, 60); }
-              };
-              setTimeout(look, 60);
-            })"""
+              for (let still = 0, last = null; still < 5; ) {
+                await new Promise(requestAnimationFrame);
+                still = canvas.dataset.drawn === last ? still + 1 : 0;
+                last = canvas.dataset.drawn;
+              }
+            }"""
         )
 
     def drawn(self) -> np.ndarray:
@@ -83,9 +83,11 @@ def changed(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def new_context(browser, **settings):
-    return browser.new_context(
+    context = browser.new_context(
         offline=True, reduced_motion="reduce", **{"viewport": DESKTOP, **settings}
     )
+    context.set_default_timeout(PATIENCE * 1000)
+    return context
 
 
 @pytest.fixture
@@ -381,7 +383,6 @@ def test_names_are_text_and_never_markup(open_page, refined, tmp_path):
 def test_many_small_photos_are_drawn_without_a_complaint(open_page, scene, tmp_path):
     path = export(repeated(scene, 40), tmp_path / "scene.html", page_megabytes=1.0)[0]
     opened = open_page(path).ready()
-    opened.page.wait_for_timeout(300)  # the photos in the cameras come last
     assert opened.messages == []
     assert opened.page.evaluate("document.querySelector('.strip img').naturalHeight") < 100
 

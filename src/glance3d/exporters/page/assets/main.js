@@ -45,7 +45,9 @@ function start() {
   const images = [...document.querySelectorAll(".strip > li")].map((card) =>
     card.querySelector("img.photo"),
   );
-  frusta.loadPhotos(images, () => picture.draw());
+  frusta.loadPhotos(images, () => picture.draw()).then(() => {
+    document.documentElement.dataset.photos = "true";
+  });
 }
 
 start();
