@@ -1,6 +1,8 @@
 """A scene comes back as it was; a file that is no scene is one sentence."""
 
 import json
+import tracemalloc
+import zipfile
 from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from glance3d.errors import SceneError
 from glance3d.exporters import export, load_scene
 from glance3d.geometry.cameras import unproject_depth
-from glance3d.types import PhotoFacts, SparsePoints, ViewTrust
+from glance3d.types import PhotoContent, PhotoFacts, SparsePoints, ViewTrust
 from tests.exporters.analytic import with_tracks, without_points
 
 
@@ -121,7 +123,7 @@ def test_version_1_is_still_read(scene, tmp_path):
 def test_observations_of_what_is_not_there_are_refused(scene, tmp_path):
     path = export(refined(scene), tmp_path / "scene.npz")[0]
     rewritten(path, sparse_indices=np.array([0, 0, 1, 2]))
-    with pytest.raises(SceneError, match="observations speak of number 2"):
+    with pytest.raises(SceneError, match="sparse_indices speak of number 2"):
         load_scene(path)
 
 
@@ -143,17 +145,97 @@ def damaged_inside(path):
     path.write_bytes(content)
 
 
+def zipped(path, change):
+    """The archive written again, its entries changed by name; a pair is (compression, content)."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {info.filename: (0, archive.read(info)) for info in archive.infolist()}
+    change(entries)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, (compression, content) in entries.items():
+            archive.writestr(name, content, compression)
+
+
+def header(text):
+    text = text.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def flag_as_encrypted(path):
+    content = bytearray(path.read_bytes())
+    start = content.rindex(b"PK\x01\x02")
+    content[start + 8] |= 1
+    path.write_bytes(content)
+
+
+def report(**sections):
+    return json.dumps(sections)
+
+
+HUGE = header("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 1000000, 1000000), }")
+NO_POSE = np.full((4, 3, 4), np.nan, np.float32)
+FLAT = np.zeros((4, 3, 4), np.float32)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda p: rewritten(p, schema_version=4), "schema version 4.*upgrade"),
-        (lambda p: rewritten(p, format=None), "not a Glance3D scene"),
+        (lambda p: rewritten(p, format=None), "has no format"),
         (lambda p: rewritten(p, format="cake"), "'cake'"),
-        (lambda p: rewritten(p, intrinsics=None), "no whole Glance3D scene"),
+        (lambda p: rewritten(p, intrinsics=None), "lacks intrinsics"),
         (lambda p: rewritten(p, radial=np.zeros(3)), "radial has shape"),
-        (lambda p: rewritten(p, facts="[7]"), "no whole Glance3D scene"),
+        (lambda p: rewritten(p, facts="[7]"), r"facts\[0\] is no PhotoFacts"),
+        (lambda p: rewritten(p, facts="7"), "facts are no list"),
+        (lambda p: rewritten(p, facts="[{}]"), "facts of 1 photos, but 4 views"),
+        (lambda p: rewritten(p, facts='[{"altitude": "high"}]'), "altitude of the wrong type"),
+        (lambda p: rewritten(p, trust="[]"), "verdicts on 0 photos"),
         (lambda p: rewritten(p, depth=np.ones((1, 2, 3))), "depth has shape"),
-        (lambda p: rewritten(p, report="{"), "no whole Glance3D scene"),
+        (lambda p: rewritten(p, depth=np.full((4, 2, 3), "x")), "depth is of type <U1"),
+        (lambda p: rewritten(p, report="{"), "report cannot be read as JSON"),
+        (lambda p: rewritten(p, report="[" * 100_000), "report is nested deeper"),
+        (lambda p: rewritten(p, report="7"), "report is a int"),
+        (lambda p: rewritten(p, report=report(warnings="x")), "report.warnings is of the wrong"),
+        (lambda p: rewritten(p, report=report(masks=[1])), "report.masks is of the wrong"),
+        (lambda p: rewritten(p, report=report(metric_scale={})), "report.metric_scale lacks"),
+        (lambda p: rewritten(p, report=report(times={"a": True})), "report.times.a is of the"),
+        (lambda p: rewritten(p, cam_from_world=NO_POSE), "what is no pose"),
+        (lambda p: rewritten(p, cam_from_world=FLAT), "what is no pose"),
+        (lambda p: rewritten(p, intrinsics=-np.eye(3)[None].repeat(4, 0)), "no pinhole"),
+        (lambda p: rewritten(p, names=np.array(["a"] * 4)), "two of its photos have one name"),
+        (lambda p: rewritten(p, names=np.array(["a", "b", "c", ""])), "has no name"),
+        (lambda p: rewritten(p, sources=np.array(["a"] * 5)), "sources has shape"),
+        (lambda p: rewritten(p, original_size=np.full((4, 2), 30_000)), "30000x30000 pixels"),
+        (lambda p: rewritten(p, original_size=np.full((4, 2), -1)), "-1x-1 pixels"),
+        (lambda p: rewritten(p, processed_size=np.full((4, 2), 5)), "processed_size is"),
+        (lambda p: rewritten(p, scale=np.zeros((4, 2))), "scaled by"),
+        (lambda p: rewritten(p, exif_orientation=np.full(4, 9)), "exif_orientation is 9"),
+        (lambda p: rewritten(p, reference_view=4), "reference view is 4 of 4"),
+        (lambda p: rewritten(p, units="cubits"), "units is 'cubits'"),
+        (lambda p: rewritten(p, points_from="points"), "points are from 'points'"),
+        (lambda p: rewritten(p, mask_views=np.array([9])), "lacks mask_bits"),
+        (
+            lambda p: rewritten(p, mask_views=np.array([9]), mask_bits=np.zeros(3, np.uint8)),
+            "mask_views speak of more than its 4 photos",
+        ),
+        (
+            lambda p: rewritten(p, mask_views=np.array([0]), mask_bits=np.zeros(3, np.uint8)),
+            "mask_bits are 3 bytes",
+        ),
+        (lambda p: zipped(p, lambda e: e.update({"depth.npy": (0, HUGE)})), "would unpack to"),
+        (lambda p: zipped(p, lambda e: e.update({"depth.npy": (0, b"")})), "no NumPy array"),
+        (
+            lambda p: zipped(p, lambda e: e.update({"depth.npy": (12, e["depth.npy"][1])})),
+            "depth.npy is compressed in a way",
+        ),
+        (
+            lambda p: zipped(p, lambda e: e.update({"mask.npy": (0, e["mask.npy"][1][:-1])})),
+            "mask is cut short",
+        ),
+        (
+            lambda p: zipped(p, lambda e: e.update({"mask.npy": (0, e["mask.npy"][1] + b"x")})),
+            "mask is longer than it says",
+        ),
+        (flag_as_encrypted, "is encrypted"),
         (lambda p: p.write_bytes(p.read_bytes()[:5000]), "cut short"),
         (lambda p: p.write_bytes(b""), "not a Glance3D scene"),
         (lambda p: p.write_text("text"), "not a Glance3D scene"),
@@ -169,10 +251,62 @@ def test_what_is_no_scene_is_refused(scene, tmp_path, damage, message):
         load_scene(path)
 
 
+def test_verdicts_are_those_that_there_are(scene, tmp_path):
+    path = export(refined(scene), tmp_path / "scene.npz")[0]
+    trust = str(np.load(path)["trust"])
+    for word, other in (("unsupported", "<b>fine</b>"), ("similarity", "<i>me</i>")):
+        rewritten(path, trust=trust.replace(word, other))
+        with pytest.raises(SceneError, match=f"{other}.*there are unsupported, weak, good"):
+            load_scene(path)
+
+
+def test_observations_out_of_order_are_refused(scene, tmp_path):
+    path = export(refined(scene), tmp_path / "scene.npz")[0]
+    rewritten(path, sparse_views=np.array([1, 0, 1, 3]))
+    with pytest.raises(SceneError, match="not sorted"):
+        load_scene(path)
+
+
 def test_pickles_are_never_opened(scene, tmp_path):
     path = export(scene, tmp_path / "scene.npz")[0]
     rewritten(path, names=np.array([{"any": "object"}], dtype=object))
-    with pytest.raises(SceneError, match="allow_pickle"):
+    with pytest.raises(SceneError, match="no array of numbers or text"):
+        load_scene(path)
+
+
+def test_arrays_that_no_scene_has_are_not_read(scene, tmp_path):
+    path = export(scene, tmp_path / "scene.npz")[0]
+    zipped(path, lambda entries: entries.update({"more.npy": (12, bytes(10**6)), "x": (14, b"")}))
+    assert_same(scene, load_scene(path), rtol=1e-5)
+
+
+def test_a_small_file_unpacks_to_little(scene, tmp_path):
+    """Nothing is allocated for 2 GB of zeros that a deflated entry declares and holds."""
+    path = export(scene, tmp_path / "scene.npz")[0]
+    many = 4, 8000, 16_000
+    bomb = header(f"{{'descr': '<f4', 'fortran_order': False, 'shape': {many}, }}")
+    zipped(path, lambda entries: entries.update({"depth.npy": (8, bomb + bytes(10**7))}))
+    tracemalloc.start()
+    with pytest.raises(SceneError, match="would unpack to"):
+        load_scene(path)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()
+
+
+def test_arrays_in_another_order_and_deflated_come_back(scene, tmp_path):
+    path = export(scene, tmp_path / "scene.npz")[0]
+    arrays = dict(np.load(path))
+    np.savez_compressed(path, **{name: np.array(a, order="F") for name, a in arrays.items()})
+    assert_same(scene, load_scene(path), rtol=1e-5)
+
+
+def test_contents_come_back(scene, tmp_path):
+    contents = (PhotoContent(7, "0" * 64), None, PhotoContent(8, "f" * 64), None)
+    known = replace(scene, contents=contents)
+    path = export(known, tmp_path / "scene.npz")[0]
+    assert_same(known, load_scene(path), rtol=1e-5)
+    rewritten(path, source_sha256=np.array(["0" * 64, "", "F" * 64, ""]))
+    with pytest.raises(SceneError, match="source_sha256"):
         load_scene(path)
 
 

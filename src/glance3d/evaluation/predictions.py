@@ -1,5 +1,6 @@
 """What loop 1 leaves behind: one method's answer about one scene, in original pixels, on disk."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from torch import Tensor
 
 from glance3d.errors import SceneError
 from glance3d.files import atomic_file
+from glance3d.npz_input import open_arrays
 from glance3d.types import Reconstruction
 
 # What a pose may rest on, if the photos are to have a say in it.
 _HELD_BY_PHOTOS = ("bundle adjustment", "known")
+_ARRAYS = ("cam_from_world", "intrinsics", "seconds", "registered", "trusted", "tracks")
+_MOST_DEFLATED = 1032  # times
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,9 @@ def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
 def load_prediction(path: str | Path) -> ScenePrediction:
     """Read what :func:`save_prediction` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: torch.from_numpy(file[name]) for name in file.files}
+        # Depth that says nothing anywhere goes down to a thousandth.
+        with open_arrays(Path(path), _is_known, max_growth=_MOST_DEFLATED) as file:
+            arrays = {name: torch.from_numpy(file.read(name)) for name in file.headers}
         return ScenePrediction(
             arrays["cam_from_world"],
             arrays["intrinsics"],
@@ -111,8 +116,12 @@ def load_prediction(path: str | Path) -> ScenePrediction:
             float(arrays["seconds"]),
             arrays.get("tracks"),
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (SceneError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise SceneError(f"{path} holds no saved prediction: {error}") from error
+
+
+def _is_known(name: str) -> bool:
+    return name in _ARRAYS or re.fullmatch(r"(depth|measured)_\d{3,5}", name) is not None
 
 
 def _numbered(name: str, maps: tuple[Tensor, ...]) -> dict[str, np.ndarray]:

@@ -7,7 +7,9 @@ scene does not have is absent, unless said otherwise:
 ``format``              text                  "glance3d-scene"
 ``schema_version``      int                   3; readers refuse a newer one
 ``names``               text [S]              file names under which results speak of the photos
-``sources``             text [S]              where the photos came from
+``sources``             text [S]              where the photos came from: absolute paths
+``source_bytes``        int64 [S]             size and SHA-256 of those files, by which photos are
+``source_sha256``       text [S]              known; -1 and "" for images that were no files
 ``original_size``       int64 [S, 2]          (width, height) of the upright photos
 ``processed_size``      int64 [S, 2]          (width, height) of the grid: (W, H)
 ``scale``               float64 [S, 2]        pixel_processed = pixel_original * scale + offset
@@ -54,24 +56,30 @@ points that were left out come back from depth within float32 rounding.
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from glance3d.errors import SceneError
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.scene_arrays import scene_from_arrays, scene_to_arrays
+from glance3d.exporters.scene_schema import SCHEMA, check_headers
 from glance3d.files import atomic_file
+from glance3d.npz_input import MAX_GROWTH, ArrayArchive, open_arrays
 from glance3d.types import Reconstruction
 
 SCENE_FILE = "scene.npz"
 FORMAT = "glance3d-scene"
 SCHEMA_VERSION = 3
+_HEADER = ("format", "schema_version")
 
 
 def write_npz(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write the whole scene, whatever it holds."""
     arrays = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **scene_to_arrays(scene)}
+    # The reader unpacks so many times a file's size; half of that leaves room for all else.
+    sizes = {name: np.asarray(array).nbytes for name, array in arrays.items()}
+    masks = sizes.pop("mask_bits", 0)
+    masks_may_shrink = masks < MAX_GROWTH // 2 * sum(sizes.values())
     with (
         atomic_file(path) as temporary,
         # Deflating floats takes seconds and saves a tenth; colours and masks alone would not pay.
@@ -80,7 +88,7 @@ def write_npz(scene: Reconstruction, path: Path, options: ExportOptions) -> Writ
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy")
             # Masks are large plain areas: a hundredth of their size is left.
-            pays = name == "mask_bits"
+            pays = name == "mask_bits" and masks_may_shrink
             entry.compress_type = zipfile.ZIP_DEFLATED if pays else zipfile.ZIP_STORED
             with archive.open(entry, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
@@ -104,27 +112,27 @@ def load_scene(path: str | Path) -> Reconstruction:
             "'glance3d reconstruct'"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            _check_header(path, archive)
-            arrays = {name: archive[name] for name in archive.files}
+        with open_arrays(path, SCHEMA.__contains__) as archive:
+            _check_header(archive)
+            check_headers(archive.headers)
+            arrays = {name: archive.read(name) for name in archive.headers}
         return scene_from_arrays(arrays)
-    except SceneError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except SceneError as error:
         raise SceneError(
-            f"{path} is no whole Glance3D scene ({type(error).__name__}: {error}); "
-            "write it again with 'glance3d reconstruct'"
+            f"{path} is no whole Glance3D scene: {error}; copy it again, or write it anew with "
+            "'glance3d reconstruct'"
         ) from error
 
 
-def _check_header(path: Path, archive: Any) -> None:
-    if "format" not in archive.files:
-        raise SceneError(f"{path} is not a Glance3D scene; give a scene.npz written by Glance3D")
-    if str(archive["format"]) != FORMAT:
-        raise SceneError(f"{path} holds a {str(archive['format'])!r}, not a {FORMAT!r}")
-    version = int(archive["schema_version"])
-    if version > SCHEMA_VERSION:
+def _check_header(archive: ArrayArchive) -> None:
+    """Refuse other files, and those of a later version, before their arrays are compared."""
+    if "format" not in archive.headers:
+        raise SceneError("it has no format; give a scene.npz written by Glance3D")
+    check_headers({name: h for name, h in archive.headers.items() if name in _HEADER}, _HEADER)
+    if (kind := str(archive.read("format"))) != FORMAT:
+        raise SceneError(f"it holds a {kind[:40]!r}, not a {FORMAT!r}")
+    if (version := int(archive.read("schema_version"))) > SCHEMA_VERSION:
         raise SceneError(
-            f"{path} has schema version {version}, this Glance3D reads up to {SCHEMA_VERSION}: "
+            f"it has schema version {version}, this Glance3D reads up to {SCHEMA_VERSION}: "
             "upgrade glance3d"
         )

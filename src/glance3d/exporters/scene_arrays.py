@@ -1,6 +1,5 @@
 """A ``Reconstruction`` as the named arrays of a ``scene.npz``, and back; ``npz`` lists them."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -10,18 +9,29 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import SceneError
+from glance3d.exporters.scene_checks import (
+    POINTS_FROM,
+    UNITS,
+    check_cameras,
+    check_choice,
+    check_mask_views,
+    check_names,
+    check_placement,
+    check_sparse,
+    check_tracks,
+)
+from glance3d.exporters.scene_records import parse_facts, parse_report, parse_trust
 from glance3d.files import to_json_text
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.types import (
     Cameras,
     Masks,
-    PhotoFacts,
+    PhotoContent,
     PhotoMask,
     Placement,
     Reconstruction,
     SparsePoints,
     Tracks,
-    ViewTrust,
 )
 
 _PLACEMENT = ("original_size", "processed_size", "scale", "offset", "exif_orientation")
@@ -74,6 +84,7 @@ def scene_to_arrays(scene: Reconstruction) -> dict[str, Any]:
         "reference_view": scene.reference_view,
         "report": to_json_text(scene.report),
     }
+    arrays |= _content_arrays(scene.contents, "source")
     if scene.has_masks:
         held = [(view, mask) for view, mask in enumerate(scene.masks) if mask is not None]
         arrays["mask_views"] = np.array([view for view, _ in held], np.int64)
@@ -85,28 +96,29 @@ def scene_to_arrays(scene: Reconstruction) -> dict[str, Any]:
 
 
 def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
-    """The scene again. Raises ``SceneError``, ``KeyError`` or ``ValueError`` on damaged arrays."""
-    tensors = {
-        name: torch.from_numpy(array)
-        for name, array in arrays.items()
-        if array.dtype.kind in "fiub"
-    }
-    _check_shapes(tensors, len(arrays["names"]))
-    placements = _placements(arrays)
+    """The scene again, of arrays of the right types and shapes (``scene_schema``).
+
+    Raises:
+        SceneError: the sentence's middle: what cannot be a scene.
+    """
+    tensors = {name: _tensor(array) for name, array in arrays.items() if array.dtype.kind != "U"}
+    words = {name: array.tolist() for name, array in arrays.items() if array.dtype.kind == "U"}
+    check_names(words["names"])
+    placements = _placements(tensors)
+    num_views = len(placements)
     cameras = Cameras(
-        tensors["cam_from_world"],
-        tensors["intrinsics"],
+        tensors["cam_from_world"].float(),
+        tensors["intrinsics"].float(),
         tensors["original_size"],
         tensors.get("radial"),
         tensors.get("physical"),
     )
-    points, points_from = tensors.get("points_world"), str(arrays["points_from"]) or None
-    if points is None and points_from == "depth":
-        points = _points_from_depth(tensors["depth"], cameras, placements)
-    tracks, trust = _held(_TRACKS, tensors), _json_list(arrays, "trust")
-    return Reconstruction(
-        names=tuple(arrays["names"].tolist()),
-        sources=tuple(arrays["sources"].tolist()),
+    check_cameras(cameras)
+    points, points_from = _points(tensors, words["points_from"], cameras, placements)
+    tracks, sparse = _held(_TRACKS, tensors), _held(_SPARSE, tensors)
+    scene = Reconstruction(
+        names=tuple(words["names"]),
+        sources=tuple(words["sources"]),
         placements=placements,
         cameras=cameras,
         colors=tensors["colors"],
@@ -116,18 +128,43 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
         confidence=tensors.get("confidence"),
         points_from=points_from,
         tracks=Tracks(**tracks) if tracks else None,
-        model=str(arrays["model"]),
-        units=str(arrays["units"]),
-        world=str(arrays.get("world", Reconstruction.world)),
-        facts=tuple(PhotoFacts(**photo) for photo in _json_list(arrays, "facts") or ()),
-        sparse=_sparse(tensors, len(placements)),
+        model=words["model"],
+        units=check_choice("units", words["units"], UNITS),
+        world=words.get("world", Reconstruction.world),
+        facts=parse_facts(words["facts"], num_views) if "facts" in words else (),
+        sparse=SparsePoints(**sparse) if sparse else None,
         consistent=tensors.get("consistent"),
         measured=tensors.get("measured"),
-        trust=None if trust is None else tuple(ViewTrust(**view) for view in trust),
+        trust=parse_trust(words["trust"], num_views) if "trust" in words else None,
         masks=_masks(tensors, placements),
-        reference_view=_reference_view(arrays, len(placements)),
-        report=json.loads(str(arrays["report"])),
+        reference_view=_reference_view(tensors, num_views),
+        contents=_contents(tensors, words, "source"),
+        report=parse_report(words["report"]),
     )
+    if scene.tracks is not None:
+        check_tracks(scene.tracks, num_views)
+    if scene.sparse is not None:
+        check_sparse(scene.sparse, num_views)
+    return scene
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    if array.dtype.kind == "b":  # any byte but 0 is true, and not only 1
+        return torch.from_numpy(array.view(np.uint8) != 0)
+    return torch.from_numpy(array.astype(np.int64) if array.dtype.kind == "i" else array)
+
+
+def _points(
+    tensors: dict[str, Tensor], made_from: str, cameras: Cameras, placements: tuple[Placement, ...]
+) -> tuple[Tensor | None, str | None]:
+    """The points in the world, and what they were made from; depth gives them where it can."""
+    check_choice("points_from", made_from, POINTS_FROM)
+    points = tensors.get("points_world")
+    if (points is None) != (made_from == ""):
+        if made_from != "depth" or "depth" not in tensors:
+            raise SceneError(f"its points are from {made_from!r}, which it does not hold")
+        points = _points_from_depth(tensors["depth"], cameras, placements)
+    return points, made_from or None
 
 
 def _is_derivable(scene: Reconstruction) -> bool:
@@ -148,12 +185,16 @@ def _points_from_depth(
     return unproject_depth(depth, on_grid.cam_from_world, on_grid.intrinsics, radial=on_grid.radial)
 
 
-def _placements(arrays: dict[str, np.ndarray]) -> tuple[Placement, ...]:
-    rows = zip(*(arrays[name].tolist() for name in _PLACEMENT), strict=True)
-    return tuple(
+def _placements(tensors: dict[str, Tensor]) -> tuple[Placement, ...]:
+    height, width = tensors["colors"].shape[1:3]
+    rows = zip(*(tensors[name].tolist() for name in _PLACEMENT), strict=True)
+    placements = tuple(
         Placement(tuple(original), tuple(processed), tuple(scale), tuple(offset), orientation)
         for original, processed, scale, offset, orientation in rows
     )
+    for placement in placements:
+        check_placement(placement, (width, height))
+    return placements
 
 
 def _held(names: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -161,66 +202,44 @@ def _held(names: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Tensor
     return {field: tensors[name] for name, field in names.items() if name in tensors}
 
 
-def _sparse(tensors: dict[str, Tensor], num_views: int) -> SparsePoints | None:
-    held = _held(_SPARSE, tensors)
-    if not held:
-        return None
-    sparse = SparsePoints(**held)
-    for indices, count in ((sparse.view_indices, num_views), (sparse.point_indices, len(sparse))):
-        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < count:
-            raise SceneError(
-                f"the saved scene's observations speak of number {int(indices.max())} where there "
-                f"are {count}: the file is damaged"
-            )
-    return sparse
-
-
 def _masks(tensors: dict[str, Tensor], placements: tuple[Placement, ...]) -> Masks:
     if "mask_views" not in tensors:
         return ()
     masks: list[PhotoMask | None] = [None] * len(placements)
-    views = tensors["mask_views"].tolist()
+    views, bits = tensors["mask_views"].tolist(), tensors["mask_bits"]
+    check_mask_views(views, len(placements))
     sizes = [placements[view].original_size for view in views]
     lengths = [(width * height + 7) // 8 for width, height in sizes]
-    for view, size, bits in zip(views, sizes, tensors["mask_bits"].split(lengths), strict=True):
-        masks[view] = PhotoMask(size, bits.clone())
+    if sum(lengths) != len(bits):
+        raise SceneError(f"its mask_bits are {len(bits)} bytes, its photos need {sum(lengths)}")
+    for view, size, own in zip(views, sizes, bits.split(lengths), strict=True):
+        masks[view] = PhotoMask(size, own.clone())
     return tuple(masks)
 
 
-def _reference_view(arrays: dict[str, np.ndarray], num_views: int) -> int:
-    view = int(arrays.get("reference_view", 0))
-    if not 0 <= view < max(num_views, 1):
-        raise SceneError(f"the saved scene's reference view is {view} of {num_views}: damaged")
+def _reference_view(tensors: dict[str, Tensor], num_views: int) -> int:
+    view = int(tensors.get("reference_view", 0))
+    if not 0 <= view < num_views:
+        raise SceneError(f"its reference view is {view} of {num_views}")
     return view
 
 
-def _json_list(arrays: dict[str, np.ndarray], name: str) -> list[dict[str, Any]] | None:
-    return json.loads(str(arrays[name])) if name in arrays else None
+def _contents(
+    tensors: dict[str, Tensor], words: dict[str, Any], whose: str
+) -> tuple[PhotoContent | None, ...]:
+    if f"{whose}_bytes" not in tensors:
+        return ()
+    pairs = zip(tensors[f"{whose}_bytes"].tolist(), words[f"{whose}_sha256"], strict=True)
+    contents = tuple(PhotoContent(*pair) if pair[1] else None for pair in pairs)
+    if not all(content is None or content.is_valid for content in contents):
+        raise SceneError(f"its {whose}_sha256 holds what is no SHA-256, or of no file")
+    return contents
 
 
-def _check_shapes(tensors: dict[str, Tensor], num_views: int) -> None:
-    """Refuse arrays that do not belong together."""
-    grid = (num_views, *tensors["colors"].shape[1:3])
-    num_points = len(tensors.get("sparse_points", ()))
-    num_observations = len(tensors.get("sparse_views", ()))
-    wanted: dict[str, tuple[int, ...]] = {
-        "original_size": (num_views, 2),
-        "cam_from_world": (num_views, 3, 4),
-        "intrinsics": (num_views, 3, 3),
-        "radial": (num_views,),
-        "physical": (num_views,),
-        "colors": (*grid, 3),
-        "points_world": (*grid, 3),
-        **dict.fromkeys(("mask", "depth", "confidence", "consistent", "measured"), grid),
-        "sparse_points": (num_points, 3),
-        "sparse_colors": (num_points, 3),
-        "sparse_views": (num_observations,),
-        "sparse_indices": (num_observations,),
-        "sparse_pixels": (num_observations, 2),
+def _content_arrays(contents: tuple[PhotoContent | None, ...], whose: str) -> dict[str, np.ndarray]:
+    if not any(contents):
+        return {}
+    return {
+        f"{whose}_bytes": np.array([c.size if c else -1 for c in contents], np.int64),
+        f"{whose}_sha256": np.array([c.sha256 if c else "" for c in contents]),
     }
-    for name, shape in wanted.items():
-        if name in tensors and tuple(tensors[name].shape) != shape:
-            raise SceneError(
-                f"the saved scene's {name} has shape {tuple(tensors[name].shape)}, not {shape}: "
-                "the file is damaged"
-            )

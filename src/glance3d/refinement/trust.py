@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from glance3d.refinement.epipolar import fundamental_scale
 from glance3d.refinement.evidence import ViewEvidence
 from glance3d.refinement.track_quality import TrackQuality, measure_tracks
-from glance3d.types import Reconstruction, ViewTrust
+from glance3d.types import VERDICTS, Reconstruction, ViewTrust
 
-GOOD, WEAK, UNSUPPORTED = "good", "weak", "unsupported"
-VERDICTS = (UNSUPPORTED, WEAK, GOOD)  # worst first
+UNSUPPORTED, WEAK, GOOD = VERDICTS
 
 #: Six numbers of a pose, twice over: fewer tracks do not hold a camera against one wrong match.
 MIN_TRACKS = 12

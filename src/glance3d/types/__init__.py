@@ -11,11 +11,20 @@ from glance3d.types.masks import Masks, PhotoMask, kept_on_grids, kept_pixels
 from glance3d.types.photo_content import PhotoContent, PhotoContents
 from glance3d.types.placement import Placement
 from glance3d.types.predictions import PINHOLE_FOV, TRACK_PIXEL_SHIFT, Predictions
-from glance3d.types.reconstruction import Reconstruction, SparsePoints, Tracks, ViewTrust
+from glance3d.types.reconstruction import (
+    REGISTERED_BY,
+    VERDICTS,
+    Reconstruction,
+    SparsePoints,
+    Tracks,
+    ViewTrust,
+)
 
 __all__ = [
     "PINHOLE_FOV",
+    "REGISTERED_BY",
     "TRACK_PIXEL_SHIFT",
+    "VERDICTS",
     "Cameras",
     "ClipSummary",
     "ImageBatch",

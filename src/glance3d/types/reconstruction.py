@@ -14,6 +14,10 @@ from glance3d.types.masks import Masks, kept_on_grids, kept_pixels
 from glance3d.types.photo_content import PhotoContents
 from glance3d.types.placement import Placement
 
+# What ``ViewTrust`` can say: verdicts, worst first, and what a pose rests on.
+VERDICTS = ("unsupported", "weak", "good")
+REGISTERED_BY = ("network", "bundle adjustment", "similarity", "known")
+
 
 @dataclass(frozen=True)
 class Tracks:
