@@ -82,13 +82,13 @@ def _put(key: str, value):
         (_drop("intrinsics"), "view 1 .* has no 'intrinsics'"),
         (_drop("cam_from_world"), "view 1 .* has no 'cam_from_world'"),
         (_put("image", "images/9.jpg"), "'images/9.jpg', which is not in"),
-        (_put("size", [12]), r"size \[12\]; wanted \[width, height\]"),
+        (_put("size", [12]), r"size of .* is \[12\]; wanted \[width, height\]"),
         (_put("intrinsics", [[1, 0], [0, 1]]), r"shape \(2, 2\); wanted \(3, 3\)"),
         (_put("intrinsics", "none"), "is no matrix of numbers"),
         (_put("intrinsics", [[-1, 0, 6], [0, 10, 4], [0, 0, 1]]), "must be above 0"),
         (_put("cam_from_world", [[2, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]), "a rotation"),
         (_put("cam_from_world", [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 0]]), "a rotation"),
-        (_put("cam_from_world", [[float("nan")] * 4] * 3), "not finite"),
+        (_put("cam_from_world", [[float("nan")] * 4] * 3), "wanted a finite number"),
     ],
 )
 def test_broken_cameras_say_what_is_wrong(folder: Path, spoil, message: str) -> None:

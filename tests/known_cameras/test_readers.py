@@ -147,7 +147,7 @@ def test_damaged_and_ambiguous_models_say_so(tmp_path):
     whole = file.read_bytes()
     for length in (0, 5, 40, len(whole) - 3):
         file.write_bytes(whole[:length])
-        with pytest.raises(CamerasError, match="no whole COLMAP model"):
+        with pytest.raises(CamerasError, match=r"images.bin (is cut short|announces)"):
             load_known_cameras(tmp_path / "sparse/0")
 
 
@@ -198,8 +198,8 @@ def test_a_field_of_view_alone(tmp_path):
     [
         (lambda r: r.update(frames=[]), "lists no frames"),
         (lambda r: r["frames"][0].pop("file_path"), "frame 0 .* names no file_path"),
-        (lambda r: r.update(fl_x="wide"), "fl_x = 'wide'"),
-        (lambda r: r.update(fl_x=-3.0), "focal length of -3"),
+        (lambda r: r.update(fl_x="wide"), "fl_x of .* is 'wide'"),
+        (lambda r: r.update(fl_x=-3.0), "fl_x of .* is -3"),
         (lambda r: r["frames"][1].update(transform_matrix=[[1, 2], [3, 4]]), "transform_matrix of"),
         (lambda r: r["frames"][1].update(transform_matrix=[[0.0] * 4] * 4), "a rotation"),
         (lambda r: r["frames"][1].update(transform_matrix=[[1.0] * 4] * 4), "a rotation"),

@@ -79,8 +79,11 @@ def test_another_shape_is_not_used_and_said():
 
 
 def test_no_size_is_the_photos_own():
-    views = known_of("a.jpg", size=None).for_views(["a.jpg"], [(100, 50)])
+    views = known_of("a.jpg", size=None).for_views(["a.jpg"], [(330, 240)])
     assert torch.equal(views.intrinsics[0], K)
+    views = known_of("a.jpg", size=None).for_views(["a.jpg"], [(160, 120)])
+    assert not views.has_intrinsics.any()
+    assert "principal point (170, 110) is far from the middle" in views.warnings[0]
 
 
 @pytest.mark.parametrize("orientation", [6, 8])

@@ -158,7 +158,9 @@ def held_cameras(scene: Reconstruction, num_old: int) -> KnownCameras:
         )
         for view in range(num_old)
     )
-    return KnownCameras("the scene before", "scene", known, scene.world, scene.units)
+    return KnownCameras(
+        "the scene before", "scene", known, scene.world, scene.units, is_partial=True
+    )
 
 
 def _new_photos(scene: Reconstruction, photos: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -28,8 +28,9 @@ class KnownCamera:
     ``name`` is the photo's path as the file says it, ``time`` its time stamp in seconds where the
     file says that instead. ``cam_from_world`` is 3x4 with OpenCV axes. ``intrinsics`` and
     ``radial`` (k1 of COLMAP's SIMPLE_RADIAL) are those of an image of ``size`` (width, height), or
-    of the photo's own size where that is None; ``field_of_view_x`` (radians) stands for intrinsics
-    where the file gives no pixels at all. float64.
+    of the photo's own size where that is None; a principal point of NaN is the photo's centre.
+    ``field_of_view_x`` and ``field_of_view_y`` (radians; either alone means square pixels) stand
+    for focal lengths where the file gives no pixels at all. float64.
     """
 
     name: str | None
@@ -38,6 +39,7 @@ class KnownCamera:
     radial: float = 0.0
     size: tuple[int, int] | None = None
     field_of_view_x: float | None = None
+    field_of_view_y: float | None = None
     time: float | None = None
 
 
@@ -47,7 +49,8 @@ class KnownCameras:
 
     ``source`` is where they come from and ``format`` what kind of file that is; ``world`` says
     whose frame the poses are in and ``units`` what their lengths are ("arbitrary" or "metre").
-    ``warnings`` are what was simplified on reading.
+    ``warnings`` are what was simplified on reading, or not understood. ``is_partial``: it is meant
+    to know only some of the photos that it will be asked for.
     """
 
     source: str
@@ -56,6 +59,7 @@ class KnownCameras:
     world: str
     units: str = "arbitrary"
     warnings: tuple[str, ...] = ()
+    is_partial: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a file without any camera."""

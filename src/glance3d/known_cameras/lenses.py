@@ -6,6 +6,7 @@ tangential terms) is fitted: the pinhole and k1 with the least squared pixel dis
 photo, and the largest distance that remains is reported.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.errors import CamerasError
+
 _NOTABLE_PIXELS = 0.1
+# Of the longer side: a field of view of 179.8 degrees, and one of a millionth of a degree.
+_FOCAL_SHARES = (1e-3, 1e7)
+_FARTHEST_CENTER = 100.0  # sides of the photo, as a small cut-out of a large picture has it
+_FARTHEST_PIXELS = 0.1  # of the longer side: no coefficient comes near such a lens
+# Where k1 moves the corner ray by more than ten times its length, nothing is seen there any more.
+_STRONGEST_BEND = 10.0
 _GRID = 24
 _ITERATIONS = 10
 DISTORTIONS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
@@ -45,9 +54,47 @@ def build_lens(
     size: tuple[int, int],
     distortion: Mapping[str, float],
 ) -> Lens:
-    """The lens with these parameters, by name as in OpenCV's rational model (``DISTORTIONS``)."""
+    """The lens with these parameters, by name as in OpenCV's rational model (``DISTORTIONS``).
+
+    Raises:
+        CamerasError: no photo of this ``size`` was taken through it.
+    """
+    values = (*focal, *center, *distortion.values())
+    if not all(math.isfinite(value) for value in values):
+        raise CamerasError("a lens with parameters that are not finite")
+    low, high = (share * max(size) for share in _FOCAL_SHARES)
+    if not low <= min(focal) <= max(focal) <= high:
+        raise CamerasError(
+            f"a lens with the focal length {focal[0]:g}, {focal[1]:g} for a photo of {size[0]} x "
+            f"{size[1]} pixels; wanted {low:g} to {high:g}"
+        )
+    for value, side in zip(center, size, strict=True):
+        if abs(value - side / 2) > _FARTHEST_CENTER * side:
+            raise CamerasError(
+                f"a lens with the principal point {center[0]:g}, {center[1]:g}, far outside the "
+                f"photo of {size[0]} x {size[1]} pixels"
+            )
     bent = tuple(sorted((name, float(value)) for name, value in distortion.items() if value))
-    return _build_lens(focal, center, size, bent)
+    lens = _build_lens(focal, center, size, bent)
+    is_near = lens.error_px <= _FARTHEST_PIXELS * max(size) and is_plausible_lens(
+        lens.intrinsics, lens.radial, size
+    )
+    if not is_near:
+        raise CamerasError(f"a lens whose distortion tears the photo apart: {dict(bent)}")
+    return lens
+
+
+def is_plausible_lens(
+    intrinsics: Float[Tensor, "3 3"], radial: float, size: tuple[int, int]
+) -> bool:
+    """Whether its numbers are finite, and the photo's corner moves by a few times its distance."""
+    focal = intrinsics.diagonal()[:2]
+    if not (intrinsics.isfinite().all() and focal.min() > 0):
+        return False
+    low, high = (share * max(size) for share in _FOCAL_SHARES)
+    corner = torch.tensor(size, dtype=torch.float64) / 2 / focal
+    is_straight = abs(radial) * float(corner.square().sum()) <= _STRONGEST_BEND
+    return is_straight and low <= float(focal.min()) and float(focal.max()) <= high
 
 
 @lru_cache(maxsize=256)  # the frames of one camera come one after the other
@@ -113,8 +160,11 @@ def _fit_one_coefficient(
         rows_x = torch.stack([u * ratio, none, one, none, fx * u * r2], -1)
         rows_y = torch.stack([none, v * ratio, none, one, fy * v * r2], -1)
         jacobian = torch.cat([rows_x, rows_y])
+        if not jacobian.isfinite().all() or not residual.isfinite().all():
+            break  # the lens is refused for its residual, which is not finite
         step = torch.linalg.lstsq(jacobian, residual.T.reshape(-1, 1)).solution[:, 0]
         values = values + step
     fx, fy, cx, cy, bend = values
     fitted = torch.tensor([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], dtype=torch.float64)
-    return Lens(fitted, float(bend), float(residual.norm(dim=-1).max()))
+    error = residual.norm(dim=-1).max()
+    return Lens(fitted, float(bend), float(error) if residual.isfinite().all() else math.inf)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from glance3d.datasets.cameras_file import CAMERAS_FILE, read_json_object
+from glance3d.datasets.cameras_file import CAMERAS_FILE
 from glance3d.errors import CamerasError, InputError
+from glance3d.json_input import read_json_object
 from glance3d.known_cameras.cameras import KnownCameras, near_the_origin
 from glance3d.known_cameras.colmap_model import is_colmap_model, read_colmap_model
 from glance3d.known_cameras.glance_json import read_glance_json
@@ -27,7 +28,9 @@ class CamerasFormat:
 
 def _is_json_with(key: str) -> Callable[[Path], bool]:
     def recognises(path: Path) -> bool:
-        return path.is_file() and path.suffix.lower() == ".json" and key in read_json_object(path)
+        if not path.is_file() or path.suffix.lower() != ".json":
+            return False
+        return key in read_json_object(path, error=CamerasError)
 
     return recognises
 

@@ -13,7 +13,7 @@ TOLERANCE_SECONDS = 0.02
 _DIGITS_OF_A_TIME = 9
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 # Frames of clips are called clip_MINUTES-SECONDS (see images/clips/frame_paths.py).
-_OF_A_CLIP = re.compile(r".*_(\d{2,})-(\d{2}\.\d{3})")
+_OF_A_CLIP = re.compile(r".*_(\d{2,9})-(\d{2}\.\d{3})")
 
 
 def match_times(
