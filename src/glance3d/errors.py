@@ -6,6 +6,7 @@
     ├── ImageError           a photo or a folder of photos cannot be used
     │   └── CamerasError     a file of their cameras cannot be read, or does not fit them
     ├── InputError           an argument or tensor has the wrong shape, range or value
+    │   └── NotEnoughMemoryError   what was asked for does not fit into memory; a MemoryError, too
     ├── ConfigError          a config contradicts itself (raised when it is made)
     ├── WeightsError         a weights file is missing, unknown, or does not fit the network
     ├── SceneError           a saved scene cannot be read, or lacks what was asked of it
@@ -30,6 +31,10 @@ class CamerasError(ImageError):
 
 class InputError(Glance3DError, ValueError):
     """An argument or tensor has the wrong shape, range or value."""
+
+
+class NotEnoughMemoryError(InputError, MemoryError):
+    """What was asked for does not fit into memory, by its plan or when it was tried."""
 
 
 class ConfigError(Glance3DError, ValueError):

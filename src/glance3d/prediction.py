@@ -7,11 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from glance3d.errors import InputError
+from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.models import VGGT
 from glance3d.models.checks import check_outputs, check_pixel_values
 from glance3d.models.memory_plan import MemoryPlan, plan_memory
-from glance3d.models.short_memory import is_out_of_memory, with_chunks_that_fit
+from glance3d.models.short_memory import with_chunks_that_fit
+from glance3d.out_of_memory import is_out_of_memory
 from glance3d.types import ImageBatch, Predictions
 from glance3d.windows import WindowJoin, WindowOptions, lay_out, predict_in_windows
 
@@ -50,7 +51,7 @@ def predict(
     device = device_of(network)
     plan = plan_of(network, batch, outputs)
     if device.type == "cpu" and plan.is_hopeless:
-        raise InputError(plan.refusal())
+        raise NotEnoughMemoryError(plan.refusal())
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     if device.type != "cpu":
@@ -67,7 +68,7 @@ def predict(
             focal_lengths=batch.focal_lengths,
         )
 
-    with torch.inference_mode(), enough_memory(batch):
+    with torch.inference_mode(), enough_memory(batch, plan):
         return with_chunks_that_fit(run, plan.chunk_scale)
 
 
@@ -93,7 +94,7 @@ def predict_windows(
     needed = outputs_of_windows(outputs)
     plan = plan_of(network, batch, needed, windows)
     if device_of(network).type == "cpu" and plan.is_hopeless:
-        raise InputError(plan.refusal())
+        raise NotEnoughMemoryError(plan.refusal())
 
     def look(views: Sequence[int]) -> Predictions:
         return predict(network, batch.reordered(views), needed, None, attention)
@@ -135,16 +136,17 @@ def device_of(network: VGGT) -> torch.device:
 
 
 @contextmanager
-def enough_memory(batch: ImageBatch) -> Iterator[None]:
-    """Turn the many ways of running out of memory into one sentence."""
+def enough_memory(batch: ImageBatch, plan: MemoryPlan | None = None) -> Iterator[None]:
+    """Turn the many ways of running out of memory into one sentence, with what was planned."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         num_views, _, height, width = batch.images.shape
-        raise InputError(
-            f"{num_views} views of {width} x {height} pixels do not fit into memory: use fewer "
-            "photos or outputs, fewer pixels (max_pixels), fewer at a time (window; approximate), "
-            "or another device"
+        planned = "" if plan is None else f" (planned: {plan.sum()})"
+        raise NotEnoughMemoryError(
+            f"{num_views} views of {width} x {height} pixels do not fit into memory{planned}: use "
+            "fewer photos or outputs, fewer pixels (max_pixels), fewer at a time (window; "
+            "approximate), another device, or close other programs"
         ) from error

@@ -83,7 +83,7 @@ def test_what_is_not_understood_exits_with_2(words: list[str]) -> None:
             1,
             "glance3d: Permission denied: /x/y\n",
         ),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "glance3d: stopped; nothing half-written is left\n"),
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(

@@ -5,7 +5,8 @@ Each command's module has ``Options``, a frozen dataclass whose docstrings are t
 command that was asked for is imported, and none imports torch before ``run``: ``--help`` answers
 at once.
 
-Exit codes: 0 done, 1 it could not be done, 2 the command was not understood, 130 interrupted.
+Exit codes: 0 done, 1 it could not be done, 2 the command was not understood, 130 stopped by Ctrl-C,
+143 by SIGTERM, 129 by SIGHUP.
 Results go to stdout; progress, log and errors to stderr.
 """
 
@@ -17,9 +18,14 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from errno import EPIPE
+from typing import NoReturn
 
 from glance3d._version import __version__
-from glance3d.errors import ConfigError, Glance3DError, InputError
+from glance3d.cli.stopping import Stopped, StopSignals, describe_signal
+from glance3d.cli.streams import StdoutError, drop_stdout, occupy_closed_descriptors, safe_streams
+from glance3d.errors import ConfigError, Glance3DError, InputError, NotEnoughMemoryError
+from glance3d.out_of_memory import address_space_limit, is_out_of_memory
 
 COMMANDS = {
     "reconstruct": "photos become cameras, depth and a point cloud",
@@ -35,33 +41,96 @@ COMMANDS = {
     "version": "print the version",
 }
 
+LEAST_ADDRESS_SPACE = 1_000_000_000  # where PyTorch's libraries are mapped; less is aborted in C++
+
 EVERYWHERE = "Any command: --traceback (or GLANCE3D_TRACEBACK=1) shows where an error came from."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code; without arguments, that of the process itself.
+
+    Then nothing comes after it: a command that was stopped ends the process here, since threads of
+    C++ that are still at work would end it with their own frames.
+    """
+    is_process = arguments is None
+    if is_process:
+        occupy_closed_descriptors()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with safe_streams(), StopSignals(at_exit=is_process) as signals:
+            code = _exit_code_of(words, signals)
+            if is_process and signals.requested is not None:
+                _leave(code)
+    except KeyboardInterrupt:  # in the moment before signals are listened to, or after
+        return 130
+    return code
+
+
+def _exit_code_of(words: list[str], signals: StopSignals) -> int:
+    """Run what was asked for; whatever ends it is one line and an exit code."""
     show_traceback = "--traceback" in words or os.environ.get("GLANCE3D_TRACEBACK") == "1"
     words = [word for word in words if word != "--traceback"]
     try:
         with _log_to_stderr():
             _dispatch(words)
         sys.stdout.flush()
-    except (
-        SystemExit
-    ) as stop:  # the argument parser's way to end: 0 after --help, 2 if not understood
-        return stop.code if isinstance(stop.code, int) else 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
-        _drop_stdout()
-        return 0
-    except (Glance3DError, OSError) as error:
-        if show_traceback:
+    except BaseException as error:
+        # Once a stop was asked for, any error is how it came through.
+        if signals.requested is not None and not isinstance(error, Stopped):
+            error = Stopped(signals.requested)
+        if show_traceback and not isinstance(error, SystemExit):
             traceback.print_exc()
-        print(f"glance3d: {_one_line(error)}", file=sys.stderr)
-        return 2 if isinstance(error, InputError | ConfigError) else 1
+        code, line = _ending(error)
+        if line:
+            print(f"glance3d: {line}", file=sys.stderr)
+        if isinstance(error, StdoutError):
+            drop_stdout()
+        return code
+    if signals.requested is not None:  # the viewer ends of itself
+        return 128 + signals.requested
     return 0
+
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    """The exit code and the sentence for what ended a command; a bug is raised again."""
+    if isinstance(error, SystemExit):  # the argument parser: 0 after --help, 2 if not understood
+        return error.code if isinstance(error.code, int) else 2, ""
+    if isinstance(error, Stopped):
+        notes = getattr(error, "__notes__", None) or ["nothing half-written is left"]
+        return 128 + error.number, f"stopped by {describe_signal(error.number)}; {'; '.join(notes)}"
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "stopped; nothing half-written is left"
+    if isinstance(error, StdoutError):  # `head` has seen enough, which is no error
+        reason = f"standard output cannot be written: {_one_line(error)}"
+        return (0, "") if error.errno == EPIPE else (1, reason)
+    if isinstance(error, Glance3DError):
+        not_understood = isinstance(error, InputError | ConfigError)
+        short_of_memory = isinstance(error, MemoryError)
+        return 2 if not_understood and not short_of_memory else 1, _one_line(error)
+    if is_out_of_memory(error):
+        return 1, _memory_ran_out()
+    if isinstance(error, OSError):
+        return 1, _one_line(error)
+    raise error
+
+
+def _memory_ran_out() -> str:
+    limit = address_space_limit()
+    allowed = "" if limit is None else f" (this shell allows {limit / 1e9:.2f} GB, ulimit -v)"
+    return (
+        f"memory ran out{allowed}: use fewer photos, fewer pixels (--max-pixels) or fewer at a "
+        "time (--window), or close other programs; reconstruct --plan says what a run takes"
+    )
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without waiting for threads."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except StdoutError:
+            drop_stdout()
+    os._exit(code)
 
 
 def _dispatch(words: list[str]) -> None:
@@ -77,6 +146,12 @@ def _dispatch(words: list[str]) -> None:
 
 
 def _run_command(command: str, words: list[str]) -> None:
+    limit = address_space_limit()
+    if limit is not None and limit < LEAST_ADDRESS_SPACE and "--help" not in words:
+        raise NotEnoughMemoryError(
+            f"this shell allows {limit / 1e9:.2f} GB of memory (ulimit -v), too little to load "
+            "PyTorch: allow more"
+        )
     import tyro
 
     module = importlib.import_module(f"glance3d.cli.{command}")
@@ -130,8 +205,3 @@ def _log_to_stderr() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-
-
-def _drop_stdout() -> None:
-    """Keep Python from complaining about the broken pipe once more when it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

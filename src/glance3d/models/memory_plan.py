@@ -93,6 +93,11 @@ class MemoryPlan:
             f"had: use {self.advice()}"
         )
 
+    def sum(self) -> str:
+        """The peak, and what there is, in words."""
+        have = "" if self.available is None else f" of {_gigabytes(self.available)} to be had"
+        return f"{_gigabytes(self.peak)}{have}"
+
     def lines(self) -> list[str]:
         """For a person: the sum, whether it fits, and what would."""
         height, width = self.image_size

@@ -7,20 +7,10 @@ from typing import TypeVar
 import torch
 
 from glance3d.nn.chunks import SMALLEST_SCALE, smaller_chunks
+from glance3d.out_of_memory import is_out_of_memory
 
 R = TypeVar("R")
 _LOG = logging.getLogger("glance3d")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error is one of the many ways in which memory runs out."""
-    text = str(error).lower()
-    return isinstance(error, (MemoryError, RuntimeError)) and (
-        isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        or "out of memory" in text
-        or "can't allocate memory" in text
-        or "not enough memory" in text
-    )
 
 
 def with_chunks_that_fit(run: Callable[[], R], scale: float = 1.0) -> R:

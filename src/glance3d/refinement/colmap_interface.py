@@ -1,5 +1,8 @@
 """The few lines that are the same wherever pycolmap is used."""
 
+import ctypes
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -10,15 +13,43 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import MissingExtraError
+from glance3d.out_of_memory import is_out_of_memory
+
+_TAKEN_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE")
+    if hasattr(signal, name)
+)
 
 
 def import_pycolmap() -> ModuleType:
     """The library, or a sentence that says how to get it."""
     try:
-        import pycolmap
+        with _signals_kept():
+            import pycolmap
     except ImportError as error:
+        if is_out_of_memory(error):
+            raise
         raise MissingExtraError("refining cameras", "pycolmap", "colmap") from error
     return pycolmap
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """The library's log takes SIGTERM and the like, to print C++ frames: they are given back."""
+    if "pycolmap" in sys.modules:
+        yield
+        return
+    # Python's own functions for it work in any thread, and see handlers that are not Python's.
+    get, put = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.c_int]
+    put.restype, put.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]
+    before = {number: get(number) for number in _TAKEN_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            put(number, handler)
 
 
 @contextmanager
