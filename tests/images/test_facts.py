@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 from glance3d.images import load_images, open_upright, read_facts
 from glance3d.images.facts import facts_of
+from glance3d.images.tags import read_tags
 from glance3d.types import PhotoFacts
 from tests.images.files import gradient
 
@@ -143,7 +144,7 @@ def test_a_position_that_cannot_be_is_none(damage):
 
     damaged = Damaged()
     damaged._size = (40, 30)
-    found = facts_of(damaged)
+    found = facts_of(read_tags(damaged), damaged.size)
     assert (found.latitude, found.longitude, found.altitude) == (None, None, None)
 
 

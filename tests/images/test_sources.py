@@ -73,7 +73,7 @@ def test_errors_say_what_came_and_what_was_wanted(tmp_path):
     texts = touch(tmp_path / "texts", "a.txt", "b.txt", "c.txt")
     with pytest.raises(ImageError, match=r"no images in .*texts/ \(found 3 files: \.txt\)\. Reada"):
         resolve_sources(texts)
-    with pytest.raises(ImageError, match=r"\(found no files\)\. Readable: \.bmp, .*\.jpg"):
+    with pytest.raises(ImageError, match=r"\(found no files\)\. Readable: \.avif, .*\.jpg"):
         resolve_sources(touch(tmp_path / "empty"))
     with pytest.raises(ImageError, match=r"no images match '.*\*\.txt' \(found 3 files: \.txt\)"):
         resolve_sources(f"{texts}/*.txt")

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from glance3d.datasets.cameras_file import CAMERAS_FILE, CamerasFileView, read_cameras_file
 from glance3d.errors import ImageError, InputError
+from glance3d.images.decode import open_as_stored
 from glance3d.types import Cameras
 
 
@@ -53,9 +53,8 @@ class PhotoSet:
         if path is None or self.depth_scale is None:
             raise InputError(f"photo {view} of {self.name} has no depth")
         try:
-            with Image.open(path) as image:
-                values = np.asarray(image)
-        except OSError as error:
+            values = np.asarray(open_as_stored(path, min_side=1)[0])
+        except ImageError as error:
             raise ImageError(f"the depth map {path} cannot be read: {error}") from error
         if values.ndim != 2:
             raise ImageError(

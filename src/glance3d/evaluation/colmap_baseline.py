@@ -9,12 +9,11 @@ import tempfile
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from glance3d.evaluation import colmap_process
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.scenes import EvaluationScene
-from glance3d.images.decode import open_upright
+from glance3d.images.decode import exif_when_upright, open_upright
 from glance3d.refinement.colmap_interface import import_pycolmap
 
 logger = logging.getLogger(__name__)
@@ -68,7 +67,5 @@ def _put_upright(scene: EvaluationScene, view: int, folder: Path) -> None:
     if scene.batch.placements[view].exif_orientation == 1:
         shutil.copyfile(source, folder / f"{view:06d}{source.suffix.lower()}")
         return
-    with Image.open(source) as original:
-        exif = original.getexif()
-        exif[0x0112] = 1
-        open_upright(source).save(folder / f"{view:06d}.jpg", quality=98, exif=exif)
+    upright, exif = open_upright(source), exif_when_upright(source)
+    upright.save(folder / f"{view:06d}.jpg", quality=98, exif=exif)

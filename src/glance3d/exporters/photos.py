@@ -9,19 +9,17 @@ collide with one, the copies go to ``images_upright/``.
 import shutil
 from pathlib import Path
 
-from PIL import Image
-
 from glance3d.errors import ImageError, MissingExtraError
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file
 from glance3d.images import open_upright
 from glance3d.images.clips import file_of
+from glance3d.images.decode import read_header
 from glance3d.images.file_names import photo_file_names
 from glance3d.types import Placement, Reconstruction
 
 PHOTOS_FOLDER = "images"
 _FORMATS = {".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".png": ("PNG",)}
-_EXIF_ORIENTATION = 0x0112
 
 
 def photos_folder(scene: Reconstruction, root: Path) -> Path:
@@ -98,12 +96,12 @@ def _is_upright(source: Path, target: Path, placement: Placement) -> bool:
     if not source.is_file():
         return False
     try:
-        with Image.open(source) as image:
-            return (
-                image.format in _FORMATS[target.suffix.lower()]
-                and image.mode in ("RGB", "L")
-                and image.size == placement.original_size
-                and image.getexif().get(_EXIF_ORIENTATION, 1) in (0, 1)
-            )
-    except OSError:
-        return False  # a kind that Pillow alone cannot open: it will be encoded anew
+        header = read_header(source)
+    except (ImageError, MissingExtraError):
+        return False
+    return (
+        header.format in _FORMATS[target.suffix.lower()]
+        and header.mode in ("RGB", "L")
+        and header.size == placement.original_size
+        and header.exif_orientation == 1
+    )

@@ -2,12 +2,14 @@
 
 from glance3d.images.clips import CLIP_SUFFIXES, ClipSampling
 from glance3d.images.content import content_of
-from glance3d.images.decode import MAX_PHOTO_PIXELS, MIN_SIDE, open_upright, read_facts
+from glance3d.images.decode import open_upright, read_facts
+from glance3d.images.decoders import MAX_PHOTO_PIXELS, MIN_SIDE
+from glance3d.images.file_kinds import READABLE_SUFFIXES
 from glance3d.images.load import load_images
 from glance3d.images.masks import MaskSources, find_masks, load_masks, masks_of_scene
 from glance3d.images.originals import Originals
 from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
-from glance3d.images.sources import READABLE_SUFFIXES, resolve_sources, unique_names
+from glance3d.images.sources import resolve_sources, unique_names
 
 __all__ = [
     "CLIP_SUFFIXES",

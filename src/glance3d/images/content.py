@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-import stat
 from functools import lru_cache
 from pathlib import Path
 
 from glance3d.errors import ImageError
 from glance3d.images.clips import file_of
+from glance3d.regular_file import regular_file
 from glance3d.types import PhotoContent
 
 _NUM_REMEMBERED = 4096
@@ -22,12 +22,9 @@ def content_of(photo: Path) -> PhotoContent:
     Raises:
         ImageError: it is no ordinary file, or cannot be read.
     """
-    path = file_of(photo)
+    path = regular_file(file_of(photo), error=ImageError)
     try:
         status = path.stat()
-        # A named pipe would be waited for, a device has no end.
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{path.name} is not an ordinary file: give a photo")
         return _read_content(path, status.st_size, status.st_mtime_ns, status.st_ino)
     except OSError as error:
         raise ImageError(f"{path.name} cannot be read: {error.strerror or error}") from error

@@ -1,77 +1,41 @@
 """What a photo's file says of how it was taken, from EXIF.
 
-EXIF is written by thousands of programs and damaged by more: whatever cannot be understood is
-``None``, a tag at a time, and never costs the photo. Tags: Exif 2.32 (CIPA DC-008), sections 4.6.4
-to 4.6.6.
+Whatever cannot be understood is ``None``, a tag at a time. Tags: Exif 2.32 (CIPA DC-008),
+sections 4.6.4 to 4.6.6.
 """
 
 import math
-import struct
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
+from glance3d.images.tags import PhotoTags, Tags
 from glance3d.types import PhotoFacts
 from glance3d.types.images import FILM_DIAGONAL_MM
 
-# What Pillow's readers raise on damaged tags.
-_DAMAGED = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch (the default), cm, mm, micrometre
 _FOCAL_35MM_RANGE = (3.0, 3000.0)  # from fisheye to telescope; beyond, a tag is damaged
 _SENSOR_DIAGONAL_RANGE_MM = (1.0, 150.0)
 _LONGEST_NAME = 200
 
-_Tags = Mapping[int, Any]
 _Base, _Gps = ExifTags.Base, ExifTags.GPS
 
 
-def facts_of(image: Image.Image) -> PhotoFacts:
-    """The facts of an opened photo; it need not be decoded yet."""
-    main = _tags_of(image, None)
-    photo = _tags_of(image, ExifTags.IFD.Exif)
-    gps = _tags_of(image, ExifTags.IFD.GPSInfo)
-    latitude, longitude = _position(gps)
+def facts_of(tags: PhotoTags, stored_size: tuple[int, int]) -> PhotoFacts:
+    """What a photo's tags state; ``stored_size`` is its (width, height) as it lies in the file."""
+    latitude, longitude = _position(tags.gps)
     return PhotoFacts(
-        camera=_camera(main, photo),
-        focal_35mm=_focal_35mm(photo, image.size),
+        camera=_camera(tags.main, tags.photo),
+        focal_35mm=_focal_35mm(tags.photo, stored_size),
         latitude=latitude,
         longitude=longitude,
-        altitude=None if latitude is None else _altitude(gps),
-        taken=_taken(main, photo),
+        altitude=None if latitude is None else _altitude(tags.gps),
+        taken=_taken(tags.main, tags.photo),
     )
 
 
-def _tags_of(image: Image.Image, folder: int | None) -> _Tags:
-    """The readable tags of the main directory or of one below it."""
-    try:
-        exif = image.getexif()
-        directory = exif if folder is None else exif.get_ifd(folder)
-        tags = list(directory)
-    except _DAMAGED:
-        return {}
-    readable = {}
-    for tag in tags:
-        try:
-            readable[tag] = directory[tag]
-        except _DAMAGED:
-            continue
-    return readable
-
-
-def _camera(main: _Tags, photo: _Tags) -> str | None:
+def _camera(main: Tags, photo: Tags) -> str | None:
     """Make, model and lens as one name; the make is not said twice."""
     make, model = _text(main.get(_Base.Make)), _text(main.get(_Base.Model))
     if make and model and model.lower().startswith(make.lower()):
@@ -80,7 +44,7 @@ def _camera(main: _Tags, photo: _Tags) -> str | None:
     return " ".join(part for part in parts if part)[:_LONGEST_NAME] or None
 
 
-def _focal_35mm(photo: _Tags, stored_size: tuple[int, int]) -> float | None:
+def _focal_35mm(photo: Tags, stored_size: tuple[int, int]) -> float | None:
     stated = _number(photo.get(_Base.FocalLengthIn35mmFilm))
     focal = stated or _focal_from_sensor(photo, stored_size)
     if focal is None or not _FOCAL_35MM_RANGE[0] <= focal <= _FOCAL_35MM_RANGE[1]:
@@ -88,7 +52,7 @@ def _focal_35mm(photo: _Tags, stored_size: tuple[int, int]) -> float | None:
     return focal
 
 
-def _focal_from_sensor(photo: _Tags, stored_size: tuple[int, int]) -> float | None:
+def _focal_from_sensor(photo: Tags, stored_size: tuple[int, int]) -> float | None:
     """The true focal length, enlarged as the sensor would be to 35 mm film (same diagonal)."""
     focal = _number(photo.get(_Base.FocalLength))
     per_unit_x = _number(photo.get(_Base.FocalPlaneXResolution))
@@ -107,7 +71,7 @@ def _focal_from_sensor(photo: _Tags, stored_size: tuple[int, int]) -> float | No
     return focal * FILM_DIAGONAL_MM / diagonal if low <= diagonal <= high else None
 
 
-def _position(gps: _Tags) -> tuple[float, float] | tuple[None, None]:
+def _position(gps: Tags) -> tuple[float, float] | tuple[None, None]:
     """Latitude and longitude in degrees, both or neither."""
     latitude = _degrees(gps.get(_Gps.GPSLatitude), gps.get(_Gps.GPSLatitudeRef), "NS", 90.0)
     longitude = _degrees(gps.get(_Gps.GPSLongitude), gps.get(_Gps.GPSLongitudeRef), "EW", 180.0)
@@ -132,7 +96,7 @@ def _degrees(value: Any, reference: Any, letters: str, limit: float) -> float | 
     return None if degrees > limit else -degrees if negative else degrees
 
 
-def _altitude(gps: _Tags) -> float | None:
+def _altitude(gps: Tags) -> float | None:
     """Metres above sea level; the reference 1 is below it."""
     altitude = _number(gps.get(_Gps.GPSAltitude))
     if altitude is None or abs(altitude) > 1e5:
@@ -142,7 +106,7 @@ def _altitude(gps: _Tags) -> float | None:
     return -altitude if below else altitude
 
 
-def _taken(main: _Tags, photo: _Tags) -> str | None:
+def _taken(main: Tags, photo: Tags) -> str | None:
     """When, as ISO 8601: with a fraction of a second and a time zone where the file says them."""
     for clock, fraction, zone in (
         (photo.get(_Base.DateTimeOriginal), _Base.SubsecTimeOriginal, _Base.OffsetTimeOriginal),
@@ -184,6 +148,6 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except _DAMAGED:
+    except (ArithmeticError, TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None

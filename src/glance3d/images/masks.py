@@ -23,7 +23,8 @@ from PIL import Image
 
 from glance3d.errors import ImageError, InputError
 from glance3d.images.decode import open_as_stored, turn_upright
-from glance3d.images.sources import READABLE_SUFFIXES, PathLike, natural_key
+from glance3d.images.file_kinds import READABLE_SUFFIXES
+from glance3d.images.sources import PathLike, natural_key
 from glance3d.name_keys import name_key
 from glance3d.types import Masks, PhotoMask, Reconstruction
 

@@ -13,26 +13,11 @@ from pathlib import Path
 
 from glance3d.errors import ImageError
 from glance3d.images.clips.frame_paths import CLIP_SUFFIXES, file_of, is_clip, shown_path
+from glance3d.images.file_kinds import READABLE_SUFFIXES
 from glance3d.name_keys import name_key
 
 PathLike = str | os.PathLike[str]
 
-READABLE_SUFFIXES = (
-    ".bmp",
-    ".heic",
-    ".heif",
-    ".hif",
-    ".jfif",
-    ".jpeg",
-    ".jpg",
-    ".mpo",
-    ".pgm",
-    ".png",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
 _READABLE = f"Readable: {', '.join(READABLE_SUFFIXES)}; and clips: {', '.join(CLIP_SUFFIXES)}"
 # A phone's "live photo" has a clip of a second or two beside it.
 _LIVE_PHOTOS = (".heic", ".heif", ".jpeg", ".jpg")

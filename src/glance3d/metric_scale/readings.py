@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from glance3d.errors import ImageError, InputError, SceneError
 from glance3d.geometry.cameras import camera_rays
 from glance3d.geometry.filter import usable_depth
+from glance3d.images.decode import open_as_stored
 from glance3d.metric_scale.constraints import (
     KnownDepth,
     KnownDepthMap,
@@ -190,9 +190,8 @@ def _load_map(known: KnownDepthMap) -> Float[Tensor, "height width"]:
         if path.suffix.lower() == ".npy":
             values = np.load(path, allow_pickle=False)
         else:
-            with Image.open(path) as image:
-                values = np.asarray(image)
-    except (OSError, ValueError) as error:
+            values = np.asarray(open_as_stored(path, min_side=1)[0])
+    except (ImageError, OSError, ValueError) as error:
         raise ImageError(f"the depth map {path} cannot be read: {error}") from error
     values = values.squeeze()
     if values.ndim != 2 or values.dtype.kind not in "iuf":

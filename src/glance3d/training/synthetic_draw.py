@@ -8,6 +8,7 @@ from PIL import Image
 
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.errors import ImageError
+from glance3d.images import open_upright
 from glance3d.training.config import TrainConfig
 from glance3d.training.stream import DrawBatch
 
@@ -70,8 +71,8 @@ def load_textures(folder: str | Path, size: int) -> np.ndarray:
 
 
 def _load_square(path: Path, size: int) -> np.ndarray:
-    with Image.open(path) as image:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        square = image.convert("RGB").crop((left, top, left + side, top + side))
-        return np.asarray(square.resize((size, size), Image.Resampling.BOX))
+    image = open_upright(path)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return np.asarray(square.resize((size, size), Image.Resampling.BOX))

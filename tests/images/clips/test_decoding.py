@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from glance3d.errors import ImageError, MissingExtraError
-from glance3d.images import open_upright, read_facts
+from glance3d.images import decoders, open_upright, read_facts
 from glance3d.images.clips import ClipSampling, OpenClips, frame_path, sample_clip
 from glance3d.images.clips.high_dynamic_range import to_standard_range
 from tests.images.clips.drawn import pan, write_clip
@@ -141,6 +141,20 @@ def test_no_clip_is_one_clear_sentence(tmp_path):
     ):
         with pytest.raises(ImageError, match=match):
             sample_clip(tmp_path / f"{name}.mp4", ALL)
+
+
+def test_a_list_of_other_files_is_no_clip(tmp_path):
+    write_clip(tmp_path / "c.mp4", pan([0, 20]))
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile c.mp4\n")
+    with pytest.raises(ImageError, match=r"list\.mp4 is not a video that can be read"):
+        sample_clip(tmp_path / "list.mp4", ALL)
+
+
+def test_frames_above_the_limit_of_pixels_are_refused(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "c.mp4", pan([0, 20]))
+    monkeypatch.setattr(decoders, "MAX_PHOTO_PIXELS", 1000)
+    with pytest.raises(ImageError, match=r"c\.mp4 is .* make it smaller"):
+        sample_clip(path, ALL)
 
 
 def test_damage_in_the_middle_costs_what_is_damaged(tmp_path):

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from glance3d.errors import ImageError, MissingExtraError
+from glance3d.images.decoders import DECODER_ERRORS, MAX_PHOTO_PIXELS, check_size, decoding
+from glance3d.regular_file import regular_file
 
 # So many broken packets in a row are not a scratch but the end.
 _MOST_BROKEN_IN_A_ROW = 100
+# Containers that cameras write, and nothing that leads to other files (playlists, concatenations).
+_OPTIONS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,m4v,avi,matroska,webm,mpeg,mpegvideo,mpegts,asf",
+    "protocol_whitelist": "file",
+}
 
 
 @dataclass
@@ -50,7 +57,7 @@ class OpenClip:
         for packet in self._packets():
             try:
                 decoded = packet.decode()
-            except _errors():
+            except DECODER_ERRORS:
                 self.num_broken += 1
                 broken_in_a_row += 1
                 if broken_in_a_row > _MOST_BROKEN_IN_A_ROW:
@@ -61,6 +68,7 @@ class OpenClip:
                 if frame.is_corrupt:
                     self.num_broken += 1
                 else:
+                    check_size((frame.width, frame.height), self.path.name)
                     yield self._seconds(frame), frame
 
     def _packets(self) -> Iterator[Any]:
@@ -70,7 +78,7 @@ class OpenClip:
                 yield next(packets)
             except StopIteration:
                 return
-            except _errors():
+            except DECODER_ERRORS:
                 self.num_broken += 1
                 return
 
@@ -78,7 +86,7 @@ class OpenClip:
         target = int(seconds / self.stream.time_base) + (self.stream.start_time or 0)
         try:
             self.container.seek(target, stream=self.stream, backward=True)
-        except _errors() as error:
+        except DECODER_ERRORS as error:
             raise ImageError(f"{self.path.name} cannot be searched through: {error}") from error
 
     def _seconds(self, frame: Any) -> float:
@@ -96,31 +104,29 @@ def open_clip(path: Path, *, every_frame: bool = True) -> Iterator[OpenClip]:
     """The clip while the block runs; without ``every_frame``, those that no other needs left out.
 
     Raises:
-        ImageError: it is empty, damaged, no video, or has no picture.
+        ImageError: it is empty, damaged, no video, has no picture, or too large a one.
         MissingExtraError: PyAV is not installed.
     """
     av = import_av(path)
+    regular_file(path, error=ImageError)
     try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ImageError(f"{path.name} cannot be read: {error.strerror}") from error
-    if size == 0:
-        raise ImageError(f"{path.name} is empty (0 bytes): copy it again")
-    try:
-        container = av.open(str(path), metadata_errors="ignore")
-    except _errors() as error:
+        container = av.open(str(path), options=_OPTIONS, metadata_errors="ignore")
+    except DECODER_ERRORS as error:
         raise ImageError(
             f"{path.name} is not a video that can be read, it may be damaged or cut short: "
             f"{getattr(error, 'strerror', None) or error}"
         ) from error
-    with container:
+    with decoding(path.name), container:
         stream = container.streams.best("video")  # not a cover picture
         if stream is None:
             what = "has sound but no" if container.streams.audio else "has no readable"
             raise ImageError(f"{path.name} {what} picture: it is no video, or was cut short")
+        codec = stream.codec_context
+        check_size((codec.width, codec.height), path.name)
+        codec.options = {"max_pixels": str(MAX_PHOTO_PIXELS)}
         stream.thread_type = "AUTO"
         if not every_frame:
-            stream.codec_context.skip_frame = "NONREF"
+            codec.skip_frame = "NONREF"
         yield OpenClip(path, container, stream)
 
 
@@ -131,9 +137,3 @@ def import_av(path: Path) -> Any:
     except ImportError as error:
         raise MissingExtraError(f"reading the clip {path.name}", "av", "video") from error
     return av
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    import av
-
-    return (av.error.FFmpegError, EOFError)

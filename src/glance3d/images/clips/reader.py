@@ -13,6 +13,7 @@ from glance3d.images.clips.container import OpenClip, open_clip
 from glance3d.images.clips.frame_paths import split_frame
 from glance3d.images.clips.picture import to_picture, upright_size
 from glance3d.images.clips.survey import pixel_aspect
+from glance3d.images.decoders import decoding
 from glance3d.types import PhotoFacts
 
 # A frame is the one whose time is named, but for rounding in its name.
@@ -49,7 +50,7 @@ class OpenClips:
         if frame is None:
             return None
         clip, seconds = frame
-        with self._lock:
+        with self._lock, decoding(clip.name):
             if clip not in self._readers:
                 self._close_others()
                 self._readers[clip] = _Reader(self._files.enter_context(open_clip(clip)))
