@@ -14,7 +14,7 @@ from torch import Tensor
 from glance3d import report as describe
 from glance3d.errors import InputError
 from glance3d.images import ClipSampling, MaskSources, Preprocessing, load_images
-from glance3d.known_cameras import KnownCameras
+from glance3d.known_cameras import KnownCameras, match_known_cameras
 from glance3d.models import VGGT, load_model
 from glance3d.models.aggregator import IMAGE_MEAN
 from glance3d.models.memory_plan import MemoryPlan
@@ -146,6 +146,10 @@ def reconstruct(
     report["warnings"] += describe.attention_warnings(report["attention"], device_of(network))
     report["windows"] = describe_windows(windows, joins, batch.names)
     report["warnings"] += window_warnings(windows, joins, batch.names)
+    if known is not None:
+        known_views = match_known_cameras(known, scene)
+        report["known_cameras"] = known_views.describe()
+        report["warnings"] += known_views.warnings
     for warning in report["warnings"]:
         logger.warning("warning: %s", warning)
     return replace(scene, report=report)

@@ -153,8 +153,18 @@ def test_the_same_seed_gives_the_same_cameras(
 
 
 def test_known_poses_are_held_and_give_the_frame(truth: Reconstruction) -> None:
-    known = known_of(truth, [0, 2, 4])
-    scene = refine(lost(truth), options=FAST, known=known, densify=False)
+    # Photo 2 was held upside down, and what is known is of its pixels as they are stored.
+    upside_down = compose(
+        torch.diag(torch.tensor([-1.0, -1, 1, 0]))[:3], truth.cameras.cam_from_world[2]
+    )
+    known = known_of(truth, [0, 2, 4], view2=upside_down)
+    before = lost(truth)
+    placements = list(before.placements)
+    placements[2] = replace(placements[2], exif_orientation=3)
+    before = replace(before, placements=tuple(placements))
+    scene = refine(before, options=FAST, known=known, densify=False)
+    warnings = scene.report["refinement"]["warnings"]
+    assert any("view02.png are of the photos as they are stored" in text for text in warnings)
     assert (scene.world, scene.units) == ("the survey's", "metre")
     torch.testing.assert_close(
         scene.cameras.cam_from_world[[0, 2, 4]], truth.cameras.cam_from_world[[0, 2, 4]]

@@ -61,7 +61,9 @@ class Knowledge:
 
     def known_views(self, scene: "Reconstruction") -> "KnownViews | None":
         """What is known of the scene's own photos."""
-        return None if self.cameras is None else self.cameras.for_scene(scene)
+        from glance3d.known_cameras import match_known_cameras
+
+        return None if self.cameras is None else match_known_cameras(self.cameras, scene)
 
     def constraints_for(self, scene: "Reconstruction") -> "MetricConstraints":
         """What ``apply_metric_scale`` takes."""

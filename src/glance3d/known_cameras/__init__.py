@@ -6,6 +6,11 @@ from glance3d.known_cameras.disagreement import (
     ViewDisagreement,
     measure_disagreement,
 )
+from glance3d.known_cameras.readings import (
+    agreement_with_poses,
+    match_known_cameras,
+    settle_reading,
+)
 from glance3d.known_cameras.table import CAMERA_FORMATS, CamerasFormat, load_known_cameras
 from glance3d.known_cameras.views import KnownViews
 
@@ -17,6 +22,9 @@ __all__ = [
     "KnownViews",
     "PoseDisagreement",
     "ViewDisagreement",
+    "agreement_with_poses",
     "load_known_cameras",
+    "match_known_cameras",
     "measure_disagreement",
+    "settle_reading",
 ]

@@ -89,6 +89,7 @@ def refine(
         with times.stage("assemble"):
             refined = assemble(scene, registration, photos)
             refined, shift = settle_rectified_pair(scene, refined, registration, photos)
+    views = registration.shop.known
     refined, world = place_in_world(scene, refined, views)
     with times.stage("align_depth"):
         better = replace(to_scene(scene, refined), world=world.name, units=world.units)
@@ -106,7 +107,8 @@ def refine(
         described["rectified_pair"], sentence = describe_rectified_pair(shift)
         described["warnings"].append(sentence)
     for warning in described["warnings"]:
-        logger.warning("warning: %s", warning)
+        if warning not in scene.report.get("warnings", []):
+            logger.warning("warning: %s", warning)
     return replace(better, report=_with_refinement(scene.report, better.report, described))
 
 
@@ -115,10 +117,12 @@ def _with_refinement(
 ) -> dict[str, Any]:
     """The report with what refinement did.
 
-    What an earlier refinement warned of is settled, and what the model's guesses lack where no
-    photo rests on them any more.
+    What an earlier refinement warned of is settled, what known cameras were warned of before the
+    photos spoke, and what the model's guesses lack where no photo rests on them any more.
     """
-    settled = list(before.get("refinement", {}).get("warnings", []))
+    settled = [*before.get("refinement", {}).get("warnings", []), *described["warnings"]]
+    if "known_cameras" in described:
+        settled += before.get("known_cameras", {}).get("warnings", [])
     card = CARDS.get(report.get("model", {}).get("name", ""))
     nothing_guessed = described["num_registered"] == len(described["registered_by"])
     if card and nothing_guessed and described["measured_share"] is not None:

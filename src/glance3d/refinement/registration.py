@@ -19,7 +19,7 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.images import Originals
-from glance3d.known_cameras import KnownViews
+from glance3d.known_cameras import KnownViews, agreement_with_poses, settle_reading
 from glance3d.models import VGGT
 from glance3d.refinement.bundle import adjust_to_rest
 from glance3d.refinement.confirmation import Confirmation, confirm_poses
@@ -112,6 +112,7 @@ def register_views(
     SIFT leaves photos without a hold and the model's tracks are known to be of use.
     """
     shop = open_workshop(scene, originals, folder, options, known, progress=progress)
+    shop = _with_one_reading(shop)
     found = None
     if options.correspondences in ("auto", "sift"):
         found = _register(shop)
@@ -127,6 +128,19 @@ def register_views(
     if found is None:
         return tracked
     return tracked.after(found) if _adds(tracked, found) else found
+
+
+def _with_one_reading(shop: Workshop) -> Workshop:
+    """Known cameras of stored or of upright pixels, where sizes cannot tell: as the matches say."""
+    if shop.known is None:
+        return shop
+
+    def num_agreeing_pairs(known: KnownViews) -> int:
+        confirmation = _confirm_known(replace(shop, known=known))
+        return 0 if confirmation is None else confirmation.num_agreeing_pairs
+
+    by_poses = agreement_with_poses(shop.scene)
+    return replace(shop, known=settle_reading(shop.known, num_agreeing_pairs, by_poses))
 
 
 def _adds(tracked: Registration, found: Registration) -> bool:

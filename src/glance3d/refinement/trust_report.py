@@ -21,7 +21,8 @@ def describe_trust(
 ) -> dict[str, Any]:
     """``summary``, ``views`` and ``contradictions``, JSON-ready: what ``report["trust"]`` holds.
 
-    A scene that was never judged is described as unsupported. ``contradictions`` are those of
+    The summary counts the verdicts that there are. A scene that was never judged is described as
+    unsupported. ``contradictions`` are those of
     :func:`glance3d.refinement.contradictions.find_contradictions`; by default those already in the
     report.
     """
@@ -30,7 +31,7 @@ def describe_trust(
     return {
         "summary": {
             "num_views": len(trust),
-            **{verdict: counts[verdict] for verdict in reversed(VERDICTS)},
+            **{verdict: counts[verdict] for verdict in reversed(VERDICTS) if counts[verdict]},
             "text": _summary(trust),
         },
         "views": [
