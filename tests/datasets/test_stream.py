@@ -162,7 +162,10 @@ def test_refuses_unknown_splits_and_batches(stream: SyntheticScenes) -> None:
 
 
 _COMPARE = """
+import sys
 import torch
+from functools import partial
+torch.compile = partial(torch.compile, backend=sys.argv[1])
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
 config = SyntheticConfig(images_per_batch=6, num_views=(2, 3), num_textures=8, texture_size=64)
 plain, fused = (SyntheticScenes(config, compiled=compiled) for compiled in (False, True))
@@ -177,11 +180,13 @@ assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1, "compiled mo
 """
 
 
-@pytest.mark.slow
-def test_compiled_gives_the_same_pictures_and_compiles_once() -> None:
+@pytest.mark.parametrize(
+    "compiler", ["aot_eager", pytest.param("inductor", marks=pytest.mark.long)]
+)
+def test_compiled_gives_the_same_pictures_and_compiles_once(compiler: str) -> None:
     """In a fresh process: the compiler does not understand the shape checks of these tests."""
     done = subprocess.run(
-        [sys.executable, "-c", _COMPARE], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _COMPARE, compiler], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
 

@@ -57,7 +57,8 @@ def test_a_network_is_no_better_than_itself(tiny_weights, tmp_path, capsys, monk
     monkeypatch.setitem(zoo.CARDS, "tiny", card)
     words = ["--model", str(tiny_weights), "--against", str(tiny_weights), "--device", "cpu"]
     out = tmp_path / "gate"
-    assert main(["evaluate", *words, "--synthetic-scenes", "2", "--out", str(out)]) == 0
+    words += ["--synthetic-scenes", "2", "--synthetic-pixels", str(96 * 96)]
+    assert main(["evaluate", *words, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "NOT clearly better" in printed
     assert json.loads((out / "evaluation.json").read_text())["clearly_better"] is False

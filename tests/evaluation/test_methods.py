@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from glance3d.errors import InputError
-from glance3d.evaluation import colmap_process, evaluate, photo_set, synthetic_set
+from glance3d.evaluation import EvaluationReport, colmap_process, evaluate, photo_set, synthetic_set
 from glance3d.evaluation.colmap_baseline import predict_by_colmap
 from glance3d.evaluation.methods import METHODS, choose_methods, methods_for
 from glance3d.evaluation.metrics import fov_error_deg, relative_pose_errors
@@ -75,10 +75,15 @@ def test_rendered_scenes_are_left_to_methods_that_need_no_photos():
     assert names == ["network", "trivial"]
 
 
-def test_all_methods_side_by_side(tiny_weights, walls, tmp_path):
+@pytest.fixture(scope="module")
+def report(tiny_weights, walls, tmp_path_factory) -> EvaluationReport:
+    """All methods on a rendered scene and on the walls."""
     model = load_model(str(tiny_weights), device="cpu", precision="float32")
     sets = [synthetic_set(SMALL, num_scenes=1), photo_set(walls, FIT)]
-    report = evaluate(model, sets, tmp_path, methods=list(METHODS))
+    return evaluate(model, sets, tmp_path_factory.mktemp("evaluation"), methods=list(METHODS))
+
+
+def test_all_methods_side_by_side(report):
     rendered, photographed = report.sets
     assert list(rendered.scores) == ["network", "trivial"]
     assert list(photographed.scores) == list(METHODS)
@@ -95,10 +100,8 @@ def test_all_methods_side_by_side(tiny_weights, walls, tmp_path):
     assert METHODS["densified"].about in text
 
 
-def test_a_loss_by_refinement_is_said(tiny_weights, walls, tmp_path):
-    model = load_model(str(tiny_weights), device="cpu", precision="float32")
-    report = evaluate(model, [photo_set(walls, FIT)], tmp_path)
-    (row,) = report.sets
+def test_a_loss_by_refinement_is_said(report):
+    _, row = report.sets
     better = replace(row.scores["network"], pose_auc_at_30deg=0.8)
     worse = replace(better, pose_auc_at_30deg=0.77)
     lost = replace(report, sets=(replace(row, scores={**row.scores, "network": better}),))

@@ -15,6 +15,7 @@ from glance3d.errors import InputError
 from glance3d.images import load_images
 from glance3d.models.checks import check_query_points
 from glance3d.models.config import ModelConfig, VitEmbedConfig, glance_small, tiny, vggt_1b
+from glance3d.models.correspondence import adjustment, first_poses, pair_poses
 from glance3d.prediction import predict
 from glance3d.types import Predictions
 
@@ -34,6 +35,16 @@ def shallow(config: ModelConfig) -> ModelConfig:
     if config.correspondence is not None:
         changed["correspondence"] = replace(config.correspondence, layer=1)
     return replace(config, tracks=tracks, camera=camera, **changed)
+
+
+@pytest.fixture(autouse=True)
+def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poses from matches are tried and improved once or twice: the other times are the same."""
+    monkeypatch.setattr(first_poses, "_FOCAL_LENGTHS", (0.8, 1.2))
+    monkeypatch.setattr(first_poses, "_FACTORS", (1.0, 0.8))
+    monkeypatch.setattr(pair_poses, "_FIRST_WIDTHS", (0.1,))
+    monkeypatch.setattr(pair_poses, "_LAST_WIDTHS", (0.015, 0.004))
+    monkeypatch.setattr(adjustment, "_WIDTHS", (0.03, 0.007))
 
 
 def ready(config: ModelConfig, views: int, attention: str = "full") -> Callable[..., Predictions]:

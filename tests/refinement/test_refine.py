@@ -208,8 +208,9 @@ def test_tracks_without_a_network_are_refused(truth: Reconstruction) -> None:
         refine(truth, options=replace(FAST, correspondences="tracks"))
 
 
-def test_densify_measures_on_a_finer_grid(truth: Reconstruction) -> None:
-    scene = refine(guessed(truth, 1.0), options=FAST, densify=True)
+def test_densify_measures_on_a_finer_grid(tmp_path: Path) -> None:
+    truth = build_scene([Room()] * 3, arc(5)[1:4], tmp_path)
+    scene = refine(truth, options=FAST, densify=True)
     assert scene.measured is not None
     assert scene.mask.shape[1:] > truth.mask.shape[1:]
     assert scene.report["refinement"]["measured_share"] > 0.5
