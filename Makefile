@@ -10,11 +10,20 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: help setup demo test check clean
+# What depends on the processor's instructions, and the lowest that are run; a faster processor
+# would hide what slower ones cannot do.
+ARITHMETIC := tests/models --ignore tests/models/test_no_waiting.py $(wildcard tests/nn) \
+	tests/geometry tests/densification/test_correlation.py tests/tracking/test_by_matching.py \
+	tests/tracking/test_by_network.py tests/test_reconstruction.py
+PLAIN_CPU := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
+
+.PHONY: help setup demo test test-plain-cpu test-long check clean
 
 help:
 	@echo "make demo    reconstruct and refine the example photos into $(DEMO)/ and measure the result"
 	@echo "make test    run the tests"
+	@echo "make test-plain-cpu   run those of arithmetic with a plain processor's instructions"
+	@echo "make test-long        run those that take half a minute and more each"
 	@echo "make check   format, lint, types, import layers"
 	@echo "make setup   only make the environment $(VENV)"
 	@echo "make clean   remove $(VENV) and $(DEMO)"
@@ -39,6 +48,12 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+test-plain-cpu: $(VENV)/.dev
+	$(PLAIN_CPU) $(BIN)/python -m pytest $(ARITHMETIC)
+
+test-long: $(VENV)/.dev
+	$(BIN)/python -m pytest -m long
 
 check: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check

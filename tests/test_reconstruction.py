@@ -236,7 +236,8 @@ def test_stated_focal_lengths_are_used(tmp_path: Path) -> None:
     assert not any("stated of them" in warning for warning in told.report["warnings"])
     [warning] = describe.scene_warnings(replace(blind, facts=told.facts))
     assert f"0.jpg: {stated:.0f} pixels by its file" in warning
-    camera = KnownCamera("0.jpg", intrinsics=torch.diag(torch.tensor([stated, stated, 1])))
+    pinhole = torch.tensor([[stated, 0, width / 2], [0, stated, height / 2], [0, 0, 1]])
+    camera = KnownCamera("0.jpg", intrinsics=pinhole)
     known = KnownCameras("a list", "list", (camera,), world="unknown")
     knowing = glance3d.reconstruct(tmp_path / "without", model=network, known=known)
     torch.testing.assert_close(knowing.cameras.intrinsics, told.cameras.intrinsics)
