@@ -30,7 +30,8 @@ from glance3d.types import ImageBatch, Masks, Reconstruction
 _NO_CARD = "no weights card: source and licence are not known"
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
 _NOTABLE_PADDING = 0.2
-_NOTABLE_FACTOR = 1.3  # between a focal length that a file states and the one found
+_NOTABLE_FACTOR = 1.3  # between a focal length that a file states and a network's
+_NAMED_PHOTOS = 10
 _LARGEST_HASHED_FILE = 500_000_000
 
 
@@ -240,7 +241,7 @@ def scene_warnings(
             f"the field of view of {len(odd)} of {scene.num_views} cameras cannot be a photo's "
             f"({name}: {field:.0f} degrees)"
         )
-    found += _focal_warnings(scene, focal.mean(-1), known_focal_lengths)
+    found += focal_warnings(scene, focal.mean(-1).tolist(), known_focal_lengths)
     for what in ("depth", "points_world"):
         values = getattr(scene, what)
         lost = 0.0 if values is None else 1 - values.isfinite().float().mean().item()
@@ -249,26 +250,49 @@ def scene_warnings(
     return found
 
 
-def _focal_warnings(
+def stated_focal_lengths(
+    scene: Reconstruction, known: Float[Tensor, " views"] | None = None
+) -> list[tuple[float, str] | None]:
+    """For each photo the focal length in its pixels that is known or in its file, and by whom.
+
+    ``known`` goes before files; NaN is not known.
+    """
+    stated: list[tuple[float, str] | None] = []
+    for view, placement in enumerate(scene.placements):
+        if known is not None and not math.isnan(float(known[view])):
+            stated.append((float(known[view]), "as known"))
+            continue
+        in_file = scene.facts[view].focal_length(placement.original_size) if scene.facts else None
+        stated.append((in_file, "by its file") if in_file else None)
+    return stated
+
+
+def focal_warnings(
     scene: Reconstruction,
-    focal: Float[Tensor, " views"],
-    known: Float[Tensor, " views"] | None,
+    found: Sequence[float | None],
+    known: Float[Tensor, " views"] | None = None,
+    factor: float = _NOTABLE_FACTOR,
 ) -> list[str]:
-    """That cameras contradict what is known of them, or what their photos' files say."""
-    contradicted = []
-    for view, (name, found) in enumerate(zip(scene.names, focal.tolist(), strict=True)):
-        stated, by = None if known is None else float(known[view]), "as known"
-        if (stated is None or math.isnan(stated)) and scene.facts:
-            size = scene.placements[view].original_size
-            stated, by = scene.facts[view].focal_length(size), "by its file"
-        if stated and not 1 / _NOTABLE_FACTOR < found / stated < _NOTABLE_FACTOR:
-            contradicted.append(f"{name}: {stated:.0f} pixels {by}, {found:.0f} found")
+    """That focal lengths contradict what is known of them, or what their photos' files say.
+
+    ``found`` are in pixels of the original photos, None where nobody looked; those that differ by
+    more than ``factor`` are named, photo by photo.
+    """
+    contradicted = [
+        f"{name}: {stated[0]:.0f} pixels {stated[1]}, {focal:.0f} found"
+        for name, focal, stated in zip(
+            scene.names, found, stated_focal_lengths(scene, known), strict=True
+        )
+        if focal is not None and stated is not None and not 1 / factor < focal / stated[0] < factor
+    ]
     if not contradicted:
         return []
+    more = "; ..." if len(contradicted) > _NAMED_PHOTOS else ""
     return [
         f"the focal lengths of {len(contradicted)} of {scene.num_views} photos are not what is "
-        f"stated of them ({contradicted[0]}): files of cropped photos are wrong, and known cameras "
-        "may be of other photos; else the cameras found may be wrong"
+        f"stated of them ({'; '.join(contradicted[:_NAMED_PHOTOS])}{more}): files of cropped "
+        "photos are wrong, and known cameras may be of other photos; else the cameras found may "
+        "be wrong"
     ]
 
 

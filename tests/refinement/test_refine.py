@@ -1,5 +1,6 @@
 """Rooms with known cameras, refined from guesses that are good, bad, or partly known."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -193,7 +194,7 @@ def test_a_known_pose_that_the_photos_contradict_is_named_and_not_used(
 
 def test_known_intrinsics_are_held(truth: Reconstruction) -> None:
     matrix = truth.cameras.intrinsics[0].double().clone()
-    matrix[0, 0], matrix[1, 1] = FOCAL + 9, FOCAL + 7
+    matrix[0, 0], matrix[1, 1] = 1.2 * FOCAL + 9, 1.2 * FOCAL + 7
     cameras = tuple(KnownCamera(name, intrinsics=matrix) for name in truth.names)
     known = KnownCameras("calibration.json", "test", cameras, "none")
     scene = refine(guessed(truth, 2.0), options=FAST, known=known, densify=False)
@@ -201,6 +202,12 @@ def test_known_intrinsics_are_held(truth: Reconstruction) -> None:
         scene.cameras.intrinsics, matrix.float().expand(5, 3, 3), rtol=0, atol=1e-4
     )
     assert scene.world == "reference camera"
+    (warning,) = [t for t in scene.report["refinement"]["warnings"] if "focal lengths" in t]
+    assert "focal lengths of 5 of 5 photos are not what is stated" in warning
+    found = re.findall(
+        rf"view0\d\.png: {1.2 * FOCAL + 8:.0f} pixels as known, (\d+) found", warning
+    )
+    assert [float(focal) for focal in found] == pytest.approx([FOCAL] * 5, rel=0.05)
 
 
 def test_tracks_without_a_network_are_refused(truth: Reconstruction) -> None:

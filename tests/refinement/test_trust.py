@@ -104,6 +104,7 @@ def test_a_scene_without_depth_is_judged_by_its_cameras(scene: Reconstruction) -
         ({"same_as": 0, "matches_others": True}, "good", "the same picture as view00.png"),
         ({"same_as": 0, "matches_others": False}, "unsupported", "no other photo matches it"),
         ({"registered_by": "known"}, "good", "tracks"),
+        ({"focal_doubt": "its focal length drifts"}, "weak", "its focal length drifts"),
     ],
 )
 def test_a_view_that_is_held(

@@ -40,6 +40,11 @@ def adjust_to_rest(
         reconstruction.update_point_3d_errors()
 
 
+def adjust_once(reconstruction: Any, max_error: float, *, fixed_images: Sequence[int] = ()) -> None:
+    """One adjustment of poses, points and all focal lengths that wrong matches pull little."""
+    _adjust(reconstruction, max_error, fixed_images, (), True, soft=True)
+
+
 def _adjust(
     reconstruction: Any,
     max_error: float,

@@ -6,6 +6,7 @@ from typing import Any
 
 from glance3d.known_cameras import KnownViews, measure_disagreement
 from glance3d.refinement.assembly import RefinedCameras
+from glance3d.refinement.focal_lengths import contradicted_focal_lengths
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.registration import Registration
 from glance3d.types import Reconstruction
@@ -36,6 +37,7 @@ def describe_refinement(
         },
     }
     warnings = _warnings(scene, refined)
+    warnings += contradicted_focal_lengths(scene, registration, known)
     if known is not None:
         found["known_cameras"] = known.describe()
         warnings += list(known.warnings)

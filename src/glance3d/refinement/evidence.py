@@ -23,7 +23,8 @@ class ViewEvidence:
     after refinement, None without matches. ``contradicted``: a pose that was given for it is not
     what the photos show. ``same_as`` is another view with the identical picture, and
     ``matches_others`` says whether a view with another picture matches it. ``texture`` is the share
-    of the picture with anything to match, None if nobody looked.
+    of the picture with anything to match, None if nobody looked. ``focal_doubt`` says what speaks
+    against its focal length.
     """
 
     registered_by: str = "network"
@@ -37,6 +38,7 @@ class ViewEvidence:
     same_as: int | None = None
     matches_others: bool = False
     texture: float | None = None
+    focal_doubt: str | None = None
 
 
 def gather_evidence(
@@ -46,11 +48,13 @@ def gather_evidence(
     *,
     before: Cameras | None = None,
     contradicted: Collection[int] = (),
+    focal_doubts: Sequence[str | None] | None = None,
 ) -> tuple[ViewEvidence, ...]:
     """Everything that a judgement wants to know of each view.
 
     ``scene`` is the refined one, ``before`` its cameras before refinement; ``contradicted`` are
-    views whose given poses the photos contradict.
+    views whose given poses the photos contradict, ``focal_doubts`` those of
+    :func:`glance3d.refinement.focal_lengths.focal_doubts`.
     """
     grey = shades(scene.colors)
     same, texture = label_pictures(grey), texture_shares(grey)
@@ -76,6 +80,7 @@ def gather_evidence(
                 same_as=next((v for v in alike[same[view]] if v != view), None),
                 matches_others=any(same[p.first] != same[p.second] for p in pairs),
                 texture=texture[view],
+                focal_doubt=None if focal_doubts is None else focal_doubts[view],
             )
         )
     return tuple(found)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from glance3d.known_cameras import KnownViews, measure_disagreement
 from glance3d.refinement.contradictions import find_contradictions
 from glance3d.refinement.evidence import gather_evidence
+from glance3d.refinement.focal_lengths import focal_doubts
 from glance3d.refinement.registration import Registration
 from glance3d.refinement.trust import judge
 from glance3d.refinement.trust_report import describe_trust
@@ -29,6 +30,7 @@ def with_trust(
         registered_by,
         before=before,
         contradicted=_contradicted(scene, registration, known),
+        focal_doubts=focal_doubts(scene, registered_by, registration.shop.options, known),
     )
     judged = replace(scene, trust=judge(scene, evidence))
     described = describe_trust(judged, find_contradictions(judged, graph))

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.rectified_pair import describe_rectified_pair, settle_rectified_pair
 from glance3d.refinement.registration import register_views
 from glance3d.refinement.world import place_in_world
-from glance3d.report import StageTimes, total
+from glance3d.report import StageTimes, focal_warnings, total
 from glance3d.types import Reconstruction
 
 # Measured from the photos, depth within 1.25 of the truth is far more of it than these networks'.
@@ -103,28 +103,44 @@ def refine(
         better = with_trust(better, registration, refined.registered_by, scene.cameras, views)
     described = describe_refinement(better, registration, refined, options, views)
     described["times"] = times.seconds
+    at_first = focal_warnings(
+        scene, _focal_lengths(scene), None if views is None else views.focal_lengths
+    )
     if shift is not None:
         described["rectified_pair"], sentence = describe_rectified_pair(shift)
         described["warnings"].append(sentence)
     for warning in described["warnings"]:
         if warning not in scene.report.get("warnings", []):
             logger.warning("warning: %s", warning)
-    return replace(better, report=_with_refinement(scene.report, better.report, described))
+    return replace(
+        better, report=_with_refinement(scene.report, better.report, described, at_first)
+    )
+
+
+def _focal_lengths(scene: Reconstruction) -> list[float]:
+    """Of each photo's camera, in pixels."""
+    return scene.cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1).tolist()
 
 
 def _with_refinement(
-    before: dict[str, Any], report: dict[str, Any], described: dict[str, Any]
+    before: dict[str, Any],
+    report: dict[str, Any],
+    described: dict[str, Any],
+    of_guesses: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The report with what refinement did.
 
     What an earlier refinement warned of is settled, what known cameras were warned of before the
-    photos spoke, and what the model's guesses lack where no photo rests on them any more.
+    photos spoke, and what the model's guesses lack where no photo rests on them any more
+    (``of_guesses`` likewise).
     """
     settled = [*before.get("refinement", {}).get("warnings", []), *described["warnings"]]
     if "known_cameras" in described:
         settled += before.get("known_cameras", {}).get("warnings", [])
     card = CARDS.get(report.get("model", {}).get("name", ""))
     nothing_guessed = described["num_registered"] == len(described["registered_by"])
+    if nothing_guessed:
+        settled += of_guesses
     if card and nothing_guessed and described["measured_share"] is not None:
         settled.append(card.warning(card.limits))
     warnings = [text for text in report.get("warnings", []) if text not in settled]

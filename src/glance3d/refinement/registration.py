@@ -8,8 +8,9 @@ The next one is tried while photos with matches are missing, or too many matches
 poses; the attempt that explains most matches is kept.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownViews, agreement_with_poses, settle_reading
 from glance3d.models import VGGT
-from glance3d.refinement.bundle import adjust_to_rest
+from glance3d.refinement.bundle import adjust_once, adjust_to_rest
 from glance3d.refinement.confirmation import Confirmation, confirm_poses
 from glance3d.refinement.epipolar import fundamental_scale
 from glance3d.refinement.explanation import Explanation, explain_matches
@@ -52,6 +53,9 @@ _WELL_EXPLAINED = 0.89
 _MODELS_WITH_POOR_TRACKS = ("glance-small",)
 # An attempt must be this much better than an earlier one, whose premises were stricter.
 _CLEARLY = 1.05
+# A known focal length is held against the photos where so many, and so many points, determine one.
+_FEWEST_FOR_FOCAL = 3
+_FEWEST_POINTS_FOR_FOCAL = 50
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Registration:
 
     ``given`` are the known poses that were held: the reconstruction, if there is one, is in their
     frame. ``confirmation`` is what the photos say of the network's poses, ``known_confirmation`` of
-    known ones. ``attempts`` is JSON-ready.
+    known ones. ``attempts`` is JSON-ready. ``free_focal_lengths``: what the focal lengths of views
+    with known intrinsics would be, in pixels, were they adjusted with the rest.
     """
 
     reconstruction: Any | None
@@ -70,6 +75,20 @@ class Registration:
     confirmation: Confirmation
     known_confirmation: Confirmation | None
     attempts: tuple[dict[str, Any], ...]
+    free_focal_lengths: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def measured_views(self) -> set[int]:
+        """The views that the reconstruction holds."""
+        ids = self.shop.image_ids
+        content = self.reconstruction
+        if content is None:
+            return set()
+        return {
+            view
+            for view, image_id in enumerate(ids)
+            if content.exists_image(image_id) and content.image(image_id).has_pose
+        }
 
     @property
     def num_supported(self) -> int:
@@ -171,8 +190,10 @@ def _register(shop: Workshop) -> Registration:
         record.append(_describe(attempt, result))
         if result and (best is None or _is_better(result, best)):
             best = result
+    free: dict[int, float] = {}
     if best is not None:
         _finish(shop, best)
+        free = _free_focal_lengths(shop, best)
     return Registration(
         None if best is None else best.reconstruction,
         shop,
@@ -181,6 +202,7 @@ def _register(shop: Workshop) -> Registration:
         confirmation,
         known_confirmation,
         tuple(record),
+        free,
     )
 
 
@@ -297,6 +319,28 @@ def _finish(shop: Workshop, result: _Result) -> None:
         for frame_id in weak:
             reconstruction.deregister_frame(frame_id)
         adjust_to_rest(reconstruction, **settings)
+
+
+def _free_focal_lengths(shop: Workshop, result: _Result) -> dict[int, float]:
+    """By view, what known focal lengths would be if they were adjusted, as far as photos tell."""
+    reconstruction, constant = result.reconstruction, set(result.attempt.setup.constant)
+    if not constant or reconstruction.num_reg_images() < _FEWEST_FOR_FOCAL:
+        return {}
+    free = copy.deepcopy(reconstruction)
+    fixed = [shop.image_ids[view] for view in _fixed_poses(result)]
+    adjust_once(free, _MAX_ERROR * fundamental_scale(shop.scene.cameras), fixed_images=fixed)
+    images = {
+        view: free.image(image_id)
+        for view, image_id in enumerate(shop.image_ids)
+        if free.exists_image(image_id)
+    }
+    return {
+        view: float(free.camera(image.camera_id).mean_focal_length())
+        for view, image in images.items()
+        if image.has_pose
+        and image.camera_id in constant
+        and image.num_points3D >= _FEWEST_POINTS_FOR_FOCAL
+    }
 
 
 def _fixed_poses(result: _Result) -> dict[int, Float[Tensor, "3 4"]]:

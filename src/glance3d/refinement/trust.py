@@ -224,6 +224,11 @@ def _large_error(case: _Case) -> Judgement:
     return None
 
 
+def _odd_focal_length(case: _Case) -> Judgement:
+    doubt = case.evidence.focal_doubt
+    return None if doubt is None else (WEAK, doubt)
+
+
 def _one_corner(case: _Case) -> Judgement:
     if case.tracks.coverage >= MIN_COVERAGE:
         return None
@@ -275,6 +280,7 @@ _RULES_FOR_HELD: tuple[Callable[[_Case], Judgement], ...] = (
     _no_parallax,
     _hardly_held,
     _large_error,
+    _odd_focal_length,
     _one_corner,
     _fragment,
     _wrong_depth,
