@@ -26,6 +26,7 @@ from glance3d.cli.stopping import Stopped, StopSignals, describe_signal
 from glance3d.cli.streams import StdoutError, drop_stdout, occupy_closed_descriptors, safe_streams
 from glance3d.errors import ConfigError, Glance3DError, InputError, NotEnoughMemoryError
 from glance3d.out_of_memory import address_space_limit, is_out_of_memory
+from glance3d.text import visible_text
 
 COMMANDS = {
     "reconstruct": "photos become cameras, depth and a point cloud",
@@ -190,7 +191,15 @@ def _one_line(error: Glance3DError | OSError) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, Glance3DError):
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return " ".join(text.split()) or type(error).__name__
+    return visible_text(" ".join(text.split())) or type(error).__name__
+
+
+class _VisibleFormatter(logging.Formatter):
+    """Names of files in the log move no cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message as text that can be seen."""
+        return visible_text(super().format(record), keep="\n\t")
 
 
 @contextmanager
@@ -198,6 +207,7 @@ def _log_to_stderr() -> Iterator[None]:
     """What the library logs, as plain lines on stderr, while a command runs."""
     logger = logging.getLogger("glance3d")
     handler, level = logging.StreamHandler(sys.stderr), logger.level
+    handler.setFormatter(_VisibleFormatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:

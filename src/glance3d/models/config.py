@@ -1,9 +1,10 @@
 """Every size of the network is a field of a frozen config; a variant is a function."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from glance3d.errors import ConfigError
+from glance3d.models.field_checks import check_fields, checked_values, refuse_indivisible
 
 Output = Literal["camera", "depth", "points", "tracks"]
 OUTPUTS: tuple[Output, ...] = ("camera", "depth", "points", "tracks")
@@ -21,12 +22,20 @@ class VitEmbedConfig:
     init_values: float = 1.0
     kind: Literal["vit"] = "vit"
 
+    def __post_init__(self) -> None:
+        """Refuse what is no such size; see :func:`check_fields`."""
+        check_fields(self)
+
 
 @dataclass(frozen=True)
 class ConvEmbedConfig:
     """Patch embedding by one convolution."""
 
     kind: Literal["conv"] = "conv"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no such size; see :func:`check_fields`."""
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,10 @@ class StemEmbedConfig:
 
     base_channels: int = 32
     kind: Literal["stem"] = "stem"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no such size; see :func:`check_fields`."""
+        check_fields(self)
 
 
 PatchEmbedConfig = VitEmbedConfig | ConvEmbedConfig | StemEmbedConfig
@@ -56,10 +69,9 @@ class AggregatorConfig:
 
     def __post_init__(self) -> None:
         """Refuse an order that does not hold each kind of block once."""
+        check_fields(self)
         if sorted(self.order) != ["frame", "global"]:
             raise ConfigError(f"order must hold 'frame' and 'global' once each, got {self.order}")
-        if self.depth < 1:
-            raise ConfigError(f"depth must be at least 1, got {self.depth}")
 
 
 @dataclass(frozen=True)
@@ -78,9 +90,8 @@ class CameraHeadConfig:
     start: Literal["empty", "matches"] = "empty"
 
     def __post_init__(self) -> None:
-        """Refuse a start that nobody knows."""
-        if self.start not in ("empty", "matches"):
-            raise ConfigError(f"start must be 'empty' or 'matches', got {self.start!r}")
+        """Refuse what is no such size; see :func:`check_fields`."""
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,7 @@ class DenseHeadConfig:
 
     def __post_init__(self) -> None:
         """Refuse anything but four levels, and widths that a UV code cannot fill."""
+        check_fields(self)
         if len(self.layers) != 4 or len(self.channels) != 4:
             raise ConfigError("a dense head reads four layers and projects to four widths")
         if self.features % 8 or any(channels % 4 for channels in self.channels):
@@ -121,6 +133,12 @@ class TrackHeadConfig:
     num_iterations: int = 4
     flow_scale: float = 518.0
     reads_stem: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no such size, and a width that heads cannot share."""
+        check_fields(self)
+        refuse_indivisible(self.hidden_dim, self.num_heads, "tracker")
+        _ = self.features  # it has rules of its own
 
     @property
     def features(self) -> DenseHeadConfig:
@@ -150,13 +168,8 @@ class CorrespondenceConfig:
     sharpen_radius: int = 5
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no network."""
-        for name in ("layer", "num_rounds", "window_radius", "sharpen_radius"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("descriptor_dim", "hidden_dim", "num_pools", "pair_dim"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        """Refuse what is no such size; see :func:`check_fields`."""
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -176,12 +189,14 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse widths that heads cannot divide and layers that do not exist."""
+        check_fields(self)
         heads = self.aggregator.num_heads
         if self.embed_dim % (heads * 4):
             raise ConfigError(
                 f"embed_dim {self.embed_dim} must divide by 4 x {heads} heads: rotary positions "
                 "turn quarters of a head"
             )
+        self._check_widths()
         for output in ("depth", "points", "tracks"):
             head = getattr(self, output)
             if head and not all(0 <= layer < self.aggregator.depth for layer in head.layers):
@@ -201,6 +216,25 @@ class ModelConfig:
                     f"the correspondence head reads layer {self.correspondence.layer}, but there "
                     f"are only {self.aggregator.depth}"
                 )
+
+    def _check_widths(self) -> None:
+        """Refuse what the parts refuse each other: heads, positions and the stem's halvings."""
+        if isinstance(self.patch_embed, VitEmbedConfig):
+            refuse_indivisible(self.embed_dim, self.patch_embed.num_heads, "patch embedding")
+            if self.patch_embed.image_size < self.patch_size:
+                raise ConfigError(
+                    f"image_size {self.patch_embed.image_size} holds no patch of {self.patch_size}"
+                )
+        if self.camera is not None:
+            refuse_indivisible(2 * self.embed_dim, self.camera.num_heads, "camera head")
+
+    @property
+    def num_blocks(self) -> int:
+        """Transformer blocks, each of which has several tensors in a file of weights."""
+        embed = self.patch_embed.depth if isinstance(self.patch_embed, VitEmbedConfig) else 0
+        camera = self.camera.trunk_depth if self.camera is not None else 0
+        tracks = 4 * self.tracks.depth if self.tracks is not None else 0
+        return embed + 2 * self.aggregator.depth + camera + tracks
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -236,30 +270,54 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "ModelConfig":
-        """The config that :meth:`to_dict` wrote."""
-        try:
-            kinds = {"vit": VitEmbedConfig, "conv": ConvEmbedConfig, "stem": StemEmbedConfig}
-            fields = dict(data)
-            embed = dict(fields["patch_embed"])
-            fields["patch_embed"] = kinds[embed["kind"]](**embed)
-            parts = {
-                "aggregator": AggregatorConfig,
-                "camera": CameraHeadConfig,
-                "depth": DenseHeadConfig,
-                "points": DenseHeadConfig,
-                "tracks": TrackHeadConfig,
-                "correspondence": CorrespondenceConfig,
-            }
-            for name, part in parts.items():
-                if fields.get(name) is not None:
-                    fields[name] = part(**_with_tuples(fields[name]))
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
-            raise ConfigError(f"this is no model config: {error}") from error
+        """The config that :meth:`to_dict` wrote.
+
+        Raises:
+            ConfigError: it is none: a key is missing or unknown, or a value is no such size.
+        """
+        if not isinstance(data, dict):
+            raise ConfigError(f"this is no model config but a {type(data).__name__}")
+        given = dict(data)
+        for name, part in _PARTS.items():
+            if given.get(name) is not None:
+                given[name] = _read_part(part, given[name], name)
+        embed = given.get("patch_embed")
+        kind = embed.get("kind") if isinstance(embed, dict) else None
+        if not isinstance(kind, str) or kind not in _EMBEDDINGS:
+            raise ConfigError(f"patch_embed must say its kind: {', '.join(_EMBEDDINGS)}")
+        given["patch_embed"] = _read_part(_EMBEDDINGS[kind], embed, "patch_embed")
+        return _read_part(cls, given, "the model")
 
 
-def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+_EMBEDDINGS: dict[str, Any] = {
+    "vit": VitEmbedConfig,
+    "conv": ConvEmbedConfig,
+    "stem": StemEmbedConfig,
+}
+_PARTS: dict[str, Any] = {
+    "aggregator": AggregatorConfig,
+    "camera": CameraHeadConfig,
+    "depth": DenseHeadConfig,
+    "points": DenseHeadConfig,
+    "tracks": TrackHeadConfig,
+    "correspondence": CorrespondenceConfig,
+}
+
+
+def _read_part(kind: Any, data: Any, where: str) -> Any:
+    """A config of this kind; its fields check themselves."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where} of a model config is a {type(data).__name__}, not an object")
+    known = {field.name for field in fields(kind)}
+    strange = sorted(set(data) - known)
+    if strange:
+        raise ConfigError(f"{where} of a model config has no {strange[0][:80]!r}")
+    values = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+    }
+    if kind is ModelConfig and "name" not in values:
+        raise ConfigError("a model config without a name")
+    return kind(**checked_values(kind, values))
 
 
 def vggt_1b() -> ModelConfig:

@@ -7,7 +7,6 @@ read from disk as they are used; a conversion holds one tensor at a time beside 
 
 import json
 import math
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,12 +17,19 @@ from torch import Tensor, nn
 
 from glance3d.errors import ConfigError, WeightsError
 from glance3d.files import atomic_file
+from glance3d.json_input import parse_json_object
 from glance3d.models.config import ModelConfig
+from glance3d.models.pickled_data import is_plain, load_plain_data
 from glance3d.models.remap import name_from_published, published_from_name
+from glance3d.out_of_memory import is_out_of_memory
+from glance3d.regular_file import regular_file
+from glance3d.text import visible_text
 
 CONFIG_KEY = "glance3d_config"
 MAX_NAMES_SHOWN = 5
+_MAX_NAME = 200
 GROUP_PARAMETERS = 200_000_000
+_FLOATS = ("F32", "BF16", "F16", "F64")
 _DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16}  # the file format's names
 
 
@@ -54,6 +60,13 @@ def save_weights(model: nn.Module, path: Path, config: ModelConfig, **about: str
         temporary.chmod(0o644)  # it would be readable by its owner alone
 
 
+def check_weights_file(path: Path) -> None:
+    """Refuse what is no file (``WeightsError``), before anything waits for it."""
+    if not path.exists():
+        raise WeightsError(f"no weights file at {path}")
+    regular_file(path, error=WeightsError)
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a ``.safetensors`` file; empty for other files."""
     if path.suffix != ".safetensors":
@@ -67,17 +80,51 @@ def read_config(path: Path) -> ModelConfig | None:
     text = read_metadata(path).get(CONFIG_KEY)
     if text is None:
         return None
+    record = parse_json_object(text, f"the config in {path}", error=WeightsError)
     try:
-        return ModelConfig.from_dict(json.loads(text))
-    except (json.JSONDecodeError, ConfigError) as error:
-        raise WeightsError(f"{path} carries a config that cannot be read: {error}") from error
+        return ModelConfig.from_dict(record)
+    except ConfigError as error:
+        raise WeightsError(f"{path} carries a config that cannot be used: {error}") from error
+
+
+def refuse_more_blocks_than_tensors(path: Path, config: ModelConfig) -> None:
+    """A network takes time to build: its size is held against the file's before that.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds fewer tensors than the config has blocks.
+    """
+    num_tensors = sum(1 for _ in _read_shapes(path))
+    if num_tensors < config.num_blocks:
+        raise WeightsError(
+            f"{path} does not fit this network: it holds {num_tensors} tensors, fewer than the "
+            f"{config.num_blocks} blocks of {config.name}"
+        )
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a ``.safetensors`` or ``.pt`` file, by their published names, on the CPU.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds other than floating-point numbers.
+    """
+    if path.suffix != ".safetensors":
+        return _load_pickled_tensors(path)
+    names = [name for name, _ in _read_shapes(path)]
+    with _open_safetensors(path) as file:
+        return {name: file.get_tensor(name) for name in names}
 
 
 def _read_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     if path.suffix == ".safetensors":
         with _open_safetensors(path) as file:
             for name in file.keys():  # noqa: SIM118 (a safetensors file is no dict)
-                yield name, tuple(file.get_slice(name).get_shape())
+                part = file.get_slice(name)
+                if part.get_dtype() not in _FLOATS:
+                    raise WeightsError(
+                        f"{path} holds {name[:80]!r} as {part.get_dtype()}; wanted floating-point "
+                        f"numbers: {', '.join(_FLOATS)}"
+                    )
+                yield name, tuple(part.get_shape())
     else:
         for name, tensor in _load_pickled_tensors(path).items():
             yield name, tuple(tensor.shape)
@@ -117,28 +164,29 @@ def _groups_of_names(path: Path, dtypes: Mapping[str, torch.dtype]) -> Iterator[
 
 
 def _open_safetensors(path: Path, device: str = "cpu"):
+    check_weights_file(path)
     try:
         return safe_open(path, framework="pt", device=device)
-    except FileNotFoundError as error:
-        raise WeightsError(f"no weights file at {path}") from error
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
         raise WeightsError(f"{path} is no readable .safetensors file: {error}") from error
 
 
 def _load_pickled_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a ``.pt`` file; anything in it that is not plain data is refused unread."""
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except FileNotFoundError as error:
-        raise WeightsError(f"no weights file at {path}") from error
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path} is no plain checkpoint of tensors: {reason}") from error
+    check_weights_file(path)
+    data = load_plain_data(path, "weights file", mapped=True)
     for key in ("model", "state_dict"):
         if isinstance(data, dict) and isinstance(data.get(key), dict):
             data = data[key]
-    if not isinstance(data, dict) or not all(isinstance(t, Tensor) for t in data.values()):
+    if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
         raise WeightsError(f"{path} holds no dictionary of tensors")
+    strange = next((name for name, value in data.items() if not is_plain(value)), None)
+    if strange is not None:
+        raise WeightsError(
+            f"{path} holds {strange[:80]!r}, which is no dense tensor of floating-point numbers"
+        )
     return data
 
 
@@ -160,6 +208,6 @@ def _check_names(
 
 
 def _shorten(names: list[str]) -> str:
-    shown = ", ".join(names[:MAX_NAMES_SHOWN])
+    shown = ", ".join(visible_text(name[:_MAX_NAME]) for name in names[:MAX_NAMES_SHOWN])
     more = len(names) - MAX_NAMES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown

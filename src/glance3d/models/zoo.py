@@ -10,7 +10,7 @@ from glance3d.errors import InputError, WeightsError
 from glance3d.models.cards import ALIASES, CARDS, WeightsCard
 from glance3d.models.config import ModelConfig
 from glance3d.models.vggt import VGGT
-from glance3d.models.weights import load_weights, read_config
+from glance3d.models.weights import load_weights, read_config, refuse_more_blocks_than_tensors
 from glance3d.nn.fast_cpu import has_fast_bfloat16
 from glance3d.nn.precision import set_matmul_precision
 
@@ -40,6 +40,9 @@ def load_model(
         WeightsError: if the name is unknown, or the file is missing or does not fit the network.
         InputError: if the device or the precision is unknown.
     """
+    config, _, path = _find(str(name), None if weights is None else Path(weights))
+    if path is not None:
+        refuse_more_blocks_than_tensors(path, config)
     model = outline_model(name, weights, device, precision)
     path = model.weights_path
     if path is None:
@@ -136,7 +139,7 @@ def _config_for(card: WeightsCard, path: Path | None) -> ModelConfig:
 
     A network keeps its name while it gains parts, and older files of it must still load.
     """
-    carried = read_config(path) if path is not None and path.is_file() else None
+    carried = read_config(path) if path is not None and path.exists() else None
     return carried if carried is not None and carried.name == card.name else card.build_config()
 
 

@@ -7,8 +7,9 @@ tensors and numbers, read with ``weights_only=True``: opening one never runs cod
 
 import copy
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from reprlib import repr as short_repr
 from typing import Any
 
 import torch
@@ -16,7 +17,9 @@ from torch import Tensor
 
 from glance3d.errors import WeightsError
 from glance3d.files import atomic_file
+from glance3d.json_input import parse_json_object
 from glance3d.models import VGGT
+from glance3d.models.pickled_data import load_plain_data
 from glance3d.models.weights import save_weights
 
 FORMAT = "glance3d-checkpoint-1"
@@ -61,25 +64,41 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint, onto the CPU, without running any code in it."""
+    """Read a checkpoint, onto the CPU, without running any code in it.
+
+    Raises:
+        WeightsError: there is none, it is damaged, or something else than training wrote it.
+    """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise WeightsError(f"there is no checkpoint {path}: give a file that training wrote")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f"{path} is not a readable checkpoint ({error}): give a file that training wrote"
-        ) from error
+    state = load_plain_data(path, "checkpoint")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise WeightsError(f"{path} is no checkpoint of the format {FORMAT!r}")
+    config = state.get("config")
+    if not isinstance(config, str):
+        raise WeightsError(f"{path} is damaged: it does not say what it was trained by")
+    parts: dict[str, Any] = {name: state.get(name) for name in ("model", "average", "optimiser")}
+    missing = [name for name, part in parts.items() if not isinstance(part, dict)]
+    if missing:
+        raise WeightsError(f"{path} is damaged: it lacks the {' and the '.join(missing)}")
     return Checkpoint(
-        config=json.loads(state["config"]),
-        progress=Progress(**state["progress"]),
-        model=state["model"],
-        average=state["average"],
-        optimiser=state["optimiser"],
+        config=parse_json_object(config, f"the config in {path}", error=WeightsError),
+        progress=_read_progress(state.get("progress"), path),
+        **parts,
     )
+
+
+def _read_progress(record: Any, path: Path) -> Progress:
+    """How far the run was; an older file may lack a number."""
+    known = {field.name: field.type for field in fields(Progress)}
+    if not isinstance(record, dict) or not set(record) <= set(known):
+        raise WeightsError(f"{path} is damaged: it does not say how far the run was")
+    for name, value in record.items():
+        wanted = int if known[name] is int else int | float
+        if not isinstance(value, wanted) or isinstance(value, bool) or not 0 <= value < 2**53:
+            raise WeightsError(f"{path} is damaged: its {name} cannot be {short_repr(value)}")
+    return Progress(**record)
 
 
 def export_weights(

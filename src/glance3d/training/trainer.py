@@ -35,6 +35,7 @@ from glance3d.training.interrupts import StopRequest
 from glance3d.training.journal import Journal, draw_learning_curve, read_journal
 from glance3d.training.match_rehearsal import rehearse_relations
 from glance3d.training.objective import compute_losses
+from glance3d.training.restore import restore
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 from glance3d.training.spikes import SpikeDetector
 from glance3d.training.stream import BuildDraw, build_stream
@@ -95,15 +96,14 @@ class Trainer:
         """
         checkpoint = load_checkpoint(path or self.out / "checkpoint.pt")
         mine = self.config.to_dict()
-        if checkpoint.config["model"] != mine["model"]:
+        theirs = checkpoint.config.get("model")
+        if theirs != mine["model"]:
             raise ConfigError(
-                f"the checkpoint holds the network {checkpoint.config['model']}, the config asks "
+                f"the checkpoint holds the network {theirs}, the config asks "
                 f"for {mine['model']}: resume with the same network, or start a new run"
             )
         changed = {key: value for key, value in mine.items() if checkpoint.config.get(key) != value}
-        self.model.load_state_dict(checkpoint.model)
-        self.average.load_state_dict(checkpoint.average)
-        self.optimiser.load_state_dict(checkpoint.optimiser)
+        restore(checkpoint, self.model, self.average, self.optimiser)
         self.progress = checkpoint.progress
         self._has_rehearsed = True
         self._log("resumed", changed=json.dumps(changed))
