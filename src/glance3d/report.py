@@ -171,7 +171,8 @@ def peak_process_memory() -> int | None:
 
 def photo_warnings(batch: ImageBatch) -> list[str]:
     """What a person should know about these photos before trusting the result."""
-    found = []  # photos that were skipped are listed by themselves, and logged where it happened
+    # Photos that were skipped are listed by themselves, and logged where it happened.
+    found = list(batch.notes)
     if len(batch.names) == 1:
         found.append(
             "one photo has no relative pose: its camera is the world's origin, and only its field "

@@ -131,7 +131,7 @@ def test_bad_photos_among_good_ones_are_skipped_and_reported(
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {Path(photo["source"]).name for photo in report["skipped"]} == {"cut.png", "text.jpg"}
     assert "cut.png" in captured.err
-    assert "skipped 2 photos" in captured.out
+    assert "2 of 5 files were not used: " in captured.out
 
 
 def _one_error(capsys: pytest.CaptureFixture[str]) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,14 @@ from glance3d.additions.anchors import choose_anchors
 from glance3d.additions.joining import join, joined_masks, on_canvas_of, take_views
 from glance3d.errors import InputError
 from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
-from glance3d.images import ClipSampling, Originals, find_masks, resolve_sources, unique_names
+from glance3d.images import (
+    ClipSampling,
+    FoundSources,
+    Originals,
+    find_masks,
+    find_sources,
+    unique_names,
+)
 from glance3d.images.clips import expand_clips, file_of
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT
@@ -73,7 +80,8 @@ def add_photos(
     if max_anchors < 1:
         raise InputError(f"at least one old photo must be seen again, max_anchors is {max_anchors}")
     sampling = ClipSampling(fps=fps, views=views)
-    fresh = expand_clips(_new_photos(scene, photos), sampling, progress=progress)
+    found = find_sources(photos, apart=masks)
+    fresh = expand_clips(_new_photos(scene, found), sampling, progress=progress)
     anchors = choose_anchors(scene, max_anchors)
     old = Originals(scene, folder).as_sources()
     known_masks = _masks(scene, anchors, fresh, masks)
@@ -120,7 +128,13 @@ def add_photos(
         ],
     }
     known = scene.report.get("warnings", [])
-    report["warnings"] = [*known, *(text for text in seen.report["warnings"] if text not in known)]
+    new = [*found.notes, *seen.report["warnings"]]
+    report["warnings"] = [*known, *(text for text in new if text not in known)]
+    report["skipped"] = [
+        *scene.report.get("skipped", []),
+        *map(asdict, found.skipped),
+        *seen.report["skipped"],
+    ]
     report["masks"] = describe_masks(
         scene.names + added.names, joined_masks(scene, added), _saw_masked_photos(scene)
     )
@@ -163,9 +177,8 @@ def held_cameras(scene: Reconstruction, num_old: int) -> KnownCameras:
     )
 
 
-def _new_photos(scene: Reconstruction, photos: str | Path | Sequence[str | Path]) -> list[Path]:
-    entries = [photos] if isinstance(photos, str | Path) else list(photos)
-    paths = resolve_sources(entries)
+def _new_photos(scene: Reconstruction, found: FoundSources) -> list[Path]:
+    paths = found.paths
     present = {Path(source).resolve() for source in scene.sources}
     # A clip has given those of its frames that are worth it.
     present |= {file_of(Path(source)).resolve() for source in scene.sources}

@@ -11,6 +11,7 @@ from glance3d.cli.clip_options import ClipOptions
 from glance3d.cli.metric_options import Knowledge
 from glance3d.cli.output_folder import output_folder
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
+from glance3d.cli.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files import to_json_text
 
@@ -136,4 +137,8 @@ def run(options: Options) -> None:
     print(f"added {scene.num_views - before.num_views} photos: the scene has {scene.num_views} now")
     if options.refine:
         print("\n".join(refinement_summary(scene)))
+    num_old = len(before.report.get("skipped", []))
+    new_views = scene.report.get("views", [])[before.num_views :]
+    for line in skipped_summary(new_views, scene.report.get("skipped", [])[num_old:]):
+        print(line)
     print(f"wrote {len(paths)} files to {out}/")

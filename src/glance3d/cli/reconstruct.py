@@ -14,6 +14,7 @@ from glance3d.cli.clip_options import ClipOptions
 from glance3d.cli.metric_options import MetricOptions, in_metres, metric_summary, read_knowledge
 from glance3d.cli.output_folder import output_folder
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
+from glance3d.cli.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files import save_json, to_json_text
 
@@ -228,9 +229,7 @@ def summary(
 
     weights, times = report["model"]["weights"], report["times"]
     licence = weights["licence"] or "unknown licence"
-    skipped = len(report["skipped"])
     return [
-        *([f"skipped {skipped} photos, see report.json"] if skipped else []),
         f"reconstructed {report['num_views']} photos with {report['model']['name']} ({licence}) "
         f"on {report['machine']['device']} in {times['total']:.1f} s",
         *reference_summary(report),
@@ -242,6 +241,7 @@ def summary(
         *(metric_summary(report) if "metric_scale" in report else []),
         f"wrote {len(paths)} files to {out}/:",
         *(f"  {line}" for line in _by_folder(out, paths)),
+        *skipped_summary(report["views"], report["skipped"]),
         f"next: open {out / 'scene.html'} in a browser, or glance3d export {out} --help",
     ]
 

@@ -9,7 +9,8 @@ from glance3d.images.load import load_images
 from glance3d.images.masks import MaskSources, find_masks, load_masks, masks_of_scene
 from glance3d.images.originals import Originals
 from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
-from glance3d.images.sources import resolve_sources, unique_names
+from glance3d.images.sources import FoundSources, find_sources, resolve_sources
+from glance3d.images.unique_names import unique_names
 
 __all__ = [
     "CLIP_SUFFIXES",
@@ -18,11 +19,13 @@ __all__ = [
     "PREPROCESSING_MODES",
     "READABLE_SUFFIXES",
     "ClipSampling",
+    "FoundSources",
     "MaskSources",
     "Originals",
     "Preprocessing",
     "content_of",
     "find_masks",
+    "find_sources",
     "load_images",
     "load_masks",
     "masks_of_scene",

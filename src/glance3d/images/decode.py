@@ -63,7 +63,7 @@ def read_header(photo: Photo) -> PhotoHeader:
             facts_of(tags, image.size),
             image.format,
             image.mode,
-            ("its EXIF is damaged and was read in part",) if tags.is_damaged else (),
+            ("damaged EXIF was read only in part",) if tags.is_damaged else (),
         )
 
 

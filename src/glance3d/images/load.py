@@ -26,7 +26,8 @@ from glance3d.images.content import content_of
 from glance3d.images.decode import Photo, PhotoHeader, read_header
 from glance3d.images.masks import MaskedPhoto, MaskSources, load_masks
 from glance3d.images.preprocess import Preprocessing, plan_placements, render
-from glance3d.images.sources import PathLike, resolve_sources, unique_names
+from glance3d.images.sources import FoundSources, PathLike, find_sources
+from glance3d.images.unique_names import unique_names
 from glance3d.types import ClipSummary, ImageBatch, PhotoContent, PhotoMask, Placement, SkippedPhoto
 
 ImageInMemory = Image.Image | np.ndarray
@@ -34,8 +35,9 @@ Sources = PathLike | ImageInMemory | Sequence[PathLike | ImageInMemory]
 
 _LOG = logging.getLogger("glance3d")
 _DECODING_BYTES = 2**30
-# Decoded RGB, and as much again for a conversion or rotation on the way.
-_BYTES_PER_PIXEL = 6
+# Pillow's RGB, and as much again for a conversion or rotation on the way.
+_BYTES_PER_PIXEL = 8
+_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,8 @@ def load_images(
     images or uint8 arrays ``[height, width, 3]``, which are called ``view_000.png`` and so on.
     The first photo is the reference view. Photos that cannot be read are left out with a warning
     in the log (``glance3d``) and listed in ``ImageBatch.skipped``; the others are placed as if
-    those had never been there. ``masks`` say which part of each photo counts, as
+    those had never been there. What lies in a folder and is left out (raw files,
+    unknown suffixes) is listed as well. ``masks`` say which part of each photo counts, as
     :mod:`glance3d.images.masks` reads them: a folder of images called as the photos are, or a list
     with one for each photo that was given (None: the whole photo).
 
@@ -99,11 +102,14 @@ def load_images(
         InputError: arrays that are no images, or paths mixed with images in memory.
         MissingExtraError: a HEIC photo without pillow-heif, or a clip without PyAV.
     """
-    skipped: list[SkippedPhoto] = []
-    clips: list[ClipSummary] = []
-    candidates = _candidates(sources, sampling, clips, skipped, progress)
+    files, pictures = _files_and_pictures(sources)
+    found = find_sources(files, apart=_folder_of(masks)) if files else FoundSources(())
+    skipped, clips = list(found.skipped), []
+    _log_left_out(found)
+    candidates = pictures or _candidates(found, sampling, clips, skipped, progress)
     views = _read_headers(candidates, skipped)
-    known = _masks(masks, candidates, views)  # before the photos, which take longer
+    left_out = [Path(photo.source).name for photo in skipped]
+    known = _masks(masks, candidates, views, left_out)  # before the photos, which take longer
     pixels: dict[_View, _Rendered] = {}
     placements: dict[_View, Placement] = {}
     while True:
@@ -127,16 +133,12 @@ def load_images(
         facts=tuple(view.header.facts for view in views),
         masks=tuple(known[view.candidate] for view in views) if known else (),
         clips=tuple(clips),
+        notes=(*found.notes, *_notes_of(views)),
     )
 
 
-def _candidates(
-    sources: Sources,
-    sampling: ClipSampling,
-    clips: list[ClipSummary],
-    skipped: list[SkippedPhoto],
-    progress: bool,
-) -> list[_Candidate]:
+def _files_and_pictures(sources: Sources) -> tuple[list[PathLike], list[_Candidate]]:
+    """What was given: paths, or images in memory."""
     entries = (
         list(sources)
         if isinstance(sources, Sequence) and not isinstance(sources, str)
@@ -146,20 +148,34 @@ def _candidates(
     files = [entry for entry in entries if not isinstance(entry, ImageInMemory)]
     if pictures and files:
         raise InputError("paths and images in memory came in one list: give one kind or the other")
-    if pictures:
-        return [
-            _Candidate(f"view_{index:03d}.png", f"memory:{index}", _as_picture(picture))
-            for index, picture in enumerate(pictures)
-        ]
+    if not pictures and not files:
+        find_sources([])  # which says what is wanted
+    return files, [
+        _Candidate(f"view_{index:03d}.png", f"memory:{index}", _as_picture(picture))
+        for index, picture in enumerate(pictures)
+    ]
+
+
+def _folder_of(masks: MaskSources | None) -> PathLike | None:
+    return masks if isinstance(masks, str | os.PathLike) else None
+
+
+def _candidates(
+    found: FoundSources,
+    sampling: ClipSampling,
+    clips: list[ClipSummary],
+    skipped: list[SkippedPhoto],
+    progress: bool,
+) -> list[_Candidate]:
     headers: dict[Path, PhotoHeader | None] = {}
-    for path in resolve_sources(files):
+    for path in found.paths:
         if not is_clip(path):
             headers.setdefault(path)
             continue
         try:
             clip = sample_clip(path, sampling, progress=progress)
         except ImageError as error:
-            _skip(str(path), error, skipped)
+            _skip(str(path.absolute()), error, skipped)
             continue
         clips.append(clip.summary)
         for frame, facts in zip(clip.frames, clip.facts, strict=True):
@@ -193,7 +209,10 @@ def _read_headers(candidates: Sequence[_Candidate], skipped: list[SkippedPhoto])
 
 
 def _masks(
-    masks: MaskSources | None, candidates: Sequence[_Candidate], views: Sequence[_View]
+    masks: MaskSources | None,
+    candidates: Sequence[_Candidate],
+    views: Sequence[_View],
+    left_out: Sequence[str],
 ) -> dict[_Candidate, PhotoMask | None]:
     """The mask of every photo that was given, those that could not be read included."""
     if masks is None:
@@ -205,7 +224,7 @@ def _masks(
         else MaskedPhoto(candidate.name, candidate.source, None)
         for candidate in candidates
     ]
-    return dict(zip(candidates, load_masks(masks, photos), strict=True))
+    return dict(zip(candidates, load_masks(masks, photos, left_out), strict=True))
 
 
 def _plan(views: Sequence[_View], preprocessing: Preprocessing) -> dict[_View, Placement]:
@@ -233,6 +252,7 @@ def _render(
             content = content_of(photo) if isinstance(photo, Path) else None
             if view.candidate.is_frame and isinstance(photo, Path):
                 photo = clips.opened(photo) or photo
+                _check_frame(photo, view)
             return _Rendered(render(photo, placements[view], exact=exact), content)
         except ImageError as error:
             return error
@@ -252,10 +272,41 @@ def _render(
     return pixels
 
 
+def _check_frame(picture: Photo, view: _View) -> None:
+    """Refuse a frame of another size than its clip's first: it would be placed as that is."""
+    if isinstance(picture, Image.Image) and picture.size != view.header.size:
+        width, height = view.header.size
+        raise ImageError(
+            f"{view.candidate.name} is {picture.size[0]}x{picture.size[1]} pixels, but its clip "
+            f"begins with {width}x{height}: cut the clip where its size changes"
+        )
+
+
 def _num_threads(views: Sequence[_View]) -> int:
     largest = max(width * height for width, height in (view.header.size for view in views))
     affordable = _DECODING_BYTES // (largest * _BYTES_PER_PIXEL)
     return max(1, min(affordable, os.cpu_count() or 1, len(views), 16))
+
+
+def _notes_of(views: Sequence[_View]) -> list[str]:
+    """What was wrong with photos that are used nevertheless, each thing once."""
+    names: dict[str, list[str]] = {}
+    for view in views:
+        for note in view.header.notes:
+            names.setdefault(note, []).append(view.candidate.name)
+    return [f"{note}: {_few(photos)}" for note, photos in names.items()]
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+
+
+def _log_left_out(found: FoundSources) -> None:
+    """One line for all that was left out when the sources were looked for."""
+    reasons = [photo.reason for photo in found.skipped]
+    if reasons:
+        more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+        _LOG.warning("left out: %s%s", "; ".join(reasons[:_SHOWN]), more)
 
 
 def _skip(source: str, error: ImageError, skipped: list[SkippedPhoto]) -> None:
@@ -266,8 +317,8 @@ def _skip(source: str, error: ImageError, skipped: list[SkippedPhoto]) -> None:
 def _refuse_none_left(views: Sequence[_View], skipped: Sequence[SkippedPhoto]) -> None:
     if views:
         return
-    reasons = "; ".join(photo.reason for photo in skipped[:5])
-    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+    reasons = "; ".join(photo.reason for photo in skipped[:_SHOWN])
+    more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
     raise ImageError(f"none of the photos given can be used: {reasons}{more}")
 
 

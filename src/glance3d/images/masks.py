@@ -44,8 +44,10 @@ class MaskedPhoto:
     exif_orientation: int = 1
 
 
-def load_masks(masks: MaskSources, photos: Sequence[MaskedPhoto]) -> Masks:
-    """The mask of each photo, None for a photo without.
+def load_masks(
+    masks: MaskSources, photos: Sequence[MaskedPhoto], others: Sequence[str] = ()
+) -> Masks:
+    """The mask of each photo, None for a photo without; a folder may hold those of ``others``.
 
     ``masks`` is a folder, or a list with a file, a Pillow image, an array (bool, or uint8 with
     white = keep, ``[height, width]``) or None for each photo.
@@ -57,7 +59,8 @@ def load_masks(masks: MaskSources, photos: Sequence[MaskedPhoto]) -> Masks:
     if isinstance(masks, Sequence) and not isinstance(masks, str):
         found = _listed(masks, photos)
     else:
-        found = find_masks(masks, [photo.name for photo in photos], [p.source for p in photos])
+        names, sources = [photo.name for photo in photos], [photo.source for photo in photos]
+        found = find_masks(masks, names, sources, others)
     return tuple(
         None if mask is None or photo.size is None else read_mask(mask, photo)
         for mask, photo in zip(found, photos, strict=True)

@@ -7,32 +7,53 @@ naturally (``img2`` before ``img10``), lists keep the order they came in.
 import glob
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glance3d.errors import ImageError
-from glance3d.images.clips.frame_paths import CLIP_SUFFIXES, file_of, is_clip, shown_path
+from glance3d.images.clips.frame_paths import CLIP_SUFFIXES, file_of, is_clip
 from glance3d.images.file_kinds import READABLE_SUFFIXES
-from glance3d.name_keys import name_key
+from glance3d.images.inputs import choose_inputs, notes_of_copies
+from glance3d.images.own_results import is_folder_of_copies, is_own
+from glance3d.types import SkippedPhoto
 
 PathLike = str | os.PathLike[str]
 
+_SHOWN = 5
 _READABLE = f"Readable: {', '.join(READABLE_SUFFIXES)}; and clips: {', '.join(CLIP_SUFFIXES)}"
-# A phone's "live photo" has a clip of a second or two beside it.
-_LIVE_PHOTOS = (".heic", ".heif", ".jpeg", ".jpg")
-# Control characters, what Windows forbids in a file name, and bytes that are no valid text.
-_UNSAFE = re.compile('[\x00-\x1f\x7f<>:"/\\\\|?*\ud800-\udfff]')
+
+
+@dataclass(frozen=True)
+class FoundSources:
+    """The photos and clips that were named, in order, and what was left out.
+
+    ``skipped`` look like inputs and are none that can be used, or are links to one that is.
+    ``notes`` are sentences for a person.
+    """
+
+    paths: tuple[Path, ...]
+    skipped: tuple[SkippedPhoto, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def resolve_sources(sources: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
+    """The paths of :func:`find_sources`; raises as that does."""
+    return find_sources(sources).paths
+
+
+def find_sources(
+    sources: PathLike | Sequence[PathLike], *, apart: PathLike | None = None
+) -> FoundSources:
     """The photos and clips that ``sources`` names, in order, each file once.
 
     A folder gives the images and clips directly in it, a glob pattern (``**`` descends) those it
-    matches, both naturally sorted and without hidden files and the clips of live photos. A file
-    that is named outright is kept whatever it is called: whether it is a photo, decoding will tell.
-    A single frame of a clip is ``clip.mp4#t=SECONDS``. A path that exists is never read as a
-    pattern.
+    matches, both naturally sorted and without hidden files, the clips of live photos, and results
+    of Glance3D. A file that is named outright is kept whatever it is called:
+    whether it is a photo, decoding will tell. A single frame of a clip is ``clip.mp4#t=SECONDS``. A
+    path that exists is never read as a pattern. The folder ``apart`` (of masks) is known to hold no
+    photos.
 
     Raises:
         ImageError: a path does not exist, or a folder or pattern holds no images.
@@ -41,37 +62,29 @@ def resolve_sources(sources: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
     if not entries:
         raise ImageError("no photos were given: name a folder, image files or a glob pattern")
     _refuse_missing(entries)
+    parts = [_expand(entry, apart) for entry in entries]
+    parts = _without_own_results_among_photos(parts)
+    skipped = [photo for part in parts for photo in part.skipped]
     # Two spellings or links of one file are one photo: twice the same view teaches nothing.
     first: dict[Path, Path] = {}
-    for entry in entries:
-        for path in _expand(entry):
-            first.setdefault(path.resolve(), path)
-    return tuple(first.values())
+    for path in (path for part in parts for path in part.paths):
+        before = first.setdefault(path.resolve(), path)
+        if before.absolute() != path.absolute():
+            skipped.append(
+                SkippedPhoto(str(path.absolute()), f"{path.name} is the same file as {before.name}")
+            )
+    paths = tuple(first.values())
+    notes = [note for part in parts for note in part.notes]
+    return FoundSources(
+        paths,
+        tuple({photo.source: photo for photo in skipped}.values()),
+        tuple(dict.fromkeys([*notes, *notes_of_copies(paths)])),
+    )
 
 
 def natural_key(path: Path) -> tuple[tuple[tuple[str | int, ...], str], ...]:
     """Sorts paths folder by folder, numbers by value, without regard to case."""
     return tuple((_natural_parts(part), part) for part in path.parts)
-
-
-def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """A plain file name for each photo, under which results speak of it.
-
-    It is the photo's own base name where possible. The names differ in their *stems* (and not by
-    case alone), so that ``depth/<stem>.png`` never overwrites another photo's result. Photos that
-    clash are told apart by their folders (``left_001.jpg``), in one folder by their suffix
-    (``a_jpg.jpg``, ``a_png.png``), and if all else fails by a number.
-    """
-    paths = [shown_path(path) for path in paths]
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, path in enumerate(paths):
-        groups[_stem_key(_safe(path.name))].append(index)
-    names = [_safe(path.name) for path in paths]
-    for group in (group for group in groups.values() if len(group) > 1):
-        for index, name in zip(group, _told_apart([paths[i] for i in group]), strict=True):
-            names[index] = name
-    alone = {group[0] for group in groups.values() if len(group) == 1}
-    return _numbered(names, keep_first=alone)
 
 
 def _refuse_missing(entries: Sequence[PathLike]) -> None:
@@ -95,37 +108,103 @@ def _as_path(entry: PathLike) -> Path:
     return Path(entry).expanduser()
 
 
-def _expand(entry: PathLike) -> list[Path]:
+@dataclass(frozen=True)
+class _Part:
+    """What one entry gave; ``is_search``, if it was found in a folder or by a pattern."""
+
+    paths: tuple[Path, ...]
+    skipped: tuple[SkippedPhoto, ...] = ()
+    notes: tuple[str, ...] = ()
+    is_search: bool = True
+
+
+def _expand(entry: PathLike, apart: PathLike | None) -> _Part:
     path = _as_path(entry)
     if path.is_dir():
-        return _images_among(_files_in(path), f"no images in {os.fspath(entry).rstrip('/')}/", path)
+        complaint = f"no images in {os.fspath(entry).rstrip('/')}/"
+        part = _images_among(_files_in(path), complaint, path)
+        return replace(part, notes=(*part.notes, *_notes_of_folders_in(path, apart)))
     if file_of(path).exists():
-        return [path]
+        return _Part((path,), is_search=False)
     # Path.glob takes no absolute patterns, and matches hidden files.
     matches = (Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207
-    return _images_among((m for m in matches if m.is_file()), f"no images match {str(entry)!r}")
+    return _images_among((m for m in matches if not m.is_dir()), f"no images match {str(entry)!r}")
 
 
 def _files_in(folder: Path) -> list[Path]:
     try:
-        return [path for path in folder.iterdir() if path.is_file()]
+        return [path for path in folder.iterdir() if not path.is_dir()]
     except OSError as error:
         raise ImageError(f"the folder {folder} cannot be read: {error.strerror}") from error
 
 
-def _images_among(files: Iterable[Path], complaint: str, folder: Path | None = None) -> list[Path]:
-    visible = [path for path in files if not path.name.startswith(".")]
-    photos = [path for path in visible if path.suffix.lower() in READABLE_SUFFIXES]
-    images = photos + _without_live_photos([path for path in visible if is_clip(path)], photos)
-    if not images:
+def _images_among(files: Iterable[Path], complaint: str, folder: Path | None = None) -> _Part:
+    visible = sorted((p for p in files if not p.name.startswith(".")), key=natural_key)
+    is_copies = folder is not None and is_folder_of_copies(folder)
+    own = set() if is_copies else {path for path in visible if is_own(path)}
+    chosen = choose_inputs([path for path in visible if path not in own])
+    if not chosen.paths:
         hint = _images_below(folder) if folder else ""
-        raise ImageError(f"{complaint} ({_count_suffixes(visible)}{hint}). {_READABLE}")
-    return sorted(images, key=natural_key)
+        hint += f"; {len(own)} of them are results of Glance3D, which are no photos" if own else ""
+        reasons = "".join(f". {photo.reason}" for photo in chosen.skipped[:_SHOWN])
+        raise ImageError(f"{complaint} ({_count_suffixes(visible)}{hint}){reasons}. {_READABLE}")
+    return _Part(chosen.paths, chosen.skipped, _notes_of_results(own, folder, is_copies))
 
 
-def _without_live_photos(clips: Sequence[Path], photos: Sequence[Path]) -> list[Path]:
-    live = {path.with_suffix("") for path in photos if path.suffix.lower() in _LIVE_PHOTOS}
-    return [p for p in clips if p.suffix.lower() != ".mov" or p.with_suffix("") not in live]
+def _notes_of_results(own: set[Path], folder: Path | None, is_copies: bool) -> tuple[str, ...]:
+    if is_copies:
+        return (f"the photos in {folder}/ are the upright copies of a scene, taken for its photos",)
+    images = [path for path in own if path.suffix.lower() in READABLE_SUFFIXES or is_clip(path)]
+    if not images:
+        return ()
+    where = ", ".join(f"{parent}/" for parent in sorted({str(path.parent) for path in images}))
+    verb = "files are results" if len(images) > 1 else "file is a result"
+    return (f"{len(images)} {verb} of Glance3D and no photos, so they were left out: {where}",)
+
+
+def _without_own_results_among_photos(parts: Sequence[_Part]) -> list[_Part]:
+    """Files that were named outright are taken for photos, but results only where nothing else is.
+
+    A shell that expands a pattern names them, too.
+    """
+    named = {path for part in parts if not part.is_search for path in part.paths}
+    own = {path for path in named if is_own(path)}
+    if not own:
+        return list(parts)
+    if len(own) == len(named) and not any(part.is_search for part in parts):
+        note = f"{len(own)} of the photos named are results of Glance3D"
+        return [replace(parts[0], notes=(note,)), *parts[1:]]
+    notes = _notes_of_results(own, None, is_copies=False)
+    left = [replace(p, paths=tuple(x for x in p.paths if x not in own)) for p in parts]
+    return [replace(left[0], notes=(*left[0].notes, *notes)), *left[1:]]
+
+
+def _notes_of_folders_in(folder: Path, apart: PathLike | None) -> tuple[str, ...]:
+    """Folders below that hold images and were not looked into."""
+    known = None if apart is None else _as_path(apart).resolve()
+    notes = []
+    for below in sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_key):
+        if below.name.startswith(".") or below.resolve() == known:
+            continue
+        images = [p for p in _files_below(below) if _is_image(p) and not is_own(p)]
+        if images:
+            notes.append(
+                f"the folder {below.name}/ within {folder.name}/ was not looked into "
+                f"({len(images)} images): name it as well if it holds photos"
+            )
+    return tuple(notes)
+
+
+def _files_below(folder: Path) -> list[Path]:
+    try:
+        return _files_in(folder)
+    except ImageError:
+        return []
+
+
+def _is_image(path: Path) -> bool:
+    is_hidden = path.name.startswith(".")
+    return not is_hidden and (path.suffix.lower() in READABLE_SUFFIXES or is_clip(path))
 
 
 def _count_suffixes(files: Sequence[Path]) -> str:
@@ -138,7 +217,7 @@ def _count_suffixes(files: Sequence[Path]) -> str:
 
 def _images_below(folder: Path) -> str:
     for below in sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_key):
-        if any(p.suffix.lower() in READABLE_SUFFIXES or is_clip(p) for p in _files_in(below)):
+        if any(_is_image(path) for path in _files_below(below)):
             return f"; there are images in {below}/"
     return ""
 
@@ -149,56 +228,3 @@ def _natural_parts(text: str) -> tuple[str | int, ...]:
         int(part) if index % 2 else part
         for index, part in enumerate(re.split(r"(\d+)", text.casefold()))
     )
-
-
-def _safe(name: str) -> str:
-    # No system keeps a trailing dot for sure, and "a." would have no suffix but a dot in its stem.
-    return _UNSAFE.sub("_", name).strip(" ").rstrip(". ") or "_"
-
-
-def _stem_key(name: str) -> str:
-    return name_key(Path(name).stem)
-
-
-def _with_folders(path: Path, count: int) -> str:
-    # Not resolve(): the folders as the person named them, links not followed.
-    folders = Path(os.path.abspath(path)).parent.parts[1:]  # noqa: PTH100
-    return _safe("_".join([*folders[max(0, len(folders) - count) :], path.name]))
-
-
-def _with_suffix(name: str) -> str:
-    path = Path(name)
-    return f"{path.stem}_{path.suffix[1:].lower() or 'photo'}{path.suffix}"
-
-
-# Tried in this order until a group of clashing photos is told apart.
-_TELL_APART: tuple[Callable[[Path], str], ...] = (
-    lambda path: _with_folders(path, 1),
-    lambda path: _with_folders(path, 2),
-    lambda path: _with_folders(path, 3),
-    lambda path: _with_suffix(_safe(path.name)),
-    lambda path: _with_suffix(_with_folders(path, 1)),
-    lambda path: _with_suffix(_with_folders(path, 2)),
-    lambda path: _with_suffix(_with_folders(path, 3)),
-)
-
-
-def _told_apart(group: Sequence[Path]) -> list[str]:
-    for rename in _TELL_APART:
-        names = [rename(path) for path in group]
-        if len({_stem_key(name) for name in names}) == len(names):
-            return names
-    return [_safe(path.name) for path in group]
-
-
-def _numbered(names: Sequence[str], keep_first: set[int]) -> tuple[str, ...]:
-    """The names, with ``_2``, ``_3`` ... where a stem is taken; ``keep_first`` choose first."""
-    taken: set[str] = set()
-    chosen = list(names)
-    for index in sorted(range(len(names)), key=lambda i: (i not in keep_first, i)):
-        name, number = Path(names[index]), 2
-        while _stem_key(chosen[index]) in taken:
-            chosen[index] = f"{name.stem}_{number}{name.suffix}"
-            number += 1
-        taken.add(_stem_key(chosen[index]))
-    return tuple(chosen)

@@ -58,7 +58,8 @@ class ImageBatch:
     What could not be read is in ``skipped``, never dropped silently. ``masks`` say which part
     of each photo counts, None for all of it; empty if no photo has one. The images show it all.
     ``clips`` say which frames of which video are among the views. ``known_focal_lengths`` are those
-    known of the original photos' cameras, in their pixels; NaN is not known.
+    known of the original photos' cameras, in their pixels; NaN is not known. ``notes`` are
+    sentences about the photos and how they were found, for a person.
     """
 
     images: Float[Tensor, "views 3 height width"]
@@ -71,6 +72,7 @@ class ImageBatch:
     clips: tuple[ClipSummary, ...] = ()
     known_focal_lengths: Float[Tensor, " views"] | None = None
     contents: PhotoContents = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse lists of different lengths."""
