@@ -3,12 +3,13 @@
 import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 
 from glance3d.errors import OutputError
-from glance3d.files import atomic_file, atomic_folder, save_bytes, save_json
+from glance3d.files import atomic_file, remove_dead_temporaries, save_bytes, save_json
 from tests.file_limit import files_of_at_most
 
 
@@ -60,18 +61,11 @@ def test_a_full_disk_is_named(tmp_path, monkeypatch):
     assert names_below(tmp_path) == []
 
 
-@pytest.mark.parametrize("write", [lambda p: save_bytes(p, b"x"), lambda p: fill_folder(p)])
-def test_a_file_in_the_way_of_a_folder_is_one_sentence(tmp_path, write):
+def test_a_file_in_the_way_of_a_folder_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError, match="choose another path"):
-        write(tmp_path / "file" / "below")
+        save_bytes(tmp_path / "file" / "below", b"x")
     assert (tmp_path / "file").read_text() == "mine"
-
-
-def fill_folder(path: Path, names: str = "ab") -> None:
-    with atomic_folder(path) as temporary:
-        for name in names:
-            (temporary / name).write_text(name)
 
 
 def test_a_folder_in_the_way_of_a_file_is_one_sentence(tmp_path):
@@ -80,24 +74,22 @@ def test_a_folder_in_the_way_of_a_file_is_one_sentence(tmp_path):
         save_json(tmp_path / "a.json", {})
 
 
-def test_a_folder_replaces_the_old_one_whole(tmp_path):
-    fill_folder(tmp_path / "model", "abc")
-    fill_folder(tmp_path / "model", "cd")
-    assert names_below(tmp_path) == ["model", "model/c", "model/d"]
-
-
-def test_a_failed_folder_leaves_the_old_one(tmp_path):
-    fill_folder(tmp_path / "model")
-
-    def fail():
-        with atomic_folder(tmp_path / "model") as temporary:
-            (temporary / "a").write_text("new")
-            (temporary / "b").write_bytes(b"x" * 5000)
-
-    with files_of_at_most(1000), pytest.raises(OutputError):
-        fail()
-    assert names_below(tmp_path) == ["model", "model/a", "model/b"]
-    assert (tmp_path / "model" / "a").read_text() == "a"
+def test_the_next_writer_removes_what_a_dead_one_left(tmp_path):
+    with atomic_file(tmp_path / "first" / "a.pt") as temporary:
+        mine = temporary.name
+        temporary.touch()
+    dead = mine.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-")  # beyond what Linux counts to
+    alive = mine.replace(f"-{os.getpid()}-", f"-{os.getppid()}-")
+    elsewhere = dead.replace(dead.split("-")[2], "ffffff")
+    folder = tmp_path / "second"
+    folder.mkdir()
+    for name in (dead, alive, elsewhere, ".tmp-0123456789ab.pt", ".tmp-notes"):
+        (folder / name).write_text("x")
+    save_bytes(folder / "a.pt", b"new")
+    kept = [alive, elsewhere, ".tmp-0123456789ab.pt", ".tmp-notes", "a.pt"]
+    assert names_below(folder) == sorted(kept)
+    remove_dead_temporaries(folder, alone=True)
+    assert names_below(folder) == sorted([alive, ".tmp-notes", "a.pt"])
 
 
 def test_json_is_strict_and_takes_what_reports_hold(tmp_path):

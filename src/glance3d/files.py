@@ -6,13 +6,17 @@ stands, and an ``OSError`` becomes an ``OutputError`` of one sentence.
 """
 
 import errno
+import hashlib
 import json
 import math
 import os
+import platform
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,16 @@ _REASONS = {
 }
 
 
+# Before the hexadecimal digits: whose it is, a process and a short hash of its machine's name.
+_TEMPORARY = re.compile(
+    r"\.tmp-(?:(?P<process>\d+)-(?P<machine>[0-9a-f]{6})-)?[0-9a-f]{12}(\.\w*)?"
+)
+_LONGEST_SUFFIX = 16
+# Temporaries that this process writes to, and folders that it has cleaned.
+_live: set[str] = set()
+_cleaned: set[Path] = set()
+
+
 def output_error(path: Path, error: OSError) -> OutputError:
     """The one sentence for a failed write."""
     reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
@@ -46,36 +60,12 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     again. Raises ``OutputError`` for whatever the file system refuses inside the block.
     """
     path = Path(path)
-    with _errors_named(path), folder_made(path.parent):
+    with errors_named(path), folder_made(path.parent):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        temporary = _temporary_beside(path)
-        try:
+        with _temporary_beside(path) as temporary:
             yield temporary
             temporary.replace(path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A temporary, empty folder to fill; on success it takes the place of the folder ``path``.
-
-    The old folder, if there is one, is replaced as a whole, so that no file of an earlier result
-    stays behind and is read together with the new ones.
-    """
-    path = Path(path)
-    with _errors_named(path), folder_made(path.parent):
-        if path.exists() and not path.is_dir():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        temporary = _temporary_beside(path)
-        temporary.mkdir()
-        try:
-            yield temporary
-            _swap_folders(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def save_bytes(path: str | Path, content: bytes) -> Path:
@@ -124,27 +114,73 @@ def _json_ready(value: Any) -> Any:
     return str(value)
 
 
-def _temporary_beside(path: Path) -> Path:
-    """Hidden, unguessable, on the same disk; the suffix stays, because writers look at it."""
-    return path.parent / f".tmp-{secrets.token_hex(6)}{path.suffix}"
+def remove_dead_temporaries(folder: Path, *, alone: bool = False) -> None:
+    """Remove what writers that were killed have left in a folder: files and folders.
+
+    Temporaries of a live process of this machine stay. With ``alone``, which says that nobody else
+    may be writing there, those go too that do not say whose they are or come from other machines.
+    """
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match is None or path.name in _live:
+                continue
+            if _is_dead(match["process"], match["machine"], alone):
+                remove_whole(path)
 
 
-def _swap_folders(temporary: Path, path: Path) -> None:
-    if not path.exists():
-        temporary.rename(path)
-        return
-    old = _temporary_beside(path)
-    path.rename(old)
+def remove_whole(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it; what cannot be removed stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _is_dead(process: str | None, machine: str | None, alone: bool) -> bool:
+    if process is None or machine != _machine():
+        return alone
+    if int(process) == os.getpid():  # an earlier process of this number: containers count from 1
+        return True
+    if os.name == "nt":  # where signal 0 is Ctrl-C
+        return alone
     try:
-        temporary.rename(path)
-    except OSError:
-        old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode(errors="replace")).hexdigest()[:6]
 
 
 @contextmanager
-def _errors_named(path: Path) -> Iterator[None]:
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    """Hidden, unguessable, on the same disk; the suffix stays, because writers look at it.
+
+    What is left of it is removed at the end.
+    """
+    if path.parent not in _cleaned:
+        _cleaned.add(path.parent)
+        remove_dead_temporaries(path.parent)
+    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
+    name = f".tmp-{os.getpid()}-{_machine()}-{secrets.token_hex(6)}{suffix}"
+    _live.add(name)
+    try:
+        yield path.parent / name
+    finally:
+        _live.discard(name)
+        remove_whole(path.parent / name)
+
+
+@contextmanager
+def errors_named(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` of the block into the one sentence about writing ``path``."""
     try:
         yield
     except OSError as error:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -46,6 +46,7 @@ def reconstruct(
     known: KnownCameras | None = None,
     fps: float | None = None,
     views: int | None = None,
+    on_loaded: Callable[[ImageBatch], None] | None = None,
     progress: bool = False,
 ) -> Reconstruction:
     """Cameras, depth and points of the photos in ``sources``, from one pass of the network.
@@ -86,6 +87,8 @@ def reconstruct(
         fps: Of every clip among the sources one frame for each 1 / fps seconds, the sharpest.
         views: Of every clip at most so many frames. With neither, a new view whenever an eighth of
             the picture has moved on, 8 to 32 a clip; frames that show the same are one view.
+        on_loaded: Called with the loaded photos before the network runs; what it raises ends the
+            run.
         progress: Show progress bars on stderr.
 
     Returns:
@@ -120,6 +123,8 @@ def reconstruct(
             batch = loading.result()
             if known is not None:
                 batch = replace(batch, known_focal_lengths=known.for_scene(batch).focal_lengths)
+    if on_loaded is not None:
+        on_loaded(batch)
     asked = _outputs_of(outputs, query_points)
     if mask_input and not any(batch.masks):
         raise InputError("mask_input speaks of masks: give masks as well")

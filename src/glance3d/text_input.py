@@ -58,11 +58,13 @@ def read_bytes(path: str | Path, *, error: type[Glance3DError], limit: int) -> b
     path = Path(path)
     try:
         # Before it is opened: opening a named pipe waits for somebody who writes to it.
-        kind = irregular_kind(path.stat().st_mode)
+        status = path.stat()
+        kind = irregular_kind(status.st_mode)
         if kind is not None:
             raise error(f"{path} is {kind}; wanted a file")
         with path.open("rb") as file:
-            content = file.read(limit + 1)
+            # As much memory is taken as is asked for.
+            content = file.read(min(limit, status.st_size) + 1)
     except (OSError, ValueError) as failure:
         reason = getattr(failure, "strerror", None) or failure
         raise error(f"{path} cannot be read: {reason}") from failure

@@ -51,7 +51,7 @@ def test_a_manifest_that_changed_is_read_again(tmp_path):
 @pytest.mark.parametrize("part", ["all", "ends", "start"])
 def test_a_fingerprint_matches_the_file_alone(tmp_path, part):
     path, link = tmp_path / "a", tmp_path / "link"
-    path.write_bytes(b"x" * (5 << 20))
+    path.write_bytes(b"x" * (5 << 20) + b"\n")
     mark = Fingerprint.of(path, part)
     link.symlink_to(path)
     assert mark.matches(path)
@@ -61,7 +61,7 @@ def test_a_fingerprint_matches_the_file_alone(tmp_path, part):
     with path.open("ab") as file:
         file.write(b"more")
     assert mark.matches(path) == (part == "start")
-    path.write_bytes(b"y" + b"x" * ((5 << 20) - 1))
+    path.write_bytes(b"y" + b"x" * ((5 << 20) - 1) + b"\n")
     assert not mark.matches(path)
 
 

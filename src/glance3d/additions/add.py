@@ -1,7 +1,7 @@
 """Photos added to a scene: seen together with some of the old ones, and put where those stand."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from glance3d.models import VGGT
 from glance3d.reconstruction import reconstruct
 from glance3d.refinement.trust import judge
 from glance3d.report import describe_masks
-from glance3d.types import PhotoMask, Reconstruction, ViewTrust
+from glance3d.types import ImageBatch, PhotoMask, Reconstruction, ViewTrust
 
 MAX_ANCHORS = 12
 _NOT_CHECKED = "added beside old photos by the network alone: refine to know whether it fits"
@@ -45,6 +45,7 @@ def add_photos(
     masks: str | Path | None = None,
     fps: float | None = None,
     views: int | None = None,
+    on_loaded: Callable[[ImageBatch], None] | None = None,
     progress: bool = False,
 ) -> Reconstruction:
     """The scene with more photos; the old cameras do not move.
@@ -71,6 +72,7 @@ def add_photos(
             ones keep theirs.
         fps: Which frames of clips among the photos, as in :func:`glance3d.reconstruct`.
         views: Likewise.
+        on_loaded: Likewise; the batch begins with the old photos that are seen again.
         progress: Show progress bars on stderr.
 
     Raises:
@@ -96,6 +98,7 @@ def add_photos(
         precision=precision,
         window=window,
         overlap=overlap,
+        on_loaded=on_loaded,
         progress=progress,
     )
     _refuse_lost_anchors(seen, [scene.names[view] for view in anchors], old, anchors)

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,7 +10,7 @@ import tyro
 
 from glance3d.cli.clip_options import ClipOptions
 from glance3d.cli.metric_options import Knowledge
-from glance3d.cli.output_folder import output_folder
+from glance3d.cli.output_folder import claim_photos, scene_folder
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
 from glance3d.cli.skipped_files import skipped_summary
 from glance3d.errors import InputError
@@ -44,6 +45,8 @@ class Options:
         Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
     ] = None
     """Folder for the results; made if need be."""
+    overwrite: bool = False
+    """Allow to replace files there that Glance3D did not write, or that were changed since."""
     refine: bool = False
     """Register the new photos by their matches with the old ones."""
     move_old: bool = False
@@ -102,7 +105,7 @@ def run(options: Options) -> None:
             precision=options.precision,
         )
 
-    with output_folder(out):
+    with scene_folder(out, before, overwrite=options.overwrite) as result:
         scene = add_photos(
             before,
             options.photos,
@@ -117,6 +120,7 @@ def run(options: Options) -> None:
             masks=options.masks,
             fps=options.clips.fps,
             views=options.clips.views,
+            on_loaded=partial(claim_photos, result),
             progress=progress,
         )
         if options.refine:

@@ -1,13 +1,11 @@
 """``glance3d evaluate``: cameras and depth against the truth, method by method."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from glance3d.cli.output_folder import output_folder
 from glance3d.errors import InputError
 from glance3d.files import save_bytes, save_json, to_json_text
 
@@ -55,6 +53,8 @@ class Options:
     """Then measure every so many neighbours of a set as well, one window at a time."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder for evaluation.json, evaluation.txt and the predictions that were scored."""
+    overwrite: bool = False
+    """Allow to replace files there that Glance3D did not write, or that were changed since."""
     json: bool = False
     """Print JSON instead of the table."""
 
@@ -63,27 +63,35 @@ def run(options: Options) -> None:
     """Measure the network, or say what cannot be measured."""
     if not options.sets and options.synthetic_scenes < 1:
         raise InputError("nothing to evaluate on: name photo sets, or ask for synthetic scenes")
-    with nullcontext() if options.out is None else output_folder(options.out):
-        measure(options)
+    if options.out is None:
+        measure(options, None)
+        return
+
+    from glance3d.results import Claims, open_result
+
+    with open_result(options.out, overwrite=options.overwrite) as result:
+        result.claim(Claims(("evaluation.json", "evaluation.txt"), folders=("predictions",)))
+        with result.staged(complete=True) as staging:
+            measure(options, staging.folder)
 
 
-def measure(options: Options) -> None:
+def measure(options: Options, out: Path | None) -> None:
     """Predict every set, score the predictions, and write and print the numbers."""
     from glance3d.evaluation import Gate, evaluate
     from glance3d.models import load_model
 
     model = load_model(options.model, options.weights, options.device, options.precision)
     sets = build_sets(options, model)
-    predictions = None if options.out is None else options.out / "predictions"
+    predictions = None if out is None else out / "predictions"
     methods = chosen_methods(options)
     report = evaluate(model, sets, predictions, methods=methods, progress=True)
     shown = report
     if options.against is not None:
         older = load_older(options, model)
         shown = Gate(evaluate(older, sets, methods=methods, progress=True), report)
-    if options.out is not None:
-        save_json(options.out / "evaluation.json", shown.to_dict())
-        save_bytes(options.out / "evaluation.txt", f"{shown.to_table()}\n".encode())
+    if out is not None:
+        save_json(out / "evaluation.json", shown.to_dict())
+        save_bytes(out / "evaluation.txt", f"{shown.to_table()}\n".encode())
     print(to_json_text(shown.to_dict(), indent=1) if options.json else shown.to_table())
 
 

@@ -28,6 +28,8 @@ class Options:
         Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: beside the scene)")
     ] = None
     """File or folder to write."""
+    overwrite: bool = False
+    """Allow to replace files there that Glance3D did not write, or that were changed since."""
     confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
     """This share of the points, the least certain ones, is left out of point clouds."""
     max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
@@ -57,6 +59,7 @@ def run(options: Options) -> None:
             scene,
             options.out or usual,
             format=name,
+            overwrite=options.overwrite,
             percentile=options.confidence_percentile,
             max_points=options.max_points,
             measured_only=options.measured_only,

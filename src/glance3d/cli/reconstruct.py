@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ import tyro
 
 from glance3d.cli.clip_options import ClipOptions
 from glance3d.cli.metric_options import MetricOptions, in_metres, metric_summary, read_knowledge
-from glance3d.cli.output_folder import output_folder
+from glance3d.cli.output_folder import claim_photos, scene_folder
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
 from glance3d.cli.skipped_files import skipped_summary
 from glance3d.errors import InputError
@@ -20,6 +21,7 @@ from glance3d.files import save_json, to_json_text
 
 if TYPE_CHECKING:
     from glance3d.models import VGGT
+    from glance3d.results import ResultFolder
     from glance3d.types import Reconstruction
 
 
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
 class Options:
     """Photos or a video become cameras, depth and a point cloud, by one pass of a network.
 
-    Files of an earlier run in the output folder are replaced, each when its successor is whole;
-    nothing else in that folder is touched.
+    The files of an earlier run in the output folder are replaced as one when all new ones are
+    whole; nothing else in that folder is touched.
 
     Example: glance3d reconstruct photos/ --out scene/
     Example: glance3d reconstruct clip.mp4 --views 20 --out scene/
@@ -42,6 +44,8 @@ class Options:
     """Photos, clips, folders of them, or globs in quotes."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder for the results; made if need be."""
+    overwrite: bool = False
+    """Allow to replace files there that Glance3D did not write, or that were changed since."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|FILE")] = "glance-small"
     """A known model (see glance3d models) or a weights file that glance3d train wrote."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
@@ -108,7 +112,7 @@ def run(options: Options) -> None:
 
     # Refuse now what would only come to light after the network has run, which can take long.
     ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
-    with output_folder(options.out):
+    with scene_folder(options.out, overwrite=options.overwrite) as result:
         progress = options.progress or sys.stderr.isatty()
         scene = reconstruct(
             options.sources,
@@ -128,6 +132,7 @@ def run(options: Options) -> None:
             mask_input=options.mask_input,
             reference=options.reference,
             known=knowledge.cameras,
+            on_loaded=partial(claim_photos, result),
             progress=progress,
         )
         if options.refine or options.refinement.densify:
@@ -135,7 +140,7 @@ def run(options: Options) -> None:
                 scene, options.refinement, knowledge, lambda: _network(options), progress=progress
             )
         scene = in_metres(scene, knowledge)
-        report, paths = write(scene, options, progress)
+        report, paths = write(scene, options, result, progress)
     if options.json:
         print(to_json_text(report, indent=1))
     else:
@@ -199,25 +204,26 @@ def split_commas(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def write(
-    scene: "Reconstruction", options: Options, progress: bool
+    scene: "Reconstruction", options: Options, result: "ResultFolder", progress: bool
 ) -> tuple[dict[str, Any], list[Path]]:
     """Write every format, then the report once more, which now knows how long writing took."""
     from glance3d.exporters import write_scene_folder
 
     start = time.perf_counter()
-    paths = write_scene_folder(
-        scene,
-        options.out,
-        percentile=options.confidence_percentile,
-        max_points=options.max_points,
-        progress=progress,
-    )
-    seconds = round(time.perf_counter() - start, 4)
-    report_path = options.out / "report.json"
-    report = json.loads(report_path.read_text(encoding="utf-8"))
-    total = round(report["times"]["total"] + seconds, 4)
-    report["times"] = {**report["times"], "write": seconds, "total": total}
-    save_json(report_path, report)
+    with result.staged(complete=True) as staging:
+        paths = write_scene_folder(
+            scene,
+            options.out,
+            percentile=options.confidence_percentile,
+            max_points=options.max_points,
+            progress=progress,
+        )
+        seconds = round(time.perf_counter() - start, 4)
+        report_path = staging.folder / "report.json"
+        report = json.loads(report_path.read_text(encoding="utf-8"))
+        total = round(report["times"]["total"] + seconds, 4)
+        report["times"] = {**report["times"], "write": seconds, "total": total}
+        save_json(report_path, report)
     return report, paths
 
 

@@ -13,7 +13,7 @@ from glance3d.cli.metric_options import (
     metric_summary,
     read_knowledge,
 )
-from glance3d.cli.output_folder import output_folder
+from glance3d.cli.output_folder import scene_folder
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
 from glance3d.files import to_json_text
 
@@ -37,6 +37,8 @@ class Options:
         Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
     ] = None
     """Folder for the results; made if need be."""
+    overwrite: bool = False
+    """Allow to replace files there that Glance3D did not write, or that were changed since."""
     masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Images called as the photos: what is black counts nowhere. Else those the scene has."""
     refinement: Annotated[RefinementOptions, tyro.conf.arg(name="")] = field(
@@ -81,7 +83,7 @@ def run(options: Options) -> None:
 
         return load_model(before.model, weights=options.weights)
 
-    with output_folder(out):
+    with scene_folder(out, before, overwrite=options.overwrite):
         scene = refined(
             before,
             options.refinement,

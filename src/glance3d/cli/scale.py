@@ -12,7 +12,7 @@ from glance3d.cli.metric_options import (
     metric_summary,
     read_knowledge,
 )
-from glance3d.cli.output_folder import output_folder
+from glance3d.cli.output_folder import scene_folder
 from glance3d.errors import InputError
 from glance3d.files import to_json_text
 
@@ -34,6 +34,8 @@ class Options:
         Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
     ] = None
     """Folder for the results; made if need be."""
+    overwrite: bool = False
+    """Allow to replace files there that Glance3D did not write, or that were changed since."""
     confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
     """This share of the points, the least certain ones, is left out of point clouds."""
     max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
@@ -59,7 +61,7 @@ def run(options: Options) -> None:
     scene = in_metres(before, knowledge)
     home = options.scene if options.scene.is_dir() else options.scene.parent
     out = options.out or home
-    with output_folder(out):
+    with scene_folder(out, scene, overwrite=options.overwrite):
         paths = write_scene_folder(
             scene,
             out,

@@ -9,7 +9,7 @@ import tyro
 
 from glance3d.cli.output_folder import SCENE_FILE
 from glance3d.errors import InputError
-from glance3d.files import folder_made, to_json_text
+from glance3d.files import to_json_text
 
 if TYPE_CHECKING:
     from glance3d.types import Reconstruction
@@ -65,6 +65,8 @@ class Options:
     """The animation's format; mp4 needs the extra video."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder for the results; for a saved scene, its own folder tracks/ if none is given."""
+    overwrite: bool = False
+    """Allow to replace files there that Glance3D did not write, or that were changed since."""
     model: Annotated[
         str | None,
         tyro.conf.arg(
@@ -97,11 +99,11 @@ def run(options: Options) -> None:
         raise InputError("say where the tracks of these photos are to go: --out DIR")
 
     from glance3d.exporters import load_scene
-    from glance3d.tracking import thresholds_of, track
+    from glance3d.tracking import open_tracks, thresholds_of, track
 
     thresholds_of("network", options.min_visibility, options.min_confidence)  # refused early
     photos = None if folder is None else folder / "images"
-    with folder_made(out):
+    with open_tracks(out, overwrite=options.overwrite):
         scene = track(
             options.sources if folder is None else load_scene(options.sources[0]),
             queries or None,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from glance3d.cli.output_folder import output_folder
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ class Options:
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the run; made if need be."""
+    overwrite: bool = False
+    """Allow to replace files there that Glance3D did not write, or that were changed since."""
     recipe: Annotated[str, tyro.conf.arg(metavar="NAME")] = "small-cpu"
     """small-cpu-descriptors, small-cpu, small-cpu-matches (in this order, each from the weights of
     the one before), small-cpu-cameras, small-h200, or tiny-test (seconds, to see that it works)."""
@@ -63,7 +64,13 @@ def run(options: Options) -> None:
         raise InputError(
             f"{options.out} already holds a run: go on with --resume, or choose another folder"
         )
-    with output_folder(options.out):
+
+    from glance3d.results import Claims, open_result
+    from glance3d.training.run_folder import FILES
+
+    with open_result(options.out, overwrite=options.overwrite) as result:
+        if not options.resume:
+            result.claim(Claims(FILES))  # before the network is built
         train(options)
 
 
@@ -80,6 +87,7 @@ def train(options: Options) -> None:
         options.out,
         evaluate=build_evaluate(options.validation),
         show_progress=sys.stderr.isatty(),
+        overwrite=options.overwrite,
     )
     if options.resume:
         trainer.resume()

@@ -20,6 +20,7 @@ from torch import Tensor
 from glance3d.datasets.cameras_file import CAMERAS_FILE, CamerasFileView, read_cameras_file
 from glance3d.errors import ImageError, InputError
 from glance3d.images.decode import open_as_stored
+from glance3d.results import settle
 from glance3d.types import Cameras
 
 
@@ -66,6 +67,7 @@ class PhotoSet:
 def load_photo_set(path: str | Path) -> PhotoSet:
     """The photo set in a folder. Raises ``ImageError`` that says what is missing or wrong."""
     folder = Path(path)
+    settle(folder)
     file = folder / CAMERAS_FILE
     if not file.is_file():
         what = "is no folder" if not folder.is_dir() else f"has no {CAMERAS_FILE}"

@@ -12,6 +12,7 @@ from glance3d.evaluation.report import EvaluationReport, SetReport
 from glance3d.evaluation.scenes import EvaluationSet
 from glance3d.evaluation.score import Scores, mean_scores, score_scene
 from glance3d.models import VGGT
+from glance3d.results import Claims, open_result
 
 #: What is measured unless more is asked for.
 DEFAULT_METHODS = ("network", "trivial")
@@ -24,15 +25,19 @@ def evaluate(
     *,
     methods: Sequence[str] = DEFAULT_METHODS,
     progress: bool = False,
+    overwrite: bool = False,
 ) -> EvaluationReport:
     """Write the answers of all methods about all sets, then score them.
 
     ``methods`` are names in :data:`glance3d.evaluation.methods.METHODS`. The files go to
     ``predictions/METHOD/SET/SCENE.npz``, by default to a temporary folder. They alone are scored,
-    so that :func:`score_sets` on the same folder gives the same numbers.
+    so that :func:`score_sets` on the same folder gives the same numbers. ``overwrite`` allows to
+    replace files there that Glance3D did not write.
     """
     if predictions is not None:
-        write_predictions(model, sets, predictions, methods=methods, progress=progress)
+        write_predictions(
+            model, sets, predictions, methods=methods, progress=progress, overwrite=overwrite
+        )
         return score_sets(sets, predictions, model.config.name, methods=methods)
     with tempfile.TemporaryDirectory() as folder:
         return evaluate(model, sets, folder, methods=methods, progress=progress)
@@ -45,14 +50,29 @@ def write_predictions(
     *,
     methods: Sequence[str] = DEFAULT_METHODS,
     progress: bool = False,
+    overwrite: bool = False,
 ) -> None:
-    """Loop 1: ``folder/METHOD/SET/SCENE.npz`` for every method and scene."""
+    """Loop 1: ``folder/METHOD/SET/SCENE.npz`` for every method and scene, moved there as one.
+
+    Raises:
+        OutputError: a file of such a name is there that Glance3D did not write, without
+            ``overwrite``.
+    """
     chosen = choose_methods(methods)
     jobs = [(one_set.name, scene) for one_set in sets for scene in one_set.scenes]
     model.eval()
-    for set_name, scene in tqdm(jobs, desc="predicting", unit="scene", disable=not progress):
-        for method, prediction in ask(model, scene, chosen):
-            save_prediction(prediction, _file(folder, method, set_name, scene.name))
+    places = [
+        _file("", method, set_name, scene.name).as_posix()
+        for set_name, scene in jobs
+        for method in methods_for(scene, chosen)
+    ]
+    with open_result(folder, overwrite=overwrite) as result:
+        result.claim(Claims(tuple(places)))
+        with result.staged() as staging:
+            for set_name, scene in tqdm(jobs, "predicting", unit="scene", disable=not progress):
+                for method, prediction in ask(model, scene, chosen):
+                    file = _file(staging.folder, method, set_name, scene.name)
+                    save_prediction(prediction, file)
 
 
 def score_sets(

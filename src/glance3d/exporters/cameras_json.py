@@ -30,8 +30,8 @@ CONVENTIONS = {
 
 def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write every camera; needs neither depth nor points."""
-    with_depth = has_depth_pngs(scene, path.parent)
-    folder = photos_folder(scene, path.parent).name
+    with_depth = has_depth_pngs(scene, path.parent, options)
+    folder = photos_folder(scene, options.final(path.parent)).name
     views: list[dict[str, Any]] = [
         {
             "image": f"{folder}/{name}",
@@ -57,7 +57,7 @@ def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions
         for view, name in zip(views, depth_file_names(scene), strict=True):
             view["depth"] = f"{DEPTH_FOLDER}/{name}"
     content = {
-        "name": path.resolve().parent.name,
+        "name": options.final(path).resolve().parent.name,
         "about": f"cameras by Glance3D with the model {scene.model or 'unknown'}",
         "conventions": CONVENTIONS,
         "world": {

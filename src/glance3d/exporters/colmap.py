@@ -20,12 +20,19 @@ from glance3d.exporters.masks import write_masks_beside
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import write_photos_beside
 from glance3d.exporters.sparse_points import observation_errors, select_sparse_points
-from glance3d.files import atomic_folder
+from glance3d.files import save_bytes
 from glance3d.geometry.rotations import quat_xyzw_from_rotation
 from glance3d.images.file_names import photo_file_names
 from glance3d.types import Reconstruction, SparsePoints
 
 DEFAULT_MAX_POINTS = 100_000
+WRITTEN_FILES = ("cameras.bin", "images.bin", "points3D.bin")
+#: What readers look for in a model's folder: one of these beside ours would make another model.
+MODEL_FILES = tuple(
+    f"{part}.{suffix}"
+    for part in ("cameras", "images", "points3D", "rigs", "frames")
+    for suffix in ("bin", "txt")
+)
 _POINT_2D = np.dtype([("x", "<f8"), ("y", "<f8"), ("point_id", "<u8")])
 _POINT_3D = np.dtype(
     [
@@ -48,20 +55,17 @@ def write_colmap(scene: Reconstruction, path: Path, options: ExportOptions) -> W
     points = select_sparse_points(
         scene, options.percentile, options.max_points or DEFAULT_MAX_POINTS, options.depth_agreement
     )
-    with atomic_folder(folder) as temporary:
-        files = {
-            "cameras.bin": _cameras(scene),
-            "images.bin": _images(scene, points),
-            "points3D.bin": _points_3d(scene, points),
-        }
-        for name, content in files.items():
-            (temporary / name).write_bytes(content)
+    contents = _cameras(scene), _images(scene, points), _points_3d(scene, points)
+    files = [
+        save_bytes(folder / name, content)
+        for name, content in zip(WRITTEN_FILES, contents, strict=True)
+    ]
     warnings = _single_view_warning(scene, points) + _distortion_warning(scene)
-    written = Written(tuple(folder / name for name in files), warnings)
+    written = Written(tuple(files), warnings)
     if not options.companions:
         return written
     root = folder.parent.parent
-    return written + write_photos_beside(scene, root) + write_masks_beside(scene, root)
+    return written + write_photos_beside(scene, root, options) + write_masks_beside(scene, root)
 
 
 def _single_view_warning(scene: Reconstruction, points: SparsePoints) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from glance3d.errors import MissingExtraError
 from glance3d.exporters.depth_png import DepthView, depth_and_valid
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file
-from glance3d.images.file_names import depth_file_names
+from glance3d.images.file_names import Photos, depth_file_names
 from glance3d.types import Reconstruction
 
 MEANING = "z-depth along the camera's z axis; 0 is unknown"
@@ -62,12 +62,26 @@ def write_depth_exrs(scene: Reconstruction, path: Path, options: ExportOptions) 
     return _write_each(scene, path, ".exr", write)
 
 
+def depth_tiff_names(scene: Photos) -> list[str]:
+    """Of all files in the folder."""
+    return [_with_suffix(name, ".tiff") for name in depth_file_names(scene)]
+
+
+def depth_exr_names(scene: Photos) -> list[str]:
+    """Of all files in the folder."""
+    return [_with_suffix(name, ".exr") for name in depth_file_names(scene)]
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    return Path(name).with_suffix(suffix).name
+
+
 def _write_each(
     scene: Reconstruction, path: Path, suffix: str, write: Callable[[_Values, Path], None]
 ) -> Written:
     paths = []
     for name, values in zip(depth_file_names(scene), depth_maps(scene), strict=True):
-        target = (path / name).with_suffix(suffix)
+        target = path / _with_suffix(name, suffix)
         with atomic_file(target) as temporary:
             write(values, temporary)
         paths.append(target)

@@ -23,7 +23,7 @@ from glance3d.exporters.colormap import colorize_depth, inverse_depth_range
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file, save_json
 from glance3d.geometry.filter import usable_depth
-from glance3d.images.file_names import depth_file_names, photo_file_names
+from glance3d.images.file_names import Photos, depth_file_names, photo_file_names
 from glance3d.types import PhotoMask, Placement, Reconstruction
 
 DEPTH_FOLDER, INDEX_FILE = "depth", "depth.json"
@@ -42,7 +42,7 @@ def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) 
     def write_view(view: int) -> tuple[list[Path], dict[str, Any]]:
         mask = scene.masks[view] if scene.masks else None
         job = DepthView(depth[view], valid[view], scene.placements[view], mask)
-        target, preview = path / names[view], path / f"{Path(names[view]).stem}_preview.jpg"
+        target, preview = path / names[view], path / _preview_name(names[view])
         with atomic_file(target) as temporary:
             job.levels_at_original_size(scale).save(temporary, compress_level=1)
         with atomic_file(preview) as temporary:
@@ -63,12 +63,23 @@ def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) 
     return Written((*paths, index), _beyond_warning(num_beyond, scale, scene.units))
 
 
-def has_depth_pngs(scene: Reconstruction, root: Path) -> bool:
+def depth_png_names(scene: Photos) -> list[str]:
+    """Of all files in the folder."""
+    names = depth_file_names(scene)
+    return [INDEX_FILE, *names, *map(_preview_name, names)]
+
+
+def _preview_name(depth_name: str) -> str:
+    return f"{Path(depth_name).stem}_preview.jpg"
+
+
+def has_depth_pngs(scene: Reconstruction, root: Path, options: ExportOptions) -> bool:
     """Whether this scene's depth lies beside ``root``'s camera files, which then point to it."""
     if scene.depth is None:
         return False
     try:
-        index = json.loads((root / DEPTH_FOLDER / INDEX_FILE).read_text(encoding="utf-8"))
+        index_file = options.find(root / DEPTH_FOLDER / INDEX_FILE)
+        index = json.loads(index_file.read_text(encoding="utf-8"))
         return index["scale"] == depth_scale(scene)
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -1,7 +1,7 @@
 """One scene to one format, or to the folder that holds them all."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,21 +9,35 @@ from typing import Any
 from tqdm import tqdm
 
 from glance3d.errors import InputError, SceneError
+from glance3d.exporters.claims import claims_of, scene_claims, usual_formats
 from glance3d.exporters.colmap import DEFAULT_MAX_POINTS as COLMAP_MAX_POINTS
 from glance3d.exporters.colmap import model_folder
 from glance3d.exporters.colmap_check import check_colmap_model, colmap_check_warnings
 from glance3d.exporters.options import DEFAULT_PERCENTILE, ExportOptions, Written, build_options
 from glance3d.exporters.sparse_points import has_measured_points
 from glance3d.exporters.table import FORMATS, Exporter
+from glance3d.results import open_result
 from glance3d.types import Reconstruction
 
 logger = logging.getLogger(__name__)
 
 
+# An export takes seconds: one may wait for another into the same folder.
+_WAIT_SECONDS = 5.0
+
+
 def export(
-    scene: Reconstruction, path: str | Path, format: str | None = None, **options: Any
+    scene: Reconstruction,
+    path: str | Path,
+    format: str | None = None,
+    *,
+    overwrite: bool = False,
+    **options: Any,
 ) -> list[Path]:
     """Write a scene to ``path`` and return the files that were written.
+
+    What stands there is replaced only if Glance3D wrote it and nobody has changed it since, or with
+    ``overwrite``.
 
     ``format`` is a key of ``FORMATS``; without it the path tells, by its name (``cameras.json``,
     ``transforms.json``, ``gaussians.ply``), its suffix (``.npz``, ``.ply``, ``.glb``, ``.html``,
@@ -33,7 +47,8 @@ def export(
     Raises:
         InputError: an unknown format or option.
         SceneError: the scene lacks what the format needs.
-        OutputError: the file system refuses; nothing half-written is left.
+        OutputError: the file system refuses, or somebody else's files stand there; nothing
+            half-written is left.
     """
     path = Path(path)
     name = format or infer_format(path)
@@ -42,10 +57,15 @@ def export(
     reason = exporter.missing_from(scene)
     if reason:
         raise SceneError(f"cannot export to {name}: {reason}; reconstruct it with 'depth' as well")
-    written = exporter.write(scene, path, chosen)
+    root, target = exporter.place(path)
+    with open_result(root, overwrite=overwrite, wait_seconds=_WAIT_SECONDS) as result:
+        result.claim(claims_of(name, target, root, scene, companions=chosen.companions))
+        with result.staged() as staging:
+            chosen = replace(chosen, staging=staging)
+            written = exporter.write(scene, staging.staged(target), chosen)
     for warning in written.warnings:
         logger.warning("warning: %s", warning)
-    return list(written.paths)
+    return staging.finals(written.paths)
 
 
 def write_scene_folder(
@@ -56,31 +76,53 @@ def write_scene_folder(
     percentile: float = DEFAULT_PERCENTILE,
     max_points: int | None = None,
     progress: bool = False,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write everything that ``glance3d reconstruct`` writes into ``out``; return the files.
 
-    Each file is written atomically. ``formats`` picks some of ``FORMATS``; what the scene has no
-    data for is skipped, with the reason among the warnings in ``report.json``, beside those of the
-    reconstruction. ``max_points`` bounds the point clouds (the COLMAP model keeps its own lower
-    bound).
+    They are moved into place as one when all are written, which takes room on the disk for the
+    earlier result and the new one. ``formats`` picks some of ``FORMATS``, and what else the folder
+    holds stays; without it, an earlier result's files that this scene does not have are removed.
+    What the scene has no data for is skipped, with the reason among the warnings in
+    ``report.json``, beside those of the reconstruction. ``max_points`` bounds the point clouds (the
+    COLMAP model keeps its own lower bound). ``overwrite`` allows to replace files that Glance3D did
+    not write.
+
+    Raises:
+        OutputError: the file system refuses, or somebody else's files stand there.
     """
     out = Path(out)
-    usual = (name for name, exporter in FORMATS.items() if not exporter.on_request)
-    chosen = {name: _exporter(name) for name in (usual if formats is None else formats)}
+    chosen = {name: _exporter(name) for name in (usual_formats() if formats is None else formats)}
     ordered = {
         name: exporter
         for name, exporter in FORMATS.items()
         if name in chosen and (scene.has_masks or not exporter.only_with_masks)
     }
     options = ExportOptions(percentile=percentile, max_points=max_points, companions=False)
+    held = [name for name, exporter in ordered.items() if exporter.missing_from(scene) is None]
+    with open_result(out, overwrite=overwrite) as result:
+        result.claim(scene_claims(out, held, scene))
+        with result.staged(complete=formats is None) as staging:
+            options = replace(options, staging=staging)
+            written = _write_formats(scene, staging.folder, ordered, options, progress)
+    for warning in written.warnings:
+        logger.warning("warning: %s", warning)
+    return staging.finals(written.paths)
+
+
+def _write_formats(
+    scene: Reconstruction,
+    out: Path,
+    ordered: Mapping[str, Exporter],
+    options: ExportOptions,
+    progress: bool,
+) -> Written:
     written = Written(())
     for name, exporter in tqdm(ordered.items(), "writing", unit="file", disable=not progress):
         if name == "report":
             scene = _with_export_report(scene, out, written, options)
         written += _write_one(scene, out, name, exporter, options)
-    for warning in written.warnings:
-        logger.warning("warning: %s", warning)
-    return list(written.paths)
+    return written
 
 
 def infer_format(path: Path) -> str:
@@ -144,7 +186,8 @@ def _with_export_report(
             "confidence_percentile_dropped": options.percentile,
             "max_points": options.max_points,
             "files": {
-                path.relative_to(out).as_posix(): path.stat().st_size for path in written.paths
+                path.relative_to(out).as_posix(): options.find(path).stat().st_size
+                for path in written.paths
             },
         },
     }

@@ -16,13 +16,13 @@ from PIL import Image
 from glance3d.errors import SceneError
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file
-from glance3d.images.file_names import photo_file_names
+from glance3d.images.file_names import Photos, photo_file_names
 from glance3d.types import Reconstruction
 
 MASKS_FOLDER = "masks"
 
 
-def mask_file_names(scene: Reconstruction) -> list[str]:
+def mask_file_names(scene: Photos) -> list[str]:
     """The file name of each photo's mask."""
     return [f"{name}.png" for name in photo_file_names(scene)]
 
@@ -50,8 +50,8 @@ def write_masks_beside(scene: Reconstruction, root: Path) -> Written:
     return write_masks(scene, root / MASKS_FOLDER, ExportOptions())
 
 
-def has_mask_files(scene: Reconstruction, root: Path) -> bool:
+def has_mask_files(scene: Reconstruction, root: Path, options: ExportOptions) -> bool:
     """Whether this scene's masks lie beside ``root``'s camera files, which then point to them."""
     return scene.has_masks and all(
-        (root / MASKS_FOLDER / name).is_file() for name in mask_file_names(scene)
+        options.find(root / MASKS_FOLDER / name).is_file() for name in mask_file_names(scene)
     )

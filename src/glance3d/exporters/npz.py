@@ -65,6 +65,7 @@ from glance3d.exporters.scene_arrays import scene_from_arrays, scene_to_arrays
 from glance3d.exporters.scene_schema import SCHEMA, check_headers
 from glance3d.files import atomic_file
 from glance3d.npz_input import MAX_GROWTH, ArrayArchive, open_arrays
+from glance3d.results import settle
 from glance3d.types import Reconstruction
 
 SCENE_FILE = "scene.npz"
@@ -100,8 +101,10 @@ def load_scene(path: str | Path) -> Reconstruction:
 
     Raises:
         SceneError: there is none, it is no scene, it is damaged, or a newer version wrote it.
+        OutputError: a run was stopped while it moved its files there, which cannot be finished.
     """
     path = Path(path)
+    settle(path)
     if path.is_dir():
         path = path / SCENE_FILE
     if not path.is_file():

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from glance3d.errors import InputError
+from glance3d.results import Staging
 
 # The published demos drop half of the points and the field's tools none. A quarter removes most of
 # the sky, edges and reflections that a network marks as doubtful, and leaves surfaces closed.
@@ -25,6 +26,7 @@ class ExportOptions:
     ``depth_agreement``: how much of its depth a COLMAP point may differ from another view's depth
     map and still count as seen by that view.
     ``page_megabytes``: how large ``scene.html`` may become: fewer points, smaller pictures.
+    ``staging`` is not for callers: where files are written before they are moved into place.
     """
 
     percentile: float = DEFAULT_PERCENTILE
@@ -33,6 +35,7 @@ class ExportOptions:
     depth_agreement: float = 0.02
     measured_only: bool = False
     page_megabytes: float = 15.0
+    staging: Staging | None = None
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges."""
@@ -52,10 +55,27 @@ class ExportOptions:
                 f"depth_agreement is {self.depth_agreement}; it must lie between 0 and 1"
             )
 
+    def final(self, path: Path) -> Path:
+        """Where what is written to ``path`` will stand."""
+        return path if self.staging is None else self.staging.final(path)
+
+    def find(self, path: Path) -> Path:
+        """A file to be written to ``path``, or the one that stands at its place instead."""
+        return path if self.staging is None else self.staging.find(path)
+
+    def owns(self, final: Path) -> bool:
+        """Whether the file that stands there is an unchanged result of Glance3D."""
+        return self.staging is not None and self.staging.owns(final)
+
+    def keep(self, final: Path) -> None:
+        """Let a file stand where it is, as part of the result."""
+        if self.staging is not None:
+            self.staging.keep(final)
+
 
 def build_options(**options: Any) -> ExportOptions:
     """Options by name; an unknown name is refused with the known ones."""
-    known = [field.name for field in fields(ExportOptions)]
+    known = [field.name for field in fields(ExportOptions) if field.name != "staging"]
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise InputError(f"unknown export option {', '.join(unknown)}; known: {', '.join(known)}")

@@ -2,11 +2,13 @@
 
 A file that is that already is copied byte for byte (a copy, not a link: a result that is edited
 must not change the user's photo); any other is encoded anew, without an orientation tag. A photo of
-the user's is never written over: where ``images/`` holds the sources themselves and a copy would
-collide with one, the copies go to ``images_upright/``.
+the user's is never written over: one that stands in ``images/`` and is what a copy would be is used
+in place, and where a copy would collide with a source, the copies go to ``images_upright/``.
 """
 
+import filecmp
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from glance3d.errors import ImageError, MissingExtraError
@@ -15,41 +17,89 @@ from glance3d.files import atomic_file
 from glance3d.images import open_upright
 from glance3d.images.clips import file_of
 from glance3d.images.decode import read_header
-from glance3d.images.file_names import photo_file_names
+from glance3d.images.file_names import Photos, photo_file_names
+from glance3d.images.sources import READABLE_SUFFIXES
+from glance3d.results import shortened
 from glance3d.types import Placement, Reconstruction
 
 PHOTOS_FOLDER = "images"
 _FORMATS = {".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".png": ("PNG",)}
 
 
-def photos_folder(scene: Reconstruction, root: Path) -> Path:
+def photos_folder(scene: Photos, root: Path) -> Path:
     """The folder under ``root`` where upright copies go: ``images``, unless that would destroy."""
     return _harmless_folder(scene, root / PHOTOS_FOLDER)
 
 
-def write_photos_beside(scene: Reconstruction, root: Path) -> Written:
+def photos_to_write(scene: Photos, path: Path) -> list[Path]:
+    """The files that :func:`write_photos` would write for the folder ``path``, as things stand."""
+    folder = _harmless_folder(scene, path)
+    return [
+        folder / name
+        for name, source, placement in _photos(scene)
+        if file_of(source).is_file() and not _is_in_place(source, folder / name, placement)
+    ]
+
+
+def write_photos_beside(scene: Reconstruction, root: Path, options: ExportOptions) -> Written:
     """Write the upright copies where camera files in ``root`` expect them."""
-    return write_photos(scene, root / PHOTOS_FOLDER, ExportOptions())
+    return write_photos(scene, root / PHOTOS_FOLDER, options)
 
 
 def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write every photo whose source is still there; the others become a warning each."""
-    folder = _harmless_folder(scene, path)
+    final = _harmless_folder(scene, options.final(path))
+    folder = path.with_name(final.name)
     paths, warnings = [], []
     if folder != path:
         warnings.append(
             f"{path.name}/ holds photos that a copy would replace: the copies are in {folder.name}/"
         )
     for name, source, placement in _photos(scene):
-        reason = _write_photo(source, folder / name, placement)
+        options.keep(source)
+        reason = None
+        if _stands(source, final / name, placement, options):
+            options.keep(final / name)
+        else:
+            reason = _write_photo(source, folder / name, placement)
         if reason is None:
             paths.append(folder / name)
         else:
             warnings.append(f"{name} is not in {folder.name}/: {reason} (source: {source})")
+    strangers = list(_strangers(scene, final, options))
+    if strangers:
+        warnings.append(
+            f"{final.name}/ also holds photos that are not of this scene: {shortened(strangers)}"
+        )
     return Written(tuple(paths), tuple(warnings))
 
 
-def _harmless_folder(scene: Reconstruction, folder: Path) -> Path:
+def _stands(source: Path, final: Path, placement: Placement, options: ExportOptions) -> bool:
+    """Whether the copy is there already: a source, the same as one, or all that is left of it."""
+    if file_of(source).is_file():
+        return _is_in_place(source, final, placement)
+    return options.owns(final) and _is_upright(final, final, placement)
+
+
+def _is_in_place(source: Path, final: Path, placement: Placement) -> bool:
+    """Whether a file that is as the copy of ``source`` would be stands there."""
+    if not (final.is_file() and _is_upright(source, final, placement)):
+        return False
+    return final.samefile(source) or filecmp.cmp(source, final, shallow=False)
+
+
+def _strangers(scene: Photos, final: Path, options: ExportOptions) -> Iterator[str]:
+    """Names of photos in the folder that are neither the scene's nor ours."""
+    if not final.is_dir():
+        return
+    own = {*photo_file_names(scene), *(Path(source).name for source in scene.sources)}
+    for path in sorted(final.iterdir()):
+        is_photo = path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith(".")
+        if is_photo and path.name not in own and not options.owns(path):
+            yield path.name
+
+
+def _harmless_folder(scene: Photos, folder: Path) -> Path:
     """``folder``, or one named after it in which no copy takes the place of a source."""
     sources = {Path(source).resolve() for source in scene.sources}
 
@@ -63,7 +113,7 @@ def _harmless_folder(scene: Reconstruction, folder: Path) -> Path:
     return folder
 
 
-def _photos(scene: Reconstruction) -> list[tuple[str, Path, Placement]]:
+def _photos(scene: Photos) -> list[tuple[str, Path, Placement]]:
     names = photo_file_names(scene)
     return list(zip(names, map(Path, scene.sources), scene.placements, strict=True))
 
@@ -73,9 +123,8 @@ def _write_photo(source: Path, target: Path, placement: Placement) -> str | None
     if not file_of(source).is_file():
         return "its source is not a file (any more)"
     if _is_upright(source, target, placement):
-        if not (target.exists() and target.samefile(source)):
-            with atomic_file(target) as temporary:
-                shutil.copyfile(source, temporary)
+        with atomic_file(target) as temporary:
+            shutil.copyfile(source, temporary)
         return None
     try:
         upright = open_upright(source)

@@ -1,18 +1,23 @@
 """The one table of formats. A new format is a file with a writer, and a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from glance3d.exporters.cameras_json import write_cameras_json
-from glance3d.exporters.colmap import write_colmap
-from glance3d.exporters.depth_float import write_depth_exrs, write_depth_tiffs
-from glance3d.exporters.depth_png import write_depth_pngs
+from glance3d.exporters.colmap import MODEL_FILES, WRITTEN_FILES, model_folder, write_colmap
+from glance3d.exporters.depth_float import (
+    depth_exr_names,
+    depth_tiff_names,
+    write_depth_exrs,
+    write_depth_tiffs,
+)
+from glance3d.exporters.depth_png import depth_png_names, write_depth_pngs
 from glance3d.exporters.gaussians import write_gaussians
 from glance3d.exporters.glb import write_glb
 from glance3d.exporters.las import write_las
-from glance3d.exporters.masks import write_masks
+from glance3d.exporters.masks import mask_file_names, write_masks
 from glance3d.exporters.npz import load_scene, write_npz
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.page import write_page
@@ -21,8 +26,28 @@ from glance3d.exporters.ply import write_ply
 from glance3d.exporters.report_json import write_report_json
 from glance3d.exporters.rerun_recording import write_rerun
 from glance3d.exporters.trajectory import write_kitti, write_tum
-from glance3d.exporters.transforms_json import write_transforms_json
+from glance3d.exporters.transforms_json import (
+    SPARSE_PLY_NAME,
+    transforms_file,
+    write_transforms_json,
+)
+from glance3d.images.file_names import Photos
 from glance3d.types import Reconstruction
+
+
+def _as_named(path: Path) -> tuple[Path, Path]:
+    """The folder of the result, and the file or folder in it that is written."""
+    return path.parent, path
+
+
+def _in_project(path: Path) -> tuple[Path, Path]:
+    model = model_folder(path)
+    return model.parent.parent, model
+
+
+def _in_folder(path: Path) -> tuple[Path, Path]:
+    path = transforms_file(path)
+    return path.parent, path
 
 
 @dataclass(frozen=True)
@@ -34,6 +59,10 @@ class Exporter:
     scene without which there is nothing to write. A folder of a scene without masks goes without
     what is ``only_with_masks``, and nobody misses it; what is ``on_request`` is written only where
     it is asked for by name.
+
+    What it writes besides the file at a path is known beforehand: with ``names``, the files of a
+    folder that is a result as a whole; ``absent``, files that must not stand in it; ``beside``,
+    files next to it; ``companions``, other formats at their usual places.
     """
 
     path_in_folder: str
@@ -45,6 +74,11 @@ class Exporter:
     needs: tuple[Literal["points", "depth"], ...] = ()
     only_with_masks: bool = False
     on_request: bool = False
+    place: Callable[[Path], tuple[Path, Path]] = _as_named
+    names: Callable[[Photos], Sequence[str]] | None = None
+    absent: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
 
     def missing_from(self, scene: Reconstruction) -> str | None:
         """Why this scene cannot be written so, or None if it can."""
@@ -71,6 +105,7 @@ FORMATS: dict[str, Exporter] = {
         write_depth_pngs,
         folder_names=("depth",),
         needs=("depth",),
+        names=depth_png_names,
     ),
     "cameras": Exporter(
         "cameras.json", "cameras in plain text, conventions stated", write_cameras_json
@@ -87,12 +122,17 @@ FORMATS: dict[str, Exporter] = {
         write_masks,
         folder_names=("masks",),
         only_with_masks=True,
+        names=mask_file_names,
     ),
     "colmap": Exporter(
         "sparse/0",
         "a COLMAP model with multi-view observations; a folder",
         write_colmap,
         folder_names=("sparse", "0", "colmap"),
+        place=_in_project,
+        names=lambda scene: WRITTEN_FILES,
+        absent=MODEL_FILES,
+        companions=("images", "masks"),
     ),
     "ply": Exporter(
         "points.ply", "coloured point cloud", write_ply, suffixes=(".ply",), needs=("points",)
@@ -108,6 +148,9 @@ FORMATS: dict[str, Exporter] = {
         "nerfstudio's transforms.json; or a folder with it, photos, points and depth",
         write_transforms_json,
         folder_names=("nerfstudio",),
+        place=_in_folder,
+        beside=(SPARSE_PLY_NAME,),
+        companions=("images", "masks", "depth", "ply"),
     ),
     "tum": Exporter(
         "trajectory.tum",
@@ -130,6 +173,7 @@ FORMATS: dict[str, Exporter] = {
         folder_names=("depth_tiff",),
         needs=("depth",),
         on_request=True,
+        names=depth_tiff_names,
     ),
     "depth-exr": Exporter(
         "depth_exr",
@@ -138,6 +182,7 @@ FORMATS: dict[str, Exporter] = {
         folder_names=("depth_exr",),
         needs=("depth",),
         on_request=True,
+        names=depth_exr_names,
     ),
     "las": Exporter(
         "points.las",

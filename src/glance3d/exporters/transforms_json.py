@@ -42,17 +42,17 @@ _INTRINSICS = ("w", "h", "fl_x", "fl_y", "cx", "cy", "k1", "k2", "p1", "p2")
 
 def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
     """Write ``path`` (a .json, or the folder for ``transforms.json``) and what it points to."""
-    path = path if path.suffix.lower() == ".json" else path / "transforms.json"
+    path = transforms_file(path)
     root, written = path.parent, Written(())
     if options.companions:
-        written += write_photos_beside(scene, root)
+        written += write_photos_beside(scene, root, options)
         written += write_masks_beside(scene, root)
         if scene.depth is not None:
             written += write_depth_pngs(scene, root / DEPTH_FOLDER, options)
     ply, of_ply = _write_start(scene, root, options)
     written += of_ply
-    with_depth = has_depth_pngs(scene, root)
-    shared, frames = _shared_by_all(_frames(scene, root, with_depth))
+    with_depth = has_depth_pngs(scene, root, options)
+    shared, frames = _shared_by_all(_frames(scene, root, with_depth, options))
     content: dict[str, Any] = {"camera_model": "OPENCV" if _is_bent(scene) else "PINHOLE", **shared}
     if ply is not None:
         content["ply_file_path"] = ply
@@ -62,6 +62,11 @@ def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOpti
     content["world"] = describe_world(scene.world, photo_file_names(scene)[scene.reference_view])
     content["frames"] = frames
     return written + Written((save_json(path, content),))
+
+
+def transforms_file(path: Path) -> Path:
+    """``path``, or the file in the folder of that name."""
+    return path if path.suffix.lower() == ".json" else path / "transforms.json"
 
 
 def _write_start(
@@ -77,15 +82,17 @@ def _write_start(
         return None, written
     if options.companions:
         written = write_ply(scene, path, options)
-    return path.name if path.is_file() else None, written
+    return path.name if options.find(path).is_file() else None, written
 
 
-def _frames(scene: Reconstruction, root: Path, with_depth: bool) -> list[dict[str, Any]]:
-    folder = photos_folder(scene, root).name
+def _frames(
+    scene: Reconstruction, root: Path, with_depth: bool, options: ExportOptions
+) -> list[dict[str, Any]]:
+    folder = photos_folder(scene, options.final(root)).name
     opengl_from_opencv = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
     world_from_cam = invert(scene.cameras.cam_from_world.double()) * opengl_from_opencv
     frames = []
-    with_masks = has_mask_files(scene, root)
+    with_masks = has_mask_files(scene, root, options)
     for view, (name, depth_name, mask_name) in enumerate(
         zip(photo_file_names(scene), depth_file_names(scene), mask_file_names(scene), strict=True)
     ):

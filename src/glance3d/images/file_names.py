@@ -4,24 +4,35 @@ They depend on the scene's names alone, so that a COLMAP model, a ``transforms.j
 ``images/`` folder that were exported at different times still fit together.
 """
 
+import hashlib
+import os
 import re
 from pathlib import PurePosixPath
 
 from glance3d.name_keys import name_key
-from glance3d.types import Reconstruction
+from glance3d.types import ImageBatch, Reconstruction
 
+#: A scene, or the loaded photos that will become one.
+Photos = ImageBatch | Reconstruction
+
+# Bytes. File systems take 255; a number and the ending of a mask or preview must have room.
+_LONGEST = 240
 # What COLMAP, nerfstudio and 3-D Gaussian splatting all read; a file of another kind is encoded
 # anew: lossless where its own format usually is.
 _KEPT_SUFFIXES = {".jpg", ".jpeg", ".png"}
 _LOSSLESS_SUFFIXES = {".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".gif", ""}
 
 
-def photo_file_names(scene: Reconstruction) -> list[str]:
-    """The file name of each photo's upright copy: its own, with a suffix that all tools read."""
-    return _unique([_photo_file_name(name) for name in scene.names])
+def photo_file_names(scene: Photos) -> list[str]:
+    """The file name of each photo's upright copy: its own, with a suffix that all tools read.
+
+    Of a name so long that one made from it could be too long for a file system, the end is left out
+    and a hash of the whole stands instead.
+    """
+    return _unique([_shortened(_photo_file_name(name)) for name in scene.names])
 
 
-def depth_file_names(scene: Reconstruction) -> list[str]:
+def depth_file_names(scene: Photos) -> list[str]:
     """The file name of each photo's depth PNG: the photo's, ending in ``.png``."""
     return _unique([PurePosixPath(name).stem + ".png" for name in photo_file_names(scene)])
 
@@ -36,6 +47,14 @@ def _photo_file_name(name: str) -> str:
         return path.stem + ".png"
     known_photo = re.fullmatch(r"\.[a-z][a-z0-9]{2,4}", suffix) is not None
     return (path.stem if known_photo else path.name) + ".jpg"
+
+
+def _shortened(name: str) -> str:
+    if len(os.fsencode(name)) <= _LONGEST:
+        return name
+    path, content = PurePosixPath(name), os.fsencode(name)
+    ending = f"_{hashlib.sha256(content).hexdigest()[:8]}{path.suffix}"
+    return content[: _LONGEST - len(ending)].decode(errors="ignore") + ending
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from glance3d.known_cameras.colmap_model import is_colmap_model, read_colmap_mod
 from glance3d.known_cameras.glance_json import read_glance_json
 from glance3d.known_cameras.transforms_json import read_transforms_json
 from glance3d.known_cameras.tum import is_tum_trajectory, read_tum_trajectory
+from glance3d.results import settle
 
 UNITS = ("arbitrary", "metre")
 
@@ -79,6 +80,7 @@ def load_known_cameras(
         raise InputError(f"unknown unit {units!r} of cameras; known: {', '.join(UNITS)}")
     if not path.exists():
         raise CamerasError(f"there is no file or folder of cameras at {path}")
+    settle(path)
     known = near_the_origin(_read(path, format))
     return known if units is None else replace(known, units=units)
 

@@ -1,6 +1,13 @@
-"""Folders of results: what in them is ours, and how it is written, replaced and removed."""
+"""Folders of results: what in them is ours, and how it is written, replaced and removed.
+
+Everything that Glance3D writes for a user goes through :func:`open_result`: one guard, which
+refuses what the folder's manifest does not name; one staging folder, whose files are moved into
+place as one; one lock. Every reader of results calls :func:`settle` first.
+"""
 
 from glance3d.results.fingerprint import Fingerprint
+from glance3d.results.folder import ResultFolder, open_result, settle
+from glance3d.results.guard import Claims, shortened
 from glance3d.results.manifest import (
     MANIFEST_FILE,
     Manifest,
@@ -8,12 +15,19 @@ from glance3d.results.manifest import (
     read_manifest,
     write_manifest,
 )
+from glance3d.results.staging import Staging
 
 __all__ = [
     "MANIFEST_FILE",
+    "Claims",
     "Fingerprint",
     "Manifest",
+    "ResultFolder",
+    "Staging",
     "is_own_result",
+    "open_result",
     "read_manifest",
+    "settle",
+    "shortened",
     "write_manifest",
 ]

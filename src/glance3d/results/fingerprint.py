@@ -10,7 +10,7 @@ _END = 1 << 20  # bytes
 
 #: Which bytes the hash is of. ``all`` of them; the two ``ends``, a MiB each, of files of gigabytes
 #: that are written again and again (a checkpoint keeps the checksums of its tensors in its end); or
-#: the ``start``, of a log to which lines may have been appended since.
+#: the ``start``, whole lines, of a log to which others may have been appended since.
 Part = Literal["all", "ends", "start"]
 
 
@@ -26,6 +26,8 @@ class Fingerprint:
     def of(cls, path: Path, part: Part = "all") -> "Fingerprint":
         """Of a file as it is now."""
         size = path.stat().st_size
+        if part == "start":
+            size = _size_of_lines(path, size)
         return cls(size, _digest(path, part, size), part)
 
     def matches(self, path: Path) -> bool:
@@ -53,6 +55,14 @@ def _digest(path: Path, part: Part, size: int) -> str:
             ends.update(file.read(_END))
             return ends.hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size_of_lines(path: Path, size: int) -> int:
+    """Without a last line that has no end (yet): it may be torn, and be repaired."""
+    with path.open("rb") as file:
+        begin = max(0, size - _END)
+        file.seek(begin)
+        return begin + file.read(size - begin).rfind(b"\n") + 1
 
 
 def _digest_of_start(file: BinaryIO, size: int) -> str:

@@ -67,15 +67,8 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         OutputError: there is one that cannot be read.
     """
     path = Path(folder) / MANIFEST_FILE
-    try:
-        status = path.lstat()
-    except (OSError, ValueError):
+    if not path.is_file():
         return None
-    return _read(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=64)
-def _read(path: Path, changed: int, size: int) -> Manifest:
     record = read_json_object(path, error=OutputError)
     try:
         return _from_record(record)
@@ -127,10 +120,17 @@ def is_own_result(path: str | Path) -> bool:
 
 def _names(folder: Path, path: Path, size: int) -> bool:
     try:
-        manifest = read_manifest(folder)
-    except OutputError:
+        status = (folder / MANIFEST_FILE).stat()
+        manifest = _cached(folder, status.st_ino, status.st_ctime_ns, status.st_size)
+    except (OSError, OutputError):
         return False
     return manifest is not None and manifest.names(path.relative_to(folder).as_posix(), size)
+
+
+@lru_cache(maxsize=64)
+def _cached(folder: Path, inode: int, changed: int, size: int) -> Manifest | None:
+    """The same for the many files of one folder."""
+    return read_manifest(folder)
 
 
 def _to_record(files: Files) -> dict[str, Any]:

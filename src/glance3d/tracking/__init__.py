@@ -13,7 +13,7 @@ from glance3d.tracking.methods import (
     finer_preprocessing,
     thresholds_of,
 )
-from glance3d.tracking.track_files import save_tracks
+from glance3d.tracking.track_files import open_tracks, save_tracks
 from glance3d.tracking.track_points import follow_pixels, track
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "estimate_correspondences",
     "finer_preprocessing",
     "follow_pixels",
+    "open_tracks",
     "save_tracks",
     "thresholds_of",
     "track",

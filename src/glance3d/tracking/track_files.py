@@ -3,12 +3,15 @@
 import csv
 import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from glance3d.errors import InputError
 from glance3d.files import save_bytes, save_json
+from glance3d.results import Claims, ResultFolder, open_result, read_manifest
 from glance3d.tracking.drawing import Picture, save_animation, save_contact_sheet
 from glance3d.tracking.methods import Thresholds, thresholds_of
 from glance3d.tracking.visible import query_views, visible_tracks
@@ -16,6 +19,7 @@ from glance3d.types import Reconstruction
 
 SCHEMA = "glance3d.tracks/1"
 ANIMATIONS = ("webp", "mp4")
+TRACKS_FOLDER = "tracks"
 _COLUMNS = ("track", "view", "photo", "x", "y", "visibility", "confidence", "visible", "query")
 
 
@@ -72,14 +76,17 @@ def save_tracks(
     thresholds: Thresholds | None = None,
     *,
     animation: str = "webp",
+    overwrite: bool = False,
 ) -> tuple[dict[str, Any], list[Path]]:
     """Write ``tracks.json``, ``tracks.csv``, ``tracks.png``, and ``tracks.webp`` or ``.mp4``.
 
     ``picture(view)`` is an original photo, uint8 ``[height, width, 3]``. The thresholds are those
     of the method that followed the points, unless others are given. The CSV has a row for each
-    track and photo. Returns the content of ``tracks.json`` and the paths.
+    track and photo. ``overwrite`` allows to replace files that Glance3D did not write. Returns the
+    content of ``tracks.json`` and the paths.
 
     Raises:
+        OutputError: the file system refuses, or somebody else's files stand there.
         InputError: the scene has no tracks.
         MissingExtraError: ``animation`` is "mp4", and PyAV is not installed.
     """
@@ -91,12 +98,33 @@ def save_tracks(
         thresholds = thresholds_of(scene.report.get("tracks", {}).get("by", "network"))
     document = to_document(scene, thresholds)
     visible = visible_tracks(scene.tracks, thresholds)
-    return document, [
-        save_json(folder / "tracks.json", document),
-        save_bytes(folder / "tracks.csv", _to_csv(document).encode(errors="backslashreplace")),
-        save_contact_sheet(scene, picture, visible, folder / "tracks.png"),
-        save_animation(scene, picture, visible, folder / f"tracks.{animation}"),
-    ]
+    with open_tracks(folder, overwrite=overwrite) as result, result.staged() as staging:
+        out = staging.staged(folder)
+        table = _to_csv(document).encode(errors="backslashreplace")
+        paths = [
+            save_json(out / "tracks.json", document),
+            save_bytes(out / "tracks.csv", table),
+            save_contact_sheet(scene, picture, visible, out / "tracks.png"),
+            save_animation(scene, picture, visible, out / f"tracks.{animation}"),
+        ]
+    return document, staging.finals(paths)
+
+
+@contextmanager
+def open_tracks(folder: Path, *, overwrite: bool = False) -> Iterator[ResultFolder]:
+    """Open the folder for tracks: that of a scene if it is its ``tracks/``, which go with it.
+
+    Raises:
+        OutputError: it cannot be written to, or holds somebody else's files of such names.
+    """
+    is_part = folder.name == TRACKS_FOLDER and read_manifest(folder.parent) is not None
+    root = folder.parent if is_part else folder
+    inside = folder.relative_to(root)
+    names = [f"tracks.{suffix}" for suffix in ("json", "csv", "png", *ANIMATIONS)]
+    paths = tuple((inside / name).as_posix() for name in names)
+    with open_result(root, overwrite=overwrite) as result:
+        result.claim(Claims(files=paths[:3], absent=paths))
+        yield result
 
 
 def _to_csv(document: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from glance3d.json_input import parse_json_object
 from glance3d.models import VGGT
 from glance3d.models.pickled_data import load_plain_data
 from glance3d.models.weights import save_weights
+from glance3d.results import Claims, open_result
 
 FORMAT = "glance3d-checkpoint-1"
 
@@ -102,10 +103,23 @@ def _read_progress(record: Any, path: Path) -> Progress:
 
 
 def export_weights(
-    model: VGGT, path: str | Path, dtype: torch.dtype = torch.bfloat16, **about: str
+    model: VGGT,
+    path: str | Path,
+    dtype: torch.dtype = torch.bfloat16,
+    *,
+    overwrite: bool = False,
+    **about: str,
 ) -> None:
     """Write a network's weights as ``.safetensors`` of ``dtype``, with where they are from.
 
     The network itself keeps its precision.
+
+    Raises:
+        OutputError: a file is there that Glance3D did not write, without ``overwrite``.
     """
-    save_weights(copy.deepcopy(model).to(dtype), Path(path), model.config, **about)
+    path = Path(path)
+    with open_result(path.parent, overwrite=overwrite) as result:
+        result.claim(Claims((path.name,)))
+        with result.staged() as staging:
+            rounded = copy.deepcopy(model).to(dtype)
+            save_weights(rounded, staging.staged(path), model.config, **about)

@@ -22,6 +22,7 @@ from glance3d.files import save_json
 from glance3d.models import VGGT, build_model
 from glance3d.models.correspondence.head import CELLS_PER_PATCH_SIDE
 from glance3d.models.partial_weights import load_partial_weights
+from glance3d.results import settle
 from glance3d.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -36,6 +37,7 @@ from glance3d.training.journal import Journal, draw_learning_curve, read_journal
 from glance3d.training.match_rehearsal import rehearse_relations
 from glance3d.training.objective import compute_losses
 from glance3d.training.restore import restore
+from glance3d.training.run_folder import CHECKPOINT, CONFIG, CURVE, LOG, WEIGHTS, RunFolder
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 from glance3d.training.spikes import SpikeDetector
 from glance3d.training.stream import BuildDraw, build_stream
@@ -54,7 +56,8 @@ class Trainer:
     ``out`` receives ``config.json``, ``log.jsonl``, ``curve.png``, ``checkpoint.pt`` and
     ``weights.safetensors`` (the averaged weights). ``evaluate`` is called with the averaged network
     at every validation, and what it returns is logged. ``build_draw`` and
-    ``build_validation_draw`` replace the synthetic scenes.
+    ``build_validation_draw`` replace the synthetic scenes. ``overwrite`` allows to replace files of
+    those names that Glance3D did not write.
     """
 
     def __init__(
@@ -66,13 +69,15 @@ class Trainer:
         build_draw: BuildDraw | None = None,
         build_validation_draw: BuildDraw | None = None,
         show_progress: bool = True,
+        overwrite: bool = False,
     ) -> None:
         self.config = config
         self.out = Path(out)
+        self.folder = RunFolder(self.out, overwrite=overwrite)
         self.evaluate = evaluate
         self.show_progress = show_progress
         self.progress = Progress()
-        self.journal = Journal(self.out / "log.jsonl")
+        self.journal = Journal(self.out / LOG)
         self.device = torch.device(config.device)
         torch.manual_seed(config.seed)
         self.model = build_model(config.model, device=config.device).train()
@@ -94,7 +99,9 @@ class Trainer:
         The network must be the same; the schedule and the rest may differ and are then the
         present config's.
         """
-        checkpoint = load_checkpoint(path or self.out / "checkpoint.pt")
+        settle(self.out)
+        checkpoint = load_checkpoint(path or self.out / CHECKPOINT)
+        self.folder.goes_on = path is None
         mine = self.config.to_dict()
         theirs = checkpoint.config.get("model")
         if theirs != mine["model"]:
@@ -140,8 +147,12 @@ class Trainer:
     def run(self, max_steps: int | None = None) -> Progress:
         """Train until the schedule ends, Ctrl-C, or ``max_steps`` more steps; always checkpoint.
 
-        A new run rehearses first, if the config says so.
+        A new run rehearses first, if the config says so. The folder is held as long as it lasts.
         """
+        with self.folder.open():
+            return self._run(max_steps)
+
+    def _run(self, max_steps: int | None) -> Progress:
         self._write_config()
         self.rehearse()
         last_step = math.inf if max_steps is None else self.progress.step + max_steps
@@ -274,20 +285,23 @@ class Trainer:
 
     def save(self) -> None:
         """Checkpoint, averaged weights, and learning curve."""
-        config = self.config.to_dict()
+        with self.folder.staged() as staging:
+            self._save_to(staging.folder)
+
+    def _save_to(self, folder: Path) -> None:
         save_checkpoint(
             Checkpoint(
-                config=config,
+                config=self.config.to_dict(),
                 progress=self.progress,
                 model=self.model.state_dict(),
                 average=self.average.state_dict(),
                 optimiser=self.optimiser.state_dict(),
             ),
-            self.out / "checkpoint.pt",
+            folder / CHECKPOINT,
         )
         export_weights(
             self.averaged_model(),
-            self.out / "weights.safetensors",
+            folder / WEIGHTS,
             recipe=self.config.recipe,
             seed=str(self.config.seed),
             step=str(self.progress.step),
@@ -297,13 +311,15 @@ class Trainer:
             lines, smooth = read_journal(self.journal.path, "validation"), 0.0
             if len(lines) < _POINTS_OF_A_CURVE:
                 lines, smooth = read_journal(self.journal.path, "train"), 0.9
-            draw_learning_curve(lines, _CURVES, self.out / "curve.png", smooth)
+            draw_learning_curve(lines, _CURVES, folder / CURVE, smooth)
 
     def _write_config(self) -> None:
-        save_json(self.out / "config.json", self.config.to_dict())
+        with self.folder.staged() as staging:
+            save_json(staging.folder / CONFIG, self.config.to_dict())
 
     def _log(self, kind: str, **values: float | str) -> None:
-        self.journal.write(kind, self.progress.step, self.progress.samples, **values)
+        with self.folder.open():
+            self.journal.write(kind, self.progress.step, self.progress.samples, **values)
 
 
 def _freeze_all_but(model: VGGT, learns: tuple[str, ...]) -> None:

@@ -59,7 +59,7 @@ def write_page(scene: Reconstruction, path: Path, options: ExportOptions) -> Wri
     upright = upright_from_world(scene)
     budget = int(options.page_megabytes * 1e6)
     pictures = draw_pictures(
-        scene, path.parent / PHOTOS_FOLDER, int(budget * _PICTURES_SHARE / _BASE64)
+        scene, options.final(path.parent) / PHOTOS_FOLDER, int(budget * _PICTURES_SHARE / _BASE64)
     )
     percentiles = confidence_percentiles(scene) if has_points(scene) else None
     parts = _report_parts(scene, percentiles, pictures)
