@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from glance3d.cli.stopping import Stopped
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ class Options:
     """Train a network on rendered scenes, by a recipe.
 
     The folder receives a checkpoint, averaged weights for use (weights.safetensors), a log with one
-    JSON object a line, and a learning curve. Ctrl-C saves before it stops; --resume goes on as
-    if there had been no stop.
+    JSON object a line, and a learning curve. Ctrl-C and SIGTERM save before they stop it;
+    --resume goes on as if there had been no stop.
 
     Example: glance3d train --recipe small-cpu --out runs/small --minutes 600
     """
@@ -99,6 +100,10 @@ def train(options: Options) -> None:
             {**dataclasses.asdict(progress), "weights": str(options.out / "weights.safetensors")}
         )
     )
+    if trainer.stopped_by is not None:
+        stop = Stopped(trainer.stopped_by)
+        stop.add_note(f"the checkpoint of step {progress.step} is saved: go on with --resume")
+        raise stop
 
 
 def build_config(options: Options) -> "TrainConfig":

@@ -14,6 +14,9 @@ import torch
 from glance3d.errors import WeightsError
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.regular_file import regular_file
+from glance3d.text import visible_text
+
+_MAX_REASON = 400
 
 
 def load_plain_data(path: Path, what: str, *, mapped: bool = False) -> Any:
@@ -31,7 +34,7 @@ def load_plain_data(path: Path, what: str, *, mapped: bool = False) -> Any:
     except Exception as error:  # the reader of pickles throws whatever a damaged one leads it to
         if is_out_of_memory(error):
             raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = visible_text((str(error) or type(error).__name__).splitlines()[0])[:_MAX_REASON]
         if reason.startswith("Weights only load failed"):  # then advice on how to trust it
             reason = "it holds more than tensors and numbers, or is damaged"
         raise WeightsError(f"{path} is not a readable {what} of plain tensors: {reason}") from error

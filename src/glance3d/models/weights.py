@@ -27,7 +27,7 @@ from glance3d.text import visible_text
 
 CONFIG_KEY = "glance3d_config"
 MAX_NAMES_SHOWN = 5
-_MAX_NAME = 200
+_MAX_NAME, _MAX_REASON = 200, 400
 GROUP_PARAMETERS = 200_000_000
 _FLOATS = ("F32", "BF16", "F16", "F64")
 _DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16}  # the file format's names
@@ -170,7 +170,8 @@ def _open_safetensors(path: Path, device: str = "cpu"):
     except (SafetensorError, OSError, ValueError) as error:
         if is_out_of_memory(error):
             raise
-        raise WeightsError(f"{path} is no readable .safetensors file: {error}") from error
+        reason = visible_text(" ".join(str(error).split()))[:_MAX_REASON]
+        raise WeightsError(f"{path} is no readable .safetensors file: {reason}") from error
 
 
 def _load_pickled_tensors(path: Path) -> dict[str, Tensor]:

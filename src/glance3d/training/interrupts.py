@@ -1,28 +1,37 @@
-"""Ctrl-C during training: finish the step, write a checkpoint, then leave."""
+"""Signals during training: finish the step, write a checkpoint, then leave."""
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+STOP_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+# A terminal and the program between send the same signal twice; nobody types as fast.
+_SAME_SIGNAL_SECONDS = 0.25
+
 
 class StopRequest:
-    """True once SIGINT or SIGTERM came; a second SIGINT interrupts at once.
+    """True once Ctrl-C, SIGTERM or SIGHUP came; a second one interrupts at once.
 
-    Outside the main thread, where signals cannot be caught, it stays False.
+    ``number`` is the first signal's. Outside the main thread, where signals cannot be caught, it
+    stays False, and a signal that the process was born to ignore stays ignored.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.number: int | None = None
+        self._first = 0.0
         self._before: dict[int, Any] = {}
 
     def __bool__(self) -> bool:
-        return self.requested
+        return self.number is not None
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._on_signal)
+            for number in STOP_SIGNALS:
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -31,6 +40,8 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
+        now = time.monotonic()
+        if self.number is None:
+            self.number, self._first = number, now
+        elif now - self._first > _SAME_SIGNAL_SECONDS:
             raise KeyboardInterrupt
-        self.requested = True

@@ -5,8 +5,10 @@ therefore sees exactly what an uninterrupted one would have seen, however many w
 """
 
 import dataclasses
+import os
 import queue
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +21,7 @@ from torch import multiprocessing
 
 from glance3d.datasets import MultiViewSample
 from glance3d.errors import Glance3DError
+from glance3d.training.interrupts import STOP_SIGNALS
 
 DrawBatch = Callable[[int], MultiViewSample]  # the batch of that number
 BuildDraw = Callable[[], DrawBatch]  # made in the process that draws; must be picklable
@@ -91,7 +94,7 @@ class WorkerStream:
             while worker.is_alive() and time.monotonic() < deadline:
                 _drop_waiting(batches)  # a worker that waits to put cannot see that it should stop
                 worker.join(timeout=0.05)
-            worker.terminate()
+            worker.kill()  # it is deaf to SIGTERM
             worker.join()
 
     def next_batch(self) -> MultiViewSample:
@@ -120,8 +123,10 @@ def _draw_forever(
     batches: Queue,
     stop: Event,
 ) -> None:
-    """What a worker does. An interrupt from the keyboard is left to the trainer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What a worker does. Signals, which come to all of a group, are left to the trainer."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_trainer, daemon=True).start()
     torch.set_num_threads(1)
     torch.multiprocessing.set_sharing_strategy("file_system")
     try:
@@ -131,6 +136,14 @@ def _draw_forever(
             index += stride
     except Exception as error:
         batches.put(f"{type(error).__name__}: {error}")
+
+
+def _end_with_the_trainer() -> None:
+    """A trainer that is killed cannot end its workers, which would wait for it for ever."""
+    trainer = multiprocessing.parent_process()
+    if trainer is not None:
+        trainer.join()
+        os._exit(1)
 
 
 def _drop_waiting(batches: Queue) -> None:

@@ -77,6 +77,9 @@ class Trainer:
         self.evaluate = evaluate
         self.show_progress = show_progress
         self.progress = Progress()
+        #: The signal that ended the last :meth:`run` before its schedule did.
+        self.stopped_by: int | None = None
+        self._is_updating = False
         self.journal = Journal(self.out / LOG)
         self.device = torch.device(config.device)
         torch.manual_seed(config.seed)
@@ -145,8 +148,10 @@ class Trainer:
         self._log("rehearsed", **_as_floats(losses))
 
     def run(self, max_steps: int | None = None) -> Progress:
-        """Train until the schedule ends, Ctrl-C, or ``max_steps`` more steps; always checkpoint.
+        """Train until the schedule ends, a signal, or ``max_steps`` more steps; always checkpoint.
 
+        Ctrl-C, SIGTERM and SIGHUP finish the step first and are then in ``stopped_by``; a second
+        one raises ``KeyboardInterrupt``, and the checkpoint before stands.
         A new run rehearses first, if the config says so. The folder is held as long as it lasts.
         """
         with self.folder.open():
@@ -178,8 +183,15 @@ class Trainer:
                     ):
                         self.save()
                         last_checkpoint = time.monotonic()
-            finally:
-                self.save()
+            except KeyboardInterrupt as second:  # who asks twice waits for nothing more
+                second.add_note(f"the checkpoint that was saved before stands in {self.out}")
+                raise
+            except BaseException:
+                if not self._is_updating:  # else weights and progress are of two steps
+                    self.save()
+                raise
+            self.stopped_by = stop.number
+            self.save()
         return self.progress
 
     def _timed_step(self, next_batch: Callable[[], MultiViewSample]) -> None:
@@ -195,6 +207,7 @@ class Trainer:
             seconds=before.seconds + seconds,
             num_skipped=before.num_skipped + (not updated),
         )
+        self._is_updating = False
         if updated and self.progress.step % self.config.log_every_steps == 0:
             self._log("train", **values, waited=waited, step_seconds=seconds)
 
@@ -219,6 +232,7 @@ class Trainer:
         self._skipped_in_a_row = 0
         if self._spikes.is_spike(values["loss"]):
             self._log("spike", **values)
+        self._is_updating = True
         self.optimiser.step()
         self.average.update(self.model)
         return values, True
