@@ -15,16 +15,7 @@ from tests.fuzz.worker import outcome_of
 _EXAMPLES = 8
 
 # Readers that are known to raise something else than our errors. To be empty.
-KNOWN_FAILING = {
-    "textures",
-    "scene-exported",
-    "scene-shown",
-    "colmap-exported",
-    "predictions",
-    "weights-config",
-    "checkpoint",
-    "log",
-}
+KNOWN_FAILING = {"depth-maps"}
 
 
 @pytest.mark.parametrize("reader", READERS)

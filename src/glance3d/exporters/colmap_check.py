@@ -25,7 +25,7 @@ from glance3d.geometry.transforms import rotation_from_quat_xyzw
 
 
 def check_colmap_model(folder: Path) -> dict[str, Any]:
-    """The check's numbers, all but ``observations``. Raises ``ValueError`` on unreadable files."""
+    """The check's numbers, all but ``observations``. Raises ``SceneError`` on unreadable files."""
     model = read_colmap_model(folder)
     errors, behind, outside = _residuals(model)
     lengths = np.bincount(model.track_points, minlength=len(model.point_ids))

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from glance3d.errors import SceneError
+
 # The parameters of the models that we write, by COLMAP's number of each model.
 _PARAMETERS = {
     0: ("f", "cx", "cy"),
@@ -60,14 +62,28 @@ class ReadModel:
 
 
 def read_colmap_model(folder: Path) -> ReadModel:
-    """Read the three files. Raises ``ValueError`` where they do not hold what they announce."""
+    """Read the three files. Raises ``SceneError`` where they do not hold what they announce."""
     try:
         cameras = _read_cameras(_Bytes((folder / "cameras.bin").read_bytes()))
         images = _read_images(_Bytes((folder / "images.bin").read_bytes()))
         points = _read_points((folder / "points3D.bin").read_bytes())
-    except (struct.error, KeyError, IndexError) as error:
-        raise ValueError(f"{folder} holds no whole COLMAP model: {error!r}") from error
-    return ReadModel(cameras, images, *points)
+        model = ReadModel(cameras, images, *points)
+        _refuse_strangers(model)
+    except (struct.error, OSError, ValueError, KeyError, IndexError, OverflowError) as error:
+        raise SceneError(f"{folder} holds no whole COLMAP model: {error!r}") from error
+    return model
+
+
+def _refuse_strangers(model: ReadModel) -> None:
+    """Refuse photos of cameras, and tracks of 2-D points, that are not there."""
+    for image in model.images.values():
+        if image.camera_id not in model.cameras:
+            raise ValueError(f"{image.name} is of the camera {image.camera_id}, which is missing")
+    counts = {number: len(image.pixels) for number, image in model.images.items()}
+    for number in np.unique(model.track_images).tolist():
+        last = int(model.track_indices[model.track_images == number].max())
+        if last >= counts.get(number, 0):
+            raise ValueError(f"a track names the 2-D point {last} of image {number}")
 
 
 @dataclass
@@ -133,6 +149,8 @@ def _read_images(data: _Bytes) -> dict[int, ReadImage]:
 def _read_points(content: bytes) -> tuple[np.ndarray, ...]:
     """Ids, positions; then of all tracks the points' indices, the images' ids, the 2-D indices."""
     (num_points,) = struct.unpack_from("<Q", content)
+    if num_points > len(content) // _HEAD_SIZE:
+        raise ValueError(f"points3D.bin announces {num_points} points in {len(content)} bytes")
     starts, lengths = np.zeros(num_points, np.int64), np.zeros(num_points, np.int64)
     position = 8
     for index in range(num_points):

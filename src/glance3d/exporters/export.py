@@ -201,7 +201,7 @@ def _checks(scene: Reconstruction, out: Path, written: Written) -> tuple[dict[st
         return {}, []
     try:
         numbers = check_colmap_model(model)
-    except (OSError, ValueError) as error:
+    except SceneError as error:
         return {}, [f"the COLMAP model cannot be read back: {error}"]
     measured = has_measured_points(scene)
     check = {"observations": "measured tracks" if measured else "tracks and depth maps", **numbers}

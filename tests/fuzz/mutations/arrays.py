@@ -38,7 +38,7 @@ def mutate_npy(content: bytes, others: Sequence[bytes], random: Random) -> bytes
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except Exception:
         return damage(content, others, random)
-    if random.random() < 0.5:
+    if random.random() < 0.3:
         return _with_header(array, random)
     return _as_npy(_other_array(array, random))
 
@@ -75,7 +75,7 @@ def mutate_npz(content: bytes, others: Sequence[bytes], random: Random) -> bytes
 def _other_array(array: np.ndarray, random: Random) -> np.ndarray:
     if array.dtype.kind == "U":
         return _other_texts(array, random)
-    choice = random.randrange(6)
+    choice = random.randrange(12)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numbers that another type cannot hold
         if choice == 0:
@@ -90,8 +90,10 @@ def _other_array(array: np.ndarray, random: Random) -> np.ndarray:
             return np.concatenate([array, array]) if array.ndim else array[None]
         changed = array.copy()
         if changed.size:
-            few = slice(None) if choice == 4 else random.randrange(changed.size)
-            values = np.array(random.choice(_VALUES)).astype(changed.dtype)
+            few = slice(None) if choice < 6 else random.randrange(changed.size)
+            values = np.array(random.choice(_VALUES) * random.choice((1, 0.1))).astype(
+                changed.dtype
+            )
             changed.reshape(-1)[few] = values
         return changed
 

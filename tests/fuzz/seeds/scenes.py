@@ -71,9 +71,9 @@ def full_scene() -> Reconstruction:
         sparse=SparsePoints(
             torch.tensor([[0.0, 0, 4], [0.2, 0.1, 4.5]]),
             torch.tensor([[200, 0, 0], [0, 200, 0]], dtype=torch.uint8),
-            torch.tensor([0, 1, 0, 1]),
             torch.tensor([0, 0, 1, 1]),
-            torch.tensor([[24.0, 16], [19, 16], [26, 17], [21.5, 17]]),
+            torch.tensor([0, 1, 0, 1]),
+            torch.tensor([[24.0, 16], [26, 17], [19, 16], [21.5, 17]]),
         ),
         consistent=whole,
         measured=whole,
