@@ -8,6 +8,7 @@ Each entry of ``views`` needs ``image``, ``size``, ``intrinsics`` and ``cam_from
 (:mod:`glance3d.datasets.cameras_file` says what they are) and, where there is depth, ``depth``.
 """
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from glance3d.datasets.cameras_file import CAMERAS_FILE, CamerasFileView, read_cameras_file
 from glance3d.errors import ImageError, InputError
-from glance3d.images.decode import open_as_stored
+from glance3d.images.depth_maps import read_depth_map
 from glance3d.results import settle
 from glance3d.types import Cameras
 
@@ -53,14 +54,7 @@ class PhotoSet:
         path = self.depth_paths[view]
         if path is None or self.depth_scale is None:
             raise InputError(f"photo {view} of {self.name} has no depth")
-        try:
-            values = np.asarray(open_as_stored(path, min_side=1)[0])
-        except ImageError as error:
-            raise ImageError(f"the depth map {path} cannot be read: {error}") from error
-        if values.ndim != 2:
-            raise ImageError(
-                f"the depth map {path} has {values.ndim} axes; wanted one grey channel"
-            )
+        values = read_depth_map(path)
         return torch.from_numpy(values.astype(np.float32)) * self.depth_scale
 
 
@@ -111,6 +105,11 @@ def _cameras(views: Sequence[CamerasFileView]) -> Cameras:
 
 
 def _file(folder: Path, name: str, where: str) -> Path:
-    if not (folder / name).is_file():
-        raise ImageError(f"{where} names the file {name!r}, which is not in {folder}")
-    return folder / name
+    path = folder / name
+    try:
+        is_inside = path.is_file() and not Path(name).is_absolute() and ".." not in Path(name).parts
+    except (OSError, ValueError):  # a name that no file can have
+        is_inside = False
+    if not is_inside:
+        raise ImageError(f"{where} names the file {reprlib.repr(name)}, which is not in {folder}")
+    return path

@@ -9,7 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import InputError
+from glance3d.name_keys import name_key
 
+#: What a photo can show, and a step of a depth map can be.
+MIN_METRES, MAX_METRES = 1e-9, 1e9
 Number = int | float
 Pixel = tuple[Number, Number]
 
@@ -96,8 +99,8 @@ def view_of(photo: str, names: Sequence[str]) -> int:
     Raises:
         InputError: there is none, or several.
     """
-    wanted = photo.lower()
-    lower = [name.lower() for name in names]
+    wanted = name_key(photo)
+    lower = [name_key(name) for name in names]
     stems = [PurePosixPath(name).stem for name in lower]
     for candidates in (lower, stems):
         found = [view for view, name in enumerate(candidates) if name == wanted]
@@ -108,5 +111,9 @@ def view_of(photo: str, names: Sequence[str]) -> int:
 
 
 def _refuse_length(metres: Number, what: str) -> None:
-    if not (math.isfinite(metres) and metres > 0):
-        raise InputError(f"{what} is {metres} metres; it must be above 0")
+    try:
+        length = float(metres)
+    except OverflowError:
+        length = math.inf
+    if not MIN_METRES <= length <= MAX_METRES:
+        raise InputError(f"{what} is {length:g} metres; wanted {MIN_METRES:g} to {MAX_METRES:g}")

@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.errors import ImageError, InputError, SceneError
+from glance3d.errors import InputError, SceneError
 from glance3d.geometry.cameras import camera_rays
 from glance3d.geometry.filter import usable_depth
-from glance3d.images.decode import open_as_stored
+from glance3d.images.depth_maps import read_depth_map
 from glance3d.metric_scale.constraints import (
+    MAX_METRES,
     KnownDepth,
     KnownDepthMap,
     KnownDistance,
@@ -153,7 +154,7 @@ def _edge_doubt(name: str, around: Tensor, length: float) -> list[str]:
 
 def _reading_of_map(view: _View, known: KnownDepthMap) -> Measure:
     """The median of true over estimated depth; its error from that of tiles of the photo."""
-    truth = _load_map(known)
+    truth = read_depth_map(Path(known.path))
     depth, place = view.depth, view.scene.placements[view.index]
     rows, columns = depth.shape
     grid = torch.meshgrid(torch.arange(columns) + 0.5, torch.arange(rows) + 0.5, indexing="xy")
@@ -165,7 +166,10 @@ def _reading_of_map(view: _View, known: KnownDepthMap) -> Measure:
     at = at.floor().long()
     inside = (at >= 0).all(-1) & (at[..., 0] < truth.shape[1]) & (at[..., 1] < truth.shape[0])
     x, y = torch.where(inside[..., None], at, 0).unbind(-1)
-    ratio = torch.where(inside & (truth[y, x] > 0), truth[y, x] / depth, torch.nan)
+    known_depth = torch.from_numpy(truth[y.numpy(), x.numpy()].astype(np.float64))
+    known_depth = known_depth * known.metres_per_step
+    is_known = inside & (known_depth > 0) & (known_depth <= MAX_METRES)
+    ratio = torch.where(is_known, known_depth / depth, torch.nan)
     name = f"{view.scene.names[view.index]} ({known.path.name})"
     if int(ratio.isfinite().sum()) < _FEWEST_PIXELS:
         raise InputError(f"{name}: fewer than {_FEWEST_PIXELS} pixels have both depths")
@@ -181,24 +185,6 @@ def _reading_of_map(view: _View, known: KnownDepthMap) -> Measure:
     reach = student_quantile(max(len(tiles) - 1, 1)) * scatter / math.sqrt(len(tiles))
     interval = (math.exp(middle - reach), math.exp(middle + reach))
     return Measure(name, metres_per_unit=math.exp(middle), interval=interval)
-
-
-def _load_map(known: KnownDepthMap) -> Float[Tensor, "height width"]:
-    """Metres; 0 or less is unknown."""
-    path = Path(known.path)
-    try:
-        if path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            values = np.asarray(open_as_stored(path, min_side=1)[0])
-    except (ImageError, OSError, ValueError) as error:
-        raise ImageError(f"the depth map {path} cannot be read: {error}") from error
-    values = values.squeeze()
-    if values.ndim != 2 or values.dtype.kind not in "iuf":
-        raise ImageError(
-            f"the depth map {path} is {values.dtype} of shape {values.shape}; wanted one channel"
-        )
-    return torch.from_numpy(values.astype(np.float64)) * known.metres_per_step
 
 
 def _said(pixel: Pixel) -> str:
