@@ -28,7 +28,6 @@ from benchmarks.cases import CASES, Loader, random_photos, timed, wait_for
 from glance3d.files import atomic_file
 from glance3d.models.zoo import PRECISIONS
 from glance3d.nn.attention_backend import attention_backend
-from glance3d.nn.fast_cpu import capabilities
 from glance3d.nn.precision import product
 
 RESULTS = Path(__file__).parent / "results"
@@ -182,7 +181,7 @@ def measure_alone(key: str, views: int, options: argparse.Namespace) -> dict[str
 
 def describe_machine(device: str) -> list[str]:
     """What a reader must know to compare with another machine."""
-    found = capabilities()
+    found = torch.cpu.get_capabilities()
     units = [name for name in ("avx512_bf16", "amx_bf16") if found.get(name)]
     name = torch.cuda.get_device_name() if device.startswith("cuda") else found.get("cpu_name")
     backends = [

@@ -148,6 +148,7 @@ def reconstruct(
     report = _report(network, batch, preprocessing, asked, queries, times, scene, choice, plan)
     report["masks"] = describe.describe_masks(batch.names, batch.masks, mask_input)
     report["attention"] = describe.describe_attention(network, attention)
+    report["fast_paths"] = describe.describe_fast_paths()
     report["warnings"] += describe.attention_warnings(report["attention"], device_of(network))
     report["windows"] = describe_windows(windows, joins, batch.names)
     report["warnings"] += window_warnings(windows, joins, batch.names)

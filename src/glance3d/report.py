@@ -23,6 +23,7 @@ from torch import Tensor
 
 from glance3d._version import __version__
 from glance3d.models import VGGT
+from glance3d.nn import fast_paths
 from glance3d.nn.attention_backend import PLAIN, attention_backend
 from glance3d.nn.fused_gpu import kernels_for
 from glance3d.types import ImageBatch, Masks, Reconstruction
@@ -102,6 +103,11 @@ def describe_attention(network: VGGT, kind: str) -> dict[str, Any]:
     head_dim = weight.shape[1] // network.config.aggregator.num_heads
     backend = attention_backend(weight.device, weight.dtype, head_dim)
     return {"kind": kind, "approximate": kind != "full", "backend": backend}
+
+
+def describe_fast_paths() -> list[dict[str, Any]]:
+    """What ran of the paths that were tried in this process so far, and why (see ``nn``)."""
+    return fast_paths.current().describe()
 
 
 def attention_warnings(described: Mapping[str, Any], device: torch.device) -> list[str]:

@@ -51,8 +51,10 @@ def test_norm_and_rotate(heads: int, dim: int, normed: bool) -> None:
     torch.testing.assert_close(rounded, plain, rtol=1e-2, atol=1e-2)
 
 
-def test_the_trial_tells_right_from_wrong() -> None:
-    assert fused_gpu.gives_what_plain_steps_give(gpu_kernels, CPU)
+def test_the_trial_of_a_device_finds_them_right() -> None:
+    trial = fused_gpu.trial(CPU, 10)
+    for given, plain in zip(trial["triton"](), trial["plain"](), strict=True):
+        torch.testing.assert_close(given, plain, rtol=2e-2, atol=2e-2)
 
 
 def test_the_network_says_the_same_by_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The kernel that is named is the one that runs, and what it is given suits a GPU's best ones."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from unittest import mock
 
@@ -14,7 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 from glance3d.models import build_model, zoo
 from glance3d.models.config import AggregatorConfig, ModelConfig, VitEmbedConfig, tiny
 from glance3d.nn import attention_backend as named
-from glance3d.nn import fast_cpu
+from glance3d.nn import fast_paths
 from glance3d.nn.attention import attend
 from glance3d.nn.attention_backend import attention_backend
 from glance3d.nn.chunks import smaller_chunks
@@ -30,26 +31,30 @@ def operators_of_attention() -> set[str]:
     return {event.key for event in found.key_averages()}
 
 
-def test_what_is_named_is_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(named, "prefers_blocks", lambda: False)
-    monkeypatch.setattr(fast_cpu, "prefers_blocks", lambda: False)
-    assert attention_backend(CPU, torch.float32, 16) == "flash"
-    assert "aten::_scaled_dot_product_flash_attention_for_cpu" in operators_of_attention()
-    with sdpa_kernel(SDPBackend.MATH):
-        assert attention_backend(CPU, torch.float32, 16) == named.PLAIN
-        assert "aten::_scaled_dot_product_attention_math" in operators_of_attention()
+def decided(attention: str) -> AbstractContextManager[fast_paths.FastPaths]:
+    return fast_paths.using(fast_paths.FastPaths(decided={"attention": attention}))
 
 
-def test_blocks_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(named, "prefers_blocks", lambda: True)
-    assert attention_backend(CPU, torch.float32, 16) == named.IN_BLOCKS
+def test_what_is_named_is_what_runs() -> None:
+    with decided("plain"):
+        assert attention_backend(CPU, torch.float32, 16) == "flash"
+        assert "aten::_scaled_dot_product_flash_attention_for_cpu" in operators_of_attention()
+        with sdpa_kernel(SDPBackend.MATH):
+            assert attention_backend(CPU, torch.float32, 16) == named.PLAIN
+            assert "aten::_scaled_dot_product_attention_math" in operators_of_attention()
+
+
+def test_blocks_are_named_and_run() -> None:
+    with decided("blocks"):
+        assert attention_backend(CPU, torch.float32, 16) == named.IN_BLOCKS
+        assert not {key for key in operators_of_attention() if "scaled_dot_product" in key}
 
 
 def test_says_so_where_pytorch_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(named, "prefers_blocks", lambda: False)
     monkeypatch.delattr(torch, "_fused_sdp_choice")
-    assert attention_backend(CPU, torch.float32, 16) == named.UNKNOWN
-    assert attention_backend(torch.device("meta"), torch.float32, 16) == named.UNKNOWN
+    with decided("plain"):
+        assert attention_backend(CPU, torch.float32, 16) == named.UNKNOWN
+        assert attention_backend(torch.device("meta"), torch.float32, 16) == named.UNKNOWN
 
 
 def test_plain_products_on_a_gpu_are_not_taken_silently() -> None:
@@ -106,10 +111,3 @@ def test_every_long_attention_suits_flash(scale: float) -> None:
             assert heads.shape[-1] == 64
             assert heads.stride(-1) == 1
             assert all(stride % 8 == 0 for stride in heads.stride()[:-1])
-
-
-def test_the_trial_of_a_processor_does_not_mind_autocast() -> None:
-    plain = fast_cpu.has_onednn_linear()
-    fast_cpu.has_onednn_linear.cache_clear()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        assert fast_cpu.has_onednn_linear() == plain

@@ -316,6 +316,7 @@ def _workspace_bytes(
         in_flight = 4 * FLOAT32 + 6 * product + hidden
     else:  # queries and keys are normed and rotated, or the perceptron's GELU is at work
         in_flight = max(3 * FLOAT32 + 4 * product, FLOAT32 + product + 2 * hidden)
+    # of attention in blocks, whether it runs or not: PyTorch's own keeps fewer
     scores = SCORE_BYTES + SCORE_BYTES * product // FLOAT32 if is_cpu else 0
     block = int(tokens * config.embed_dim * in_flight) + scores
     views = max(1, int(scale * (CPU_PIXELS if is_cpu else GPU_PIXELS)) // pixels)

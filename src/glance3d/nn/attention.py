@@ -27,7 +27,7 @@ def attend(
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         return scores.softmax(-1) @ v
     predicting = v.device.type == "cpu" and not torch.is_grad_enabled()
-    if predicting and fast_cpu.attends_in_blocks(q.shape[-2], k.shape[-2]):
+    if predicting and fast_cpu.attends_in_blocks(q.shape[-2], k.shape[-2], q.shape[-1], v.dtype):
         return fast_cpu.attend_in_blocks(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 

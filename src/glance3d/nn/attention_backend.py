@@ -7,7 +7,7 @@ all of them without a word, and memory grows with the square of the tokens.
 import torch
 from torch.nn.attention import SDPBackend
 
-from glance3d.nn.fast_cpu import prefers_blocks
+from glance3d.nn.fast_cpu import attends_in_blocks
 
 IN_BLOCKS, PLAIN, UNKNOWN = "in blocks", "plain products", "unknown"
 _NAMES = {
@@ -16,17 +16,17 @@ _NAMES = {
     SDPBackend.CUDNN_ATTENTION: "cuDNN",
     SDPBackend.MATH: PLAIN,
 }
-_TOKENS = 1024  # a long sequence; what is asked for is the choice alone, nothing is multiplied
+_TOKENS = 1024  # a long sequence
 
 
 def attention_backend(device: torch.device, dtype: torch.dtype, head_dim: int) -> str:
-    """What :func:`glance3d.nn.attention.attend` runs while predicting, for long sequences.
+    """What :func:`glance3d.nn.attention.attend` runs while predicting, for the tokens of a view.
 
-    "in blocks" is our own (:mod:`glance3d.nn.fast_cpu`); "flash", "memory-efficient" and "cuDNN"
-    are PyTorch's fused kernels, "plain products" its last resort. "unknown" where PyTorch does not
-    say.
+    "in blocks" is our own (:mod:`glance3d.nn.fast_cpu`), where a trial chose it; "flash",
+    "memory-efficient" and "cuDNN" are PyTorch's fused kernels, "plain products" its last resort.
+    "unknown" where PyTorch does not say.
     """
-    if device.type == "cpu" and prefers_blocks():
+    if device.type == "cpu" and attends_in_blocks(_TOKENS, _TOKENS, head_dim, dtype):
         return IN_BLOCKS
     if device.type not in ("cpu", "cuda"):
         return UNKNOWN

@@ -3,11 +3,11 @@
 Between the large products of a block, a GPU spends more time on norms and rotations than on the
 products themselves: every step reads and writes everything. The kernels are Triton's, which comes
 with PyTorch for GPUs on Linux. They are used while predicting, and only after a trial on the device
-gave what the plain steps give.
+(:mod:`glance3d.nn.fast_paths`): they gave what the plain steps give, and faster.
 """
 
-import functools
-import logging
+import importlib
+from functools import partial
 from types import ModuleType
 
 import torch
@@ -15,46 +15,44 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-_LOG = logging.getLogger("glance3d")
-_TOLERANCE = 2e-2  # of bfloat16 numbers around one, each rounded once
+from glance3d.nn.fast_paths import FUSED_STEPS, PLAIN, Trial, choose, example
+
+_TRIED_TOKENS = 4096  # so many that the work counts, not the launches
 
 
 def kernels_for(device: torch.device) -> ModuleType | None:
-    """The kernels, if this device runs them and rightly; found out once for each device."""
-    return _tried_kernels(device) if device.type == "cuda" else None
-
-
-@functools.cache
-def _tried_kernels(device: torch.device) -> ModuleType | None:
-    """The first forward waits for it, as it waits for its tables."""
-    try:
-        from glance3d.nn import gpu_kernels
-    except ImportError:
+    """The kernels, if this device runs them rightly and faster; tried once for each device."""
+    if device.type != "cuda":
         return None
-    try:
-        with torch.inference_mode(False), torch.no_grad():
-            right = gives_what_plain_steps_give(gpu_kernels, device)
-    except Exception as error:  # a compiler can fail in any way, and the plain steps always work
-        _LOG.info("no fused kernels on %s: %s", device, error)
-        return None
-    if not right:
-        _LOG.warning("fused kernels say something else than plain steps on %s: not used", device)
-    return gpu_kernels if right else None
+    make_trial = partial(trial, device, _TRIED_TOKENS)
+    path = choose(FUSED_STEPS, "before products", device, torch.bfloat16, make_trial)
+    return _kernels() if path == "triton" else None
 
 
-def gives_what_plain_steps_give(kernels: ModuleType, device: torch.device) -> bool:
-    """A small trial of both kernels."""
-    x = torch.linspace(-2, 2, 3 * 5 * 4 * 64, device=device).sin().view(15, 4, 64)
-    weight, bias = x[0, 0] + 1, x[0, 1]
-    wide = x.flatten(1)
-    found = norm(kernels, wide, wide[0] + 1, wide[1], 1e-5, torch.bfloat16)
-    plain = F.layer_norm(wide, (256,), wide[0] + 1, wide[1], 1e-5).bfloat16()
-    table = x[:5, 0].cos(), x[:5, 1].sin()
-    heads = x.bfloat16()
-    turned = norm_and_rotate(kernels, heads, (weight, bias, 1e-5), table)
-    plain_turned = plain_norm_and_rotate(heads, (weight, bias, 1e-5), table)
-    pairs = ((found, plain), (turned, plain_turned))
-    return all(torch.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE) for a, b in pairs)
+def _kernels() -> ModuleType:
+    """Imported when they are first needed: not everybody has Triton."""
+    return importlib.import_module("glance3d.nn.gpu_kernels")
+
+
+def trial(device: torch.device, tokens: int) -> Trial:
+    """Both kernels and their plain steps, on examples of some tokens of one view."""
+    heads, dim = 16, 64
+    x = example(tokens, heads * dim, device=device)
+    turned = x.view(tokens, heads, dim).bfloat16()
+    wide = (x[0] + 1, x[1], 1e-5)
+    learned = (turned[0, 0].float() + 1, turned[0, 1].float(), 1e-5)
+    table = (x[:, :dim].cos(), x[:, :dim].sin())
+
+    def plain() -> tuple[Tensor, Tensor]:
+        normed = F.layer_norm(x, (heads * dim,), *wide).bfloat16()
+        return normed, plain_norm_and_rotate(turned, learned, table)
+
+    def fused() -> tuple[Tensor, Tensor]:
+        kernels = _kernels()
+        normed = norm(kernels, x, *wide, torch.bfloat16)
+        return normed, norm_and_rotate(kernels, turned, learned, table)
+
+    return {PLAIN: plain, "triton": fused}
 
 
 def norm(

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from glance3d.nn import fast_cpu, fused_gpu
 from glance3d.nn.chunks import cached_slices
@@ -78,9 +79,12 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
         """At the weight's precision; under autocast, at autocast's."""
-        if not torch.is_autocast_enabled(input.device.type):
-            input = input.to(self.weight.dtype)
-        return super().forward(input)
+        if torch.is_autocast_enabled(input.device.type):
+            return super().forward(input)
+        if multiplies_in_float32(input, self.weight):
+            out = functional_call(self, _widened(self), input.float())
+            return out.to(self.weight.dtype)
+        return super().forward(input.to(self.weight.dtype))
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -90,9 +94,30 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         self, input: Float[Tensor, "n c_in h w"], output_size: list[int] | None = None
     ) -> Float[Tensor, "n c_out h2 w2"]:
         """At the weight's precision; under autocast, at autocast's."""
-        if not torch.is_autocast_enabled(input.device.type):
-            input = input.to(self.weight.dtype)
-        return super().forward(input, output_size)
+        if torch.is_autocast_enabled(input.device.type):
+            return super().forward(input, output_size)
+        if multiplies_in_float32(input, self.weight):
+            out = functional_call(self, _widened(self), (input.float(), output_size))
+            return out.to(self.weight.dtype)
+        return super().forward(input.to(self.weight.dtype), output_size)
+
+
+def keeps_channels_last(x: Tensor, dtype: torch.dtype) -> bool:
+    """Whether maps that come pixel by pixel stay so, for convolutions at this precision."""
+    if x.device.type != "cpu" or not only_predicts(x):
+        return True
+    return fast_cpu.is_channels_last(fast_cpu.convolution_path(dtype))
+
+
+def multiplies_in_float32(x: Tensor, weight: Tensor) -> bool:
+    """Whether a convolution of bfloat16 runs in float32 here, and is rounded after it."""
+    if weight.dtype != torch.bfloat16 or x.device.type != "cpu" or torch.is_grad_enabled():
+        return False
+    return fast_cpu.computes_in_float32(fast_cpu.convolution_path(weight.dtype))
+
+
+def _widened(layer: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.float() for name, parameter in layer.named_parameters()}
 
 
 def set_matmul_precision(module: nn.Module, dtype: torch.dtype) -> None:

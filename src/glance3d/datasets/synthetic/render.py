@@ -1,6 +1,6 @@
 """Whole views through the ray caster, a fixed number of rays at a time."""
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,6 +12,7 @@ from glance3d.datasets.synthetic.textures import TextureAtlas
 from glance3d.datasets.synthetic.visibility import origins_in_shapes
 from glance3d.geometry.cameras import pixel_grid
 from glance3d.geometry.transforms import invert
+from glance3d.nn.fast_paths import PLAIN, RENDERING, Trial, choose
 
 #: Rays of one camera that are cast together.
 _TILE_RAYS = 1024
@@ -51,14 +52,14 @@ class Renderer:
     """Renders views of any size with a kernel that only ever sees one shape.
 
     Every view's pixels are cut into tiles (the last one filled up) and a fixed number of tiles is
-    rendered at a time, so that ``compiled`` compiles once.
+    rendered at a time, so that ``compiled`` compiles once: where that fails, or gives other
+    pictures, or is no faster, tiles are rendered as they are without.
     """
 
     def __init__(self, atlas: TextureAtlas, device: torch.device, compiled: bool = False) -> None:
         self.atlas, self.device = atlas.to(device), device
         self._at_once = _TILES_ON_CPU if device.type == "cpu" else _TILES_ON_GPU
-        kernel = torch.compile(render_tiles, dynamic=False) if compiled else render_tiles
-        self._kernel: Callable[..., tuple[Tensor, Tensor, Tensor]] = kernel
+        self._compiled = torch.compile(render_tiles, dynamic=False) if compiled else None
 
     def __call__(
         self,
@@ -87,7 +88,7 @@ class Renderer:
             tiles = Tiles(*(field[tile // len(offsets)] for field in by_view))
             xy = offsets[tile % len(offsets)] * tiles.pixel_angle[:, None, None]
             x, y = xy.permute(2, 0, 1).contiguous()
-            rgb[part], depth[part], solid[part] = self._kernel(tiles, x, y, self.atlas)
+            rgb[part], depth[part], solid[part] = self._render(tiles, x, y)
 
         def views_of(rays: Tensor) -> Tensor:
             tiled = rays[:total].unflatten(0, (batch, views, len(offsets))).movedim(2, -2)
@@ -95,6 +96,22 @@ class Renderer:
             return pixels.unflatten(-1, size).contiguous()
 
         return views_of(rgb), views_of(depth), views_of(solid)
+
+    def _render(self, tiles: Tiles, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """By the compiled kernel, if it was asked for and proved itself on the first tiles."""
+        if self._compiled is None:
+            return render_tiles(tiles, x, y, self.atlas)
+        ways = {PLAIN: render_tiles, "compile": self._compiled}
+
+        def summary(path: str) -> tuple[Tensor, Tensor]:  # a ray along a silhouette may tip over
+            rgb, _, solid = ways[path](tiles, x, y, self.atlas)
+            return rgb.mean(-1), solid.float().mean(-1)
+
+        def trial() -> Trial:
+            return {path: partial(summary, path) for path in ways}
+
+        path = choose(RENDERING, "tiles of rays", self.device, torch.float32, trial)
+        return ways[path](tiles, x, y, self.atlas)
 
     def _pixel_tiles(self, height: int, width: int) -> Float[Tensor, "tiles rays 2"]:
         """Pixels relative to the image centre, in tiles; the last one repeats its last pixel."""

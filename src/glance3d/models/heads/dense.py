@@ -15,6 +15,7 @@ from glance3d.nn.precision import (
     Conv2d,
     ConvTranspose2d,
     LayerNorm,
+    keeps_channels_last,
     only_predicts,
     product,
 )
@@ -73,7 +74,7 @@ class DenseFeatures(nn.Module):
 
     A layer is projected as soon as it is made (:meth:`project`), which is all that must be kept of
     it; the maps are fused when all four are there (:meth:`fuse`). Maps are channels-last, because
-    tokens are, and that is what convolutions are fastest in.
+    tokens are, but on a processor whose convolutions are slower so (a trial decides).
     """
 
     def __init__(
@@ -138,8 +139,10 @@ class DenseFeatures(nn.Module):
         """The fused map of all four levels, and of what :meth:`with_stem` adds to them."""
         maps = []
         levels, stem_maps = projected[: len(self.laterals)], projected[len(self.laterals) :]
-        for x, resize, lateral in zip(levels, self.resizes, self.laterals, strict=True):
-            maps.append(lateral(resize(x.unflatten(1, grid).permute(0, 3, 1, 2))))
+        channels_last = keeps_channels_last(levels[0], self.out_conv.weight.dtype)
+        for tokens, resize, lateral in zip(levels, self.resizes, self.laterals, strict=True):
+            x = tokens.unflatten(1, grid).permute(0, 3, 1, 2)
+            maps.append(lateral(resize(x if channels_last else x.contiguous())))
         for level, (x, lateral) in enumerate(zip(stem_maps, self.stem_laterals, strict=True)):
             maps[level] = maps[level] + lateral(x)
         fine_size = (maps[0].shape[-2] * 2, maps[0].shape[-1] * 2)
