@@ -1,13 +1,11 @@
 """The pre-norm transformer block."""
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from glance3d.nn.attention import SelfAttention
-from glance3d.nn.chunks import cached_slices, chunk_tokens
+from glance3d.nn.chunks import cached_slices, chunk_tokens, num_chunks
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, only_predicts
 from glance3d.nn.rope import RopeTable
@@ -75,7 +73,7 @@ class Block(nn.Module):
         for part in x.split(max(1, chunk // x.shape[1])):
             self._attend_(part, rope, keys, chunk)
             tokens = part.view(1, -1, part.shape[-1])
-            for piece in tokens.chunk(math.ceil(tokens.shape[1] / chunk), dim=1):  # of one size
+            for piece in tokens.chunk(num_chunks(tokens.shape[1], chunk), dim=1):
                 self.ls2.add_scaled_(piece, self.mlp(self.norm2.rounded(piece, dtype)))
 
     def _attend_(self, x: Tensor, rope: RopeTable | None, keys: Tensor | None, chunk: int) -> None:

@@ -4,6 +4,7 @@ What is in flight then stays in a processor's cache, and on a GPU is little besi
 kept. Where memory is short, :func:`smaller_chunks` makes everything smaller by a factor.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,6 +22,14 @@ _scale: ContextVar[float] = ContextVar("chunk_scale", default=1.0)
 def chunk_tokens(device: torch.device) -> int:
     """Tokens at a time."""
     return max(1, int(_scale.get() * (CPU_TOKENS if device.type == "cpu" else GPU_TOKENS)))
+
+
+def num_chunks(tokens: int, chunk: int) -> int:
+    """Into how many chunks of one size tokens are cut: a tenth too many is no reason for another.
+
+    A product of half a chunk is slower, since it packs its weight for half as many tokens.
+    """
+    return math.ceil(tokens / (chunk * 1.1))
 
 
 def chunk_views(image_size: tuple[int, int], device: torch.device) -> int:
