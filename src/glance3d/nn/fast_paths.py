@@ -199,7 +199,9 @@ class FastPaths:
             }
             ways = {path: way for path, way in trial.items() if path not in reasons}
             tolerance = operation.tolerances.get(key.dtype, 0.0)
-            choice = _try(ways, operation.margin, tolerance, self._clock or _clock(device), device)
+            choice = _try(
+                ways, operation.margin, tolerance, self._clock or clock_for(device), device
+            )
         for path, reason in choice.reasons.items():
             _LOG.debug("%s (%s): not by %s: %s", operation.name, key.kind, path, reason)
         return Choice(choice.path, choice.speedups, {**reasons, **choice.reasons})
@@ -245,7 +247,7 @@ def _switched_off(key: Key) -> str:
     return f"switched off by {VARIABLE}={key.setting}"
 
 
-def _clock(device: torch.device) -> Clock:
+def clock_for(device: torch.device) -> Clock:
     """Of this thread alone where it does all the work: other programs then do not count."""
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     if alone and time.get_clock_info("thread_time").resolution <= FINE_CLOCK:
