@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from glance3d.errors import InputError, NotEnoughMemoryError
+from glance3d.images.photo_memory import bytes_at_original_size
 from glance3d.models import VGGT
 from glance3d.models.checks import check_outputs, check_pixel_values
 from glance3d.models.memory_plan import MemoryPlan, plan_memory
@@ -122,7 +123,12 @@ def plan_of(
     asked = outputs if at_once is None else outputs_of_windows(outputs)
     wanted = check_outputs(tuple(asked), network.config.outputs, "tracks" in outputs)
     size = (height, width)
-    return plan_memory(network, num_views, size, wanted, device or device_of(network), at_once)
+    device = device or device_of(network)
+    plan = plan_memory(network, num_views, size, wanted, device, at_once)
+    if device.type != "cpu":  # photos wait in the processor's memory
+        return plan
+    decoding, writing = bytes_at_original_size(batch)
+    return replace(plan, decoding=decoding, writing=writing if "depth" in wanted else 0)
 
 
 def outputs_of_windows(outputs: Sequence[str]) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from glance3d.errors import ImageError, InputError
-from glance3d.images import Preprocessing, load_images, open_upright
+from glance3d.images import Preprocessing, load_images, open_upright, photo_memory
 from glance3d.images import load as load_module
+from glance3d.types import Placement
 from tests.images.files import gradient
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -176,14 +177,15 @@ def test_thirty_photos_are_never_in_memory_together(tmp_path, monkeypatch):
 
     render = load_module.render
     monkeypatch.setattr(load_module, "render", watched)
-    monkeypatch.setattr(load_module.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(photo_memory.os, "cpu_count", lambda: 8)
     # Room for two photos and a half.
-    monkeypatch.setattr(load_module, "_DECODING_BYTES", int(2.5 * 160 * 120 * 6))
+    one = photo_memory.decoded_bytes("a.png", Placement((160, 120), (56, 42)))
+    monkeypatch.setattr(photo_memory, "DECODING_ROOM", int(2.5 * one))
     assert len(load_images(tmp_path, SMALL).names) == 30
     assert max(peak) <= 2
     # Less room than one photo needs: one at a time.
     peak.clear()
-    monkeypatch.setattr(load_module, "_DECODING_BYTES", 1)
+    monkeypatch.setattr(photo_memory, "DECODING_ROOM", 1)
     load_images(tmp_path, SMALL)
     assert max(peak) == 1
 

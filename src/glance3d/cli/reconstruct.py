@@ -208,6 +208,7 @@ def write(
 ) -> tuple[dict[str, Any], list[Path]]:
     """Write every format, then the report once more, which now knows how long writing took."""
     from glance3d.exporters import write_scene_folder
+    from glance3d.report import peak_process_memory
 
     start = time.perf_counter()
     with result.staged(complete=True) as staging:
@@ -223,6 +224,7 @@ def write(
         report = json.loads(report_path.read_text(encoding="utf-8"))
         total = round(report["times"]["total"] + seconds, 4)
         report["times"] = {**report["times"], "write": seconds, "total": total}
+        report["memory"]["peak_process"] = peak_process_memory()  # writing may take the most
         save_json(report_path, report)
     return report, paths
 

@@ -24,6 +24,7 @@ from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file, save_json
 from glance3d.geometry.filter import usable_depth
 from glance3d.images.file_names import Photos, depth_file_names, photo_file_names
+from glance3d.images.photo_memory import num_writers, written_bytes
 from glance3d.types import PhotoMask, Placement, Reconstruction
 
 DEPTH_FOLDER, INDEX_FILE = "depth", "depth.json"
@@ -55,7 +56,12 @@ def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) 
         }
 
     # The encoders leave Python's lock, so that photos are compressed side by side.
-    with ThreadPoolExecutor(max_workers=4) as pool:
+    masks = scene.masks or (None,) * scene.num_views
+    sizes = [
+        written_bytes(placement, is_masked=mask is not None)
+        for placement, mask in zip(scene.placements, masks, strict=True)
+    ]
+    with ThreadPoolExecutor(num_writers(sizes)) as pool:
         done = list(pool.map(write_view, range(scene.num_views)))
     index = save_json(path / INDEX_FILE, _index(scene, scale, colors, [view for _, view in done]))
     paths = tuple(file for files, _ in done for file in files)

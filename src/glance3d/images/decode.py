@@ -141,13 +141,17 @@ def _upright_size(image: Image.Image, orientation: int) -> tuple[int, int]:
     return image.size
 
 
-def _shrink_while_decoding(image: Image.Image, at_least: tuple[int, int]) -> None:
-    if image.format not in ("JPEG", "MPO"):
-        return
-    width, height = image.size
+def decoded_size(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) that a JPEG of this size is decoded at, to be at least so large."""
     for factor in (8, 4, 2):
-        smaller = width // factor, height // factor
-        divides = width % factor == 0 and height % factor == 0
+        smaller = size[0] // factor, size[1] // factor
+        divides = size[0] % factor == 0 and size[1] % factor == 0
         if divides and smaller[0] >= at_least[0] and smaller[1] >= at_least[1]:
-            image.draft(None, smaller)
-            return
+            return smaller
+    return size
+
+
+def _shrink_while_decoding(image: Image.Image, at_least: tuple[int, int]) -> None:
+    smaller = decoded_size(image.size, at_least)
+    if image.format in ("JPEG", "MPO") and smaller != image.size:
+        image.draft(None, smaller)

@@ -25,6 +25,7 @@ from glance3d.images.clips import ClipSampling, OpenClips, is_clip, sample_clip,
 from glance3d.images.content import content_of
 from glance3d.images.decode import Photo, PhotoHeader, read_header
 from glance3d.images.masks import MaskedPhoto, MaskSources, load_masks
+from glance3d.images.photo_memory import decoded_bytes, num_decoders
 from glance3d.images.preprocess import Preprocessing, plan_placements, render
 from glance3d.images.sources import FoundSources, PathLike, find_sources
 from glance3d.images.unique_names import unique_names
@@ -260,7 +261,8 @@ def _render(
     pixels = {}
     files = [view for view in views if not view.candidate.is_frame]
     frames = [view for view in views if view.candidate.is_frame]
-    with ThreadPoolExecutor(_num_threads(views)) as pool, OpenClips() as clips:
+    sizes = [decoded_bytes(view.candidate.name, placements[view], exact=exact) for view in views]
+    with ThreadPoolExecutor(num_decoders(sizes)) as pool, OpenClips() as clips:
         # Frames in order, because each is found from the one before.
         results = chain(pool.map(render_or_error, files), map(render_or_error, frames))
         shown = tqdm(results, "photos", len(views), disable=not progress, unit="photo")
@@ -280,12 +282,6 @@ def _check_frame(picture: Photo, view: _View) -> None:
             f"{view.candidate.name} is {picture.size[0]}x{picture.size[1]} pixels, but its clip "
             f"begins with {width}x{height}: cut the clip where its size changes"
         )
-
-
-def _num_threads(views: Sequence[_View]) -> int:
-    largest = max(width * height for width, height in (view.header.size for view in views))
-    affordable = _DECODING_BYTES // (largest * _BYTES_PER_PIXEL)
-    return max(1, min(affordable, os.cpu_count() or 1, len(views), 16))
 
 
 def _notes_of(views: Sequence[_View]) -> list[str]:

@@ -6,7 +6,8 @@ values of the global layer at work, projected layers, outputs), of every pair of
 that matches them, and what is in flight for one chunk. Tracks add their feature maps; their
 tracker's own memory, which grows with the query points, is not counted. Where views are seen in
 windows, ``views`` are those of one window, and all views' pixels and results wait in the
-processor's memory.
+processor's memory. Before and after the network looks, photos are decoded and files written at the
+photos' own size, which may take more (:mod:`glance3d.images.photo_memory`).
 """
 
 import os
@@ -62,12 +63,28 @@ class MemoryPlan:
     views_that_fit: int | None = None  # in one pass, where this does not fit
     window_that_fits: int | None = None  # likewise, in windows
     matches: int = 0  # of all pairs of views, in a network that matches them
+    # At the photos' original size: while they are decoded, and while their depth is written.
+    decoding: int = 0
+    writing: int = 0
 
     @property
     def peak(self) -> int:
-        """The most memory in use at any moment."""
+        """The most memory in use at any moment, from the first photo to the last file."""
+        return max(self.pass_peak, self._held + max(self.decoding, self.writing))
+
+    @property
+    def pass_peak(self) -> int:
+        """The most memory in use while the network looks."""
         views = self.num_views * self.per_view + self.num_waiting * self.per_waiting
         return self.program + self.weights + self.workspace + self.matches + views
+
+    @property
+    def _held(self) -> int:
+        """What is there before and after the network looks: pixels, and what it said of them."""
+        height, width = self.image_size
+        maps = IMAGE_CHANNELS + sum(MADE.get(output, 0) for output in self.outputs)
+        views = max(self.num_views, self.num_waiting)
+        return self.program + self.weights + views * maps * height * width * FLOAT32
 
     @property
     def fits(self) -> bool:
@@ -76,8 +93,8 @@ class MemoryPlan:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether it cannot fit even if the plan asks for as much too much as it may."""
-        return self.available is not None and self.peak > (1 + MARGIN) * self.available
+        """Whether a pass cannot fit even if the plan asks for as much too much as it may."""
+        return self.available is not None and self.pass_peak > (1 + MARGIN) * self.available
 
     def _views(self) -> str:
         if not self.num_waiting:
@@ -89,8 +106,8 @@ class MemoryPlan:
         height, width = self.image_size
         return (
             f"{self._views()} of {width} x {height} pixels would take "
-            f"{_gigabytes(self.peak)} of memory and {_gigabytes(self.available or 0)} are to be "
-            f"had: use {self.advice()}"
+            f"{_gigabytes(self.pass_peak)} of memory and {_gigabytes(self.available or 0)} are to "
+            f"be had: use {self.advice()}"
         )
 
     def sum(self) -> str:
@@ -107,6 +124,11 @@ class MemoryPlan:
             f"  program {_gigabytes(self.program)}, weights {_gigabytes(self.weights)}, in flight "
             f"{_gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB{waiting}",
         ]
+        if self.peak > self.pass_peak:
+            said.append(
+                f"  at the photos' own size: decoding {_gigabytes(self.decoding)}, writing "
+                f"{_gigabytes(self.writing)}"
+            )
         if self.available is not None:
             verdict = "fits" if self.fits else "does not fit"
             said.append(f"  available: {_gigabytes(self.available)}; this {verdict}")
@@ -119,9 +141,11 @@ class MemoryPlan:
         fixed = self.program + self.weights + self.workspace
         spare = (self.available or 0) - fixed
         ideas = []
+        if self.peak > self.pass_peak:
+            ideas.append("smaller photos")
         if self.views_that_fit:
             ideas.append(f"at most {self.views_that_fit} views")
-            share = spare / (self.peak - fixed)
+            share = spare / (self.pass_peak - fixed)
             height, width = self.image_size
             ideas.append(f"at most {int(share * height * width):,} pixels a view (max_pixels)")
         if (window := self.window_that_fits) is not None:
