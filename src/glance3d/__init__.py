@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from glance3d.exporters import load_scene as load_scene
     from glance3d.images import Preprocessing as Preprocessing
     from glance3d.images import load_images as load_images
+    from glance3d.images import with_photos as with_photos
     from glance3d.known_cameras import load_known_cameras as load_known_cameras
     from glance3d.metric_scale import MetricConstraints as MetricConstraints
     from glance3d.metric_scale import apply_metric_scale as apply_metric_scale
@@ -62,6 +63,7 @@ _HOMES = {
     "refine": "glance3d.refinement",
     "track": "glance3d.tracking",
     "view": "glance3d.viewer",
+    "with_photos": "glance3d.images",
 }
 
 __all__ = [
@@ -90,6 +92,7 @@ __all__ = [
     "refine",
     "track",
     "view",
+    "with_photos",
 ]
 
 

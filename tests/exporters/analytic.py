@@ -11,6 +11,7 @@ from torch import Tensor
 
 from glance3d.geometry.cameras import camera_rays, pixel_grid, project_points, unproject_depth
 from glance3d.geometry.transforms import compose, invert
+from glance3d.images import content_of
 from glance3d.types import Cameras, Placement, Reconstruction, SparsePoints, Tracks
 
 GRID = 112
@@ -138,6 +139,7 @@ def build_scene(
     return Reconstruction(
         names=tuple(kind.name for kind in kinds),
         sources=tuple(map(str, paths)),
+        contents=tuple(content_of(path) if photos else None for path in paths),
         placements=tuple(kind.placement for kind in kinds),
         cameras=Cameras(
             poses.float(),

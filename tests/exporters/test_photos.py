@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glance3d.exporters import export, write_scene_folder
+from glance3d.errors import ImageError
+from glance3d.exporters import export, load_scene, write_scene_folder
+from glance3d.images import find_photo
 from tests.exporters.analytic import build_scene, upright_pixels
 
 
@@ -34,7 +36,7 @@ def test_a_turned_photo_shows_the_same_upright(scene, tmp_path):
 
 @pytest.mark.parametrize("kind", ["L", "RGBA", "I;16", "P"])
 def test_only_eight_bit_rgb_and_grey_are_copied(tmp_path, kind):
-    scene = build_scene(tmp_path, 2)
+    scene = replace(build_scene(tmp_path, 2), contents=())  # whatever is there now
     source = Path(scene.sources[1])
     picture = Image.new(kind, scene.placements[1].original_size)
     picture.save(source)
@@ -46,7 +48,7 @@ def test_only_eight_bit_rgb_and_grey_are_copied(tmp_path, kind):
 
 
 def test_a_wrong_suffix_is_made_true(tmp_path):
-    scene = build_scene(tmp_path, 2)
+    scene = replace(build_scene(tmp_path, 2), contents=())  # whatever is there now
     Image.new("RGB", scene.placements[1].original_size).save(scene.sources[1], format="JPEG")
     export(scene, tmp_path / "out" / "images")
     assert Image.open(tmp_path / "out" / "images" / "b.png").format == "PNG"
@@ -59,7 +61,11 @@ def test_gone_changed_and_broken_sources_are_warnings(tmp_path, caplog):
     Path(scene.sources[2]).write_bytes(b"no photo any more")
     written = export(scene, tmp_path / "out" / "images")
     assert [path.name for path in written] == ["d.jpg"]
-    for message in ("a.jpg is not in images/", "it is now 33x44", "C.JPG is not in images/"):
+    for message in (
+        "a.jpg is not in images/",
+        "b.png is not the photo that was reconstructed",
+        "C.JPG is not in images/",
+    ):
         assert message in caplog.text
 
 
@@ -93,3 +99,22 @@ def test_one_photo_never_takes_anothers_name(tmp_path):
     before = {path.name: path.read_bytes() for path in photos.iterdir()}
     write_scene_folder(swapped, tmp_path)
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_a_folder_that_moved_still_has_its_photos(tmp_path):
+    """Turned and re-encoded copies are known by their own content."""
+    (tmp_path / "photos").mkdir()
+    scene = build_scene(tmp_path / "photos", 4)
+    write_scene_folder(scene, tmp_path / "scene", formats=["images", "npz"])
+    moved = (tmp_path / "scene").rename(tmp_path / "elsewhere")
+    for source in scene.sources:
+        Path(source).unlink()
+    loaded = load_scene(moved)
+    assert [find_photo(loaded, v).name for v in range(4)] == ["a.jpg", "b.png", "C.JPG", "d.jpg"]
+    written = export(loaded, tmp_path / "again" / "images")
+    assert [path.read_bytes() for path in written] == [
+        (moved / "images" / path.name).read_bytes() for path in written
+    ]
+    Image.new("RGB", scene.placements[2].original_size).save(moved / "images" / "C.JPG")
+    with pytest.raises(ImageError, match=r"C\.JPG is not this scene's copy"):
+        find_photo(loaded, 2)

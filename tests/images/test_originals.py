@@ -43,7 +43,10 @@ def test_photos_in_memory_are_taken_as_they_are() -> None:
 
 
 def test_a_lost_photo_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"a\.jpg is not at /gone/a\.jpg nor at"):
+    with pytest.raises(
+        ImageError,
+        match=r"a\.jpg cannot be used: it is not at /gone/a\.jpg, not at .*: put it back",
+    ):
         Originals(scene_of("/gone/a.jpg"), tmp_path)[0]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from glance3d.datasets.synthetic.raycast import NUM_PRIMITIVES
 from glance3d.datasets.synthetic.visibility import cast
 from glance3d.geometry.cameras import pixel_grid, project_points, unproject_depth
+from glance3d.images import content_of
 from glance3d.types import Cameras, Placement, Reconstruction, SparsePoints
 
 SIZE = (400, 300)  # width, height
@@ -100,6 +101,7 @@ def build_scene(
     return Reconstruction(
         names=tuple(f"view{view:02d}.png" for view in range(num_views)),
         sources=tuple(sources),
+        contents=tuple(content_of(Path(s)) if Path(s).is_file() else None for s in sources),
         placements=(placement,) * num_views,
         cameras=Cameras(
             cam_from_world,

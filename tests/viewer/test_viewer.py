@@ -92,7 +92,7 @@ def test_what_masks_leave_out_is_dimmed_in_the_photos(scene):
     keep = np.zeros((240, 320), bool)
     keep[:, :160] = True
     masked = replace(scene, masks=(PhotoMask.from_array(keep), None, None, None)).masked()
-    whole = small_photo(scene, 0, 256, None)
+    whole = small_photo(scene, 0, 256)
     with _open(masked) as viewer:
         photos = viewer.parts[AFTER].cameras._filled
         assert np.array_equal(photos[0].image[:, :120], whole[:, :120])

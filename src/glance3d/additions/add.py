@@ -19,12 +19,14 @@ from glance3d.images import (
     unique_names,
 )
 from glance3d.images.clips import expand_clips, file_of
+from glance3d.images.photo_search import has_content
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT
+from glance3d.models.zoo import known_name
 from glance3d.reconstruction import reconstruct
 from glance3d.refinement.trust import judge
 from glance3d.report import describe_masks
-from glance3d.types import ImageBatch, PhotoMask, Reconstruction, ViewTrust
+from glance3d.types import ImageBatch, PhotoContent, PhotoMask, Reconstruction, ViewTrust
 
 MAX_ANCHORS = 12
 _NOT_CHECKED = "added beside old photos by the network alone: refine to know whether it fits"
@@ -92,7 +94,7 @@ def add_photos(
         masks=known_masks,
         mask_input=known_masks is not None and _saw_masked_photos(scene),
         reference="first",
-        model=model or scene.model,
+        model=model or known_name(scene.model),
         weights=weights,
         device=device,
         precision=precision,
@@ -182,15 +184,23 @@ def held_cameras(scene: Reconstruction, num_old: int) -> KnownCameras:
 
 def _new_photos(scene: Reconstruction, found: FoundSources) -> list[Path]:
     paths = found.paths
-    present = {Path(source).resolve() for source in scene.sources}
-    # A clip has given those of its frames that are worth it.
-    present |= {file_of(Path(source)).resolve() for source in scene.sources}
-    fresh = [path for path in paths if path.resolve() not in present]
+    # A clip has given those of its frames that are worth it. Paths that a scene names are compared,
+    # not looked at: a saved scene may come from anybody.
+    present = {file_of(Path(source)) for source in scene.sources}
+    contents = {content for content in scene.contents if content is not None}
+    fresh = [path for path in paths if not _is_present(path, present, contents)]
     if not fresh:
         raise InputError(
             f"all {len(paths)} photos are in the scene already: give photos that it has not seen"
         )
     return fresh
+
+
+def _is_present(path: Path, sources: set[Path], contents: set[PhotoContent]) -> bool:
+    """Whether a photo is in a scene: by its content or, where none is known, by its place."""
+    if contents:
+        return any(has_content(path, content) for content in contents)
+    return bool(sources & {path.absolute(), path.resolve()})
 
 
 def _refuse_lost_anchors(

@@ -57,6 +57,7 @@ def take_views(scene: Reconstruction, views: Sequence[int]) -> Reconstruction:
         masks=parts(scene.masks),
         reference_view=0,
         contents=parts(scene.contents),
+        copies=parts(scene.copies),
     )
 
 
@@ -158,7 +159,8 @@ def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         measured=filled(scene.measured, new.measured, neutral=False),
         trust=None if scene.trust is None or new.trust is None else scene.trust + new.trust,
         masks=joined_masks(scene, new),
-        contents=_joined_contents(scene, new),
+        contents=_joined(scene.contents, new.contents, scene, new),
+        copies=_joined(scene.copies, new.copies, scene, new),
     ).masked()
 
 
@@ -169,10 +171,13 @@ def joined_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
     return tuple(mask for part in (scene, new) for mask in part.masks or (None,) * part.num_views)
 
 
-def _joined_contents(scene: Reconstruction, new: Reconstruction) -> PhotoContents:
-    """What was in the photos' files; none, if it is known of no view."""
-    parts = [part.contents or (None,) * part.num_views for part in (scene, new)]
-    return tuple(content for part in parts for content in part) if any(map(any, parts)) else ()
+def _joined(
+    first: PhotoContents, second: PhotoContents, scene: Reconstruction, new: Reconstruction
+) -> PhotoContents:
+    """What is known of both scenes' files; none, if it is known of no view."""
+    if not any(first) and not any(second):
+        return ()
+    return (first or (None,) * scene.num_views) + (second or (None,) * new.num_views)
 
 
 def _joined_cameras(first: Cameras, second: Cameras) -> Cameras:

@@ -11,6 +11,7 @@ import tyro
 from glance3d.cli.clip_options import ClipOptions
 from glance3d.cli.metric_options import Knowledge
 from glance3d.cli.output_folder import claim_photos, scene_folder
+from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
 from glance3d.cli.skipped_files import skipped_summary
 from glance3d.errors import InputError
@@ -74,6 +75,8 @@ class Options:
     """auto, cpu, cuda, cuda:1 ..."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the network's large products."""
+    located: Annotated[PhotoOptions, tyro.conf.arg(name="")] = field(default_factory=PhotoOptions)
+    """Where the old photos are."""
     json: bool = False
     """Print the report as JSON, and nothing else, to stdout."""
     progress: bool = False
@@ -88,18 +91,19 @@ def run(options: Options) -> None:
         raise InputError("--move-old speaks of refinement: give --refine as well")
 
     from glance3d.additions import add_photos, held_cameras
-    from glance3d.exporters import load_scene, write_scene_folder
+    from glance3d.exporters import write_scene_folder
 
     home = options.scene if options.scene.is_dir() else options.scene.parent
     out = options.out or home
     progress = options.progress or sys.stderr.isatty()
-    before = load_scene(options.scene)
+    before = load_with_photos(options.scene, options.located)
 
     def network() -> "VGGT":
         from glance3d.models import load_model
+        from glance3d.models.zoo import known_name
 
         return load_model(
-            options.model or before.model,
+            options.model or known_name(before.model),
             weights=options.weights,
             device=options.device,
             precision=options.precision,

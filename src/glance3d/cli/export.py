@@ -1,11 +1,12 @@
 """``glance3d export``: a saved scene, in another format."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 from glance3d.errors import InputError
 
 
@@ -34,6 +35,8 @@ class Options:
     """This share of the points, the least certain ones, is left out of point clouds."""
     max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
     """At most this many points in a point cloud."""
+    located: Annotated[PhotoOptions, tyro.conf.arg(name="")] = field(default_factory=PhotoOptions)
+    """Where the photos are."""
     measured_only: bool = False
     """Leave out of point clouds what the network guessed and the photos did not confirm."""
 
@@ -46,12 +49,12 @@ def run(options: Options) -> None:
     if len(formats) > 1 and options.out is not None:
         raise InputError("--out is for one format; several go to their usual places")
 
-    from glance3d.exporters import FORMATS, export, load_scene
+    from glance3d.exporters import FORMATS, export
 
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise InputError(f"unknown format {', '.join(unknown)}; there are: {', '.join(FORMATS)}")
-    scene = load_scene(options.scene)
+    scene = load_with_photos(options.scene, options.located)
     home = options.scene if options.scene.is_dir() else options.scene.parent
     for name in formats or (None,):
         usual = home / FORMATS[name].path_in_folder if name else home

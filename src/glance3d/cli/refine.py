@@ -14,6 +14,7 @@ from glance3d.cli.metric_options import (
     read_knowledge,
 )
 from glance3d.cli.output_folder import scene_folder
+from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
 from glance3d.files import to_json_text
 
@@ -45,6 +46,8 @@ class Options:
         default_factory=RefinementOptions
     )
     """How."""
+    located: Annotated[PhotoOptions, tyro.conf.arg(name="")] = field(default_factory=PhotoOptions)
+    """Where the photos are."""
     known: Annotated[MetricOptions, tyro.conf.arg(name="")] = field(default_factory=MetricOptions)
     """What is known."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
@@ -63,7 +66,7 @@ def run(options: Options) -> None:
     """Load, refine, write everything again, and say what came of it."""
     knowledge = read_knowledge(options.known)
 
-    from glance3d.exporters import ExportOptions, load_scene, write_scene_folder
+    from glance3d.exporters import ExportOptions, write_scene_folder
     from glance3d.images import masks_of_scene
     from glance3d.report import describe_masks
 
@@ -71,7 +74,7 @@ def run(options: Options) -> None:
     home = options.scene if options.scene.is_dir() else options.scene.parent
     out = options.out or home
     progress = options.progress or sys.stderr.isatty()
-    before = load_scene(options.scene)
+    before = load_with_photos(options.scene, options.located)
     if options.masks is not None:
         masks = masks_of_scene(options.masks, before)
         saw = (before.report.get("masks") or {}).get("network_saw") == "masked photos"
@@ -80,8 +83,9 @@ def run(options: Options) -> None:
 
     def network() -> "VGGT":
         from glance3d.models import load_model
+        from glance3d.models.zoo import known_name
 
-        return load_model(before.model, weights=options.weights)
+        return load_model(known_name(before.model), weights=options.weights)
 
     with scene_folder(out, before, overwrite=options.overwrite):
         scene = refined(

@@ -1,13 +1,14 @@
 """``glance3d track``: points of any photo, followed through all of them."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from glance3d.cli.output_folder import SCENE_FILE
+from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 from glance3d.errors import InputError
 from glance3d.files import to_json_text
 
@@ -82,6 +83,8 @@ class Options:
     """Of the network's large products."""
     max_pixels: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
     """Pixels a view that the network sees: more are more exact, fewer are faster."""
+    located: Annotated[PhotoOptions, tyro.conf.arg(name="")] = field(default_factory=PhotoOptions)
+    """Where a saved scene's photos are."""
     json: bool = False
     """Print the content of tracks.json, and nothing else, to stdout."""
 
@@ -98,14 +101,14 @@ def run(options: Options) -> None:
     if out is None:
         raise InputError("say where the tracks of these photos are to go: --out DIR")
 
-    from glance3d.exporters import load_scene
     from glance3d.tracking import open_tracks, thresholds_of, track
 
     thresholds_of("network", options.min_visibility, options.min_confidence)  # refused early
     photos = None if folder is None else folder / "images"
+    scene = None if folder is None else load_with_photos(Path(options.sources[0]), options.located)
     with open_tracks(out, overwrite=options.overwrite):
         scene = track(
-            options.sources if folder is None else load_scene(options.sources[0]),
+            options.sources if scene is None else scene,
             queries or None,
             grid=options.grid,
             query_view=options.query_view,

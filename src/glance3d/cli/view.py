@@ -1,10 +1,12 @@
 """``glance3d view``: a saved scene, in the browser."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Options:
     """This share of the points, the least certain ones, is left out at first."""
     max_points: Annotated[int, tyro.conf.arg(metavar="INT")] = 1_500_000
     """At most this many points at once; near ones are drawn more densely than far ones."""
+    located: Annotated[PhotoOptions, tyro.conf.arg(name="")] = field(default_factory=PhotoOptions)
+    """Where the photos are."""
     no_open: bool = False
     """Do not open the browser; only say where the page is."""
 
@@ -40,7 +44,7 @@ def run(options: Options) -> None:
     from glance3d.viewer import view
 
     view(
-        options.scene,
+        load_with_photos(options.scene, options.located),
         before=options.before,
         host=options.host,
         port=options.port,

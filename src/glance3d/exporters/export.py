@@ -14,6 +14,7 @@ from glance3d.exporters.colmap import DEFAULT_MAX_POINTS as COLMAP_MAX_POINTS
 from glance3d.exporters.colmap import model_folder
 from glance3d.exporters.colmap_check import check_colmap_model, colmap_check_warnings
 from glance3d.exporters.options import DEFAULT_PERCENTILE, ExportOptions, Written, build_options
+from glance3d.exporters.photos import with_copies
 from glance3d.exporters.sparse_points import has_measured_points
 from glance3d.exporters.table import FORMATS, Exporter
 from glance3d.results import open_result
@@ -118,10 +119,15 @@ def _write_formats(
     progress: bool,
 ) -> Written:
     written = Written(())
-    for name, exporter in tqdm(ordered.items(), "writing", unit="file", disable=not progress):
+    # The scene knows its upright copies by content, so that they come before scene.npz.
+    first = sorted(ordered.items(), key=lambda one: one[0] != "images")
+    for name, exporter in tqdm(first, "writing", unit="file", disable=not progress):
         if name == "report":
             scene = _with_export_report(scene, out, written, options)
-        written += _write_one(scene, out, name, exporter, options)
+        part = _write_one(scene, out, name, exporter, options)
+        if name == "images":
+            scene = with_copies(scene, map(options.find, part.paths))
+        written += part
     return written
 
 

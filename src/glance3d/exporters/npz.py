@@ -10,6 +10,8 @@ scene does not have is absent, unless said otherwise:
 ``sources``             text [S]              where the photos came from: absolute paths
 ``source_bytes``        int64 [S]             size and SHA-256 of those files, by which photos are
 ``source_sha256``       text [S]              known; -1 and "" for images that were no files
+``copy_bytes``          int64 [S]             likewise of the upright copies in ``images/``
+``copy_sha256``         text [S]
 ``original_size``       int64 [S, 2]          (width, height) of the upright photos
 ``processed_size``      int64 [S, 2]          (width, height) of the grid: (W, H)
 ``scale``               float64 [S, 2]        pixel_processed = pixel_original * scale + offset
@@ -55,6 +57,7 @@ points that were left out come back from depth within float32 rounding.
 """
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +122,7 @@ def load_scene(path: str | Path) -> Reconstruction:
             _check_header(archive)
             check_headers(archive.headers)
             arrays = {name: archive.read(name) for name in archive.headers}
-        return scene_from_arrays(arrays)
+        return replace(scene_from_arrays(arrays), home=path.parent.absolute())
     except SceneError as error:
         raise SceneError(
             f"{path} is no whole Glance3D scene: {error}; copy it again, or write it anew with "

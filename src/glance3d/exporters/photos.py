@@ -8,7 +8,9 @@ in place, and where a copy would collide with a source, the copies go to ``image
 
 import filecmp
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from glance3d.errors import ImageError, MissingExtraError
@@ -16,8 +18,10 @@ from glance3d.exporters.options import ExportOptions, Written
 from glance3d.files import atomic_file
 from glance3d.images import open_upright
 from glance3d.images.clips import file_of
+from glance3d.images.content import content_of
 from glance3d.images.decode import read_header
 from glance3d.images.file_names import Photos, photo_file_names
+from glance3d.images.photo_search import find_photo
 from glance3d.images.sources import READABLE_SUFFIXES
 from glance3d.results import shortened
 from glance3d.types import Placement, Reconstruction
@@ -34,11 +38,14 @@ def photos_folder(scene: Photos, root: Path) -> Path:
 def photos_to_write(scene: Photos, path: Path) -> list[Path]:
     """The files that :func:`write_photos` would write for the folder ``path``, as things stand."""
     folder = _harmless_folder(scene, path)
-    return [
-        folder / name
-        for name, source, placement in _photos(scene)
-        if file_of(source).is_file() and not _is_in_place(source, folder / name, placement)
-    ]
+    paths = []
+    for view, (name, _, placement) in enumerate(_photos(scene)):
+        with suppress(ImageError):
+            photo = _found(scene, view)
+            is_file = file_of(photo).is_file()
+            if is_file and not _is_in_place(photo, folder / name, placement):
+                paths.append(folder / name)
+    return paths
 
 
 def write_photos_beside(scene: Reconstruction, root: Path, options: ExportOptions) -> Written:
@@ -55,17 +62,17 @@ def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> W
         warnings.append(
             f"{path.name}/ holds photos that a copy would replace: the copies are in {folder.name}/"
         )
-    for name, source, placement in _photos(scene):
+    for view, (name, source, placement) in enumerate(_photos(scene)):
         options.keep(source)
-        reason = None
-        if _stands(source, final / name, placement, options):
-            options.keep(final / name)
-        else:
-            reason = _write_photo(source, folder / name, placement)
-        if reason is None:
+        try:
+            photo = _found(scene, view)
+            if _is_in_place(photo, final / name, placement):
+                options.keep(final / name)
+            else:
+                _write_photo(photo, folder / name, placement)
             paths.append(folder / name)
-        else:
-            warnings.append(f"{name} is not in {folder.name}/: {reason} (source: {source})")
+        except (ImageError, MissingExtraError) as error:
+            warnings.append(f"{name} is not in {folder.name}/: {error}")
     strangers = list(_strangers(scene, final, options))
     if strangers:
         warnings.append(
@@ -74,11 +81,11 @@ def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> W
     return Written(tuple(paths), tuple(warnings))
 
 
-def _stands(source: Path, final: Path, placement: Placement, options: ExportOptions) -> bool:
-    """Whether the copy is there already: a source, the same as one, or all that is left of it."""
-    if file_of(source).is_file():
-        return _is_in_place(source, final, placement)
-    return options.owns(final) and _is_upright(final, final, placement)
+def _found(scene: Photos, view: int) -> Path:
+    """Where a photo is; a batch's photos were just read. Raises ``ImageError``."""
+    if isinstance(scene, Reconstruction):
+        return find_photo(scene, view)
+    return Path(scene.sources[view])
 
 
 def _is_in_place(source: Path, final: Path, placement: Placement) -> bool:
@@ -118,26 +125,30 @@ def _photos(scene: Photos) -> list[tuple[str, Path, Placement]]:
     return list(zip(names, map(Path, scene.sources), scene.placements, strict=True))
 
 
-def _write_photo(source: Path, target: Path, placement: Placement) -> str | None:
-    """Write one copy; or say why there is none."""
-    if not file_of(source).is_file():
-        return "its source is not a file (any more)"
+def _write_photo(source: Path, target: Path, placement: Placement) -> None:
+    """Write one copy. Raises ``ImageError`` or ``MissingExtraError`` where it cannot be read."""
     if _is_upright(source, target, placement):
-        with atomic_file(target) as temporary:
-            shutil.copyfile(source, temporary)
-        return None
-    try:
-        upright = open_upright(source)
-    except (ImageError, MissingExtraError) as error:
-        return str(error)
+        if not (target.exists() and target.samefile(source)):
+            with atomic_file(target) as temporary:
+                shutil.copyfile(source, temporary)
+        return
+    upright = open_upright(source)
     if upright.size != placement.original_size:
-        return f"its source has changed, it is now {upright.size[0]}x{upright.size[1]}"
+        raise ImageError(f"{source} has changed, it is now {upright.size[0]}x{upright.size[1]}")
     with atomic_file(target) as temporary:
         if target.suffix.lower() == ".png":
             upright.save(temporary, format="PNG", compress_level=1)
         else:
             upright.save(temporary, format="JPEG", quality=95, subsampling=0)
-    return None
+
+
+def with_copies(scene: Reconstruction, files: Iterable[Path]) -> Reconstruction:
+    """The scene, which knows these upright copies of its photos by content from now on."""
+    named = {path.name: path for path in files}
+    copies = tuple(
+        content_of(named[name]) if name in named else None for name in photo_file_names(scene)
+    )
+    return replace(scene, copies=copies)
 
 
 def _is_upright(source: Path, target: Path, placement: Placement) -> bool:

@@ -85,6 +85,7 @@ def scene_to_arrays(scene: Reconstruction) -> dict[str, Any]:
         "report": to_json_text(scene.report),
     }
     arrays |= _content_arrays(scene.contents, "source")
+    arrays |= _content_arrays(scene.copies, "copy")
     if scene.has_masks:
         held = [(view, mask) for view, mask in enumerate(scene.masks) if mask is not None]
         arrays["mask_views"] = np.array([view for view, _ in held], np.int64)
@@ -139,6 +140,7 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
         masks=_masks(tensors, placements),
         reference_view=_reference_view(tensors, num_views),
         contents=_contents(tensors, words, "source"),
+        copies=_contents(tensors, words, "copy"),
         report=parse_report(words["report"]),
     )
     if scene.tracks is not None:
@@ -237,7 +239,7 @@ def _contents(
 
 
 def _content_arrays(contents: tuple[PhotoContent | None, ...], whose: str) -> dict[str, np.ndarray]:
-    if not any(contents):
+    if not contents:
         return {}
     return {
         f"{whose}_bytes": np.array([c.size if c else -1 for c in contents], np.int64),

@@ -8,6 +8,7 @@ from glance3d.images.file_kinds import READABLE_SUFFIXES
 from glance3d.images.load import load_images
 from glance3d.images.masks import MaskSources, find_masks, load_masks, masks_of_scene
 from glance3d.images.originals import Originals
+from glance3d.images.photo_search import find_photo, with_photos
 from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
 from glance3d.images.sources import FoundSources, find_sources, resolve_sources
 from glance3d.images.unique_names import unique_names
@@ -25,6 +26,7 @@ __all__ = [
     "Preprocessing",
     "content_of",
     "find_masks",
+    "find_photo",
     "find_sources",
     "load_images",
     "load_masks",
@@ -35,4 +37,5 @@ __all__ = [
     "render",
     "resolve_sources",
     "unique_names",
+    "with_photos",
 ]

@@ -9,9 +9,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from glance3d.errors import ImageError
-from glance3d.images.clips import file_of
 from glance3d.images.decode import open_upright
-from glance3d.images.file_names import photo_file_names
+from glance3d.images.photo_search import find_photo
 from glance3d.types import Reconstruction
 
 _KEPT = 4
@@ -20,12 +19,12 @@ _KEPT = 4
 class Originals:
     """``originals[view]`` is a photo, upright, at its original size: uint8 ``[height, width, 3]``.
 
-    Photos are read when they are asked for, from where they came from or, if they have moved since,
-    from ``folder`` (where a saved scene keeps upright copies under the photos' names). ``photos``
-    replaces both for images that never were files.
+    Photos are read when they are asked for, from where :func:`find_photo` finds them: where they
+    came from, or as the scene's own upright copies, beside it or in ``folder``. ``photos`` replaces
+    them for images that never were files.
 
     Raises:
-        ImageError: a photo is neither here nor there, or is not the one that was reconstructed.
+        ImageError: a photo is nowhere, or what is there is not what was reconstructed.
     """
 
     def __init__(
@@ -36,9 +35,8 @@ class Originals:
     ) -> None:
         self.names = scene.names
         self.sizes = tuple(placement.original_size for placement in scene.placements)
-        self._sources = scene.sources
-        self._copies = photo_file_names(scene)
-        self._folder = None if folder is None else Path(folder)
+        self._scene = scene
+        self._folder = folder
         self._photos = photos
         self._read = lru_cache(maxsize=_KEPT)(self._open)
 
@@ -73,14 +71,4 @@ class Originals:
         return pixels
 
     def _path(self, view: int) -> Path:
-        source = Path(self._sources[view])
-        candidates = (
-            [source] if self._folder is None else [source, self._folder / self._copies[view]]
-        )
-        for path in candidates:
-            if file_of(path).is_file():
-                return path
-        raise ImageError(
-            f"the photo {self.names[view]} is not at {' nor at '.join(map(str, candidates))} (any "
-            "more): put it back, or reconstruct again"
-        )
+        return find_photo(self._scene, view, self._folder)

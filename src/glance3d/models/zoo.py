@@ -53,6 +53,22 @@ def load_model(
     return model.eval().requires_grad_(False)
 
 
+def known_name(name: str) -> str:
+    """The name of the model that a saved scene was made with, if it is a known one.
+
+    A scene may come from anybody, and its model may be the path of any file: that is not opened.
+
+    Raises:
+        WeightsError: the name is unknown.
+    """
+    if ALIASES.get(name, name) not in CARDS:
+        raise WeightsError(
+            f"the scene was made with a model called {name[:100]!r}, which is none of "
+            f"{', '.join(CARDS)}: name the model or its weights file yourself (--model)"
+        )
+    return name
+
+
 def outline_model(
     name: str | Path = "glance-small",
     weights: str | Path | None = None,

@@ -1,6 +1,7 @@
 """One scene for a person."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -121,7 +122,10 @@ class Reconstruction:
     ``points_from``: "depth" or the network's "points" head. ``sparse`` are measured points:
     multi-view tracks, triangulated. ``consistent`` is False where other views' depth contradicts a
     pixel's, ``measured`` True where depth was measured from the photos and not guessed. ``trust``
-    has one judgement a view. ``report`` is JSON-ready: how the scene was made.
+    has one judgement a view. ``sources`` are absolute paths, ``contents`` what was in those files
+    and ``copies`` what is in the upright copies in ``images/`` beside the saved scene (None where
+    not known; empty if none is); ``home`` is the folder that a saved scene was loaded from, None
+    for a scene of this process. ``report`` is JSON-ready: how the scene was made.
     """
 
     names: tuple[str, ...]
@@ -146,6 +150,8 @@ class Reconstruction:
     masks: Masks = ()
     reference_view: int = 0
     contents: PhotoContents = ()
+    copies: PhotoContents = ()
+    home: Path | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +29,6 @@ class CameraNodes:
         name: str,
         scene: Reconstruction,
         display: Similarity,
-        photos_folder: Path | None,
         fly_to: "Callable[[ClientHandle, int], None]",
     ) -> None:
         self.visible = True
@@ -39,9 +37,7 @@ class CameraNodes:
         self._dimmed = True
         self._masked = [view for view, mask in enumerate(scene.masks) if mask is not None]
         self._base_size = frustum_size(scene, display)
-        self._small_photo = lambda view, dimmed: small_photo(
-            scene, view, THUMBNAIL, photos_folder, dimmed
-        )
+        self._small_photo = lambda view, dimmed: small_photo(scene, view, THUMBNAIL, dimmed)
         # Two nodes a camera: to show or hide a photo is then a flag, and not the photo again.
         self._wires: list[CameraFrustumHandle] = []
         self._filled: list[CameraFrustumHandle] = []

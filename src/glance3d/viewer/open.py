@@ -45,9 +45,8 @@ def view(
         InputError: no such host or port, or a number outside its range.
     """
     options = ViewerOptions(host, port, percentile, budget)
-    folder = _photos_folder(scene)
     loaded = _loaded(scene)
-    viewer = Viewer(loaded, options, None if before is None else _loaded(before), folder)
+    viewer = Viewer(loaded, options, None if before is None else _loaded(before))
     if not wait:
         _announce(viewer, host, port, open_browser)
         return viewer
@@ -80,11 +79,3 @@ def _has_screen() -> bool:
 
 def _loaded(scene: Reconstruction | str | Path) -> Reconstruction:
     return scene if isinstance(scene, Reconstruction) else load_scene(scene)
-
-
-def _photos_folder(scene: Reconstruction | str | Path) -> Path | None:
-    """Where a saved scene keeps upright copies of its photos."""
-    if isinstance(scene, Reconstruction):
-        return None
-    path = Path(scene)
-    return (path if path.is_dir() else path.parent) / "images"

@@ -1,7 +1,5 @@
 """One photo for the panel: itself, and its depth beside it."""
 
-from pathlib import Path
-
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
@@ -19,16 +17,15 @@ _LEFT_OUT = np.array([90, 90, 110])  # what a mask leaves out fades into this
 class PhotoPictures:
     """``pictures(view)`` is a photo beside its depth; the range of colours is the whole scene's."""
 
-    def __init__(self, scene: Reconstruction, photos_folder: Path | None) -> None:
+    def __init__(self, scene: Reconstruction) -> None:
         self._scene = scene
-        self._folder = photos_folder
         self._range = None
         if scene.depth is not None:
             self._range = inverse_depth_range(scene.depth, usable_depth(scene.depth) & scene.mask)
 
     def __call__(self, view: int, dimmed: bool = True) -> UInt8[np.ndarray, "h w 3"]:
         """The picture of one view, at most twice ``_SIDE`` wide; see :func:`small_photo`."""
-        photo = small_photo(self._scene, view, _SIDE, self._folder, dimmed)
+        photo = small_photo(self._scene, view, _SIDE, dimmed)
         if self._range is None:
             return photo
         depth = np.asarray(depth_thumbnail(self._scene, view, _SIDE, self._range))
@@ -37,10 +34,10 @@ class PhotoPictures:
 
 
 def small_photo(
-    scene: Reconstruction, view: int, max_side: int, folder: Path | None, dimmed: bool = True
+    scene: Reconstruction, view: int, max_side: int, dimmed: bool = True
 ) -> UInt8[np.ndarray, "h w 3"]:
     """A photo made small; ``dimmed`` where its mask leaves it out, if it has one."""
-    photo = photo_thumbnail(scene, view, max_side, folder)
+    photo = photo_thumbnail(scene, view, max_side)
     mask = scene.masks[view] if scene.masks else None
     pixels = np.asarray(photo)
     if mask is None or not dimmed:

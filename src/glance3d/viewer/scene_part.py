@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +53,6 @@ class ScenePart:
         name: str,
         scene: Reconstruction,
         display: Similarity,
-        photos_folder: Path | None,
         fly_to: "Callable[[ClientHandle, int], None]",
     ) -> None:
         self.scene = scene
@@ -68,9 +66,7 @@ class ScenePart:
         self._shift = np.zeros(3)
         self._frame = server.scene.add_frame(f"/{name}", show_axes=False)
         self._label = server.scene.add_label(f"/{name}/label", name, visible=False)
-        self.cameras = CameraNodes(
-            server, f"/{name}/cameras", scene, display, photos_folder, fly_to
-        )
+        self.cameras = CameraNodes(server, f"/{name}/cameras", scene, display, fly_to)
 
     @property
     def max_points(self) -> int:

@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +56,6 @@ class Viewer:
     """Shows a scene at :attr:`url` until :meth:`stop`; a context manager.
 
     ``before`` is the same scene before its cameras were refined; it is shown beside it.
-    ``photos_folder`` holds upright copies of the photos, for when their sources have moved.
     """
 
     def __init__(
@@ -65,11 +63,10 @@ class Viewer:
         scene: Reconstruction,
         options: ViewerOptions,
         before: Reconstruction | None = None,
-        photos_folder: Path | None = None,
     ) -> None:
         self.server = start_server(options.host, options.port)
         try:
-            self._build(scene, options, before, photos_folder)
+            self._build(scene, options, before)
         except BaseException:
             with quiet():
                 self.server.stop()
@@ -83,7 +80,6 @@ class Viewer:
         scene: Reconstruction,
         options: ViewerOptions,
         before: Reconstruction | None,
-        photos_folder: Path | None,
     ) -> None:
         self.port = self.server.get_port()
         self.url = page_address(options.host, self.port)
@@ -105,11 +101,9 @@ class Viewer:
             shown[BEFORE] += self._shift
         self.home = first_look(scene, display, shown[AFTER], shown.get(BEFORE))
         self._set_initial_camera(self.home)
-        self._pictures = {name: PhotoPictures(s, photos_folder) for name, s in scenes.items()}
+        self._pictures = {name: PhotoPictures(s) for name, s in scenes.items()}
         self.parts = {
-            name: ScenePart(
-                self.server, name, s, displays[name], photos_folder, self._flight_to(name)
-            )
+            name: ScenePart(self.server, name, s, displays[name], self._flight_to(name))
             for name, s in scenes.items()
         }
         if before is not None:

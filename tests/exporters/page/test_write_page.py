@@ -32,6 +32,7 @@ def repeated(scene: Reconstruction, times: int) -> Reconstruction:
         scene,
         names=tuple(f"{k}_{name}" for k in range(times) for name in scene.names),
         sources=scene.sources * times,
+        contents=scene.contents * times,
         placements=scene.placements * times,
         cameras=replace(
             cameras,
@@ -59,14 +60,14 @@ def test_a_page_keeps_its_budget(refined, tmp_path, megabytes):
 
 
 def test_pictures_of_hundreds_of_photos_keep_the_budget(scene):
-    pictures = draw_pictures(repeated(scene, 100), None, 800_000)
+    pictures = draw_pictures(repeated(scene, 100), 800_000)
     assert len(pictures) == 400
     assert sum(pair.num_bytes for pair in pictures if pair) <= 800_000
     assert all(pictures)
 
 
 def test_where_even_small_pictures_are_too_many_some_photos_have_none(scene):
-    pictures = draw_pictures(repeated(scene, 5), None, 12_000)
+    pictures = draw_pictures(repeated(scene, 5), 12_000)
     shown = [pair for pair in pictures if pair]
     assert 1 <= len(shown) < 20
     assert sum(pair.num_bytes for pair in shown) <= 12_000

@@ -1,6 +1,7 @@
 """Small pictures show the photo as people know it, with depth that fits on it."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,8 @@ def test_copies_are_found_where_sources_are_gone(scene, tmp_path):
     source = Path(scene.sources[0])
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / source.name).write_bytes(source.read_bytes())
-    moved = build_scene(tmp_path, photos=False)
-    there = photo_thumbnail(moved, 0, 300, tmp_path / "images")
+    moved = replace(build_scene(tmp_path, photos=False), home=tmp_path, contents=scene.contents)
+    there = photo_thumbnail(moved, 0, 300)
     assert np.array_equal(there, photo_thumbnail(scene, 0, 300))
 
 

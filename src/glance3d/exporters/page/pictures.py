@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from glance3d.exporters.colormap import inverse_depth_range
 from glance3d.exporters.presentation import depth_thumbnail, jpeg_bytes, photo_thumbnail
@@ -29,18 +28,16 @@ class Pictures:
         return len(self.photo) + len(self.depth or b"")
 
 
-def draw_pictures(
-    scene: Reconstruction, folder: Path | None, max_bytes: int
-) -> list[Pictures | None]:
+def draw_pictures(scene: Reconstruction, max_bytes: int) -> list[Pictures | None]:
     """One pair a view, all together at most ``max_bytes``: smaller ones for more photos.
 
     Where even the smallest are too many, some views evenly spread get a picture and the others
-    None. ``folder`` holds copies of photos that are no longer where they were.
+    None.
     """
     side = _first_side(scene.num_views, max_bytes)
     while True:
         views = _views_with_pictures(scene.num_views, side, max_bytes)
-        drawn = _drawn(scene, folder, side, views)
+        drawn = _drawn(scene, side, views)
         if sum(pair.num_bytes for pair in drawn.values()) <= max_bytes or not drawn:
             return [drawn.get(view) for view in range(scene.num_views)]
         if side <= SMALLEST_SIDE:
@@ -61,15 +58,13 @@ def _views_with_pictures(num_views: int, side: int, max_bytes: int) -> range:
     return range(0, num_views, -(-num_views // most))
 
 
-def _drawn(
-    scene: Reconstruction, folder: Path | None, side: int, views: range
-) -> dict[int, Pictures]:
+def _drawn(scene: Reconstruction, side: int, views: range) -> dict[int, Pictures]:
     depth_range = None
     if scene.depth is not None:
         depth_range = inverse_depth_range(scene.depth, scene.mask & usable_depth(scene.depth))
 
     def draw(view: int) -> Pictures:
-        photo = jpeg_bytes(photo_thumbnail(scene, view, side, folder))
+        photo = jpeg_bytes(photo_thumbnail(scene, view, side))
         if depth_range is None:
             return Pictures(photo, None)
         return Pictures(photo, jpeg_bytes(depth_thumbnail(scene, view, side, depth_range)))

@@ -41,7 +41,6 @@ from glance3d.exporters.page.template import (
     json_script,
 )
 from glance3d.exporters.page.viewpoints import describe_cameras, some_points
-from glance3d.exporters.photos import PHOTOS_FOLDER
 from glance3d.exporters.point_cloud import has_points
 from glance3d.exporters.presentation import confidence_percentiles, upright_from_world
 from glance3d.files import save_bytes
@@ -58,9 +57,7 @@ def write_page(scene: Reconstruction, path: Path, options: ExportOptions) -> Wri
     """Write the page, at most ``options.page_megabytes`` large."""
     upright = upright_from_world(scene)
     budget = int(options.page_megabytes * 1e6)
-    pictures = draw_pictures(
-        scene, options.final(path.parent) / PHOTOS_FOLDER, int(budget * _PICTURES_SHARE / _BASE64)
-    )
+    pictures = draw_pictures(scene, int(budget * _PICTURES_SHARE / _BASE64))
     percentiles = confidence_percentiles(scene) if has_points(scene) else None
     parts = _report_parts(scene, percentiles, pictures)
     taken = fixed_size() + sum(len(text.encode()) for text in parts.values())

@@ -11,20 +11,18 @@ from torch import Tensor
 from glance3d.errors import Glance3DError
 from glance3d.exporters.colormap import colorize_depth
 from glance3d.images.decode import open_upright, read_header
-from glance3d.images.file_names import photo_file_names
+from glance3d.images.photo_search import find_photo
 from glance3d.types import Placement, Reconstruction
 
 
-def photo_thumbnail(
-    scene: Reconstruction, view: int, max_side: int, folder: Path | None = None
-) -> Image.Image:
+def photo_thumbnail(scene: Reconstruction, view: int, max_side: int) -> Image.Image:
     """One photo, upright, at most ``max_side`` pixels on a side.
 
-    It is read from where it came from, or from ``folder`` (where upright copies are kept); where it
-    is in neither, what the network saw of it stands in, which may be coarser.
+    It is read from where it came from, or from the scene's own upright copy; where neither is
+    there, what the network saw of it stands in, which may be coarser.
     """
     size = thumbnail_size(scene.placements[view], max_side)
-    path = _find_photo(scene, view, folder)
+    path = _find_photo(scene, view)
     if path is not None:
         try:
             photo = open_upright(path, at_least=size)
@@ -66,18 +64,14 @@ def jpeg_bytes(picture: Image.Image, quality: int = 80) -> bytes:
     return buffer.getvalue()
 
 
-def _find_photo(scene: Reconstruction, view: int, folder: Path | None) -> Path | None:
+def _find_photo(scene: Reconstruction, view: int) -> Path | None:
     """The file that is this photo, still of the size that it was."""
-    candidates = [Path(scene.sources[view])]
-    if folder is not None:
-        candidates.append(folder / photo_file_names(scene)[view])
-    for path in candidates:
-        try:
-            if path.is_file() and read_header(path).size == scene.placements[view].original_size:
-                return path
-        except (Glance3DError, OSError):
-            continue
-    return None
+    try:
+        path = find_photo(scene, view)
+        same_size = read_header(path).size == scene.placements[view].original_size
+    except (Glance3DError, OSError):
+        return None
+    return path if same_size else None
 
 
 def _at_photo_size(grid: Image.Image, placement: Placement, size: tuple[int, int]) -> Image.Image:
