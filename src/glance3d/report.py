@@ -26,7 +26,7 @@ from glance3d.models import VGGT
 from glance3d.nn import fast_paths
 from glance3d.nn.attention_backend import PLAIN, attention_backend
 from glance3d.nn.fused_gpu import kernels_for
-from glance3d.types import ImageBatch, Masks, Reconstruction
+from glance3d.types import ImageBatch, Masks, PhotoFacts, Reconstruction
 
 _NO_CARD = "no weights card: source and licence are not known"
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
@@ -184,6 +184,7 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
             "one photo has no relative pose: its camera is the world's origin, and only its field "
             "of view was estimated"
         )
+    found += projection_warnings(batch.names, batch.facts)
     padding = 1 - batch.content_mask.float().mean().item()
     if padding > _NOTABLE_PADDING:
         found.append(
@@ -191,6 +192,24 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
             "differ much or were padded on request: photos of one shape are seen in more detail"
         )
     return found
+
+
+def projection_warnings(names: Sequence[str], facts: Sequence[PhotoFacts]) -> list[str]:
+    """Photos that are panoramas or taken by a fisheye, and what to do about them."""
+    kinds: dict[str, list[str]] = {}
+    for name, fact in zip(names, facts, strict=False):
+        if fact.projection is not None:
+            kinds.setdefault(fact.projection, []).append(name)
+    return [
+        f"{len(photos)} of {len(names)} photos are {_projected(kind)} ({_few(photos)}), but the "
+        "network and refinement take every photo for a pinhole camera's: their cameras and "
+        "depth cannot be right; cut perspective views out of them (as of 90 degrees) and give those"
+        for kind, photos in kinds.items()
+    ]
+
+
+def _projected(kind: str) -> str:
+    return "fisheye pictures" if kind == "fisheye" else f"{kind} panoramas"
 
 
 def describe_masks(names: Sequence[str], masks: Masks, mask_input: bool) -> dict[str, Any] | None:

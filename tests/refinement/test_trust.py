@@ -11,7 +11,7 @@ from glance3d.refinement.evidence import ViewEvidence
 from glance3d.refinement.track_quality import measure_tracks
 from glance3d.refinement.trust import VERDICTS, judge
 from glance3d.refinement.trust_report import describe_trust, trust_text
-from glance3d.types import Reconstruction, ViewTrust
+from glance3d.types import PhotoFacts, Reconstruction, ViewTrust
 from tests.refinement.rendered import Room, arc, build_scene, turning, with_depth, with_tracks
 
 HELD = ViewEvidence("bundle adjustment", 800, 3, 0.0, 0.0, 9.0, 0.3, matches_others=True)
@@ -133,6 +133,14 @@ def test_a_view_whose_pose_is_a_guess(
     assert (found.verdict, reason in found.reason) == (expected, True), found
     assert found.num_tracks == 0
     assert found.median_error_px is None
+
+
+def test_a_panorama_is_never_good(scene: Reconstruction) -> None:
+    assert verdict(scene).verdict == "good"
+    facts = (PhotoFacts(projection="equirectangular"),) * scene.num_views
+    judged = verdict(replace(scene, facts=facts))
+    assert judged.verdict == "weak"
+    assert "equirectangular" in judged.reason
 
 
 @pytest.mark.parametrize(("kept", "expected"), [(5, "unsupported"), (20, "weak")])

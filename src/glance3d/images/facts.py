@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import ExifTags
 
+from glance3d.images.projection import stated_projection
 from glance3d.images.tags import PhotoTags, Tags
 from glance3d.types import PhotoFacts
 from glance3d.types.images import FILM_DIAGONAL_MM
@@ -32,6 +33,7 @@ def facts_of(tags: PhotoTags, stored_size: tuple[int, int]) -> PhotoFacts:
         longitude=longitude,
         altitude=None if latitude is None else _altitude(tags.gps),
         taken=_taken(tags.main, tags.photo),
+        projection=stated_projection(tags, stored_size),
     )
 
 

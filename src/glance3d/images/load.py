@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -23,13 +23,22 @@ from tqdm import tqdm
 from glance3d.errors import ImageError, InputError
 from glance3d.images.clips import ClipSampling, OpenClips, is_clip, sample_clip, split_frame
 from glance3d.images.content import content_of
-from glance3d.images.decode import Photo, PhotoHeader, read_header
+from glance3d.images.decode import Photo, PhotoHeader, open_upright, read_header
 from glance3d.images.masks import MaskedPhoto, MaskSources, load_masks
 from glance3d.images.photo_memory import decoded_bytes, num_decoders
 from glance3d.images.preprocess import Preprocessing, plan_placements, render
+from glance3d.images.projection import is_twice_as_wide, shows_whole_sphere
 from glance3d.images.sources import FoundSources, PathLike, find_sources
 from glance3d.images.unique_names import unique_names
-from glance3d.types import ClipSummary, ImageBatch, PhotoContent, PhotoMask, Placement, SkippedPhoto
+from glance3d.types import (
+    ClipSummary,
+    ImageBatch,
+    PhotoContent,
+    PhotoFacts,
+    PhotoMask,
+    Placement,
+    SkippedPhoto,
+)
 
 ImageInMemory = Image.Image | np.ndarray
 Sources = PathLike | ImageInMemory | Sequence[PathLike | ImageInMemory]
@@ -69,10 +78,11 @@ _Pixels = UInt8[np.ndarray, "height width 3"]
 
 @dataclass(frozen=True, eq=False)
 class _Rendered:
-    """A photo on the network's grid, and the file's content that it was read from."""
+    """A photo on the network's grid, the file's content that it was read from, and its facts."""
 
     pixels: _Pixels
     content: PhotoContent | None
+    facts: PhotoFacts
 
 
 def load_images(
@@ -126,12 +136,12 @@ def load_images(
         views = [view for view in views if view in pixels]
     return ImageBatch(
         contents=tuple(pixels[view].content for view in views),
+        facts=tuple(pixels[view].facts for view in views),
         images=_stack([pixels.pop(view).pixels for view in views]),
         names=tuple(view.candidate.name for view in views),
         sources=tuple(view.candidate.source for view in views),
         placements=tuple(placements[view] for view in views),
         skipped=tuple(skipped),
-        facts=tuple(view.header.facts for view in views),
         masks=tuple(known[view.candidate] for view in views) if known else (),
         clips=tuple(clips),
         notes=(*found.notes, *_notes_of(views)),
@@ -254,7 +264,8 @@ def _render(
             if view.candidate.is_frame and isinstance(photo, Path):
                 photo = clips.opened(photo) or photo
                 _check_frame(photo, view)
-            return _Rendered(render(photo, placements[view], exact=exact), content)
+            pixels = render(photo, placements[view], exact=exact)
+            return _Rendered(pixels, content, _with_projection(view.header.facts, photo, view))
         except ImageError as error:
             return error
 
@@ -272,6 +283,14 @@ def _render(
             else:
                 pixels[view] = result
     return pixels
+
+
+def _with_projection(facts: PhotoFacts, photo: Photo, view: _View) -> PhotoFacts:
+    """The facts, and what the pixels of a panorama show where its file says nothing."""
+    if facts.projection is not None or not is_twice_as_wide(view.header.size):
+        return facts
+    is_sphere = shows_whole_sphere(open_upright(photo, at_least=(512, 256)))
+    return replace(facts, projection="equirectangular") if is_sphere else facts
 
 
 def _check_frame(picture: Photo, view: _View) -> None:

@@ -45,7 +45,8 @@ MOST_OF_THE_SCENE = 0.5
 class _Case:
     """Everything about one view; ``unit`` is what a pixel is worth at this size of photo.
 
-    ``num_held`` views of the scene are held by tracks.
+    ``num_held`` views of the scene are held by tracks. ``projection`` is the photo's where it is
+    not a pinhole's.
     """
 
     names: tuple[str, ...]
@@ -53,6 +54,7 @@ class _Case:
     tracks: TrackQuality
     unit: float
     num_held: int = 0
+    projection: str | None = None
 
     @property
     def is_guess(self) -> bool:
@@ -88,7 +90,8 @@ def judge(
     found = []
     for view, tracks in enumerate(measured):
         known = None if evidence is None else evidence[view]
-        case = _Case(scene.names, known or ViewEvidence(), tracks, unit, num_held)
+        projection = scene.facts[view].projection if scene.facts else None
+        case = _Case(scene.names, known or ViewEvidence(), tracks, unit, num_held, projection)
         verdict, reason = _unchecked(scene) if known is None else _verdict(case)
         found.append(
             ViewTrust(
@@ -189,6 +192,15 @@ def _contradicted(case: _Case) -> Judgement:
     )
 
 
+def _no_pinhole(case: _Case) -> Judgement:
+    if case.projection is None:
+        return None
+    return WEAK, (
+        f"{case.projection}, and not a pinhole camera's picture, as refinement takes it: camera "
+        "and depth cannot be right"
+    )
+
+
 def _not_held(case: _Case) -> Judgement:
     count = case.tracks.num_tracks
     if count >= MIN_TRACKS:
@@ -276,6 +288,7 @@ _RULES_FOR_GUESSES: tuple[Callable[[_Case], Judgement], ...] = (
 _RULES_FOR_HELD: tuple[Callable[[_Case], Judgement], ...] = (
     _contradicted,
     _not_held,
+    _no_pinhole,
     _same_picture,
     _no_parallax,
     _hardly_held,

@@ -31,7 +31,8 @@ class PhotoFacts:
 
     ``camera`` names the physical camera (make, model, lens), ``focal_35mm`` is its focal length in
     millimetres on 35 mm film (a 43.3 mm diagonal), ``latitude`` and ``longitude`` are degrees
-    (WGS 84), ``altitude`` metres, ``taken`` an ISO 8601 time.
+    (WGS 84), ``altitude`` metres, ``taken`` an ISO 8601 time. ``projection`` is how the scene was
+    projected where that was not as by a pinhole: "equirectangular", "cylindrical", "fisheye" ...
     """
 
     camera: str | None = None
@@ -40,10 +41,11 @@ class PhotoFacts:
     longitude: float | None = None
     altitude: float | None = None
     taken: str | None = None
+    projection: str | None = None
 
     def focal_length(self, size: tuple[int, int]) -> float | None:
-        """In pixels of a photo of this (width, height); None where the file says nothing."""
-        if not self.focal_35mm or self.focal_35mm <= 0:
+        """In pixels of a photo of this (width, height); None where unknown, or no pinhole."""
+        if not self.focal_35mm or self.focal_35mm <= 0 or self.projection is not None:
             return None
         return self.focal_35mm / FILM_DIAGONAL_MM * math.hypot(*size)
 
