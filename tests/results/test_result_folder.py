@@ -3,12 +3,23 @@
 import json
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from glance3d.errors import OutputError
-from glance3d.results import MANIFEST_FILE, Claims, open_result, read_manifest, settle
+from glance3d.results import (
+    MANIFEST_FILE,
+    Claims,
+    Fingerprint,
+    Manifest,
+    open_result,
+    read_manifest,
+    settle,
+    write_manifest,
+)
+from glance3d.results.manifest import Move
 from tests.results.folders import NEW, OLD, content, write_files, write_result
 
 
@@ -164,6 +175,25 @@ def test_a_copied_result_is_still_ours(tmp_path):
     (tmp_path / "b" / MANIFEST_FILE).write_bytes(manifest)
     write_result(tmp_path / "b", NEW)
     assert content(tmp_path / "b") == NEW
+
+
+@pytest.mark.parametrize("linked", ["sub", ".glance3d-staging-0123456789ab"])
+def test_a_move_of_somebody_elses_manifest_does_not_leave_the_folder(tmp_path, linked):
+    root, home = tmp_path / "from elsewhere", tmp_path / "home"
+    staging = ".glance3d-staging-0123456789ab"
+    write_files(home, {"sub/x": "mine", "y": "mine"})
+    write_files(root, {f"{staging}/sub/x": "theirs", "sub/z": "z"})
+    if linked == staging:
+        shutil.rmtree(root / staging)
+    else:
+        shutil.rmtree(root / "sub")
+    (root / linked).symlink_to(home)
+    mark = Fingerprint.of(home / "y")
+    move = Move(staging, ("sub/x",), {"sub/x": mark}, {}, {"sub/y": mark})
+    write_manifest(root, Manifest({}, move))
+    with pytest.raises(OutputError, match="is unfinished"):
+        settle(root)
+    assert content(home) == {"sub/x": "mine", "y": "mine"}
 
 
 def test_a_move_that_cannot_be_finished_is_said_by_readers_and_mended_by_leave(tmp_path):

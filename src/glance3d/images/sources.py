@@ -17,6 +17,7 @@ from glance3d.images.clips.frame_paths import CLIP_SUFFIXES, file_of, is_clip
 from glance3d.images.file_kinds import READABLE_SUFFIXES
 from glance3d.images.inputs import choose_inputs, notes_of_copies
 from glance3d.images.own_results import is_folder_of_copies, is_own
+from glance3d.results import settle
 from glance3d.types import SkippedPhoto
 
 PathLike = str | os.PathLike[str]
@@ -61,6 +62,8 @@ def find_sources(
     entries = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not entries:
         raise ImageError("no photos were given: name a folder, image files or a glob pattern")
+    for entry in entries:
+        settle(file_of(_as_path(entry)))
     _refuse_missing(entries)
     parts = [_expand(entry, apart) for entry in entries]
     parts = _without_own_results_among_photos(parts)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from glance3d.errors import OutputError
 from glance3d.files import atomic_file, flush_to_disk, remove_whole
@@ -85,6 +85,10 @@ def finish_move(root: Path, move: Move, is_still: IsStill | None = None) -> Mani
     """
     is_still = is_still or (lambda path, mark: mark.matches(root / path))
     staging = root / move.staging
+    # A manifest may come from anywhere: what it says must not reach beyond its folder.
+    for path in (*move.moves, *move.removes):
+        if _is_linked(root, path) or _is_linked(root, f"{move.staging}/{path}"):
+            raise OutputError(f"{path} stands behind a link")
     for path in move.moves:
         _place(staging / path, root / path, path, move, is_still)
     for folder in {(root / path).parent for path in move.moves}:
@@ -97,6 +101,12 @@ def finish_move(root: Path, move: Move, is_still: IsStill | None = None) -> Mani
     write_manifest(root, manifest)
     remove_whole(staging)
     return manifest
+
+
+def _is_linked(root: Path, path: str) -> bool:
+    """Whether one of the folders on the way from ``root`` to ``path`` is a link."""
+    parents = list(PurePosixPath(path).parents)[:-1]
+    return any((root / parent).is_symlink() for parent in parents)
 
 
 def _place(staged: Path, target: Path, path: str, move: Move, is_still: IsStill) -> None:
