@@ -247,3 +247,14 @@ def test_stated_focal_lengths_are_used(tmp_path: Path) -> None:
     [warning] = describe.scene_warnings(told, lengths)
     assert "the focal lengths of 1 of 2 photos" in warning
     assert f"0.jpg: {2 * stated:.0f} pixels as known, " in warning
+
+
+def test_a_pass_shows_how_far_it_is(
+    photos: Path, network: VGGT, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
+    assert "network" not in capsys.readouterr().err
+    shown = glance3d.reconstruct(photos, model=network, preprocess=SMALL, progress=True)
+    layers = network.config.aggregator.depth + 1
+    assert f"{layers}/{layers}" in capsys.readouterr().err.partition("network")[2]
+    assert torch.equal(shown.depth, quiet.depth)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images.photo_memory import bytes_at_original_size
@@ -13,6 +14,7 @@ from glance3d.models import VGGT
 from glance3d.models.checks import check_outputs, check_pixel_values
 from glance3d.models.memory_plan import MemoryPlan, plan_memory
 from glance3d.models.short_memory import with_chunks_that_fit
+from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.types import ImageBatch, Predictions
 from glance3d.windows import WindowJoin, WindowOptions, lay_out, predict_in_windows
@@ -25,14 +27,17 @@ def predict_from(
     outputs: Sequence[str] = ("camera", "depth"),
     query_points: Tensor | None = None,
     attention: str = "full",
+    *,
+    progress: bool = False,
 ) -> Predictions:
     """As :func:`predict`, the network seeing this view first; answers in the batch's order."""
     if reference == 0:
-        return predict(network, batch, outputs, query_points, attention)
+        return predict(network, batch, outputs, query_points, attention, progress=progress)
     order = [reference, *(view for view in range(len(batch.names)) if view != reference)]
     back = sorted(range(len(order)), key=order.__getitem__)
     shown = batch.reordered(order)
-    return predict(network, shown, outputs, query_points, attention).reordered(back)
+    predictions = predict(network, shown, outputs, query_points, attention, progress=progress)
+    return predictions.reordered(back)
 
 
 def predict(
@@ -41,13 +46,15 @@ def predict(
     outputs: Sequence[str] = ("camera", "depth"),
     query_points: Tensor | None = None,
     attention: str = "full",
+    *,
+    progress: bool = False,
 ) -> Predictions:
     """One pass of the network over a batch, on the network's device, without gradients.
 
     ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Focal
     lengths that the photos' files state are handed on. Chunks are as small as the memory plan says.
     On a processor, where the system would end the process without a word, what cannot fit is
-    refused.
+    refused. ``progress`` shows a bar on stderr: layers of the network, and the heads as one.
     """
     device = device_of(network)
     plan = plan_of(network, batch, outputs)
@@ -60,16 +67,22 @@ def predict(
     images = batch.images.to(device)
     queries = None if query_points is None else query_points.to(device)
 
+    num_layers = network.config.layers_needed(plan.outputs)[-1] + 1
+    bar = tqdm(total=num_layers + 1, desc="network", unit="layer", disable=not progress)
+
     def run() -> Predictions:
-        return network(
+        bar.reset()  # it may be once more, in smaller chunks
+        predictions = network(
             images,
             query_points=queries,
             outputs=tuple(outputs),
             attention=attention,
             focal_lengths=batch.focal_lengths,
         )
+        bar.update()
+        return predictions
 
-    with torch.inference_mode(), enough_memory(batch, plan):
+    with torch.inference_mode(), enough_memory(batch, plan), bar, on_layer_done(bar.update):
         return with_chunks_that_fit(run, plan.chunk_scale)
 
 

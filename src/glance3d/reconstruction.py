@@ -139,7 +139,9 @@ def reconstruct(
                 network, shown, windows, choice.view, asked, attention, progress=progress
             )
         else:
-            predictions = predict_from(network, shown, choice.view, asked, queries, attention)
+            predictions = predict_from(
+                network, shown, choice.view, asked, queries, attention, progress=progress
+            )
     name = network.config.name
     with times.stage("to_scene"):
         scene = predictions.to_reconstruction(batch, model=name)

@@ -177,3 +177,11 @@ def test_less_memory_changes_no_number() -> None:
     with torch.inference_mode():
         usual, short = model(images), with_chunks_that_fit(run)
     torch.testing.assert_close(short.depth, usual.depth, rtol=1e-5, atol=1e-6)
+
+
+def test_a_limit_of_the_shell_is_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = memory_plan.available_memory(CPU)
+    monkeypatch.setattr(memory_plan, "address_space_limit", lambda: 10**15)
+    assert memory_plan.available_memory(CPU) == pytest.approx(before, rel=0.2)
+    monkeypatch.setattr(memory_plan, "address_space_limit", lambda: 2 * 10**9)
+    assert memory_plan.available_memory(CPU) < 2 * 10**9

@@ -13,6 +13,7 @@ from glance3d.nn.block import Block, run_block_
 from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.patch_embed import ConvStem, PatchConv, StemMaps
 from glance3d.nn.precision import only_predicts
+from glance3d.nn.progress import layer_done
 from glance3d.nn.rope import build_rope_table
 from glance3d.nn.tables import cached_table
 from glance3d.nn.vit import VisionTransformer
@@ -142,6 +143,7 @@ class Aggregator(nn.Module):
                 if index in layers:
                     overwritten = predicting and position == 0
                     halves[kind] = tokens.clone() if overwritten else tokens
+            layer_done()
             if index in layers:
                 frame, everywhere = (
                     halves.pop(kind).unflatten(0, (num_scenes, num_views))

@@ -29,6 +29,7 @@ from glance3d.models.correspondence.matches import SCORES_AT_A_TIME
 from glance3d.models.vggt import VGGT
 from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, GPU_PIXELS, GPU_TOKENS, SMALLEST_SCALE
 from glance3d.nn.fast_cpu import SCORE_BYTES
+from glance3d.out_of_memory import address_space_limit
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 FLOAT32 = 4
@@ -240,8 +241,20 @@ def available_memory(device: torch.device) -> int | None:
             return None
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device)
-    counted = [free for free in (_system_memory(), _group_memory()) if free is not None]
-    return min(counted, default=None)
+    counted = (_system_memory(), _group_memory(), _shell_memory())
+    return min((free for free in counted if free is not None), default=None)
+
+
+def _shell_memory() -> int | None:
+    """What a limit of this shell (``ulimit -v``) leaves beside what is only mapped."""
+    limit = address_space_limit()
+    if limit is None:
+        return None
+    try:
+        mapped, held = Path("/proc/self/statm").read_text(encoding="ascii").split()[:2]
+        return limit - (int(mapped) - int(held)) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return limit
 
 
 def _system_memory() -> int | None:
