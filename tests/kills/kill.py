@@ -84,7 +84,13 @@ def _faults_of_result(out: Path, left: dict[str, bytes]) -> list[str]:
     manifest = read_manifest(out)
     if manifest is None or manifest.move is not None:
         return ["the folder has no manifest, or an unfinished one"]
-    broken = [path for path, file in manifest.files.items() if not file.matches(out / path)]
+    # A log that nothing was written to yet is named already: it begins with no bytes.
+    promised = {path for path, file in manifest.files.items() if file.size == 0} - left.keys()
+    broken = [
+        path
+        for path, file in manifest.files.items()
+        if path not in promised and not file.matches(out / path)
+    ]
     shown = {path for path in left if not any(part.startswith(".") for part in Path(path).parts)}
     mixed = sorted(shown - manifest.files.keys() - _NOTES.keys())
     return [f"{path} is not whole" for path in broken] + [f"{path} is of another" for path in mixed]
