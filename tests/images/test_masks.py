@@ -114,6 +114,42 @@ def test_what_counts_as_white(folders) -> None:
         np.testing.assert_array_equal(keep_of(mask), steps >= 128)
 
 
+def test_labels_count_by_their_numbers_not_by_their_looks(folders) -> None:
+    photos, masks = folders
+    labels = np.zeros((64, 96), np.uint8)
+    labels[:, 30:60], labels[:, 60:] = 1, 2
+    palette = Image.fromarray(labels).convert("P")
+    palette.putpalette([0, 0, 0, 128, 0, 0, 0, 60, 0])  # dark colours, as of PASCAL VOC
+    white_first = Image.fromarray(255 - 255 * np.minimum(labels, 1)).convert("P")
+    two = np.dstack([np.zeros_like(labels), np.minimum(labels, 1) * 200])
+    cutout = np.dstack([np.full((64, 96, 3), 9, np.uint8), np.minimum(labels, 1) * 255])
+    kinds = {
+        "numbers": labels,
+        "deep": labels.astype(np.uint16),
+        "palette": palette,
+        "grey_alpha": Image.fromarray(two),
+        "alpha_only": Image.fromarray(cutout),
+        "one_bit": Image.fromarray(labels > 0),
+    }
+    for name, pixels in kinds.items():
+        photo(photos, f"{name}.jpg")
+        save(masks / f"{name}.png", pixels)
+    photo(photos, "white_first.jpg")  # black and white, saved with a palette: no labels
+    save(masks / "white_first.gif", white_first)
+    batch = load_images(photos, SMALL, masks=masks)
+    for name, mask in zip(batch.names, batch.masks, strict=True):
+        kept = labels == 0 if name == "white_first.jpg" else labels > 0
+        np.testing.assert_array_equal(keep_of(mask), kept, err_msg=name)
+
+
+def test_the_noise_of_a_black_jpeg_is_no_label(folders) -> None:
+    photos, masks = folders
+    photo(photos, "a.jpg")
+    noise = np.random.default_rng(0).integers(0, 9, (64, 96), np.uint8)
+    save(masks / "a.jpg", noise)
+    assert not keep_of(load_images(photos, SMALL, masks=masks).masks[0]).any()
+
+
 def test_masks_go_by_stem_or_as_colmap_names_them(folders) -> None:
     photos, masks = folders
     for name in ("IMG_1.jpg", "IMG_2.JPG", "IMG_3.jpg"):

@@ -109,7 +109,9 @@ def open_as_stored(photo: Photo, *, min_side: int = MIN_SIDE) -> tuple[Image.Ima
     """
     with _opened(photo, min_side) as image:
         image.load()
-        return image.copy(), orientation_of(image)
+        stored = image.copy()
+        stored.format = image.format  # which a copy forgets
+        return stored, orientation_of(image)
 
 
 def exif_when_upright(photo: Photo) -> bytes:

@@ -2,8 +2,9 @@
 
 A mask is an image: white keeps, black leaves out.
 
-- Grey is kept from 128 of 255 on (from half of the range with 16 bits). A label image of nothing
-  but 0 and 1 keeps what is 1.
+- Grey is kept from 128 of 255 on (from half of the range with 16 bits). A label image, of numbers
+  below 128 (but not as JPEG, whose black is never quite black) or with a palette of colours, keeps
+  every label but 0: its numbers count, not what they look like.
 - Of an image with transparency the alpha counts if it varies (a cut-out); else its colours do.
 - ``IMG_1.jpg`` has the mask ``IMG_1.png`` (the same stem, any kind of image) or ``IMG_1.jpg.png``
   (as COLMAP names them), without regard to case and to composed or decomposed characters.
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Num
 from PIL import Image
 
 from glance3d.errors import ImageError, InputError
@@ -31,6 +32,7 @@ from glance3d.types import Masks, PhotoMask, Reconstruction
 MaskSource = PathLike | Image.Image | np.ndarray | PhotoMask
 MaskSources = PathLike | Sequence[MaskSource | None]
 _HALF = 0.5
+_LOSSY = ("JPEG", "MPO", "WEBP", "HEIF", "AVIF")
 _SHOWN = 5
 
 
@@ -100,12 +102,12 @@ def read_mask(mask: MaskSource, photo: MaskedPhoto) -> PhotoMask:
     else:
         image, orientation = open_as_stored(Path(mask))
         called = f"the mask {Path(mask).name}"
-    stored = image.size
+    stored, is_exact = image.size, image.format not in _LOSSY
     if orientation != 1:
         image = turn_upright(image, orientation)
     elif photo.exif_orientation > 4 and stored != photo.size and stored[::-1] == photo.size:
         image = turn_upright(image, photo.exif_orientation)
-    return _of_its_photo(PhotoMask.from_array(_kept(image)), called, photo)
+    return _of_its_photo(PhotoMask.from_array(_kept(image, is_exact)), called, photo)
 
 
 def _of_its_photo(mask: PhotoMask, called: str, photo: MaskedPhoto) -> PhotoMask:
@@ -128,24 +130,36 @@ def _as_image(mask: np.ndarray, photo: MaskedPhoto) -> Image.Image:
     return Image.fromarray(mask.astype(np.uint8) * (255 if mask.dtype == np.bool_ else 1))
 
 
-def _kept(image: Image.Image) -> Bool[np.ndarray, "height width"]:
-    """Which pixels a mask keeps."""
-    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
-        values, white = np.asarray(image), 1.0 if image.mode == "F" else 65535.0
-    else:
-        values, white = np.asarray(_shades(image)), 255.0
-    if values.max() <= 1:
-        white = 1.0
+def _kept(image: Image.Image, is_exact: bool = True) -> Bool[np.ndarray, "height width"]:
+    """Which pixels a mask keeps; in a lossy file (not ``is_exact``) black is not all 0."""
+    values, white = _values_of(image)
+    highest = values.max()
+    if highest <= 1 or (is_exact and white > 1 and highest < _HALF * 255):
+        return values > 0 if white > 1 else values >= _HALF
     return values >= np.ceil(_HALF * white) if white > 1 else values >= _HALF
 
 
-def _shades(image: Image.Image) -> Image.Image:
+def _values_of(image: Image.Image) -> tuple[Num[np.ndarray, "height width"], float]:
+    """What counts in a mask, and its white."""
+    if image.mode == "F":
+        return np.asarray(image), 1.0
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return np.asarray(image), 65535.0
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
         lowest, highest = alpha.getextrema()
         if lowest != highest:
-            return alpha
-    return image.convert("RGB").convert("L")
+            return np.asarray(alpha), 255.0
+    if image.mode == "P" and _is_coloured(image):
+        labels = np.asarray(image)
+        return np.minimum(labels, 1), 255.0
+    return np.asarray(image.convert("RGB").convert("L")), 255.0
+
+
+def _is_coloured(image: Image.Image) -> bool:
+    """Whether a palette has colours, among the entries that are used: those stand for labels."""
+    colours = image.convert("RGB").getcolors(256) or []
+    return any(len(set(colour)) > 1 for _, colour in colours if isinstance(colour, tuple))
 
 
 def _listed(
@@ -240,5 +254,10 @@ def _called(name: str) -> tuple[str, str]:
 
 def _are_equal(first: Path, second: Path) -> bool:
     """Whether two files hold the same mask, as when results were written among the masks."""
-    one, other = (_kept(turn_upright(*open_as_stored(path))) for path in (first, second))
+    one, other = (_kept_by_file(path) for path in (first, second))
     return one.shape == other.shape and bool((one == other).all())
+
+
+def _kept_by_file(path: Path) -> Bool[np.ndarray, "height width"]:
+    image, orientation = open_as_stored(path)
+    return _kept(turn_upright(image, orientation), image.format not in _LOSSY)
