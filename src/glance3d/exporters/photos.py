@@ -72,6 +72,7 @@ def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> W
                 _write_photo(photo, folder / name, placement)
             paths.append(folder / name)
         except (ImageError, MissingExtraError) as error:
+            options.keep(final / name)  # a copy of an earlier result may be all that is left of it
             warnings.append(f"{name} is not in {folder.name}/: {error}")
     strangers = list(_strangers(scene, final, options))
     if strangers:
