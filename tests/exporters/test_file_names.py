@@ -35,3 +35,9 @@ def test_photos_that_would_become_one_file_are_numbered(scene):
     photos, depths = photo_file_names(many), depth_file_names(many)
     assert photos == ["a.jpg", "a_2.jpg", "A_3.JPG", "a.png", "a_2_2.jpg"]
     assert len({name.lower() for name in depths}) == 5
+
+
+def test_devices_and_marks_of_direction_are_no_names(scene):
+    names = ("con.jpg", "a\u202egpj.exe\x85.png", "LPT1", "\ud800\udc80.png")
+    shown = photo_file_names(replace(scene, names=names))
+    assert shown == ["_con.jpg", "a_gpj.exe_.png", "_LPT1.png", "_\udc80.png"]

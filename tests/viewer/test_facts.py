@@ -1,5 +1,6 @@
 """What the panel says."""
 
+import re
 from dataclasses import replace
 
 import torch
@@ -48,3 +49,25 @@ def test_verdicts_are_counted_and_told(scene):
 
 def test_names_are_no_markup():
     assert escaped("a_[b](c)<img>.jpg") == "a\\_\\[b\\]\\(c\\)\\<img\\>.jpg"
+
+
+HOSTILE = "<script>x</script>[a](b)`\u202e\x1b[31m\n# head"
+
+
+def test_hostile_text_is_text_in_every_field(scene):
+    """Nothing that came from a file is HTML, Markdown or invisible."""
+    trust = ViewTrust(HOSTILE, 2, 0.3, 0.9, 0.8, HOSTILE, HOSTILE)
+    hostile = replace(
+        scene,
+        names=(HOSTILE, *scene.names[1:]),
+        model=HOSTILE,
+        units=HOSTILE,
+        trust=(trust,) * 4,
+        report={"model": {"weights": {"licence": HOSTILE}}},
+    )
+    for world in (HOSTILE, f"the {HOSTILE}", "reference camera"):
+        hostile = replace(hostile, world=world)
+        text = scene_facts(hostile, surer_points(scene)) + photo_facts(hostile, 0)
+        assert escaped(HOSTILE) in text
+        unescaped = re.sub(r"\\.", "", text.replace("\n\n", ""))
+        assert not set("<[`\n\u202e\x1b") & set(unescaped)

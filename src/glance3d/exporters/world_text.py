@@ -1,18 +1,23 @@
 """Whose frame the world is and what lengths are in, as files and people are told."""
 
+from glance3d.text import visible_text
+
 REFERENCE_CAMERA = "reference camera"
 
 
 def describe_world(world: str, reference_view: str) -> str:
     """A scene's ``world`` in words; ``reference_view`` names its reference photo."""
     if world == REFERENCE_CAMERA:
-        return f"the frame of {reference_view}"
-    return world if world.startswith("the ") else f"the frame of {world}"
+        return visible_text(f"the frame of {reference_view}")
+    text = world if world.startswith("the ") else f"the frame of {world}"
+    return visible_text(text)  # headers of files have one line for it
 
 
 def describe_units(units: str) -> str:
     """A scene's ``units`` in words: "lengths ..."."""
-    return "lengths have no unit" if units == "arbitrary" else f"lengths are in {units}"
+    return (
+        "lengths have no unit" if units == "arbitrary" else f"lengths are in {visible_text(units)}"
+    )
 
 
 def is_east_north_up(world: str) -> bool:

@@ -22,6 +22,14 @@ _LONGEST = 240
 _KEPT_SUFFIXES = {".jpg", ".jpeg", ".png"}
 _LOSSLESS_SUFFIXES = {".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".gif", ""}
 
+# What leads to another folder, ends a line, turns the direction of reading, or is no character.
+# (Surrogates from U+DC80 on stand for bytes of a name that is no text, and stay.)
+_UNSAFE = re.compile(
+    r'[\\/:*?"<>|\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]+'
+)
+# Windows takes these for devices, with any suffix.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+
 
 def photo_file_names(scene: Photos) -> list[str]:
     """The file name of each photo's upright copy: its own, with a suffix that all tools read.
@@ -39,7 +47,9 @@ def depth_file_names(scene: Photos) -> list[str]:
 
 def _photo_file_name(name: str) -> str:
     # A scene file may come from anywhere: its names must not lead out of the output folder.
-    path = PurePosixPath(re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "_", name).strip(". ") or "photo")
+    path = PurePosixPath(_UNSAFE.sub("_", name).strip(". ") or "photo")
+    if _RESERVED.fullmatch(path.name.partition(".")[0]):
+        path = path.with_name(f"_{path.name}")
     suffix = path.suffix.lower()
     if suffix in _KEPT_SUFFIXES:
         return path.name

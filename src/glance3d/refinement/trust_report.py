@@ -7,6 +7,7 @@ from typing import Any
 
 from glance3d.refinement.contradictions import Finding
 from glance3d.refinement.trust import GOOD, VERDICTS, judge
+from glance3d.text import visible_text
 from glance3d.types import Reconstruction, ViewTrust
 
 # Beyond so many photos the good ones, which need no one's attention, are told in one line.
@@ -55,12 +56,13 @@ def trust_text(scene: Reconstruction) -> list[str]:
         listed = [view for view in order if trust[view].verdict != GOOD]
         told = [_good_ones([trust[view] for view in good])]
     rows = [_row(scene.names[view], trust[view]) for view in listed]
-    return [
+    lines = [
         _summary(trust),
         *(_aligned([_HEADINGS, *rows]) if rows else ()),
         *told,
         *(f"warning: {found['reason']}" for found in _reported(scene)),
     ]
+    return [visible_text(line) for line in lines]
 
 
 def _reported(scene: Reconstruction) -> list[Finding]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from glance3d.exporters.presentation import up_direction
 from glance3d.exporters.world_text import describe_units, describe_world, world_axes
+from glance3d.text import visible_text
 from glance3d.types import Reconstruction
 
 _AXES = "xyz"
@@ -16,13 +17,13 @@ _AXES = "xyz"
 
 def scene_facts(scene: Reconstruction, sample: Float[Tensor, "points 3"]) -> str:
     """A few lines of Markdown for the head of the panel; ``sample`` are its surer points."""
-    reference = scene.names[scene.reference_view]
+    reference = escaped(scene.names[scene.reference_view])
+    world = describe_world(escaped(scene.world), reference)
     lines = [
         f"**{scene.num_views} {'photo' if scene.num_views == 1 else 'photos'}**"
         + verdict_counts(scene),
-        f"{describe_units(scene.units).capitalize()}; {extent(scene, sample)}.",
-        f"World: {describe_world(scene.world, escaped(reference))} ({world_axes(scene.world)}); "
-        f"up is {nearest_axis(up_direction(scene))}.",
+        f"{describe_units(escaped(scene.units)).capitalize()}; {extent(scene, sample)}.",
+        f"World: {world} ({world_axes(scene.world)}); up is {nearest_axis(up_direction(scene))}.",
     ]
     if scene.model:
         lines.append(f"Model: {escaped(scene.model)}{_licence(scene)}.")
@@ -73,10 +74,14 @@ def photo_facts(scene: Reconstruction, view: int) -> str:
     text = f"**{escaped(scene.names[view])}** ({width} x {height}, {fov:.0f}° wide)"
     if scene.trust is not None:
         trust = scene.trust[view]
-        text += f"\n\n{trust.verdict}: {escaped(trust.reason)} (by {trust.registered_by})"
+        text += (
+            f"\n\n{escaped(trust.verdict)}: {escaped(trust.reason)} "
+            f"(by {escaped(trust.registered_by)})"
+        )
     return text
 
 
 def escaped(text: str) -> str:
-    """A file name in Markdown: nothing in it is markup."""
-    return "".join(f"\\{mark}" if mark in "\\`*_{}[]<>()#+-!|~$&" else mark for mark in text)
+    """Any text in Markdown: nothing in it is markup, HTML or invisible."""
+    marks = "\\`*_{}[]<>()#+-!|~$&"
+    return "".join(f"\\{mark}" if mark in marks else mark for mark in visible_text(text))

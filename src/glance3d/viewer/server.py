@@ -2,10 +2,11 @@
 
 import contextlib
 import errno
+import inspect
 import io
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from glance3d.errors import InputError, MissingExtraError, OutputError
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from viser import ViserServer
 
 _MOST_TRIES = 100
+# The library's page is one file with its script inside, and asks for a policy that lets it run. No
+# frame, no form and no picture from elsewhere, whatever text the page is made to show.
+_POLICY = (
+    "frame-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "img-src 'self' data: blob:; media-src 'none'; font-src 'self' data:"
+)
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -91,28 +98,44 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_pages_only(host: str) -> Iterator[None]:
-    """Let no page but those of this machine talk to a server of this machine.
+    """Let no page but those of this machine talk to a server of this machine; send a policy.
 
     A browser lets any web page open a socket to localhost, and the library does not ask where a
     page came from; without this, a page on the internet could read the photos. Who opens the
     viewer to a network has said that others may look.
     """
-    if host not in LOCAL_HOSTS:
-        yield
-        return
     import websockets.asyncio.server as library
 
     original = library.serve
     own = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
     def serve(*arguments: Any, **options: Any) -> Any:
-        return original(*arguments, **options, origins=[own, None])
+        if host in LOCAL_HOSTS:
+            options["origins"] = [own, None]
+        options["process_request"] = _with_policy(options.get("process_request"))
+        return original(*arguments, **options)
 
     library.serve = serve  # pyrefly: ignore[bad-assignment]
     try:
         yield
     finally:
         library.serve = original
+
+
+def _with_policy(answer: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """What answers a browser, with a policy in each answer."""
+    if answer is None:
+        return None
+
+    async def guarded(*arguments: Any) -> Any:
+        response = answer(*arguments)
+        if inspect.isawaitable(response):
+            response = await response
+        if response is not None:
+            response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    return guarded
 
 
 def page_address(host: str, port: int) -> str:

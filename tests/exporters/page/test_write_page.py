@@ -156,7 +156,7 @@ def test_text_is_escaped_and_markup_is_not():
     assert element("p", "<i>", Markup("<b>x</b>"), None) == "<p>&lt;i&gt;<b>x</b></p>"
     assert element("a", title='"&') == '<a title="&quot;&amp;"></a>'
     assert element("input", type="range", hidden=True, name=None) == '<input type="range" hidden>'
-    assert element("p", "bytes \udc80") == "<p>bytes ?</p>"
+    assert element("p", "bytes \udc80") == "<p>bytes \\udc80</p>"
 
 
 @pytest.mark.parametrize(

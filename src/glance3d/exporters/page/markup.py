@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from glance3d.text import visible_text
+
 _WITHOUT_CONTENT = {"img", "input"}
 
 
@@ -41,7 +43,7 @@ def _text(child: Child) -> str:
     if isinstance(child, Markup):
         return child
     if isinstance(child, str):
-        return escape(_printable(child))
+        return escape(visible_text(child, keep="\n"))
     return join(child)
 
 
@@ -55,9 +57,4 @@ def _attributes(attributes: dict[str, Attribute]) -> Iterable[str]:
             yield spelled
         else:
             text = f"{value:.6g}" if isinstance(value, float) else str(value)
-            yield f'{spelled}="{escape(_printable(text))}"'
-
-
-def _printable(text: str) -> str:
-    """File names may hold bytes that are no text: those become a question mark."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+            yield f'{spelled}="{escape(visible_text(text))}"'

@@ -44,6 +44,7 @@ from glance3d.exporters.page.viewpoints import describe_cameras, some_points
 from glance3d.exporters.point_cloud import has_points
 from glance3d.exporters.presentation import confidence_percentiles, upright_from_world
 from glance3d.files import save_bytes
+from glance3d.text import visible_text
 from glance3d.types import Reconstruction
 
 DEFAULT_MAX_POINTS = 600_000
@@ -160,7 +161,7 @@ def _scene_data(
     points = some_points(scene)
     cameras = describe_cameras(scene, upright, points)
     for view, camera in enumerate(cameras["views"]):
-        camera["name"] = scene.names[view]
+        camera["name"] = visible_text(scene.names[view])
         camera["verdict"] = None if scene.trust is None else scene.trust[view].verdict
     return {
         "cameras": cameras,
