@@ -143,8 +143,10 @@ def _convolution_trial(dtype: torch.dtype) -> Trial:
         maps = maps if is_channels_last(path) else maps.contiguous()
         if computes_in_float32(path):
             large = F.conv_transpose2d(maps.float(), turned.float(), stride=2).to(dtype)
-            return F.conv2d(large.float(), weight.float(), padding=1).to(dtype)
-        return F.conv2d(F.conv_transpose2d(maps, turned, stride=2), weight, padding=1)
+            made = F.conv2d(large.float(), weight.float(), padding=1).to(dtype)
+        else:
+            made = F.conv2d(F.conv_transpose2d(maps, turned, stride=2), weight, padding=1)
+        return F.interpolate(made, scale_factor=2, mode="bilinear", align_corners=True)
 
     narrow = ("float32", "channels-last-float32") if dtype == torch.bfloat16 else ()
     return {path: partial(run, path) for path in (PLAIN, "channels-last", *narrow)}
