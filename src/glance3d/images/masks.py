@@ -23,7 +23,8 @@ from jaxtyping import Bool, Num
 from PIL import Image
 
 from glance3d.errors import ImageError, InputError
-from glance3d.images.decode import open_as_stored, turn_upright
+from glance3d.images.decode import open_as_stored, read_header, turn_upright
+from glance3d.images.decoders import decoding
 from glance3d.images.file_kinds import READABLE_SUFFIXES
 from glance3d.images.sources import PathLike, natural_key
 from glance3d.name_keys import name_key
@@ -100,23 +101,39 @@ def read_mask(mask: MaskSource, photo: MaskedPhoto) -> PhotoMask:
         image, orientation = open_as_stored(mask)
         called = f"the mask of {photo.name}"
     else:
-        image, orientation = open_as_stored(Path(mask))
         called = f"the mask {Path(mask).name}"
+        _refuse_another_size(Path(mask), called, photo)
+        image, orientation = open_as_stored(Path(mask))
     stored, is_exact = image.size, image.format not in _LOSSY
     if orientation != 1:
         image = turn_upright(image, orientation)
     elif photo.exif_orientation > 4 and stored != photo.size and stored[::-1] == photo.size:
         image = turn_upright(image, photo.exif_orientation)
-    return _of_its_photo(PhotoMask.from_array(_kept(image, is_exact)), called, photo)
+    with decoding(called):  # a palette or its transparency may be damaged
+        kept = _kept(image, is_exact)
+    return _of_its_photo(PhotoMask.from_array(kept), called, photo)
+
+
+def _refuse_another_size(mask: Path, called: str, photo: MaskedPhoto) -> None:
+    """Before it is decoded: of whichever way up, a mask has the size of its photo."""
+    size = read_header(mask).size
+    if photo.size is not None and sorted(size) != sorted(photo.size):
+        raise _of_another_size(size, called, photo.size, photo)
 
 
 def _of_its_photo(mask: PhotoMask, called: str, photo: MaskedPhoto) -> PhotoMask:
     if mask.size == photo.size or photo.size is None:
         return mask
-    width, height = photo.size
+    raise _of_another_size(mask.size, called, photo.size, photo)
+
+
+def _of_another_size(
+    size: tuple[int, int], called: str, wanted: tuple[int, int], photo: MaskedPhoto
+) -> ImageError:
+    width, height = wanted
     stored = f" (or {height}x{width}, as it is stored)" if photo.exif_orientation > 4 else ""
-    raise ImageError(
-        f"{called} is {mask.size[0]}x{mask.size[1]} pixels, but the photo {photo.name} is "
+    return ImageError(
+        f"{called} is {size[0]}x{size[1]} pixels, but the photo {photo.name} is "
         f"{width}x{height}{stored}: a mask has the size of its photo"
     )
 
