@@ -315,3 +315,24 @@ def test_contents_come_back(scene, tmp_path):
 def test_the_report_is_stored_as_json(scene, tmp_path):
     path = export(scene, tmp_path / "scene.npz")[0]
     assert json.loads(str(np.load(path)["report"])) == scene.report
+
+
+def _saved_with(scene, folder, **arrays):
+    export(scene, folder / "scene.npz")
+    with np.load(folder / "scene.npz") as archive:
+        kept = {name: archive[name] for name in archive.files}
+    np.savez(
+        folder / "scene.npz", **kept | {name: edit(kept[name]) for name, edit in arrays.items()}
+    )
+
+
+def test_floats_that_another_tool_saved_in_64_bits_are_read(scene, tmp_path):
+    _saved_with(scene, tmp_path, depth=np.float64, cam_from_world=np.float64, confidence=np.float64)
+    assert_same(scene, load_scene(tmp_path), rtol=1e-5)
+
+
+@pytest.mark.parametrize("field", ["names", "sources", "world"])
+def test_half_surrogates_are_no_text(scene, tmp_path, field):
+    _saved_with(scene, tmp_path, **{field: lambda text: np.char.add(text, "\ud800")})
+    with pytest.raises(SceneError, match=f"its {field} is no Unicode text"):
+        load_scene(tmp_path)

@@ -101,6 +101,26 @@ def test_16_bit_grey_is_turned_too(tmp_path, orientation):
     np.testing.assert_array_equal(pixels(path)[..., 0], np.rint(ramp / 257))
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_fewer_bits_stored_in_16_are_not_dark(tmp_path, bits, name):
+    ramp = np.linspace(0, 2**bits - 1, 40 * 20).reshape(20, 40).round().astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / name)
+    np.testing.assert_array_equal(
+        pixels(tmp_path / name)[..., 0], np.rint(ramp * (255 / ramp.max()))
+    )
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
+def test_further_pictures_in_a_file_are_named(tmp_path, name):
+    first, second = Image.fromarray(gradient(40, 20)), Image.new("RGB", (40, 20), "red")
+    first.save(tmp_path / name, save_all=True, append_images=[second])
+    first.save(tmp_path / f"single_{name}")
+    assert "only the first of several" in read_header(tmp_path / name).notes[0]
+    assert read_header(tmp_path / f"single_{name}").notes == ()
+    assert pixels(tmp_path / name).std() > 10  # not the red one
+
+
 @pytest.mark.parametrize("white", [1.0, 255.0, 65535.0, 1e6])
 def test_float_greyscale_finds_its_range(tmp_path, white):
     values = np.linspace(0, white, 32 * 20).reshape(20, 32).astype(np.float32)

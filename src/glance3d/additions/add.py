@@ -87,10 +87,10 @@ def add_photos(
     found = find_sources(photos, apart=masks)
     fresh = expand_clips(_new_photos(scene, found), sampling, progress=progress)
     anchors = choose_anchors(scene, max_anchors)
-    old = Originals(scene, folder).as_sources()
+    old = Originals(scene, folder).paths()
     known_masks = _masks(scene, anchors, fresh, masks)
     seen = reconstruct(
-        [*(old[view] for view in anchors), *fresh],
+        FoundSources((*(old[view] for view in anchors), *fresh)),
         masks=known_masks,
         mask_input=known_masks is not None and _saw_masked_photos(scene),
         reference="first",
@@ -204,13 +204,13 @@ def _is_present(path: Path, sources: set[Path], contents: set[PhotoContent]) -> 
 
 
 def _refuse_lost_anchors(
-    seen: Reconstruction, names: Sequence[str], old: Sequence[Any], anchors: Sequence[int]
+    seen: Reconstruction, names: Sequence[str], old: Sequence[Path], anchors: Sequence[int]
 ) -> None:
     """Views are matched by position: an old photo that cannot be read would shift them all."""
     for view, name, source in zip(
         range(len(names)), names, (old[anchor] for anchor in anchors), strict=True
     ):
-        if isinstance(source, Path) and Path(seen.sources[view]) != source.absolute():
+        if Path(seen.sources[view]) != source.absolute():
             raise InputError(f"{name}, a photo of the scene, can no longer be read: put it back")
 
 

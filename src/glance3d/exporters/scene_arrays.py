@@ -18,6 +18,7 @@ from glance3d.exporters.scene_checks import (
     check_names,
     check_placement,
     check_sparse,
+    check_text,
     check_tracks,
 )
 from glance3d.exporters.scene_records import parse_facts, parse_report, parse_trust
@@ -35,6 +36,7 @@ from glance3d.types import (
 )
 
 _PLACEMENT = ("original_size", "processed_size", "scale", "offset", "exif_orientation")
+_EXACT = ("scale", "offset", "sparse_points", "sparse_pixels")  # may be float64, all else is not
 # The arrays' names, and the fields that they hold.
 _TRACKS = {
     "track_positions": "positions",
@@ -102,8 +104,13 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
     Raises:
         SceneError: the sentence's middle: what cannot be a scene.
     """
-    tensors = {name: _tensor(array) for name, array in arrays.items() if array.dtype.kind != "U"}
+    tensors = {
+        name: _tensor(array, exact=name in _EXACT)
+        for name, array in arrays.items()
+        if array.dtype.kind != "U"
+    }
     words = {name: array.tolist() for name, array in arrays.items() if array.dtype.kind == "U"}
+    check_text(words)
     check_names(words["names"])
     placements = _placements(tensors)
     num_views = len(placements)
@@ -150,9 +157,12 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
     return scene
 
 
-def _tensor(array: np.ndarray) -> Tensor:
+def _tensor(array: np.ndarray, *, exact: bool) -> Tensor:
     if array.dtype.kind == "b":  # any byte but 0 is true, and not only 1
         return torch.from_numpy(array.view(np.uint8) != 0)
+    if array.dtype.kind == "f" and not exact:  # others' tools save float64
+        with np.errstate(over="ignore"):
+            return torch.from_numpy(array.astype(np.float32, copy=False))
     return torch.from_numpy(array.astype(np.int64) if array.dtype.kind == "i" else array)
 
 

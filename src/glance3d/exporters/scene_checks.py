@@ -1,7 +1,7 @@
 """Whether the values of a ``scene.npz`` can be those of a scene; types and shapes are known."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +16,17 @@ _MAX_COORDINATE = 1e7  # pixels
 _SCALES = (1e-6, 1e6)
 _ROTATION_SLACK = 1e-2
 _MAX_CAMERA_NUMBER = 2**31
+
+
+def check_text(words: Mapping[str, str | list[str]]) -> None:
+    """Refuse half surrogates, which no file and no stream takes; names' odd bytes are allowed."""
+    for field, value in words.items():
+        try:
+            "\n".join([value] if isinstance(value, str) else value).encode(
+                "utf-8", "surrogateescape"
+            )
+        except UnicodeEncodeError as error:
+            raise SceneError(f"its {field} is no Unicode text") from error
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """One photo to an upright 8-bit RGB picture, whatever the file; or one clear sentence why not."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from glance3d.images.clips import read_frame, read_frame_header, split_frame
 from glance3d.images.color import to_rgb
-from glance3d.images.decoders import MIN_SIDE, opened_picture
+from glance3d.images.decoders import DECODER_ERRORS, MIN_SIDE, opened_picture
 from glance3d.images.facts import facts_of
 from glance3d.images.tags import orientation_of, read_tags, upright_exif
 from glance3d.types import PhotoFacts
@@ -24,6 +24,10 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+_FIRST_OF_SEVERAL = "only the first of several pictures in one file is used"
+# What else a JPEG of phones (MPO) or a HEIC holds are previews and maps of the same photo.
+_SERIES = ("GIF", "WEBP", "PNG", "TIFF", "AVIF")
 
 Photo = Path | Image.Image
 
@@ -63,7 +67,10 @@ def read_header(photo: Photo) -> PhotoHeader:
             facts_of(tags, image.size),
             image.format,
             image.mode,
-            ("damaged EXIF was read only in part",) if tags.is_damaged else (),
+            (
+                *(["damaged EXIF was read only in part"] if tags.is_damaged else []),
+                *([_FIRST_OF_SEVERAL] if _has_further_pictures(image) else []),
+            ),
         )
 
 
@@ -134,6 +141,15 @@ def _opened(photo: Photo, min_side: int = MIN_SIDE) -> Iterator[Image.Image]:
         photo = read_frame(photo)
     with opened_picture(photo, min_side=min_side) as image:
         yield image
+
+
+def _has_further_pictures(image: Image.Image) -> bool:
+    """Whether a file is an animation, or has several pages."""
+    if image.format not in _SERIES:
+        return False
+    with suppress(DECODER_ERRORS):  # a damaged second picture is no reason to lose the first
+        return bool(getattr(image, "is_animated", False))
+    return False
 
 
 def _upright_size(image: Image.Image, orientation: int) -> tuple[int, int]:

@@ -86,7 +86,7 @@ class _Rendered:
 
 
 def load_images(
-    sources: Sources,
+    sources: Sources | FoundSources,
     preprocessing: Preprocessing = Preprocessing(),  # noqa: B008 (frozen)
     *,
     masks: MaskSources | None = None,
@@ -97,6 +97,7 @@ def load_images(
 
     ``sources`` is a folder, a file, a glob pattern, a list of these, or images in memory: PIL
     images or uint8 arrays ``[height, width, 3]``, which are called ``view_000.png`` and so on.
+    What ``find_sources`` gave, or would give, is used as it is, results of Glance3D as well.
     The first photo is the reference view. Photos that cannot be read are left out with a warning
     in the log (``glance3d``) and listed in ``ImageBatch.skipped``; the others are placed as if
     those had never been there. What lies in a folder and is left out (raw files,
@@ -113,8 +114,7 @@ def load_images(
         InputError: arrays that are no images, or paths mixed with images in memory.
         MissingExtraError: a HEIC photo without pillow-heif, or a clip without PyAV.
     """
-    files, pictures = _files_and_pictures(sources)
-    found = find_sources(files, apart=_folder_of(masks)) if files else FoundSources(())
+    found, pictures = _found_and_pictures(sources, masks)
     skipped, clips = list(found.skipped), []
     _log_left_out(found)
     candidates = pictures or _candidates(found, sampling, clips, skipped, progress)
@@ -148,8 +148,12 @@ def load_images(
     )
 
 
-def _files_and_pictures(sources: Sources) -> tuple[list[PathLike], list[_Candidate]]:
-    """What was given: paths, or images in memory."""
+def _found_and_pictures(
+    sources: Sources | FoundSources, masks: MaskSources | None
+) -> tuple[FoundSources, list[_Candidate]]:
+    """What was given: files, or images in memory."""
+    if isinstance(sources, FoundSources):
+        return sources, []
     entries = (
         list(sources)
         if isinstance(sources, Sequence) and not isinstance(sources, str)
@@ -159,9 +163,9 @@ def _files_and_pictures(sources: Sources) -> tuple[list[PathLike], list[_Candida
     files = [entry for entry in entries if not isinstance(entry, ImageInMemory)]
     if pictures and files:
         raise InputError("paths and images in memory came in one list: give one kind or the other")
-    if not pictures and not files:
-        find_sources([])  # which says what is wanted
-    return files, [
+    if not pictures:
+        return find_sources(files, apart=_folder_of(masks)), []
+    return FoundSources(()), [
         _Candidate(f"view_{index:03d}.png", f"memory:{index}", _as_picture(picture))
         for index, picture in enumerate(pictures)
     ]

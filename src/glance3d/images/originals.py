@@ -10,8 +10,11 @@ from PIL import Image
 
 from glance3d.errors import ImageError
 from glance3d.images.decode import open_upright
+from glance3d.images.load import load_images
 from glance3d.images.photo_search import find_photo
-from glance3d.types import Reconstruction
+from glance3d.images.preprocess import Preprocessing
+from glance3d.images.sources import FoundSources
+from glance3d.types import ImageBatch, Reconstruction
 
 _KEPT = 4
 
@@ -48,11 +51,25 @@ class Originals:
             raise IndexError(view)
         return self._read(view)
 
-    def as_sources(self) -> list[Path | np.ndarray | Image.Image]:
+    def as_sources(self) -> FoundSources | list[np.ndarray | Image.Image]:
         """The photos as :func:`glance3d.load_images` takes them."""
-        if self._photos is not None:
-            return list(self._photos)
-        return [self._path(view) for view in range(len(self))]
+        return FoundSources(self.paths()) if self._photos is None else list(self._photos)
+
+    def paths(self) -> tuple[Path, ...]:
+        """The files of the photos. Raises ``ImageError`` where one is gone."""
+        return tuple(self._path(view) for view in range(len(self)))
+
+    def load(self, preprocessing: Preprocessing, *, progress: bool = False) -> ImageBatch:
+        """All photos for a network, view by view as in the scene.
+
+        Raises:
+            ImageError: one is gone or cannot be read: the views after it would be shifted.
+        """
+        batch = load_images(self.as_sources(), preprocessing, progress=progress)
+        if len(batch.names) != len(self):
+            reasons = "; ".join(photo.reason for photo in batch.skipped)
+            raise ImageError(f"a photo of the scene cannot be read again ({reasons}): put it back")
+        return batch
 
     def _open(self, view: int) -> np.ndarray:
         if self._photos is not None:

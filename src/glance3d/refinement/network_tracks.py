@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glance3d.images import Originals, load_images
+from glance3d.images import Originals
 from glance3d.models import VGGT
 from glance3d.refinement.colmap_interface import import_pycolmap
 from glance3d.refinement.correspondence_graph import read_correspondence_graph
@@ -29,7 +29,7 @@ def with_network_tracks(
     """The same workshop with the network's tracks among its matches, verified like all others."""
     method = resolve_method("auto", network.config.name, None)
     preprocessing = finer_preprocessing(method, network.preprocessing)
-    batch = load_images(originals.as_sources(), preprocessing)
+    batch = originals.load(preprocessing)
     batch = replace(batch, masks=shop.scene.masks)
     tracks = estimate_correspondences(
         network, batch, by=method, seed=shop.options.seed, progress=progress

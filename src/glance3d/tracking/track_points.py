@@ -185,7 +185,7 @@ def _photos_again(
     """A scene's photos as this network wants them, from where they came from."""
     if not isinstance(originals, Originals):
         originals = Originals(scene, originals)
-    batch = load_images(originals.as_sources(), preprocessing, progress=progress)
+    batch = originals.load(preprocessing, progress=progress)
     return replace(batch, names=scene.names, sources=scene.sources, masks=scene.masks)
 
 
