@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from glance3d.densification import densify
 from glance3d.exporters import load_scene, write_scene_folder
-from glance3d.images import Originals
+from glance3d.images import Originals, content_of
 from glance3d.refinement import RefineOptions, refine
 from glance3d.refinement.workshop import open_workshop
 from glance3d.types import PhotoMask, Reconstruction
@@ -46,7 +46,7 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
         photo.paste(logo, (x0, y0))
         photo.paste(person, walker_box(view)[:2])
         photo.save(source)
-    return truth
+    return replace(truth, contents=tuple(content_of(Path(source)) for source in truth.sources))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch
 
 import glance3d
 from glance3d.errors import ImageError, InputError
-from glance3d.exporters import export, load_scene
+from glance3d.exporters import load_scene, write_scene_folder
 from glance3d.images import ClipSampling, Originals, load_images, resolve_sources, unique_names
 from glance3d.images.clips import frame_path, shown_path
 from glance3d.refinement.physical_cameras import group_physical_cameras
@@ -71,9 +71,9 @@ def test_pixels_and_originals_are_the_frames(folder):
 
 def test_a_saved_scene_finds_its_frames_without_the_clip(folder, tmp_path):
     scene = glance3d.reconstruct(folder / "b.mp4", views=3, model=_tiny(), preprocess=SMALL)
-    export(scene, tmp_path / "out" / "scene.npz")
-    copies = export(scene, tmp_path / "out" / "images")
-    assert [path.name for path in copies] == list(scene.names)
+    written = write_scene_folder(scene, tmp_path / "out", formats=["npz", "images"])
+    copies = [path.name for path in written if path.parent.name == "images"]
+    assert copies == list(scene.names)
     seen = Originals(scene)[1]
     (folder / "b.mp4").unlink()
     loaded = load_scene(tmp_path / "out")
