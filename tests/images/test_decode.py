@@ -190,6 +190,7 @@ def test_rubbish_is_named_and_explained(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     Image.new("RGB", (800, 15)).save(tmp_path / "line.png")
+    Image.new("RGB", (65501, 16)).save(tmp_path / "strip.png")
     Image.new("RGB", (20, 20)).save(tmp_path / "raw.tif")
     (tmp_path / "raw.tif").rename(tmp_path / "raw.dng")
     for name, complaint in {
@@ -197,6 +198,7 @@ def test_rubbish_is_named_and_explained(tmp_path):
         "empty.jpg": r"empty\.jpg is empty \(0 bytes\)",
         "dot.png": r"dot\.png is 1x1 pixels: a photo needs at least 16 on each side",
         "line.png": r"line\.png is 800x15 pixels",
+        "strip.png": r"strip\.png is 65501x16 pixels: make it smaller, at most 65500 on a side",
         "raw.dng": r"raw\.dng is a camera's raw file: export it",
         "gone.jpg": r"gone\.jpg cannot be read.*No such file",
     }.items():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glance3d.errors import SceneError
-from glance3d.images.decoders import MAX_PHOTO_PIXELS
+from glance3d.images.decoders import MAX_PHOTO_PIXELS, MAX_SIDE
 from glance3d.types import Cameras, Placement, SparsePoints, Tracks
 
 POINTS_FROM = ("", "depth", "points")
@@ -40,10 +40,11 @@ def check_names(names: Sequence[str]) -> None:
 def check_placement(placement: Placement, grid: tuple[int, int]) -> None:
     """Refuse photos larger than can be read, and grids other than the scene's (width, height)."""
     width, height = placement.original_size
-    if min(width, height) < 1 or width * height > MAX_PHOTO_PIXELS:
+    within = min(width, height) >= 1 and max(width, height) <= MAX_SIDE
+    if not within or width * height > MAX_PHOTO_PIXELS:
         raise SceneError(
             f"it speaks of a photo of {width}x{height} pixels; photos are read from 1x1 to "
-            f"{MAX_PHOTO_PIXELS // 10**6} million pixels"
+            f"{MAX_PHOTO_PIXELS // 10**6} million pixels, and {MAX_SIDE} on a side"
         )
     if placement.processed_size != grid:
         raise SceneError(f"its processed_size is {placement.processed_size}, its maps are {grid}")

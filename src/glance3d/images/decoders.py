@@ -21,6 +21,8 @@ from glance3d.regular_file import regular_file
 MIN_SIDE = 16
 #: Pillow's own limit (179 million) refuses photos that cameras and phones really make.
 MAX_PHOTO_PIXELS = 400_000_000
+#: A photo's longest side: copies and previews are JPEG, which holds no more.
+MAX_SIDE = 65_500
 #: Decoders raise whatever their code runs into on damaged content: struct.error, TypeError,
 #: SyntaxError, OverflowError ... A list of them would always be too short.
 DECODER_ERRORS = Exception
@@ -80,6 +82,11 @@ def check_size(size: tuple[int, int], name: str, min_side: int = MIN_SIDE) -> No
     if min(width, height) < min_side:
         raise ImageError(
             f"{name} is {width}x{height} pixels: a photo needs at least {min_side} on each side"
+        )
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f"{name} is {width}x{height} pixels: make it smaller, at most {MAX_SIDE} on a side are "
+            "read"
         )
     if width * height > MAX_PHOTO_PIXELS:
         raise ImageError(
