@@ -91,3 +91,10 @@ def test_a_manifest_that_is_none_is_refused_in_one_sentence(tmp_path, record):
         read_manifest(tmp_path)
     (tmp_path / "a").write_text("1")
     assert not is_own_result(tmp_path / "a")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "another"}'])
+def test_a_damaged_manifest_says_what_to_do(tmp_path, text):
+    (tmp_path / MANIFEST_FILE).write_text(text)
+    with pytest.raises(OutputError, match="remove it, and what is in the folder counts as"):
+        read_manifest(tmp_path)

@@ -26,6 +26,7 @@ MANIFEST_FILE = ".glance3d-manifest.json"
 SCHEMA = "glance3d.manifest/1"
 STAGING_PREFIX = ".glance3d-staging-"
 _STAGING_NAME = re.compile(re.escape(STAGING_PREFIX) + r"[0-9a-z-]+")
+_WITHOUT_IT = "remove it, and what is in the folder counts as somebody else's"
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 Files = Mapping[str, Fingerprint]
@@ -69,14 +70,14 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     path = Path(folder) / MANIFEST_FILE
     if not path.is_file():
         return None
-    record = read_json_object(path, error=OutputError)
+    try:
+        record = read_json_object(path, error=OutputError)
+    except OutputError as error:
+        raise OutputError(f"{error}; {_WITHOUT_IT}") from error
     try:
         return _from_record(record)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise OutputError(
-            f"{path} is no manifest of {SCHEMA} ({error}); remove it, and what is in the folder "
-            "counts as somebody else's"
-        ) from error
+        raise OutputError(f"{path} is no manifest of {SCHEMA} ({error}); {_WITHOUT_IT}") from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
