@@ -127,6 +127,7 @@ def test_labels_count_by_their_numbers_not_by_their_looks(folders) -> None:
         "numbers": labels,
         "deep": labels.astype(np.uint16),
         "palette": palette,
+        "colours": palette.convert("RGB"),
         "grey_alpha": Image.fromarray(two),
         "alpha_only": Image.fromarray(cutout),
         "one_bit": Image.fromarray(labels > 0),
@@ -140,6 +141,17 @@ def test_labels_count_by_their_numbers_not_by_their_looks(folders) -> None:
     for name, mask in zip(batch.names, batch.masks, strict=True):
         kept = labels == 0 if name == "white_first.jpg" else labels > 0
         np.testing.assert_array_equal(keep_of(mask), kept, err_msg=name)
+
+
+def test_colours_of_a_jpeg_are_no_labels(folders) -> None:
+    photos, masks = folders
+    photo(photos, "a.jpg")
+    shade = np.zeros((64, 96, 3), np.uint8) + np.array([9, 0, 30], np.uint8)
+    shade[:, 48:] = 250
+    save(masks / "a.jpg", shade)
+    kept = keep_of(load_images(photos, SMALL, masks=masks).masks[0])
+    assert not kept[:, :40].any()
+    assert kept[:, 56:].all()
 
 
 def test_the_noise_of_a_black_jpeg_is_no_label(folders) -> None:

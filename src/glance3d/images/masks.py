@@ -4,7 +4,8 @@ A mask is an image: white keeps, black leaves out.
 
 - Grey is kept from 128 of 255 on (from half of the range with 16 bits). A label image, of numbers
   below 128 (but not as JPEG, whose black is never quite black) or with a palette of colours, keeps
-  every label but 0: its numbers count, not what they look like.
+  every label but 0: its numbers count, not what they look like. Labels that are colours without a
+  palette (not as JPEG, either) are kept unless they are black: a blue one is as good as a yellow.
 - Of an image with transparency the alpha counts if it varies (a cut-out); else its colours do.
 - ``IMG_1.jpg`` has the mask ``IMG_1.png`` (the same stem, any kind of image) or ``IMG_1.jpg.png``
   (as COLMAP names them), without regard to case and to composed or decomposed characters.
@@ -149,14 +150,14 @@ def _as_image(mask: np.ndarray, photo: MaskedPhoto) -> Image.Image:
 
 def _kept(image: Image.Image, is_exact: bool = True) -> Bool[np.ndarray, "height width"]:
     """Which pixels a mask keeps; in a lossy file (not ``is_exact``) black is not all 0."""
-    values, white = _values_of(image)
+    values, white = _values_of(image, is_exact)
     highest = values.max()
     if highest <= 1 or (is_exact and white > 1 and highest < _HALF * 255):
         return values > 0 if white > 1 else values >= _HALF
     return values >= np.ceil(_HALF * white) if white > 1 else values >= _HALF
 
 
-def _values_of(image: Image.Image) -> tuple[Num[np.ndarray, "height width"], float]:
+def _values_of(image: Image.Image, is_exact: bool) -> tuple[Num[np.ndarray, "height width"], float]:
     """What counts in a mask, and its white."""
     if image.mode == "F":
         return np.asarray(image), 1.0
@@ -170,6 +171,9 @@ def _values_of(image: Image.Image) -> tuple[Num[np.ndarray, "height width"], flo
     if image.mode == "P" and _is_coloured(image):
         labels = np.asarray(image)
         return np.minimum(labels, 1), 255.0
+    colours = np.asarray(image.convert("RGB"))
+    if is_exact and bool((colours != colours[..., :1]).any()):
+        return colours.max(axis=-1).clip(max=1), 255.0
     return np.asarray(image.convert("RGB").convert("L")), 255.0
 
 
