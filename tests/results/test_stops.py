@@ -141,6 +141,7 @@ def test_temporaries_of_the_dead_go_and_those_of_others_stay(tmp_path):
     write_result(tmp_path, OLD)
     dead = [".tmp-0123456789ab.pt", "depth/.tmp-0123456789ab.png", ".tmp-9-abcdef-0123456789ab"]
     theirs = [".tmp-notes", ".tmp-0123456789ab-more", "photos/.tmp-0123456789ab.png"]
+    theirs += [".glance3d-staging-mine/note"]
     write_files(tmp_path, dict.fromkeys([*dead, *theirs], "x"))
     write_files(tmp_path, {".glance3d-staging-0123456789ab/scene.npz": "half"})
     write_result(tmp_path, NEW)

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +19,13 @@ from glance3d.results.commit import commit, finish_move
 from glance3d.results.fingerprint import Fingerprint, Part
 from glance3d.results.guard import Claims, Guard, shortened
 from glance3d.results.lock import folder_lock
-from glance3d.results.manifest import STAGING_PREFIX, Manifest, read_manifest, write_manifest
+from glance3d.results.manifest import (
+    Manifest,
+    is_staging_name,
+    new_staging_name,
+    read_manifest,
+    write_manifest,
+)
 from glance3d.results.staging import Staging
 
 logger = logging.getLogger(__name__)
@@ -75,7 +80,7 @@ class ResultFolder:
         if self._staging is not None:
             yield self._staging
             return
-        folder = self.root / f"{STAGING_PREFIX}{secrets.token_hex(6)}"
+        folder = self.root / new_staging_name()
         self._staging = Staging(folder, self.root, self.guard)
         try:
             with errors_named(self.root):
@@ -149,7 +154,7 @@ def open_result(
         _open[key].overwrite |= overwrite
         yield _open[key]
         return
-    if any(part.startswith(STAGING_PREFIX) for part in root.parts):
+    if any(is_staging_name(part) for part in root.parts):
         yield _InStaging(root)
         return
     with ExitStack() as stack:
@@ -223,7 +228,7 @@ def _clean(root: Path, guard: Guard) -> None:
         if not folder.is_symlink() or folder == root:
             remove_dead_temporaries(folder, alone=True)
     for path in root.iterdir():
-        if path.name.startswith(STAGING_PREFIX):
+        if is_staging_name(path.name):
             remove_whole(path)
 
 

@@ -10,6 +10,7 @@ so that whoever opens the folder after a kill can finish it::
 """
 
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -24,8 +25,8 @@ from glance3d.results.fingerprint import Fingerprint, Part
 
 MANIFEST_FILE = ".glance3d-manifest.json"
 SCHEMA = "glance3d.manifest/1"
-STAGING_PREFIX = ".glance3d-staging-"
-_STAGING_NAME = re.compile(re.escape(STAGING_PREFIX) + r"[0-9a-z-]+")
+_STAGING_PREFIX = ".glance3d-staging-"
+_STAGING_NAME = re.compile(re.escape(_STAGING_PREFIX) + r"[0-9a-f]{12}")
 _WITHOUT_IT = "remove it, and what is in the folder counts as somebody else's"
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -104,6 +105,16 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     flush_to_disk(folder)
 
 
+def new_staging_name() -> str:
+    """A name, not used before, of the hidden folder that a result is written to first."""
+    return f"{_STAGING_PREFIX}{secrets.token_hex(6)}"
+
+
+def is_staging_name(name: str) -> bool:
+    """Whether :func:`new_staging_name` can have made the name; nobody else's folder is removed."""
+    return _STAGING_NAME.fullmatch(name) is not None
+
+
 def is_own_result(path: str | Path) -> bool:
     """Whether a manifest in a file's folder, or in one above it, names it, and its size is right.
 
@@ -114,7 +125,7 @@ def is_own_result(path: str | Path) -> bool:
         size = path.lstat().st_size
     except (OSError, ValueError):
         return False
-    if any(_STAGING_NAME.fullmatch(part) for part in path.parts):
+    if any(is_staging_name(part) for part in path.parts):
         return True
     return any(_names(folder, path, size) for folder in path.parents)
 
@@ -146,7 +157,7 @@ def _from_record(record: dict[str, Any]) -> Manifest:
 
 
 def _move(record: dict[str, Any]) -> Move:
-    if not _STAGING_NAME.fullmatch(record["staging"]):
+    if not is_staging_name(record["staging"]):
         raise ValueError(f"{record['staging']!r} is no name of a folder to move from")
     return Move(
         record["staging"],
