@@ -1,7 +1,9 @@
+import os
 import subprocess
 import sys
 from dataclasses import fields, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,10 +185,17 @@ assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1, "compiled mo
 @pytest.mark.parametrize(
     "compiler", ["aot_eager", pytest.param("inductor", marks=pytest.mark.long)]
 )
-def test_compiled_gives_the_same_pictures_and_compiles_once(compiler: str) -> None:
-    """In a fresh process: the compiler does not understand the shape checks of these tests."""
+def test_compiled_gives_the_same_pictures_and_compiles_once(compiler: str, tmp_path: Path) -> None:
+    """In a fresh process: the compiler does not understand the shape checks of these tests.
+
+    And with nothing compiled before: code that was made for other instructions crashes.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", _COMPARE, compiler], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _COMPARE, compiler],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
