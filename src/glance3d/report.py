@@ -26,6 +26,7 @@ from glance3d.models import VGGT
 from glance3d.nn import fast_paths
 from glance3d.nn.attention_backend import PLAIN, attention_backend
 from glance3d.nn.fused_gpu import kernels_for
+from glance3d.text import first_names
 from glance3d.types import ImageBatch, Masks, PhotoFacts, Reconstruction
 
 _NO_CARD = "no weights card: source and licence are not known"
@@ -201,8 +202,8 @@ def projection_warnings(names: Sequence[str], facts: Sequence[PhotoFacts]) -> li
         if fact.projection is not None:
             kinds.setdefault(fact.projection, []).append(name)
     return [
-        f"{len(photos)} of {len(names)} photos are {_projected(kind)} ({_few(photos)}), but the "
-        "network and refinement take every photo for a pinhole camera's: their cameras and "
+        f"{len(photos)} of {len(names)} photos are {_projected(kind)} ({first_names(photos)}), "
+        "but the network and refinement take every photo for a pinhole camera's: their cameras and "
         "depth cannot be right; cut perspective views out of them (as of 90 degrees) and give those"
         for kind, photos in kinds.items()
     ]
@@ -236,18 +237,14 @@ def mask_warnings(batch: ImageBatch) -> list[str]:
     if without:
         found.append(
             f"{len(without)} of {len(pairs)} photos have no mask and count as a whole: "
-            f"{_few(without)}"
+            f"{first_names(without)}"
         )
     if empty:
         found.append(
             f"the masks of {len(empty)} photos keep nothing (white keeps, black leaves out): "
-            f"{_few(empty)}"
+            f"{first_names(empty)}"
         )
     return found
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
 
 
 def scene_warnings(

@@ -6,6 +6,7 @@ its own markup (HTML, Markdown) on top.
 """
 
 import unicodedata
+from collections.abc import Sequence
 
 # Control characters, formats (direction of reading, zero width, tags), half surrogates, private and
 # unassigned characters, and separators of lines and paragraphs.
@@ -31,6 +32,17 @@ def visible_text(text: str, keep: str = "") -> str:
 def is_hidden(character: str) -> bool:
     """Whether a character shows nothing by itself, or changes how others are shown."""
     return unicodedata.category(character) in _HIDDEN or character in _BLANK_LETTERS
+
+
+def first_names(names: Sequence[str], shown: int = 5) -> str:
+    """The first names, and dots where there are more: ``"a, b ..."``."""
+    return ", ".join(names[:shown]) + (" ..." if len(names) > shown else "")
+
+
+def names_and_count(names: Sequence[str], shown: int) -> str:
+    """The first names, and how many there are besides: ``"a, b and 3 more"``."""
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _escape(character: str) -> str:

@@ -17,12 +17,12 @@ from glance3d.images.file_kinds import (
     picture_kind,
 )
 from glance3d.regular_file import irregular_kind
+from glance3d.text import first_names
 from glance3d.types import SkippedPhoto
 
 # A phone's "live photo" has a clip of a second or two beside it.
 _LIVE_PHOTOS = (".heic", ".heif", ".jpeg", ".jpg")
 _START = 64
-_SHOWN = 5
 _OTHER_KIND = "which is not read: export it as JPEG, PNG or TIFF"
 
 
@@ -70,7 +70,7 @@ def notes_of_copies(paths: Sequence[Path]) -> tuple[str, ...]:
                 copies.append(f"{path.name} of {before.name}")
     if not copies:
         return ()
-    few = ", ".join(copies[:_SHOWN]) + (" ..." if len(copies) > _SHOWN else "")
+    few = first_names(copies)
     return (f"{len(copies)} photos are copies of others, which adds views but nothing new: {few}",)
 
 

@@ -30,6 +30,7 @@ from glance3d.images.preprocess import Preprocessing, plan_placements, render
 from glance3d.images.projection import is_twice_as_wide, shows_whole_sphere
 from glance3d.images.sources import FoundSources, PathLike, find_sources
 from glance3d.images.unique_names import unique_names
+from glance3d.text import first_names
 from glance3d.types import (
     ClipSummary,
     ImageBatch,
@@ -313,11 +314,7 @@ def _notes_of(views: Sequence[_View]) -> list[str]:
     for view in views:
         for note in view.header.notes:
             names.setdefault(note, []).append(view.candidate.name)
-    return [f"{note}: {_few(photos)}" for note, photos in names.items()]
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+    return [f"{note}: {first_names(photos)}" for note, photos in names.items()]
 
 
 def _log_left_out(found: FoundSources) -> None:

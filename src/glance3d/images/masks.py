@@ -29,13 +29,13 @@ from glance3d.images.decoders import decoding
 from glance3d.images.file_kinds import READABLE_SUFFIXES
 from glance3d.images.sources import PathLike, natural_key
 from glance3d.name_keys import name_key
+from glance3d.text import first_names
 from glance3d.types import Masks, PhotoMask, Reconstruction
 
 MaskSource = PathLike | Image.Image | np.ndarray | PhotoMask
 MaskSources = PathLike | Sequence[MaskSource | None]
 _HALF = 0.5
 _LOSSY = ("JPEG", "MPO", "WEBP", "HEIF", "AVIF")
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -227,8 +227,8 @@ def find_masks(
             )
         found[view] = before or file
     if lost:
-        few = ", ".join(lost[:_SHOWN]) + (" ..." if len(lost) > _SHOWN else "")
-        known = ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+        few = first_names(lost)
+        known = first_names(names)
         raise ImageError(
             f"{few} in {folder}/ {'is a mask' if len(lost) == 1 else 'are masks'} without a photo: "
             f"a mask has its photo's name ({known})"

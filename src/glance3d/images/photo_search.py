@@ -18,12 +18,12 @@ from glance3d.images.clips import file_of, split_frame
 from glance3d.images.content import content_of
 from glance3d.images.decode import read_header
 from glance3d.images.file_names import photo_file_names
+from glance3d.text import first_names
 from glance3d.types import PhotoContent, Reconstruction
 
 MatchBy = Literal["content", "name"]
 COPIES_FOLDERS = ("images", "images_upright")
 _WHAT_TO_DO = "put it back, or name the folder that holds it (--photos, glance3d.with_photos)"
-_SHOWN = 5
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def with_photos(
             f"holds them{hint}"
         )
     if lost:
-        logger.warning("warning: %d photos are not in %s: %s", len(lost), root, _few(lost))
+        logger.warning("warning: %d photos are not in %s: %s", len(lost), root, first_names(lost))
     views = range(scene.num_views)
     return replace(
         scene,
@@ -150,7 +150,7 @@ def _by_name(scene: Reconstruction, files: list[Path]) -> dict[int, Path]:
             "warning: %d photos are taken by their names and sizes alone, their content was "
             "another or is not known: %s",
             len(unverified),
-            _few(unverified),
+            first_names(unverified),
         )
     return places
 
@@ -213,7 +213,3 @@ def _files_below(root: Path) -> Iterator[Path]:
             path = Path(folder) / name
             if not name.startswith(".") and path.is_file():
                 yield path
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")

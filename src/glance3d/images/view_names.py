@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from glance3d.errors import InputError
 from glance3d.name_keys import composed
+from glance3d.text import first_names
 
 ViewName = int | str
 _SHOWN = 5
@@ -42,4 +43,4 @@ def _near(word: str, names: Sequence[str]) -> str:
     alike = list(dict.fromkeys((folded | stems)[key] for key in close))
     if alike:
         return ", ".join(alike)
-    return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+    return first_names(names, _SHOWN)

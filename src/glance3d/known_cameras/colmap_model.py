@@ -16,6 +16,7 @@ from glance3d.known_cameras.colmap_records import (
     Oddities,
 )
 from glance3d.known_cameras.colmap_text import read_text_cameras, read_text_images
+from glance3d.text import first_names
 
 # Where tools put models below a project's folder.
 _BELOW_A_PROJECT = ("sparse", "colmap/sparse", "dense/sparse", "distorted/sparse", ".")
@@ -116,7 +117,7 @@ def _without_lens(cameras: dict[int, ColmapCamera], images: list[ColmapImage]) -
     others = sorted(models & set(NUM_PARAMETERS))
     warnings = []
     if missing:
-        named = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
+        named = first_names([str(camera_id) for camera_id in missing])
         warnings.append(
             f"the cameras {named} of its photos are not in it: only their poses are used"
         )

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from glance3d.text import names_and_count
+
 _SHOWN = 3
 
 
 def some(names: Sequence[str]) -> str:
     """The first few names, and how many there are besides."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return names_and_count(names, _SHOWN)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from glance3d.errors import OutputError
 from glance3d.results.fingerprint import Fingerprint
 from glance3d.results.manifest import Files
+from glance3d.text import names_and_count
 
 # What file managers leave in any folder.
 _DROPPINGS = ("desktop.ini", "Thumbs.db")
@@ -147,10 +148,7 @@ class Guard:
 
 def shortened(names: Iterable[str]) -> str:
     """The first few names, and how many more there are."""
-    names = list(names)
-    shown = ", ".join(names[:_MAX_SHOWN])
-    more = len(names) - _MAX_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    return names_and_count(list(names), _MAX_SHOWN)
 
 
 def _longest_name(folder: Path) -> int:
