@@ -1,9 +1,9 @@
-"""The whole way in three lines: photos become a scene, the scene becomes a file.
+"""From photos to a scene to a file, in three lines.
 
     python examples/01_reconstruct.py
 
-Writes ``runs/01/scene.glb`` (coloured points and the cameras; any 3-D viewer opens it) and prints
-where the cameras stand.
+Writes ``runs/01/scene.glb`` (coloured points and cameras, for any 3-D viewer) and prints the camera
+centres. The cameras are those of one forward pass: 06_refine.py verifies them.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""The same by parts: model, images, predictions, scene. Look here to put your own code in between.
+"""The same in parts (model, images, predictions, scene), to put your own code in between.
 
     python examples/02_by_parts.py
 
-``Predictions`` is what the network said, batched and on the network's pixel grid;
-``Reconstruction`` is one scene for a person, with cameras of the original photos.
+``Predictions`` are the network's outputs, batched and on the network's pixel grid;
+``Reconstruction`` is one scene, with cameras of the original photos.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ PHOTOS = Path(__file__).parent / "data" / "motorcycle" / "images"
 
 
 def main(out: Path = Path("runs/02"), model: str = "glance-small") -> None:
-    """Run the network by hand and keep the scene."""
+    """Run the network step by step and save the scene."""
     network = glance3d.load_model(model, device="cpu", precision="float32")
     batch = glance3d.load_images(PHOTOS, network.preprocessing)
     print(f"the network sees {tuple(batch.images.shape)}: views, RGB, height, width")

@@ -2,7 +2,7 @@
 
     python examples/03_export_formats.py
 
-The formats are a table that can be listed: ``glance3d.exporters.FORMATS``.
+All formats are in one table, ``glance3d.exporters.FORMATS``. docs/formats.md describes them.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ PHOTOS = Path(__file__).parent / "data" / "motorcycle" / "images"
 
 
 def main(out: Path = Path("runs/03"), model: str = "glance-small") -> None:
-    """Export the example scene in each format and say what came of it."""
+    """Export the example scene in each format and print how large the files are."""
     scene = glance3d.reconstruct(PHOTOS, model=model)
     for name, exporter in FORMATS.items():
         if exporter.only_with_masks and not scene.has_masks:

@@ -1,10 +1,10 @@
-"""From a pixel of one photo to a point in the world, and into the other photo: all conventions.
+"""From a pixel of one photo to a point in the world and into the other photo: the conventions.
 
     python examples/04_pixels_and_points.py
 
-Pixels are of the original, upright photo, x to the right, y down, and the centre of the top-left
-pixel is (0.5, 0.5). ``cam_from_world`` takes world points into a camera with OpenCV axes (x right,
-y down, z forward). Depth is along z, not along the ray.
+Pixels are those of the original, upright photo: x to the right, y down, and the centre of the
+top-left pixel is (0.5, 0.5). ``cam_from_world`` maps world points to a camera frame with OpenCV
+axes (x right, y down, z forward). Depth is along z, not along the ray. See CONVENTIONS.md.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ PHOTOS = Path(__file__).parent / "data" / "motorcycle" / "images"
 
 
 def main(model: str = "glance-small") -> tuple[torch.Tensor, torch.Tensor]:
-    """Carry the middle pixel of the left photo into the world, back, and into the right photo."""
+    """Unproject the middle pixel of the left photo; project it into the left and right photo."""
     scene = glance3d.reconstruct(PHOTOS, model=model)
     cameras = scene.cameras
     assert scene.depth is not None  # it was asked for, by default

@@ -1,9 +1,9 @@
-"""Follow pixels of the reference photo through the other views.
+"""Track pixels of the reference photo through the other views.
 
     python examples/05_follow_points.py
 
 Query points and tracks are pixels (x, y) of the original, upright photos. Visibility and confidence
-are between 0 and 1; they rank tracks, and a threshold has to be found for each model and use.
+are between 0 and 1. They rank tracks; the right threshold depends on the model and on the use.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ QUERIES = [(250.0, 220.0), (420.5, 300.5), (600.0, 120.0)]
 
 
 def main(model: str = "glance-small") -> Tracks:
-    """Print where each query point went."""
+    """Print where each query point is in the other views."""
     scene = glance3d.reconstruct(PHOTOS, model=model, query_points=QUERIES)
     tracks = scene.tracks
     assert tracks is not None  # query points ask for tracks

@@ -1,9 +1,9 @@
-"""Cameras that the photos confirm, depth measured from them, and a verdict for every photo.
+"""Cameras verified by feature matches, depth measured from the photos, a verdict for each photo.
 
     python examples/06_refine.py
 
-Needs pycolmap (pip install 'glance3d[colmap]'). Writes ``runs/06/``: a COLMAP model with true
-multi-view tracks in ``sparse/0``, from which nerfstudio and 3-D Gaussian tools can start.
+Needs pycolmap (pip install 'glance3d[colmap]'). Writes ``runs/06/``: a COLMAP model with measured
+multi-view tracks in ``sparse/0``, the usual input of nerfstudio and 3-D Gaussian splatting.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ PHOTOS = Path(__file__).parent / "data" / "motorcycle" / "images"
 
 
 def main(out: Path = Path("runs/06"), model: str = "glance-small") -> None:
-    """Reconstruct, refine, export, and say how far each photo can be trusted."""
+    """Reconstruct, refine, export, and print how far each photo can be trusted."""
     guess = glance3d.reconstruct(PHOTOS, model=model)
     scene = glance3d.refine(guess)
     glance3d.export(scene, out, format="colmap")
