@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FL
 
 # What depends on the processor's instructions, and the lowest that are run; a faster processor
 # would hide what slower ones cannot do.
-ARITHMETIC := tests/models --ignore tests/models/test_no_waiting.py $(wildcard tests/nn) \
+ARITHMETIC := tests/models tests/multiview --ignore tests/models/test_no_waiting.py $(wildcard tests/nn) \
 	tests/geometry tests/densification/test_correlation.py tests/tracking/test_by_matching.py \
 	tests/tracking/test_by_network.py tests/test_reconstruction.py
 PLAIN_CPU := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41

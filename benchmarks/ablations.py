@@ -27,14 +27,14 @@ from safetensors.torch import load_file, save_file
 from benchmarks.compare import describe_machine
 from glance3d.datasets import MultiViewSample
 from glance3d.evaluation.metrics import depth_errors
-from glance3d.files import save_json
+from glance3d.files.atomic import save_json
 from glance3d.models import VGGT
 from glance3d.models.config import ConvEmbedConfig, ModelConfig
 from glance3d.training.config import TrainConfig
-from glance3d.training.losses import LossWeights
-from glance3d.training.objective import compute_losses
+from glance3d.training.data.sample_batch import SyntheticDraw
+from glance3d.training.losses.objective import compute_losses
+from glance3d.training.losses.scene import LossWeights
 from glance3d.training.recipes import build_recipe
-from glance3d.training.synthetic_draw import SyntheticDraw
 from glance3d.training.trainer import Trainer
 
 HEADS = ("depth_head.", "track_head.")

@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.cases import CASES, Loader, random_photos, timed, wait_for
-from glance3d.files import atomic_file
+from glance3d.files.atomic import atomic_file
 from glance3d.models.zoo import PRECISIONS
-from glance3d.nn.attention_backend import attention_backend
+from glance3d.nn.fast.attention_backend import attention_backend
 from glance3d.nn.precision import product
 
 RESULTS = Path(__file__).parent / "results"
@@ -220,7 +220,7 @@ def make_weights(path: Path) -> None:
     from safetensors.torch import save_file
     from tests.golden_weights import golden_tensor
 
-    from glance3d.models.remap import published_from_name
+    from glance3d.models.weights.remap import published_from_name
     from glance3d.models.zoo import outline_model
 
     state = outline_model("vggt-1b", device="cpu").state_dict()

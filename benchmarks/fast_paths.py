@@ -1,6 +1,6 @@
 """Which paths this machine takes, and what they bring: ``python -m benchmarks.fast_paths``.
 
-First the table of :mod:`glance3d.nn.fast_paths` after trying every kind of a large network, then
+First the table of :mod:`glance3d.nn.fast.paths` after trying every kind of a large network, then
 parts of ``vggt-1b`` at full width beside the plain twin of the published design and beside the same
 parts with ``GLANCE3D_FAST=off``. The parts run in turn, the fastest of several runs counts; with
 one thread its own processor time is counted, so that other programs do not disturb. An older
@@ -19,7 +19,8 @@ from benchmarks.compare import describe_machine
 from benchmarks.twin import Twin
 from glance3d.models import VGGT, build_model
 from glance3d.models.config import vggt_1b
-from glance3d.nn import fast_cpu, fast_paths
+from glance3d.nn.fast import cpu as fast_cpu
+from glance3d.nn.fast import paths as fast_paths
 from glance3d.nn.rope import build_rope_table
 
 ROWS, COLUMNS, SPECIAL, CPU = 28, 37, 5, torch.device("cpu")

@@ -25,9 +25,9 @@ from torch.utils._pytree import tree_leaves
 from benchmarks.cases import CASES, Case
 from benchmarks.meta_gpu import build_on_meta, meta_gpu
 from benchmarks.twin import Twin
-from glance3d.models.cards import CARDS
 from glance3d.models.config import OUTPUTS, ModelConfig
-from glance3d.models.memory_plan import PROGRAM_BYTES, MemoryPlan, plan_memory
+from glance3d.models.memory.plan import PROGRAM_BYTES, MemoryPlan, plan_memory
+from glance3d.models.weights.cards import CARDS
 from glance3d.models.zoo import PRECISIONS
 
 _LARGEST_POSITION = 37  # the twin asks the device for it, for the length of a small table

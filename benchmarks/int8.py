@@ -20,7 +20,7 @@ from benchmarks.cases import CASES, Loader, random_photos, timed
 from benchmarks.compare import describe_machine, nearness
 from glance3d.images import load_images
 from glance3d.models import VGGT, load_model
-from glance3d.nn import fast_cpu
+from glance3d.nn.fast import cpu as fast_cpu
 from glance3d.nn.precision import Linear
 
 TOKENS, DIM, HIDDEN = 2048, 1024, 4096

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.cases import CASES, DENSE, Loader, random_photos, timed
-from glance3d.models.memory_plan import plan_memory
+from glance3d.models.memory.plan import plan_memory
 from glance3d.models.zoo import outline_model
 from glance3d.report import peak_process_memory
 

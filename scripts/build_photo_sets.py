@@ -21,15 +21,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glance3d.datasets.synthetic.degrade import photograph
+from glance3d.datasets.synthetic.appearance.degrade import photograph
+from glance3d.datasets.synthetic.appearance.textures import (
+    TextureAtlas,
+    atlas_from_images,
+    build_atlas,
+)
 from glance3d.datasets.synthetic.draws import Draws
 from glance3d.datasets.synthetic.layouts import Layout, facade, room, table
 from glance3d.datasets.synthetic.render import Renderer
 from glance3d.datasets.synthetic.scenes import DRAWS_PER_SCENE, Scenes, draw_scenes
-from glance3d.datasets.synthetic.textures import TextureAtlas, atlas_from_images, build_atlas
 from glance3d.datasets.synthetic.trajectories import look_at
-from glance3d.files import save_json
-from glance3d.training.synthetic_draw import load_textures
+from glance3d.files.atomic import save_json
+from glance3d.training.data.sample_batch import load_textures
 
 TEXTURE_SIZE, NUM_TEXTURES = 512, 96
 ATTEMPTS, PREVIEW = 30, 8

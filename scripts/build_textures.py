@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from glance3d.datasets.synthetic.patterns import PATTERNS
+from glance3d.datasets.synthetic.appearance.patterns import PATTERNS
 
 SIZE = 256
 PICTURES = (".jpg", ".jpeg", ".png", ".tga")

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 import glance3d
 from glance3d.exporters.colormap import inverse_depth_range
 from glance3d.exporters.presentation import depth_thumbnail, photo_thumbnail
-from glance3d.files import atomic_file
+from glance3d.files.atomic import atomic_file
 from glance3d.geometry.filter import usable_depth
 from glance3d.types import Reconstruction
 from glance3d.viewer import Viewer

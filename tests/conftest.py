@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from glance3d.models import build_model, config
-from glance3d.models.weights import save_weights
+from glance3d.models.weights.files import save_weights
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from glance3d.models.remap import published_from_name
+from glance3d.models.weights.remap import published_from_name
 
 
 def golden_tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from glance3d.errors import OutputError
-from glance3d.files import atomic_file, remove_dead_temporaries, save_bytes, save_json
+from glance3d.files.atomic import atomic_file, remove_dead_temporaries, save_bytes, save_json
 from tests.file_limit import files_of_at_most
 
 

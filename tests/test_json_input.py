@@ -3,7 +3,7 @@
 import pytest
 
 from glance3d.errors import SceneError
-from glance3d.json_input import DEPTH_LIMIT, parse_json, refuse_odd_numbers
+from glance3d.files.json_input import DEPTH_LIMIT, parse_json, refuse_odd_numbers
 
 
 @pytest.mark.parametrize("text", ["{", "", "1" * 5000, "[" * 100_000, '{"a":' * 100_000])

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from glance3d.name_keys import composed, name_key
+from glance3d.files.name_keys import composed, name_key
 
 
 def test_composed_and_decomposed_names_are_one():

@@ -14,10 +14,11 @@ import glance3d
 from glance3d import report as describe
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.errors import ImageError, InputError, WeightsError
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 from glance3d.images import Preprocessing
 from glance3d.known_cameras import KnownCamera, KnownCameras
-from glance3d.models import VGGT, memory_plan
+from glance3d.models import VGGT
+from glance3d.models.memory import plan as memory_plan
 from glance3d.nn.chunks import CPU_TOKENS, chunk_tokens
 from glance3d.types import ImageBatch, Placement, Predictions
 

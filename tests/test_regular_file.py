@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from glance3d.errors import ImageError
-from glance3d.regular_file import regular_file
+from glance3d.files.regular_file import regular_file
 
 
 def test_a_file_and_a_link_to_it_pass(tmp_path):

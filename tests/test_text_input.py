@@ -5,8 +5,8 @@ import os
 import pytest
 
 from glance3d.errors import CamerasError
-from glance3d.json_input import parse_json_object, read_json_object, read_number
-from glance3d.text_input import read_text
+from glance3d.files.json_input import parse_json_object, read_json_object, read_number
+from glance3d.files.text_input import read_text
 
 TEXT = "1 Küche.jpg\n\n2 b.jpg\n"
 

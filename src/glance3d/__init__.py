@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from glance3d._version import __version__
 
 if TYPE_CHECKING:
-    from glance3d.additions import add_photos as add_photos
     from glance3d.densification import densify as densify
     from glance3d.errors import Glance3DError as Glance3DError
     from glance3d.exporters import export as export
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from glance3d.images import Preprocessing as Preprocessing
     from glance3d.images import load_images as load_images
     from glance3d.images import with_photos as with_photos
+    from glance3d.incremental import add_photos as add_photos
     from glance3d.known_cameras import load_known_cameras as load_known_cameras
     from glance3d.metric_scale import MetricConstraints as MetricConstraints
     from glance3d.metric_scale import apply_metric_scale as apply_metric_scale
@@ -49,7 +49,7 @@ _HOMES = {
     "Reconstruction": "glance3d.types",
     "RefineOptions": "glance3d.refinement",
     "Tracks": "glance3d.types",
-    "add_photos": "glance3d.additions",
+    "add_photos": "glance3d.incremental",
     "apply_metric_scale": "glance3d.metric_scale",
     "build_model": "glance3d.models",
     "densify": "glance3d.densification",

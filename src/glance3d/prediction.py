@@ -12,8 +12,8 @@ from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images.photo_memory import bytes_at_original_size
 from glance3d.models import VGGT
 from glance3d.models.checks import check_outputs, check_pixel_values
-from glance3d.models.memory_plan import MemoryPlan, plan_memory
-from glance3d.models.short_memory import with_chunks_that_fit
+from glance3d.models.memory.oom_retry import with_chunks_that_fit
+from glance3d.models.memory.plan import MemoryPlan, plan_memory
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.types import ImageBatch, Predictions

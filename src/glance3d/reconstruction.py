@@ -17,7 +17,7 @@ from glance3d.images import ClipSampling, MaskSources, Preprocessing, load_image
 from glance3d.known_cameras import KnownCameras, match_known_cameras
 from glance3d.models import VGGT, load_model
 from glance3d.models.aggregator import IMAGE_MEAN
-from glance3d.models.memory_plan import MemoryPlan
+from glance3d.models.memory.plan import MemoryPlan
 from glance3d.models.reference_view import ReferenceChoice, choose_reference
 from glance3d.models.zoo import outline_model
 from glance3d.prediction import device_of, plan_of, predict_from, predict_windows
@@ -65,7 +65,7 @@ def reconstruct(
         query_points: ``[N, 2]`` pixels (x, y) of the reference photo, upright and at its original
             size, to follow through all views.
         attention: ``"full"``, or ``"thin"``: approximate and faster for many views, see
-            :mod:`glance3d.models.thin_attention`; the report says so.
+            :mod:`glance3d.models.sparse_keys`; the report says so.
         window: Show the network at most so many views at once, in windows of neighbours that
             overlap and are joined by what they share: approximate, for more views than memory or
             patience allow; see :mod:`glance3d.windows`. The report says how well windows agree.

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from glance3d._version import __version__
 from glance3d.models import VGGT
-from glance3d.nn import fast_paths
-from glance3d.nn.attention_backend import PLAIN, attention_backend
-from glance3d.nn.fused_gpu import kernels_for
+from glance3d.nn.fast import paths as fast_paths
+from glance3d.nn.fast.attention_backend import PLAIN, attention_backend
+from glance3d.nn.fast.gpu import kernels_for
 from glance3d.text import first_names
 from glance3d.types import ImageBatch, Masks, PhotoFacts, Reconstruction
 

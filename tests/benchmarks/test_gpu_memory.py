@@ -17,7 +17,7 @@ from glance3d.models.config import (
     VitEmbedConfig,
     tiny,
 )
-from glance3d.models.memory_plan import MARGIN, PROGRAM_BYTES
+from glance3d.models.memory.plan import MARGIN, PROGRAM_BYTES
 
 #: As wide as vggt-1b, with fewer layers: to count is slow.
 LAYERS = DenseHeadConfig(layers=(0, 2, 4, 5))

@@ -10,7 +10,7 @@ import pytest
 from glance3d.cli import main
 from glance3d.cli.reconstruct import Options
 from glance3d.exporters import DEFAULT_PERCENTILE, FORMATS
-from glance3d.files import atomic_file
+from glance3d.files.atomic import atomic_file
 
 SMALL = ["--max-pixels", "4704"]
 

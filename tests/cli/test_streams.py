@@ -12,7 +12,7 @@ START = """
 import sys
 import glance3d.cli as cli
 from glance3d.cli import version
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 def run(options):
 {body}
     open("done", "w").close()

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from glance3d.datasets.synthetic.patterns import PATTERNS, clouds
-from glance3d.datasets.synthetic.shading import _surface_uv, _texture_rgb
-from glance3d.datasets.synthetic.textures import (
+from glance3d.datasets.synthetic.appearance.patterns import PATTERNS, clouds
+from glance3d.datasets.synthetic.appearance.shading import _surface_uv, _texture_rgb
+from glance3d.datasets.synthetic.appearance.textures import (
     NUM_SKIES,
     atlas_from_images,
     build_atlas,

@@ -50,8 +50,8 @@ def test_what_is_not_known_does_not_count() -> None:
 
 def test_a_network_is_no_better_than_itself(tiny_weights, tmp_path, capsys, monkeypatch) -> None:
     from glance3d.models import zoo
-    from glance3d.models.cards import CARDS
     from glance3d.models.config import tiny
+    from glance3d.models.weights.cards import CARDS
 
     card = dataclasses.replace(CARDS["vggt-1b"], name="tiny", build_config=tiny)
     monkeypatch.setitem(zoo.CARDS, "tiny", card)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from glance3d.images.file_names import depth_file_names, photo_file_names
+from glance3d.images.naming.file_names import depth_file_names, photo_file_names
 
 
 def named(scene, *names):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from glance3d.errors import OutputError
 from glance3d.exporters import FORMATS, export, load_scene, write_scene_folder
-from glance3d.images.file_names import depth_file_names, photo_file_names
+from glance3d.images.naming.file_names import depth_file_names, photo_file_names
 from glance3d.results import is_own_result, read_manifest
 from glance3d.types import ImageBatch, PhotoMask, Placement, Reconstruction
 from tests.exporters.analytic import build_scene

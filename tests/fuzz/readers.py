@@ -20,12 +20,12 @@ from glance3d.known_cameras import load_known_cameras
 from glance3d.metric_scale.constraints import KnownDepthMap
 from glance3d.metric_scale.readings import scale_from_depths
 from glance3d.models import build_model, load_model
-from glance3d.models.partial_weights import load_partial_weights
-from glance3d.models.weights import load_weights
+from glance3d.models.weights.files import load_weights
+from glance3d.models.weights.partial import load_partial_weights
 from glance3d.models.zoo import outline_model
 from glance3d.training import Trainer
-from glance3d.training.journal import draw_learning_curve, read_journal
-from glance3d.training.synthetic_draw import load_textures
+from glance3d.training.data.sample_batch import load_textures
+from glance3d.training.run.training_log import draw_learning_curve, read_journal
 from glance3d.types import Reconstruction
 from glance3d.viewer.clouds import depth_cloud, sparse_cloud
 from glance3d.viewer.display import first_look, surer_points, upright_display

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from glance3d.errors import ImageError, MissingExtraError
-from glance3d.images import decode, decoders, open_upright
-from glance3d.images.decode import read_header
+from glance3d.images import open_upright
+from glance3d.images.decoding import decode
+from glance3d.images.decoding.decode import read_header
+from glance3d.images.files import decoders
 from tests.images.files import gradient, save_oriented, write_png_16bit, write_tiff_16bit_rgb
 
 

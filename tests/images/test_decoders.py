@@ -11,8 +11,8 @@ from PIL import Image, features
 
 from glance3d.errors import ImageError, InputError
 from glance3d.images import load_images, open_upright
-from glance3d.images.decode import open_as_stored, read_facts, read_header
-from glance3d.images.decoders import decoding
+from glance3d.images.decoding.decode import open_as_stored, read_facts, read_header
+from glance3d.images.files.decoders import decoding
 from tests.images.files import gradient
 
 DAMAGED_EXIF = (

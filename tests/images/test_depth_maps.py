@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from glance3d.errors import ImageError
-from glance3d.images.depth_maps import read_depth_map
+from glance3d.images.decoding.depth_maps import read_depth_map
 
 VALUES = np.arange(12, dtype=np.uint16).reshape(3, 4) * 1000
 

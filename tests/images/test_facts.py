@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from glance3d.images import load_images, open_upright, read_facts
-from glance3d.images.facts import facts_of
-from glance3d.images.tags import read_tags
+from glance3d.images.decoding.metadata import facts_of
+from glance3d.images.decoding.tags import read_tags
 from glance3d.types import PhotoFacts
 from tests.images.files import gradient
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from glance3d.images import Preprocessing, load_images, photo_memory
-from glance3d.images.decode import open_upright
+from glance3d.images.decoding.decode import open_upright
 from glance3d.images.photo_memory import (
     bytes_at_original_size,
     decoded_bytes,

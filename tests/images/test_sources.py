@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glance3d.errors import ImageError
-from glance3d.images import resolve_sources, unique_names
+from glance3d.images import resolve_sources
+from glance3d.images.naming import unique_names
 
 
 def touch(folder, *names):

@@ -12,7 +12,7 @@ from PIL import Image
 from glance3d.cli import main
 from glance3d.exporters import load_scene
 from glance3d.models import build_model, config
-from glance3d.models.weights import save_weights
+from glance3d.models.weights.files import save_weights
 from glance3d.training import load_checkpoint
 
 _SMALL = ["--max-pixels", "4096", "--device", "cpu"]

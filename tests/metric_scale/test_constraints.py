@@ -12,7 +12,7 @@ from PIL import Image
 
 from glance3d.datasets import load_photo_set
 from glance3d.errors import ImageError, InputError, SceneError
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 from glance3d.geometry.cameras import camera_centers
 from glance3d.metric_scale import (
     KnownDepth,

@@ -17,10 +17,11 @@ from glance3d.models.config import (
     tiny,
     vggt_1b,
 )
-from glance3d.models.correspondence import Correspondence, best_matches, estimate_first_poses
-from glance3d.models.correspondence import head as head_module
-from glance3d.models.correspondence.matches import cell_positions, find_matches, grid_to_unit
-from glance3d.models.weights import load_weights, save_weights
+from glance3d.models.heads import correspondence as head_module
+from glance3d.models.weights.files import load_weights, save_weights
+from glance3d.multiview.matches import Correspondence, cell_positions, find_matches, grid_to_unit
+from glance3d.multiview.pose_initialisation import estimate_first_poses
+from glance3d.multiview.relative_pose import best_matches
 
 HEAD = CorrespondenceConfig(descriptor_dim=16, hidden_dim=16, pair_dim=16, num_pools=2)
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from glance3d.models import VGGT, build_model, memory_plan
+from glance3d.models import VGGT, build_model
 from glance3d.models.config import glance_small, tiny, vggt_1b
-from glance3d.models.memory_plan import plan_memory
-from glance3d.models.short_memory import with_chunks_that_fit
+from glance3d.models.memory import plan as memory_plan
+from glance3d.models.memory.oom_retry import with_chunks_that_fit
+from glance3d.models.memory.plan import plan_memory
 from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, SMALLEST_SCALE, chunk_tokens, smaller_chunks
 from glance3d.nn.patch_embed import ConvStem
 from glance3d.nn.precision import set_matmul_precision

@@ -15,7 +15,9 @@ from glance3d.errors import InputError
 from glance3d.images import load_images
 from glance3d.models.checks import check_query_points
 from glance3d.models.config import ModelConfig, VitEmbedConfig, glance_small, tiny, vggt_1b
-from glance3d.models.correspondence import adjustment, first_poses, pair_poses
+from glance3d.multiview import pose_adjustment as adjustment
+from glance3d.multiview import pose_initialisation as first_poses
+from glance3d.multiview import relative_pose as pair_poses
 from glance3d.prediction import predict
 from glance3d.types import Predictions
 

@@ -8,8 +8,9 @@ from torch import nn
 from glance3d.errors import InputError
 from glance3d.models import VGGT, build_model
 from glance3d.models.config import tiny
-from glance3d.models.thin_attention import kept_keys, thinning_stride
-from glance3d.nn import chunks, fast_cpu
+from glance3d.models.sparse_keys import kept_keys, thinning_stride
+from glance3d.nn import chunks
+from glance3d.nn.fast import cpu as fast_cpu
 from glance3d.nn.precision import set_matmul_precision
 from glance3d.nn.uv_embedding import add_convolved_uv_code_, add_uv_embedding
 from tests.golden_weights import fill_with_golden_weights
@@ -59,7 +60,7 @@ def test_chunks_do_not_matter(model: VGGT, tokens: int, monkeypatch: pytest.Monk
         whole = model(random_scene(4), QUERIES).as_dict()
         monkeypatch.setattr(chunks, "CPU_TOKENS", tokens)
         monkeypatch.setattr(chunks, "CPU_PIXELS", 1)
-        monkeypatch.setattr("glance3d.models.readings.VIEWS_PER_CHUNK", 1)
+        monkeypatch.setattr("glance3d.models.head_inputs.VIEWS_PER_CHUNK", 1)
         chunked = model(random_scene(4), QUERIES).as_dict()
     assert worst_difference(chunked, whole) < 1e-5
 
@@ -131,7 +132,7 @@ def test_rows_by_the_cache_are_all_rows(
     with torch.inference_mode():
         whole = network(random_scene()).as_dict()
         monkeypatch.setattr(chunks, "CPU_CACHE_NUMBERS", 3 * 7 * 64)
-        monkeypatch.setattr("glance3d.models.heads.dense.STRIP_NUMBERS", 3 * 32 * 70 * 5)
+        monkeypatch.setattr("glance3d.models.heads.dpt.STRIP_NUMBERS", 3 * 32 * 70 * 5)
         by_rows = network(random_scene()).as_dict()
     assert worst_difference(by_rows, whole) < 1e-5
 

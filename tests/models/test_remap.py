@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from glance3d.models.config import tiny, vggt_1b
-from glance3d.models.remap import name_from_published, published_from_name
 from glance3d.models.vggt import VGGT
+from glance3d.models.weights.remap import name_from_published, published_from_name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from glance3d.errors import WeightsError
 from glance3d.models import build_model, config, load_model
 from glance3d.models.config import ModelConfig, tiny
-from glance3d.models.partial_weights import load_partial_weights
-from glance3d.models.weights import CONFIG_KEY, load_weights, read_config
+from glance3d.models.weights.files import CONFIG_KEY, load_weights, read_config
+from glance3d.models.weights.partial import load_partial_weights
 
 CPU = torch.device("cpu")
 

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from glance3d.errors import InputError, WeightsError
 from glance3d.models import VGGT, build_model, list_cards, load_model, zoo
-from glance3d.models.cards import CARDS
 from glance3d.models.config import CorrespondenceConfig, ModelConfig, glance_small, tiny
-from glance3d.models.weights import read_config, save_weights
+from glance3d.models.weights.cards import CARDS
+from glance3d.models.weights.files import read_config, save_weights
 from tests.golden_weights import fill_with_golden_weights
 
 IMAGES = torch.rand(2, 3, 56, 70, generator=torch.Generator().manual_seed(0))

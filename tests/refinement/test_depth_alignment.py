@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from glance3d.refinement.depth_alignment import align_depth
+from glance3d.refinement.assembly.depth_alignment import align_depth
 from glance3d.types import Reconstruction
 from tests.densification.scenes import Patch, build_scene, row_of_cameras, sparse_points
 

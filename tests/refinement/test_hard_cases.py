@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 from glance3d.geometry.transforms import compose, rotation_angle
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.refinement import RefineOptions, refine
-from glance3d.refinement.trust_report import trust_text
+from glance3d.trust.report import trust_text
 from glance3d.types import Reconstruction
 from tests.refinement.rendered import Room, arc, build_scene, turning, with_cameras
 

@@ -12,7 +12,7 @@ from glance3d.densification import densify
 from glance3d.exporters import load_scene, write_scene_folder
 from glance3d.images import Originals, content_of
 from glance3d.refinement import RefineOptions, refine
-from glance3d.refinement.workshop import open_workshop
+from glance3d.refinement.matching.matched_photos import open_workshop
 from glance3d.types import PhotoMask, Reconstruction
 from tests.refinement.rendered import SIZE, Room, arc, build_scene
 from tests.refinement.test_refine import lost, worst_error_deg

@@ -6,16 +6,16 @@ import torch
 
 from glance3d.errors import ConfigError
 from glance3d.geometry.cameras import project_points
-from glance3d.refinement.camera_models import (
+from glance3d.multiview.epipolar_errors import epipolar_errors, view_epipolar_errors
+from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
+from glance3d.refinement.mapping.pose_verification import confirm_poses
+from glance3d.refinement.matching.camera_models import (
     build_colmap_camera,
     default_focal,
     intrinsics_of,
 )
-from glance3d.refinement.confirmation import confirm_poses
-from glance3d.refinement.correspondence_graph import CorrespondenceGraph, VerifiedPair
-from glance3d.refinement.epipolar import epipolar_errors, view_epipolar_errors
+from glance3d.refinement.matching.shared_cameras import group_physical_cameras
 from glance3d.refinement.options import RefineOptions
-from glance3d.refinement.physical_cameras import group_physical_cameras
 from glance3d.types import Cameras, PhotoFacts, Placement, Reconstruction
 from tests.refinement.rendered import FOCAL, SIZE, arc
 

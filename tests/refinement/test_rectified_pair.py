@@ -9,9 +9,9 @@ from PIL import Image
 
 from glance3d.evaluation.metrics import depth_errors
 from glance3d.images import Originals
+from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
 from glance3d.refinement import RefineOptions, refine
-from glance3d.refinement.correspondence_graph import CorrespondenceGraph, VerifiedPair
-from glance3d.refinement.rectified_pair import RowMatches, choose_shift, find_row_matches
+from glance3d.refinement.assembly.rectified_pair import RowMatches, choose_shift, find_row_matches
 from glance3d.types import Cameras, Placement, Reconstruction
 
 FOCAL, SHIFT = 400.0, 20.0

@@ -1,6 +1,6 @@
 """What a refined scene still warns of."""
 
-from glance3d.models.cards import CARDS
+from glance3d.models.weights.cards import CARDS
 from glance3d.refinement.refine import _with_refinement
 
 CARD = CARDS["glance-small"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from glance3d.files import save_bytes
+from glance3d.files.atomic import save_bytes
 from glance3d.results import MANIFEST_FILE, Claims, open_result
 
 OLD = {"scene.npz": "old scene", "depth/a.png": "old a", "depth/b.png": "old b", "m/b.png": "old m"}

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 
 import glance3d
 from glance3d.models import VGGT
-from glance3d.models.correspondence import Descriptions, following
-from glance3d.models.heads.track import CELL
+from glance3d.multiview import descriptor_tracking as following
+from glance3d.multiview.descriptor_tracking import CELL
+from glance3d.multiview.matches import Descriptions
 from glance3d.tracking.by_matching import MatchingFollower
 from glance3d.tracking.feature_maps import FeatureMaps, look
 from glance3d.types import Placement

@@ -15,7 +15,7 @@ from glance3d.models import VGGT, build_model
 from glance3d.models.config import glance_small
 from glance3d.tracking import METHODS, track
 from glance3d.tracking.methods import finer_preprocessing, resolve_method, thresholds_of
-from glance3d.training.checkpoint import export_weights
+from glance3d.training.run.checkpoint import export_weights
 from glance3d.types import Reconstruction, ViewTrust
 
 FIT = {"max_pixels": 4704}

@@ -12,18 +12,16 @@ from glance3d.geometry.cameras import project_points
 from glance3d.geometry.transforms import invert, transform_points
 from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, ModelConfig, StemEmbedConfig, tiny
-from glance3d.models.correspondence import Descriptions
-from glance3d.models.correspondence.matches import Matches, cell_positions
-from glance3d.models.correspondence.relations import Relations
+from glance3d.multiview.matches import Descriptions, Matches, Relations, cell_positions
 from glance3d.training import build_recipe
-from glance3d.training.correspondence_loss import (
+from glance3d.training.losses.correspondence import (
     descriptor_loss,
     match_is_right,
     pair_loss,
     pair_pose_targets,
 )
-from glance3d.training.losses import LossWeights
-from glance3d.training.objective import compute_losses
+from glance3d.training.losses.objective import compute_losses
+from glance3d.training.losses.scene import LossWeights
 from tests.training.scenes import make_sample
 
 CORNERS = torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]])

@@ -10,7 +10,7 @@ import torch
 
 from glance3d.errors import ConfigError, WeightsError
 from glance3d.training import Trainer
-from glance3d.training.journal import Journal, draw_learning_curve, read_journal
+from glance3d.training.run.training_log import Journal, draw_learning_curve, read_journal
 from tests.fuzz.seeds.networks import take_step, training
 
 

@@ -8,7 +8,7 @@ import torch
 from glance3d.models import VGGT, build_model
 from glance3d.training import TrainConfig, build_recipe
 from glance3d.training.gradients import compute_gradients, split_scenes
-from glance3d.training.losses import LossWeights
+from glance3d.training.losses.scene import LossWeights
 from tests.training.scenes import make_sample
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from glance3d.errors import ConfigError
-from glance3d.training.losses import (
+from glance3d.training.losses.scene import (
     LossWeights,
     camera_loss,
     dense_loss,

@@ -12,17 +12,17 @@ from glance3d.errors import ConfigError, WeightsError
 from glance3d.geometry.cameras import project_points, unproject_depth
 from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, StemEmbedConfig, tiny
-from glance3d.models.correspondence.relations import PairRelations
-from glance3d.models.weights import save_weights
+from glance3d.models.heads.pair_pose_network import PairRelations
+from glance3d.models.weights.files import save_weights
 from glance3d.training import Trainer, build_recipe
 from glance3d.training.config import RehearsalConfig, TrainConfig
-from glance3d.training.journal import read_journal
-from glance3d.training.losses import LossWeights
-from glance3d.training.match_rehearsal import (
+from glance3d.training.losses.scene import LossWeights
+from glance3d.training.relation_pretraining import (
     rehearsal_losses,
     rehearse_relations,
     simulate_matches,
 )
+from glance3d.training.run.training_log import read_journal
 from tests.training.scenes import make_sample
 
 DATA = SyntheticConfig(

@@ -1,7 +1,7 @@
 import torch
 import torch.nn.functional as F
 
-from glance3d.training.matching import sample_sparsely
+from glance3d.training.losses.descriptor_lookup import sample_sparsely
 
 
 def test_equals_grid_sample_with_its_gradient():

@@ -5,7 +5,7 @@ import torch
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.geometry.pose_encoding import decode_pose
 from glance3d.geometry.transforms import compose, invert
-from glance3d.training.normalise import Targets, normalise_scenes
+from glance3d.training.losses.normalise import Targets, normalise_scenes
 from tests.training.scenes import make_sample
 
 

@@ -10,7 +10,7 @@ from glance3d.errors import OutputError
 from glance3d.models import build_model
 from glance3d.results import MANIFEST_FILE, read_manifest
 from glance3d.training import Trainer, build_recipe, export_weights, load_checkpoint
-from glance3d.training.run_folder import FILES
+from glance3d.training.run.folder import FILES
 
 
 def trainer(out: Path, **options: bool) -> Trainer:

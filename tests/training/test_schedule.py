@@ -9,10 +9,10 @@ from glance3d.datasets import SyntheticScenes
 from glance3d.errors import ConfigError, WeightsError
 from glance3d.training import RECIPES, build_recipe, load_checkpoint
 from glance3d.training.config import OptimiserConfig
-from glance3d.training.journal import Journal, draw_learning_curve, read_journal
+from glance3d.training.data.sample_batch import SyntheticDraw, load_textures
+from glance3d.training.run.spikes import SpikeDetector
+from glance3d.training.run.training_log import Journal, draw_learning_curve, read_journal
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
-from glance3d.training.spikes import SpikeDetector
-from glance3d.training.synthetic_draw import SyntheticDraw, load_textures
 
 
 def factor(progress: float, samples: int = 10**6, cooldown: float = 1.0) -> float:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from glance3d.training import Trainer, load_checkpoint
-from glance3d.training.interrupts import STOP_SIGNALS
+from glance3d.training.run.interrupts import STOP_SIGNALS
 from tests.training.scenes import make_sample
 from tests.training.test_trainer import make_trainer
 
 WORKERS = """
 import sys, time
-from glance3d.training.stream import build_stream
+from glance3d.training.data.stream import build_stream
 from tests.training.test_stops import draws
 if __name__ == "__main__":
     with build_stream(draws, 0, 2) as stream:

@@ -13,10 +13,10 @@ from glance3d.errors import ConfigError, Glance3DError
 from glance3d.models import load_model
 from glance3d.models.config import tiny
 from glance3d.training import TrainConfig, Trainer, build_recipe, load_checkpoint
-from glance3d.training.journal import read_journal
-from glance3d.training.losses import LossWeights
-from glance3d.training.objective import compute_losses
-from glance3d.training.stream import build_stream
+from glance3d.training.data.stream import build_stream
+from glance3d.training.losses.objective import compute_losses
+from glance3d.training.losses.scene import LossWeights
+from glance3d.training.run.training_log import read_journal
 from tests.training.scenes import make_sample
 
 

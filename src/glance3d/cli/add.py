@@ -15,7 +15,7 @@ from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
 from glance3d.cli.skipped_files import skipped_summary
 from glance3d.errors import InputError
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
     from glance3d.models import VGGT
@@ -90,8 +90,8 @@ def run(options: Options) -> None:
     if options.move_old and not options.refine:
         raise InputError("--move-old speaks of refinement: give --refine as well")
 
-    from glance3d.additions import add_photos, held_cameras
     from glance3d.exporters import write_scene_folder
+    from glance3d.incremental import add_photos, held_cameras
 
     home = options.scene if options.scene.is_dir() else options.scene.parent
     out = options.out or home

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from glance3d.errors import InputError
-from glance3d.files import save_bytes, save_json, to_json_text
+from glance3d.files.atomic import save_bytes, save_json, to_json_text
 
 if TYPE_CHECKING:
     from glance3d.evaluation import EvaluationSet

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
     from glance3d.models import WeightsCard

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glance3d.images.file_names import Photos
+    from glance3d.images.naming.file_names import Photos
     from glance3d.results import ResultFolder
 
 SCENE_FILE = "scene.npz"

@@ -17,7 +17,7 @@ from glance3d.cli.output_folder import claim_photos, scene_folder
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
 from glance3d.cli.skipped_files import skipped_summary
 from glance3d.errors import InputError
-from glance3d.files import save_json, to_json_text
+from glance3d.files.atomic import save_json, to_json_text
 
 if TYPE_CHECKING:
     from glance3d.models import VGGT

@@ -16,7 +16,7 @@ from glance3d.cli.metric_options import (
 from glance3d.cli.output_folder import scene_folder
 from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
     from glance3d.models import VGGT

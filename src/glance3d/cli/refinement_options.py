@@ -71,7 +71,7 @@ def refined(
 
 def refinement_summary(scene: "Reconstruction") -> list[str]:
     """What refinement came to, for a person, and how far each photo can be trusted."""
-    from glance3d.refinement.trust_report import trust_text
+    from glance3d.trust.report import trust_text
 
     found = scene.report["refinement"]
     lines = [

@@ -14,7 +14,7 @@ from glance3d.cli.metric_options import (
 )
 from glance3d.cli.output_folder import scene_folder
 from glance3d.errors import InputError
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import tyro
 from glance3d.cli.output_folder import SCENE_FILE
 from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 from glance3d.errors import InputError
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
     from glance3d.types import Reconstruction

@@ -67,7 +67,7 @@ def run(options: Options) -> None:
         )
 
     from glance3d.results import Claims, open_result
-    from glance3d.training.run_folder import FILES
+    from glance3d.training.run.folder import FILES
 
     with open_result(options.out, overwrite=options.overwrite) as result:
         if not options.resume:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import CamerasError
-from glance3d.json_input import read_number
+from glance3d.files.json_input import read_number
 
 MAX_SIDE = 1_000_000  # pixels
 FOCAL_BOUNDS = (1e-2, 1e9)  # pixels

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from glance3d.datasets.camera_values import read_intrinsics, read_pose, read_radial, read_size
 from glance3d.errors import CamerasError
-from glance3d.json_input import read_json_object, read_number
+from glance3d.files.json_input import read_json_object, read_number
 
 CAMERAS_FILE = "cameras.json"
 

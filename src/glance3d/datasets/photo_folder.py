@@ -20,7 +20,7 @@ from torch import Tensor
 
 from glance3d.datasets.cameras_file import CAMERAS_FILE, CamerasFileView, read_cameras_file
 from glance3d.errors import ImageError, InputError
-from glance3d.images.depth_maps import read_depth_map
+from glance3d.images.decoding.depth_maps import read_depth_map
 from glance3d.results import settle
 from glance3d.types import Cameras
 

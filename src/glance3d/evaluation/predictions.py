@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import SceneError
-from glance3d.files import atomic_file
-from glance3d.npz_input import open_arrays
+from glance3d.files.atomic import atomic_file
+from glance3d.files.npz_input import open_arrays
 from glance3d.types import Reconstruction
 
 # What a pose may rest on, if the photos are to have a say in it.

@@ -13,8 +13,8 @@ from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale, has_depth_pn
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import photos_folder
 from glance3d.exporters.world_text import describe_world, world_axes
-from glance3d.files import save_json
-from glance3d.images.file_names import depth_file_names, photo_file_names
+from glance3d.files.atomic import save_json
+from glance3d.images.naming.file_names import depth_file_names, photo_file_names
 from glance3d.types import Reconstruction
 
 CONVENTIONS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from glance3d.exporters.photos import photos_to_write
 from glance3d.exporters.table import FORMATS
-from glance3d.images.file_names import Photos
+from glance3d.images.naming.file_names import Photos
 from glance3d.results import Claims
 
 

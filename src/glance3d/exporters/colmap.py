@@ -20,9 +20,9 @@ from glance3d.exporters.masks import write_masks_beside
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.photos import write_photos_beside
 from glance3d.exporters.sparse_points import observation_errors, select_sparse_points
-from glance3d.files import save_bytes
+from glance3d.files.atomic import save_bytes
 from glance3d.geometry.rotations import quat_xyzw_from_rotation
-from glance3d.images.file_names import photo_file_names
+from glance3d.images.naming.file_names import photo_file_names
 from glance3d.types import Reconstruction, SparsePoints
 
 DEFAULT_MAX_POINTS = 100_000

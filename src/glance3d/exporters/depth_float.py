@@ -16,8 +16,8 @@ from PIL import Image
 from glance3d.errors import MissingExtraError
 from glance3d.exporters.depth_png import DepthView, depth_and_valid
 from glance3d.exporters.options import ExportOptions, Written
-from glance3d.files import atomic_file
-from glance3d.images.file_names import Photos, depth_file_names
+from glance3d.files.atomic import atomic_file
+from glance3d.images.naming.file_names import Photos, depth_file_names
 from glance3d.types import Reconstruction
 
 MEANING = "z-depth along the camera's z axis; 0 is unknown"

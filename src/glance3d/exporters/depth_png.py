@@ -21,9 +21,9 @@ from torch import Tensor
 from glance3d.errors import SceneError
 from glance3d.exporters.colormap import colorize_depth, inverse_depth_range
 from glance3d.exporters.options import ExportOptions, Written
-from glance3d.files import atomic_file, save_json
+from glance3d.files.atomic import atomic_file, save_json
 from glance3d.geometry.filter import usable_depth
-from glance3d.images.file_names import Photos, depth_file_names, photo_file_names
+from glance3d.images.naming.file_names import Photos, depth_file_names, photo_file_names
 from glance3d.images.photo_memory import num_writers, written_bytes
 from glance3d.types import PhotoMask, Placement, Reconstruction
 

@@ -23,7 +23,7 @@ from glance3d.errors import SceneError
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.point_cloud import has_points, select_points
 from glance3d.exporters.world_text import describe_units, describe_world, world_axes
-from glance3d.files import save_bytes
+from glance3d.files.atomic import save_bytes
 from glance3d.geometry.neighbours import neighbour_distances
 from glance3d.types import Reconstruction
 

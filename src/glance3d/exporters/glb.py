@@ -24,9 +24,9 @@ from glance3d.exporters.glb_container import GlbBuffer
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.point_cloud import PointCloud, select_points
 from glance3d.exporters.world_text import REFERENCE_CAMERA, is_east_north_up
-from glance3d.files import save_bytes
+from glance3d.files.atomic import save_bytes
 from glance3d.geometry.transforms import invert
-from glance3d.images.file_names import photo_file_names
+from glance3d.images.naming.file_names import photo_file_names
 from glance3d.types import Reconstruction
 
 DEFAULT_MAX_POINTS = 1_000_000

@@ -18,7 +18,7 @@ from glance3d.errors import MissingExtraError, SceneError
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.point_cloud import PointCloud, select_points
 from glance3d.exporters.world_text import describe_units, describe_world, world_axes
-from glance3d.files import save_bytes
+from glance3d.files.atomic import save_bytes
 from glance3d.types import Reconstruction
 
 DEFAULT_MAX_POINTS = 10_000_000

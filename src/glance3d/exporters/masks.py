@@ -15,8 +15,8 @@ from PIL import Image
 
 from glance3d.errors import SceneError
 from glance3d.exporters.options import ExportOptions, Written
-from glance3d.files import atomic_file
-from glance3d.images.file_names import Photos, photo_file_names
+from glance3d.files.atomic import atomic_file
+from glance3d.images.naming.file_names import Photos, photo_file_names
 from glance3d.types import Reconstruction
 
 MASKS_FOLDER = "masks"

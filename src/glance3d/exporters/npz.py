@@ -66,8 +66,8 @@ from glance3d.errors import SceneError
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.scene_arrays import scene_from_arrays, scene_to_arrays
 from glance3d.exporters.scene_schema import SCHEMA, check_headers
-from glance3d.files import atomic_file
-from glance3d.npz_input import MAX_GROWTH, ArrayArchive, open_arrays
+from glance3d.files.atomic import atomic_file
+from glance3d.files.npz_input import MAX_GROWTH, ArrayArchive, open_arrays
 from glance3d.results import settle
 from glance3d.types import Reconstruction
 

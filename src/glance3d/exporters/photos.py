@@ -15,14 +15,14 @@ from pathlib import Path
 
 from glance3d.errors import ImageError, MissingExtraError
 from glance3d.exporters.options import ExportOptions, Written
-from glance3d.files import atomic_file
+from glance3d.files.atomic import atomic_file
 from glance3d.images import open_upright
 from glance3d.images.clips import file_of
-from glance3d.images.content import content_of
-from glance3d.images.decode import read_header
-from glance3d.images.file_names import Photos, photo_file_names
-from glance3d.images.photo_search import find_photo
-from glance3d.images.sources import READABLE_SUFFIXES
+from glance3d.images.decoding.decode import read_header
+from glance3d.images.finding.content import content_of
+from glance3d.images.finding.photo_search import find_photo
+from glance3d.images.finding.sources import READABLE_SUFFIXES
+from glance3d.images.naming.file_names import Photos, photo_file_names
 from glance3d.results import shortened
 from glance3d.types import Placement, Reconstruction
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glance3d.exporters.options import ExportOptions, Written
-from glance3d.files import save_json
+from glance3d.files.atomic import save_json
 from glance3d.types import Reconstruction
 
 

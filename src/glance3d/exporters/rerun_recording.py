@@ -20,7 +20,7 @@ from glance3d.exporters.point_cloud import PointCloud, has_points, select_points
 from glance3d.exporters.presentation import jpeg_bytes, up_direction
 from glance3d.exporters.trajectory import view_times
 from glance3d.exporters.world_text import describe_units, describe_world
-from glance3d.files import save_bytes
+from glance3d.files.atomic import save_bytes
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.transforms import invert
 from glance3d.images.clips import seconds_of

@@ -22,7 +22,7 @@ from glance3d.exporters.scene_checks import (
     check_tracks,
 )
 from glance3d.exporters.scene_records import parse_facts, parse_report, parse_trust
-from glance3d.files import to_json_text
+from glance3d.files.atomic import to_json_text
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.types import (
     Cameras,

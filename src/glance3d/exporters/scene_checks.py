@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glance3d.errors import SceneError
-from glance3d.images.decoders import MAX_PHOTO_PIXELS, MAX_SIDE
+from glance3d.images.files.decoders import MAX_PHOTO_PIXELS, MAX_SIDE
 from glance3d.types import Cameras, Placement, SparsePoints, Tracks
 
 POINTS_FROM = ("", "depth", "points")

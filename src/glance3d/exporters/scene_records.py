@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from glance3d.errors import SceneError
-from glance3d.json_input import parse_json, refuse_odd_numbers
+from glance3d.files.json_input import parse_json, refuse_odd_numbers
 from glance3d.types import REGISTERED_BY, VERDICTS, PhotoFacts, ViewTrust
 
 _MAX_WORDS = 10_000  # characters of a sentence

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from glance3d.errors import SceneError
-from glance3d.npz_input import ArrayHeader
+from glance3d.files.npz_input import ArrayHeader
 
 # Characters; a report of a thousand photos takes two million.
 _MAX_TEXT = 2**24

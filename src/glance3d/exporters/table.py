@@ -31,7 +31,7 @@ from glance3d.exporters.transforms_json import (
     transforms_file,
     write_transforms_json,
 )
-from glance3d.images.file_names import Photos
+from glance3d.images.naming.file_names import Photos
 from glance3d.types import Reconstruction
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from glance3d.exporters.options import ExportOptions, Written
 from glance3d.exporters.world_text import describe_units, describe_world
-from glance3d.files import save_bytes
+from glance3d.files.atomic import save_bytes
 from glance3d.geometry.rotations import quat_xyzw_from_rotation
 from glance3d.geometry.transforms import invert
 from glance3d.images.clips import seconds_of, split_frame

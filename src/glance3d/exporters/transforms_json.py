@@ -29,9 +29,9 @@ from glance3d.exporters.photos import photos_folder, write_photos_beside
 from glance3d.exporters.ply import write_ply, write_points_ply
 from glance3d.exporters.point_cloud import has_points
 from glance3d.exporters.world_text import describe_world
-from glance3d.files import save_json
+from glance3d.files.atomic import save_json
 from glance3d.geometry.transforms import invert
-from glance3d.images.file_names import depth_file_names, photo_file_names
+from glance3d.images.naming.file_names import depth_file_names, photo_file_names
 from glance3d.types import Reconstruction
 
 PLY_NAME, SPARSE_PLY_NAME = "points.ply", "sparse_points.ply"

@@ -1,17 +1,17 @@
 """Photos in: from files as cameras and phones leave them to what the network sees, and back."""
 
 from glance3d.images.clips import CLIP_SUFFIXES, ClipSampling
-from glance3d.images.content import content_of
-from glance3d.images.decode import open_upright, read_facts
-from glance3d.images.decoders import MAX_PHOTO_PIXELS, MIN_SIDE
-from glance3d.images.file_kinds import READABLE_SUFFIXES
+from glance3d.images.decoding.decode import open_upright, read_facts
+from glance3d.images.files.decoders import MAX_PHOTO_PIXELS, MIN_SIDE
+from glance3d.images.files.file_kinds import READABLE_SUFFIXES
+from glance3d.images.finding.content import content_of
+from glance3d.images.finding.photo_search import find_photo, with_photos
+from glance3d.images.finding.sources import FoundSources, find_sources, resolve_sources
 from glance3d.images.load import load_images
 from glance3d.images.masks import MaskSources, find_masks, load_masks, masks_of_scene
+from glance3d.images.naming.unique_names import unique_names
 from glance3d.images.originals import Originals
-from glance3d.images.photo_search import find_photo, with_photos
 from glance3d.images.preprocess import PREPROCESSING_MODES, Preprocessing, plan_placements, render
-from glance3d.images.sources import FoundSources, find_sources, resolve_sources
-from glance3d.images.unique_names import unique_names
 
 __all__ = [
     "CLIP_SUFFIXES",

@@ -22,14 +22,14 @@ from tqdm import tqdm
 
 from glance3d.errors import ImageError, InputError
 from glance3d.images.clips import ClipSampling, OpenClips, is_clip, sample_clip, split_frame
-from glance3d.images.content import content_of
-from glance3d.images.decode import Photo, PhotoHeader, open_upright, read_header
+from glance3d.images.decoding.decode import Photo, PhotoHeader, open_upright, read_header
+from glance3d.images.decoding.projection import is_twice_as_wide, shows_whole_sphere
+from glance3d.images.finding.content import content_of
+from glance3d.images.finding.sources import FoundSources, PathLike, find_sources
 from glance3d.images.masks import MaskedPhoto, MaskSources, load_masks
+from glance3d.images.naming.unique_names import unique_names
 from glance3d.images.photo_memory import decoded_bytes, num_decoders
 from glance3d.images.preprocess import Preprocessing, plan_placements, render
-from glance3d.images.projection import is_twice_as_wide, shows_whole_sphere
-from glance3d.images.sources import FoundSources, PathLike, find_sources
-from glance3d.images.unique_names import unique_names
 from glance3d.text import first_names
 from glance3d.types import (
     ClipSummary,

@@ -24,11 +24,11 @@ from jaxtyping import Bool, Num
 from PIL import Image
 
 from glance3d.errors import ImageError, InputError
-from glance3d.images.decode import open_as_stored, read_header, turn_upright
-from glance3d.images.decoders import decoding
-from glance3d.images.file_kinds import READABLE_SUFFIXES
-from glance3d.images.sources import PathLike, natural_key
-from glance3d.name_keys import name_key
+from glance3d.files.name_keys import name_key
+from glance3d.images.decoding.decode import open_as_stored, read_header, turn_upright
+from glance3d.images.files.decoders import decoding
+from glance3d.images.files.file_kinds import READABLE_SUFFIXES
+from glance3d.images.finding.sources import PathLike, natural_key
 from glance3d.text import first_names
 from glance3d.types import Masks, PhotoMask, Reconstruction
 

@@ -9,11 +9,11 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from glance3d.errors import ImageError
-from glance3d.images.decode import open_upright
+from glance3d.images.decoding.decode import open_upright
+from glance3d.images.finding.photo_search import find_photo
+from glance3d.images.finding.sources import FoundSources
 from glance3d.images.load import load_images
-from glance3d.images.photo_search import find_photo
 from glance3d.images.preprocess import Preprocessing
-from glance3d.images.sources import FoundSources
 from glance3d.types import ImageBatch, Reconstruction
 
 _KEPT = 4

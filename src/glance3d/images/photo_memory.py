@@ -7,7 +7,7 @@ photos are at work side by side as fit into a fixed room, and at least one.
 import os
 from collections.abc import Sequence
 
-from glance3d.images.decode import decoded_size
+from glance3d.images.decoding.decode import decoded_size
 from glance3d.types import ImageBatch, Placement
 
 DECODING_ROOM = 2**30

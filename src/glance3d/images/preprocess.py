@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from glance3d.errors import ConfigError, InputError
-from glance3d.images.decode import Photo, open_upright
+from glance3d.images.decoding.decode import Photo, open_upright
 from glance3d.images.fit import fit_sizes
 from glance3d.types import Placement
 

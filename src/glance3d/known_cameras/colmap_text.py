@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from glance3d.errors import CamerasError
+from glance3d.files.text_input import read_text
 from glance3d.known_cameras.colmap_records import (
     ColmapCamera,
     ColmapImage,
     Oddities,
     build_image,
 )
-from glance3d.text_input import read_text
 
 _SHOWN_CHARACTERS = 40
 # Of a line of points, which may be megabytes long, so many numbers are looked at.

@@ -21,7 +21,7 @@ from glance3d.datasets.camera_values import (
     read_side,
 )
 from glance3d.errors import CamerasError
-from glance3d.json_input import read_number
+from glance3d.files.json_input import read_number
 from glance3d.known_cameras.lenses import DISTORTIONS, build_lens
 
 Size = tuple[int, int]

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from glance3d.errors import CamerasError
+from glance3d.files.name_keys import composed, name_key
 from glance3d.images import READABLE_SUFFIXES
 from glance3d.known_cameras.sentences import some
-from glance3d.name_keys import composed, name_key
 
 
 def match_names(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glance3d.datasets.cameras_file import CAMERAS_FILE
 from glance3d.errors import CamerasError, InputError
-from glance3d.json_input import read_json_object
+from glance3d.files.json_input import read_json_object
 from glance3d.known_cameras.cameras import KnownCameras, near_the_origin
 from glance3d.known_cameras.colmap_model import is_colmap_model, read_colmap_model
 from glance3d.known_cameras.glance_json import read_glance_json

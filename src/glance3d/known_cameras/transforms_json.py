@@ -15,8 +15,8 @@ from torch import Tensor
 
 from glance3d.datasets.camera_values import read_matrix, read_pose
 from glance3d.errors import CamerasError
+from glance3d.files.json_input import read_json_object
 from glance3d.geometry.transforms import invert
-from glance3d.json_input import read_json_object
 from glance3d.known_cameras.cameras import KnownCamera, KnownCameras
 from glance3d.known_cameras.frame_intrinsics import read_frame_intrinsics
 

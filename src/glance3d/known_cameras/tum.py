@@ -11,9 +11,9 @@ import torch
 
 from glance3d.datasets.camera_values import refuse_far
 from glance3d.errors import CamerasError
+from glance3d.files.text_input import read_text
 from glance3d.geometry.transforms import invert, rotation_from_quat_xyzw
 from glance3d.known_cameras.cameras import KnownCamera, KnownCameras
-from glance3d.text_input import read_text
 
 
 def is_tum_trajectory(path: Path) -> bool:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import InputError
-from glance3d.name_keys import name_key
+from glance3d.files.name_keys import name_key
 
 #: What a photo can show, and a step of a depth map can be.
 MIN_METRES, MAX_METRES = 1e-9, 1e9

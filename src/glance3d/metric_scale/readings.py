@@ -12,7 +12,7 @@ from torch import Tensor
 from glance3d.errors import InputError, SceneError
 from glance3d.geometry.cameras import camera_rays
 from glance3d.geometry.filter import usable_depth
-from glance3d.images.depth_maps import read_depth_map
+from glance3d.images.decoding.depth_maps import read_depth_map
 from glance3d.metric_scale.constraints import (
     MAX_METRES,
     KnownDepth,

@@ -1,8 +1,8 @@
 """The networks: configs, weights, and the VGGT itself."""
 
-from glance3d.models.cards import WeightsCard, list_cards
 from glance3d.models.config import OUTPUTS, ModelConfig, Output
 from glance3d.models.vggt import VGGT, build_model
+from glance3d.models.weights.cards import WeightsCard, list_cards
 from glance3d.models.zoo import load_model
 
 __all__ = [

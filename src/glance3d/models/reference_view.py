@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.images.view_names import ViewName, find_view
+from glance3d.images.naming.view_names import ViewName, find_view
 from glance3d.models.aggregator import normalised_pixels
 from glance3d.models.vggt import VGGT
 from glance3d.types import ImageBatch

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from glance3d.images import Preprocessing
 from glance3d.models.aggregator import AggregatedTokens, Aggregator
-from glance3d.models.cards import WeightsCard
 from glance3d.models.checks import (
     check_focal_lengths,
     check_images,
@@ -17,27 +16,24 @@ from glance3d.models.checks import (
     check_query_points,
 )
 from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
-from glance3d.models.correspondence import (
-    Correspondence,
-    CorrespondenceHead,
-    Descriptions,
-    PairMatches,
-    PointSearch,
-    best_matches,
-    estimate_first_poses,
-    scale_of_cameras,
-    sweep_depth,
-)
+from glance3d.models.head_inputs import Readings
 from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
-from glance3d.models.heads.dense import (
+from glance3d.models.heads.correspondence import CorrespondenceHead
+from glance3d.models.heads.dpt import (
     DenseFeatures,
     DenseHead,
     Projected,
     depth_from_raw,
     points_from_raw,
 )
-from glance3d.models.heads.track import CELL, TrackHead, TrackIterations
-from glance3d.models.readings import Readings
+from glance3d.models.heads.track import TrackHead, TrackIterations
+from glance3d.models.weights.cards import WeightsCard
+from glance3d.multiview.descriptor_plane_sweep import sweep_depth
+from glance3d.multiview.descriptor_tracking import CELL, PointSearch
+from glance3d.multiview.matches import Correspondence, Descriptions
+from glance3d.multiview.pose_initialisation import estimate_first_poses
+from glance3d.multiview.relative_pose import PairMatches, best_matches
+from glance3d.multiview.scale_alignment import scale_of_cameras
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.types import Predictions
 
@@ -80,10 +76,10 @@ class VGGT(nn.Module):
                 network's convention: the top-left pixel's centre is (0, 0). A network that matches
                 follows them by its descriptors instead of by its tracker, without gradients;
                 visibility is then how mutual a match is and ``track_conf`` how alike
-                (:mod:`glance3d.models.correspondence.following`).
+                (:mod:`glance3d.multiview.descriptor_tracking`).
             outputs: what to predict; everything the network can by default, tracks only with query
                 points. What is not asked for is not computed.
-            attention: "full", or "thin": approximate, see :mod:`glance3d.models.thin_attention`.
+            attention: "full", or "thin": approximate, see :mod:`glance3d.models.sparse_keys`.
             focal_lengths: ``[S]`` or ``[B,S]``, in pixels, where known (say from EXIF); else NaN.
                 Cameras that start from matches start from them; other networks do not look.
 

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from glance3d.errors import InputError, WeightsError
-from glance3d.models.cards import ALIASES, CARDS, WeightsCard
 from glance3d.models.config import ModelConfig
 from glance3d.models.vggt import VGGT
-from glance3d.models.weights import load_weights, read_config, refuse_more_blocks_than_tensors
-from glance3d.nn.fast_cpu import has_fast_bfloat16
+from glance3d.models.weights.cards import ALIASES, CARDS, WeightsCard
+from glance3d.models.weights.files import load_weights, read_config, refuse_more_blocks_than_tensors
+from glance3d.nn.fast.cpu import has_fast_bfloat16
 from glance3d.nn.precision import set_matmul_precision
 
 LARGE_NETWORK = 100_000_000  # parameters; smaller ones are fast enough as they are

@@ -5,8 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from glance3d.nn import fast_cpu, fused_gpu
 from glance3d.nn.chunks import cached_slices
+from glance3d.nn.fast import cpu as fast_cpu
+from glance3d.nn.fast import gpu as fused_gpu
 from glance3d.nn.precision import LayerNorm, Linear
 from glance3d.nn.rope import RopeTable, apply_rope, rotate_
 

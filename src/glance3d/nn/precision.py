@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from glance3d.nn import fast_cpu, fused_gpu
 from glance3d.nn.chunks import cached_slices
+from glance3d.nn.fast import cpu as fast_cpu
+from glance3d.nn.fast import gpu as fused_gpu
 
 
 def only_predicts(x: Tensor) -> bool:

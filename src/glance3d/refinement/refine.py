@@ -12,18 +12,22 @@ from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras
 from glance3d.models import VGGT
-from glance3d.models.cards import CARDS
-from glance3d.refinement.assembly import assemble, to_scene
+from glance3d.models.weights.cards import CARDS
+from glance3d.refinement.assembly.assemble import assemble, to_scene
+from glance3d.refinement.assembly.consistency import mark_consistent
+from glance3d.refinement.assembly.depth_alignment import align_depth
+from glance3d.refinement.assembly.rectified_pair import (
+    describe_rectified_pair,
+    settle_rectified_pair,
+)
+from glance3d.refinement.assembly.world import place_in_world
 from glance3d.refinement.colmap_interface import quiet
-from glance3d.refinement.consistency import mark_consistent
-from glance3d.refinement.depth_alignment import align_depth
-from glance3d.refinement.description import describe_refinement
-from glance3d.refinement.judgement import with_trust
+from glance3d.refinement.mapping.attempts import register_views
+from glance3d.refinement.mapping.focal_lengths import focal_doubts
 from glance3d.refinement.options import RefineOptions
-from glance3d.refinement.rectified_pair import describe_rectified_pair, settle_rectified_pair
-from glance3d.refinement.registration import register_views
-from glance3d.refinement.world import place_in_world
+from glance3d.refinement.report import contradicted_views, describe_refinement
 from glance3d.report import StageTimes, focal_warnings, total
+from glance3d.trust.judge import judge_scene
 from glance3d.types import Reconstruction
 
 # Measured from the photos, depth within 1.25 of the truth is far more of it than these networks'.
@@ -100,7 +104,16 @@ def refine(
     with times.stage("consistency"):
         better = mark_consistent(better.masked())
     with times.stage("trust"):
-        better = with_trust(better, registration, refined.registered_by, scene.cameras, views)
+        better = judge_scene(
+            better,
+            registration.shop.graph,
+            refined.registered_by,
+            before=scene.cameras,
+            contradicted=contradicted_views(better, registration, views),
+            focal_doubts=focal_doubts(
+                better, refined.registered_by, registration.shop.options, views
+            ),
+        )
     described = describe_refinement(better, registration, refined, options, views)
     described["times"] = times.seconds
     at_first = focal_warnings(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from glance3d.errors import OutputError
-from glance3d.files import atomic_file, flush_to_disk, remove_whole
+from glance3d.files.atomic import atomic_file, flush_to_disk, remove_whole
 from glance3d.results.fingerprint import Fingerprint
 from glance3d.results.guard import Claims
 from glance3d.results.manifest import Files, Manifest, Move, write_manifest

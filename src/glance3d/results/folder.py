@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from glance3d.errors import OutputError
-from glance3d.files import (
+from glance3d.files.atomic import (
     errors_named,
     folder_made,
     output_error,

@@ -19,8 +19,8 @@ from typing import Any, get_args
 
 from glance3d._version import __version__
 from glance3d.errors import OutputError
-from glance3d.files import atomic_file, flush_to_disk, to_json_text
-from glance3d.json_input import read_json_object
+from glance3d.files.atomic import atomic_file, flush_to_disk, to_json_text
+from glance3d.files.json_input import read_json_object
 from glance3d.results.fingerprint import Fingerprint, Part
 
 MANIFEST_FILE = ".glance3d-manifest.json"

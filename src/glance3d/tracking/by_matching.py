@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models import VGGT
-from glance3d.models.correspondence.following import MUTUAL_WITHIN, PointSearch
+from glance3d.multiview.descriptor_tracking import MUTUAL_WITHIN, PointSearch
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
 from glance3d.tracking.following import Followed
 

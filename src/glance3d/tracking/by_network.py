@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models import VGGT
-from glance3d.models.heads.track import CELL
+from glance3d.multiview.descriptor_tracking import CELL
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
 from glance3d.tracking.following import Followed, stack_followed
 

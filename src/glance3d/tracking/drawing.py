@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from glance3d.files import atomic_file
+from glance3d.files.atomic import atomic_file
 from glance3d.images.clips import save_clip
 from glance3d.tracking.visible import query_views
 from glance3d.types import Reconstruction, Tracks

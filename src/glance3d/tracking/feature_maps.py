@@ -10,8 +10,9 @@ from torch import Tensor
 from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.config import Output
-from glance3d.models.correspondence import Descriptions
-from glance3d.models.heads.track import CELL, TrackHead
+from glance3d.models.heads.track import TrackHead
+from glance3d.multiview.descriptor_tracking import CELL
+from glance3d.multiview.matches import Descriptions
 from glance3d.prediction import device_of, enough_memory
 from glance3d.types import ImageBatch, Placement, Predictions
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glance3d.errors import InputError
-from glance3d.files import save_bytes, save_json
+from glance3d.files.atomic import save_bytes, save_json
 from glance3d.results import Claims, ResultFolder, open_result, read_manifest
 from glance3d.tracking.drawing import Picture, save_animation, save_contact_sheet
 from glance3d.tracking.methods import Thresholds, thresholds_of

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.images import MaskSources, Originals, Preprocessing, load_images
-from glance3d.images.view_names import ViewName
+from glance3d.images.naming.view_names import ViewName
 from glance3d.models import VGGT
-from glance3d.models.cards import CARDS
 from glance3d.models.config import Output
+from glance3d.models.weights.cards import CARDS
 from glance3d.models.zoo import outline_model
 from glance3d.reconstruction import model_of, preprocessing_of
 from glance3d.tracking.by_geometry import GeometryFollower

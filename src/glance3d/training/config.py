@@ -7,7 +7,7 @@ from typing import Any
 from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ConfigError
 from glance3d.models.config import ModelConfig
-from glance3d.training.losses import LossWeights
+from glance3d.training.losses.scene import LossWeights
 
 PRECISIONS = ("float32", "bfloat16")
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from glance3d.datasets import MultiViewSample
 from glance3d.models import VGGT
 from glance3d.training.config import TrainConfig
-from glance3d.training.losses import Losses, LossWeights
-from glance3d.training.objective import compute_losses
+from glance3d.training.losses.objective import compute_losses
+from glance3d.training.losses.scene import Losses, LossWeights
 
 
 def compute_gradients(

@@ -7,7 +7,7 @@ from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ConfigError
 from glance3d.models import config as models
 from glance3d.training.config import OptimiserConfig, RehearsalConfig, TrainConfig
-from glance3d.training.losses import LossWeights
+from glance3d.training.losses.scene import LossWeights
 
 # The points head is a spare (points come from depth and cameras); matching is what a small network
 # learns first, and what cameras are learned from.

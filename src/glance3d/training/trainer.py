@@ -18,30 +18,30 @@ from tqdm import tqdm
 
 from glance3d.datasets import MultiViewSample
 from glance3d.errors import ConfigError, Glance3DError
-from glance3d.files import save_json
+from glance3d.files.atomic import save_json
 from glance3d.models import VGGT, build_model
-from glance3d.models.correspondence.head import CELLS_PER_PATCH_SIDE
-from glance3d.models.partial_weights import load_partial_weights
+from glance3d.models.heads.correspondence import CELLS_PER_PATCH_SIDE
+from glance3d.models.weights.partial import load_partial_weights
 from glance3d.results import settle
-from glance3d.training.checkpoint import (
+from glance3d.training.config import TrainConfig
+from glance3d.training.data.sample_batch import SyntheticDraw
+from glance3d.training.data.stream import BuildDraw, build_stream
+from glance3d.training.gradients import compute_gradients
+from glance3d.training.losses.objective import compute_losses
+from glance3d.training.relation_pretraining import rehearse_relations
+from glance3d.training.run.checkpoint import (
     Checkpoint,
     Progress,
     export_weights,
     load_checkpoint,
     save_checkpoint,
 )
-from glance3d.training.config import TrainConfig
-from glance3d.training.gradients import compute_gradients
-from glance3d.training.interrupts import StopRequest
-from glance3d.training.journal import Journal, draw_learning_curve, read_journal
-from glance3d.training.match_rehearsal import rehearse_relations
-from glance3d.training.objective import compute_losses
-from glance3d.training.restore import restore
-from glance3d.training.run_folder import CHECKPOINT, CONFIG, CURVE, LOG, WEIGHTS, RunFolder
+from glance3d.training.run.folder import CHECKPOINT, CONFIG, CURVE, LOG, WEIGHTS, RunFolder
+from glance3d.training.run.interrupts import StopRequest
+from glance3d.training.run.restore import restore
+from glance3d.training.run.spikes import SpikeDetector
+from glance3d.training.run.training_log import Journal, draw_learning_curve, read_journal
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
-from glance3d.training.spikes import SpikeDetector
-from glance3d.training.stream import BuildDraw, build_stream
-from glance3d.training.synthetic_draw import SyntheticDraw
 
 Evaluate = Callable[[VGGT], dict[str, float]]
 

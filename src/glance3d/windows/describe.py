@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from glance3d.windows.joins import WindowJoin
+from glance3d.windows.alignment import WindowJoin
 from glance3d.windows.layout import WindowOptions
 
 # Beyond these the parts of a scene visibly do not fit where two windows meet.

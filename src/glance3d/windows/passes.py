@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.types import Predictions
-from glance3d.windows.joins import SharedViews, WindowJoin, estimate_join
+from glance3d.windows.alignment import SharedViews, WindowJoin, estimate_join
 
 _MAPS = ("depth", "depth_conf", "points_world", "points_conf")
 

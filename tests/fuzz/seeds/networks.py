@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 
 from glance3d.models import VGGT, build_model, config
 from glance3d.models.config import ModelConfig, StemEmbedConfig
-from glance3d.models.weights import save_weights
+from glance3d.models.weights.files import save_weights
 from glance3d.training import TrainConfig, Trainer, build_recipe
-from glance3d.training.journal import Journal
+from glance3d.training.run.training_log import Journal
 from tests.fuzz.seeds import Seed, seed_of_folder
 
 

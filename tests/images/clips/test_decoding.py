@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from glance3d.errors import ImageError, MissingExtraError
-from glance3d.images import decoders, open_upright, read_facts
+from glance3d.images import open_upright, read_facts
 from glance3d.images.clips import ClipSampling, OpenClips, frame_path, sample_clip
 from glance3d.images.clips.high_dynamic_range import to_standard_range
+from glance3d.images.files import decoders
 from tests.images.clips.drawn import pan, write_clip
 
 ALL = ClipSampling(fps=1000.0)

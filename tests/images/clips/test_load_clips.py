@@ -9,9 +9,10 @@ import torch
 import glance3d
 from glance3d.errors import ImageError, InputError
 from glance3d.exporters import load_scene, write_scene_folder
-from glance3d.images import ClipSampling, Originals, load_images, resolve_sources, unique_names
+from glance3d.images import ClipSampling, Originals, load_images, resolve_sources
 from glance3d.images.clips import frame_path, shown_path
-from glance3d.refinement.physical_cameras import group_physical_cameras
+from glance3d.images.naming import unique_names
+from glance3d.refinement.matching.shared_cameras import group_physical_cameras
 from tests.images.clips.drawn import pan, write_clip
 
 THREE = ClipSampling(views=3)

@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from glance3d.datasets.synthetic.appearance.shading import Tiles, render_tiles
+from glance3d.datasets.synthetic.appearance.textures import TextureAtlas
 from glance3d.datasets.synthetic.scenes import Scenes
-from glance3d.datasets.synthetic.shading import Tiles, render_tiles
-from glance3d.datasets.synthetic.textures import TextureAtlas
 from glance3d.datasets.synthetic.visibility import origins_in_shapes
 from glance3d.geometry.cameras import pixel_grid
 from glance3d.geometry.transforms import invert
-from glance3d.nn.fast_paths import PLAIN, RENDERING, Trial, choose
+from glance3d.nn.fast.paths import PLAIN, RENDERING, Trial, choose
 
 #: Rays of one camera that are cast together.
 _TILE_RAYS = 1024

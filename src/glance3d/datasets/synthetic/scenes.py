@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.datasets.synthetic.appearance.materials import draw_materials
 from glance3d.datasets.synthetic.draws import Draws
 from glance3d.datasets.synthetic.layouts import Layout, draw_layout
-from glance3d.datasets.synthetic.materials import draw_materials
 from glance3d.datasets.synthetic.raycast import NUM_PRIMITIVES
 
 #: Uniform numbers one scene may use; raise it when a layout needs more.

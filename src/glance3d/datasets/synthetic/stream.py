@@ -9,12 +9,16 @@ import torch
 from torch import Tensor
 
 from glance3d.datasets.sample import MultiViewSample
-from glance3d.datasets.synthetic.degrade import photograph
+from glance3d.datasets.synthetic.appearance.degrade import photograph
+from glance3d.datasets.synthetic.appearance.textures import (
+    NUM_SKIES,
+    atlas_from_images,
+    build_atlas,
+)
 from glance3d.datasets.synthetic.draws import Draws
 from glance3d.datasets.synthetic.places import TruePlaces, find_places
 from glance3d.datasets.synthetic.render import Renderer
 from glance3d.datasets.synthetic.scenes import DRAWS_PER_SCENE, draw_scenes
-from glance3d.datasets.synthetic.textures import NUM_SKIES, atlas_from_images, build_atlas
 from glance3d.datasets.synthetic.tracks import make_tracks
 from glance3d.datasets.synthetic.trajectories import draw_cameras, draw_intrinsics
 from glance3d.errors import ConfigError, InputError

@@ -43,7 +43,7 @@ from glance3d.exporters.page.template import (
 from glance3d.exporters.page.viewpoints import describe_cameras, some_points
 from glance3d.exporters.point_cloud import has_points
 from glance3d.exporters.presentation import confidence_percentiles, upright_from_world
-from glance3d.files import save_bytes
+from glance3d.files.atomic import save_bytes
 from glance3d.text import visible_text
 from glance3d.types import Reconstruction
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from glance3d.errors import Glance3DError
 from glance3d.exporters.colormap import colorize_depth
-from glance3d.images.decode import open_upright, read_header
-from glance3d.images.photo_search import find_photo
+from glance3d.images.decoding.decode import open_upright, read_header
+from glance3d.images.finding.photo_search import find_photo
 from glance3d.types import Placement, Reconstruction
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from glance3d.errors import ImageError, MissingExtraError
-from glance3d.images.decoders import DECODER_ERRORS, MAX_PHOTO_PIXELS, check_size, decoding
-from glance3d.regular_file import regular_file
+from glance3d.files.regular_file import regular_file
+from glance3d.images.files.decoders import DECODER_ERRORS, MAX_PHOTO_PIXELS, check_size, decoding
 
 # So many broken packets in a row are not a scratch but the end.
 _MOST_BROKEN_IN_A_ROW = 100

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from glance3d.errors import MissingExtraError
-from glance3d.files import atomic_file
+from glance3d.files.atomic import atomic_file
 
 # The first that this FFmpeg can write. H.264 plays in every browser and phone.
 _CODECS = ("libx264", "libopenh264", "mpeg4")

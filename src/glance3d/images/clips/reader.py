@@ -13,7 +13,7 @@ from glance3d.images.clips.container import OpenClip, open_clip
 from glance3d.images.clips.frame_paths import split_frame
 from glance3d.images.clips.picture import to_picture, upright_size
 from glance3d.images.clips.survey import pixel_aspect
-from glance3d.images.decoders import decoding
+from glance3d.images.files.decoders import decoding
 from glance3d.types import PhotoFacts
 
 # A frame is the one whose time is named, but for rounding in its name.

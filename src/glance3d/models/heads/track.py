@@ -19,17 +19,17 @@ from glance3d.models.heads.correlation import (
     correlate,
     embed_flow,
     embed_query_positions,
-    sample_bilinear,
 )
-from glance3d.models.heads.dense import DenseFeatures, Projected, map_views
+from glance3d.models.heads.dpt import DenseFeatures, Projected, map_views
 from glance3d.models.heads.update_transformer import UpdateTransformer
+from glance3d.multiview.descriptor_tracking import CELL
 from glance3d.nn.chunks import chunk_views
 from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
+from glance3d.nn.sampling import sample_bilinear
 
 #: Pixels along a side of a cell of the feature maps, which have half the image's resolution.
-CELL = 2
 
 TrackIterations = Float[Tensor, "iterations batch views queries 2"]
 

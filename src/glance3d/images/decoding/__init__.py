@@ -1,0 +1,1 @@
+"""One photo, or what its file says of it, from the bytes of any picture format."""

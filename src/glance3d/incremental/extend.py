@@ -1,0 +1,226 @@
+"""Photos added to a scene: seen together with some of the old ones, and put where those stand."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from glance3d.errors import InputError
+from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
+from glance3d.images import ClipSampling, FoundSources, Originals, find_masks, find_sources
+from glance3d.images.clips import expand_clips, file_of
+from glance3d.images.finding.photo_search import has_content
+from glance3d.images.naming.unique_names import unique_names
+from glance3d.incremental.anchors import choose_anchors
+from glance3d.incremental.merge import join, joined_masks, on_canvas_of, take_views
+from glance3d.known_cameras import KnownCamera, KnownCameras
+from glance3d.models import VGGT
+from glance3d.models.zoo import known_name
+from glance3d.reconstruction import reconstruct
+from glance3d.report import describe_masks
+from glance3d.trust.rules import judge
+from glance3d.types import ImageBatch, PhotoContent, PhotoMask, Reconstruction, ViewTrust
+
+MAX_ANCHORS = 12
+_NOT_CHECKED = "added beside old photos by the network alone: refine to know whether it fits"
+
+
+def add_photos(
+    scene: Reconstruction,
+    photos: str | Path | Sequence[str | Path],
+    *,
+    folder: str | Path | None = None,
+    model: str | Path | VGGT | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    max_anchors: int = MAX_ANCHORS,
+    window: int | None = None,
+    overlap: int | None = None,
+    masks: str | Path | None = None,
+    fps: float | None = None,
+    views: int | None = None,
+    on_loaded: Callable[[ImageBatch], None] | None = None,
+    progress: bool = False,
+) -> Reconstruction:
+    """The scene with more photos; the old cameras do not move.
+
+    The network sees the new photos together with up to ``max_anchors`` old ones; the similarity
+    between the old ones' poses there and in the scene brings the new ones in. How well the two
+    agree is in ``report["additions"]``. Depth comes along at the scene's scale. Tracks, which know
+    nothing of the new photos, are dropped; measured points stay. Refining afterwards lets the
+    photos themselves decide.
+
+    Args:
+        scene: The scene to add to.
+        photos: A folder, files or globs.
+        folder: Where a saved scene keeps copies of its photos, if they have moved.
+        model: By default the scene's own.
+        weights: A weights file instead of the model's own.
+        device: As in :func:`glance3d.reconstruct`.
+        precision: Likewise.
+        max_anchors: How many old photos the network sees again.
+        window: Show the network so many photos at a time, the old ones first: approximate, for more
+            new photos than one pass can hold; see :func:`glance3d.reconstruct`.
+        overlap: How many photos neighbouring windows share at least.
+        masks: A folder with masks of the new photos, as in :func:`glance3d.reconstruct`; the old
+            ones keep theirs.
+        fps: Which frames of clips among the photos, as in :func:`glance3d.reconstruct`.
+        views: Likewise.
+        on_loaded: Likewise; the batch begins with the old photos that are seen again.
+        progress: Show progress bars on stderr.
+
+    Raises:
+        InputError: every photo is in the scene already.
+        ImageError: no new photo can be read, or the old ones are gone.
+    """
+    if max_anchors < 1:
+        raise InputError(f"at least one old photo must be seen again, max_anchors is {max_anchors}")
+    sampling = ClipSampling(fps=fps, views=views)
+    found = find_sources(photos, apart=masks)
+    fresh = expand_clips(_new_photos(scene, found), sampling, progress=progress)
+    anchors = choose_anchors(scene, max_anchors)
+    old = Originals(scene, folder).paths()
+    known_masks = _masks(scene, anchors, fresh, masks)
+    seen = reconstruct(
+        FoundSources((*(old[view] for view in anchors), *fresh)),
+        masks=known_masks,
+        mask_input=known_masks is not None and _saw_masked_photos(scene),
+        reference="first",
+        model=model or known_name(scene.model),
+        weights=weights,
+        device=device,
+        precision=precision,
+        window=window,
+        overlap=overlap,
+        on_loaded=on_loaded,
+        progress=progress,
+    )
+    _refuse_lost_anchors(seen, [scene.names[view] for view in anchors], old, anchors)
+    fit = estimate_robust_pose_similarity(
+        seen.cameras.cam_from_world[: len(anchors)], scene.cameras.cam_from_world[anchors]
+    )
+    moved = seen.moved(fit.target_from_source, units=scene.units, world=scene.world)
+    added = take_views(moved, range(len(anchors), seen.num_views))
+    added = _renamed(added, scene)
+    added = on_canvas_of(added, scene, Originals(added))
+    added = replace(added, trust=tuple(_unchecked() for _ in added.names))
+    report = {
+        **scene.report,
+        "num_views": scene.num_views + added.num_views,
+        "views": [
+            *scene.report.get("views", []),
+            *_described_views(seen, added, len(anchors)),
+        ],
+        "additions": [
+            *scene.report.get("additions", []),
+            {
+                "photos": list(added.names),
+                "anchors": [scene.names[view] for view in anchors],
+                "num_anchors_agreeing": int(fit.inliers.sum()),
+                "scale": fit.target_from_source.scale,
+                "rotation_sigma_deg": math.degrees(fit.angle_sigma or 0.0),
+                "distance_sigma": fit.sigma,
+                "windows": seen.report["windows"],
+            },
+        ],
+    }
+    known = scene.report.get("warnings", [])
+    new = [*found.notes, *seen.report["warnings"]]
+    report["warnings"] = [*known, *(text for text in new if text not in known)]
+    report["skipped"] = [
+        *scene.report.get("skipped", []),
+        *map(asdict, found.skipped),
+        *seen.report["skipped"],
+    ]
+    report["masks"] = describe_masks(
+        scene.names + added.names, joined_masks(scene, added), _saw_masked_photos(scene)
+    )
+    trusted = scene if scene.trust is not None else replace(scene, trust=judge(scene))
+    return replace(join(trusted, added), report=report)
+
+
+def _masks(
+    scene: Reconstruction, anchors: Sequence[int], fresh: Sequence[Path], folder: str | Path | None
+) -> list[PhotoMask | Path | None] | None:
+    """The masks of the photos that the network sees now; None if none has one."""
+    found: Sequence[Path | None] = [None] * len(fresh)
+    if folder is not None:
+        found = find_masks(folder, unique_names(fresh), list(map(str, fresh)), scene.names)
+    old = [scene.masks[view] if scene.masks else None for view in anchors]
+    return [*old, *found] if any([*old, *found]) else None
+
+
+def _saw_masked_photos(scene: Reconstruction) -> bool:
+    """Whether the scene was made with ``mask_input``: its new photos are then seen so, too."""
+    masks = scene.report.get("masks") or {}
+    return masks.get("network_saw") == "masked photos"
+
+
+def held_cameras(scene: Reconstruction, num_old: int) -> KnownCameras:
+    """The first ``num_old`` cameras of a scene as known ones, for refinement to hold."""
+    cameras = scene.cameras
+    known = tuple(
+        KnownCamera(
+            name=scene.names[view],
+            cam_from_world=cameras.cam_from_world[view].double(),
+            intrinsics=cameras.intrinsics[view].double(),
+            radial=0.0 if cameras.radial is None else float(cameras.radial[view]),
+            size=scene.placements[view].original_size,
+        )
+        for view in range(num_old)
+    )
+    return KnownCameras(
+        "the scene before", "scene", known, scene.world, scene.units, is_partial=True
+    )
+
+
+def _new_photos(scene: Reconstruction, found: FoundSources) -> list[Path]:
+    paths = found.paths
+    # A clip has given those of its frames that are worth it. Paths that a scene names are compared,
+    # not looked at: a saved scene may come from anybody.
+    present = {file_of(Path(source)) for source in scene.sources}
+    contents = {content for content in scene.contents if content is not None}
+    fresh = [path for path in paths if not _is_present(path, present, contents)]
+    if not fresh:
+        raise InputError(
+            f"all {len(paths)} photos are in the scene already: give photos that it has not seen"
+        )
+    return fresh
+
+
+def _is_present(path: Path, sources: set[Path], contents: set[PhotoContent]) -> bool:
+    """Whether a photo is in a scene: by its content or, where none is known, by its place."""
+    if contents:
+        return any(has_content(path, content) for content in contents)
+    return bool(sources & {path.absolute(), path.resolve()})
+
+
+def _refuse_lost_anchors(
+    seen: Reconstruction, names: Sequence[str], old: Sequence[Path], anchors: Sequence[int]
+) -> None:
+    """Views are matched by position: an old photo that cannot be read would shift them all."""
+    for view, name, source in zip(
+        range(len(names)), names, (old[anchor] for anchor in anchors), strict=True
+    ):
+        if Path(seen.sources[view]) != source.absolute():
+            raise InputError(f"{name}, a photo of the scene, can no longer be read: put it back")
+
+
+def _renamed(added: Reconstruction, scene: Reconstruction) -> Reconstruction:
+    """Names that no old photo has."""
+    old = [Path(name) for name in scene.names]
+    names = unique_names([*old, *(Path(source) for source in added.sources)])
+    return replace(added, names=names[len(old) :])
+
+
+def _described_views(
+    seen: Reconstruction, added: Reconstruction, start: int
+) -> list[dict[str, Any]]:
+    views = seen.report.get("views", [])[start:]
+    return [{**view, "name": name} for view, name in zip(views, added.names, strict=True)]
+
+
+def _unchecked() -> ViewTrust:
+    return ViewTrust("network", 0, None, None, None, "unsupported", _NOT_CHECKED)

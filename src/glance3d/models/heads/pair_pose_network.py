@@ -1,0 +1,133 @@
+"""Two views, many matches: what they say together about how the views lie to each other."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from glance3d.models.config import CorrespondenceConfig
+from glance3d.multiview.matches import Matches, Relations, grid_to_unit
+from glance3d.multiview.two_view import (
+    NUM_DIRECTIONS,
+    NUM_PAIR_FEATURES,
+    NUM_ROTATIONS,
+    candidates,
+    two_view_geometry,
+)
+from glance3d.nn.mlp import Mlp
+from glance3d.nn.precision import LayerNorm, Linear
+
+_NUM_FEATURES = 14
+PAIR_POSE_DIM = 9
+
+
+class PairRelations(nn.Module):
+    """Sets of matches to relative poses, in the steps of a solver: sort out, solve, judge.
+
+    Rounds over the set (PointNet, Qi et al. 2017) say which matches are right (Yi et al. 2018),
+    geometry gives candidate poses from those (:mod:`.two_view`), a last round sees how well each
+    match fits them, and the pose is a learned blend of the candidates, corrected. The input
+    are positions only, so that nothing here knows of pictures.
+    """
+
+    def __init__(self, config: CorrespondenceConfig) -> None:
+        super().__init__()
+        hidden, dim = config.hidden_dim, config.pair_dim
+        self.embed = Linear(_NUM_FEATURES, hidden)
+        self.rounds = nn.ModuleList(_SetRound(hidden) for _ in range(config.num_rounds))
+        self.inlier = Mlp(hidden, hidden, 1)
+        self.embed_fit = Linear(2, hidden)
+        self.last_round = _SetRound(hidden)
+        self.norm = LayerNorm(hidden)
+        self.pool_scores = Linear(hidden, config.num_pools)
+        num_summary = hidden * config.num_pools + NUM_PAIR_FEATURES + 1
+        self.summary = Mlp(num_summary, 2 * dim, dim)
+        self.blend = Mlp(dim, dim, NUM_ROTATIONS + NUM_DIRECTIONS)
+        self.correct = Mlp(dim, dim, PAIR_POSE_DIM)
+        with torch.no_grad():  # begin at one radian's view and the candidates' mean pose
+            self.correct.fc2.weight.mul_(0.1)
+            self.correct.fc2.bias.copy_(torch.tensor([0.0, 0, 0, 0, 0, 0, 0.1, 1, 1]))
+
+    def forward(self, matches: Matches, grid: tuple[int, int], first_view: int = 0) -> Relations:
+        """Read the matches of all pairs of views; ``grid`` is (rows, columns) of the cells.
+
+        Pairs do not know of each other: matches of some views only, against all views, may be read
+        on their own. ``first_view`` is then the first of them.
+        """
+        own, other, features, weight = _describe(matches, grid, first_view)
+        x = self.embed(features)
+        for one_round in self.rounds:
+            x = one_round(x, weight)
+        inlier_logits = self.inlier(x)[..., 0].float()
+        inlier = inlier_logits.detach().sigmoid()
+        geometry = two_view_geometry(own, other, weight * inlier)
+        x = x + self.embed_fit(torch.stack([geometry.fit, inlier], -1))
+        x = self.norm(self.last_round(x, weight * inlier * geometry.fit))
+        logits = self.pool_scores(x).float() + (weight[..., None] + 1e-4).log()
+        pooled = torch.einsum("bvwnk,bvwnh->bvwkh", logits.softmax(-2), x.float()).flatten(-2)
+        amount = (weight.mean(-1, keepdim=True) + 1e-3).log()
+        summary = self.summary(torch.cat([pooled, geometry.pairs, amount], -1))
+        pose_enc = self._blend(summary, geometry.pairs) + self.correct(summary).float()
+        trust = (weight * inlier * geometry.fit).mean(-1)
+        return Relations(weight, trust, pose_enc, inlier_logits)
+
+    def _blend(
+        self,
+        summary: Float[Tensor, "batch own views dim"],
+        features: Float[Tensor, "batch own views features"],
+    ) -> Float[Tensor, "batch own views 9"]:
+        """The candidates' weighted mean; the field of view is left to the correction."""
+        rotations, directions = candidates(features)
+        weights = self.blend(summary).float()
+        of_rotation, of_direction = weights.split([NUM_ROTATIONS, NUM_DIRECTIONS], -1)
+        rotation = (of_rotation.softmax(-1)[..., None] * rotations).sum(-2)
+        direction = (of_direction.softmax(-1)[..., None] * directions).sum(-2)
+        return torch.cat([direction, rotation, torch.zeros_like(rotation[..., :2])], -1)
+
+
+class _SetRound(nn.Module):
+    """Each match looks at itself and at the weighted mean of all matches of its pair of views."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.norm = LayerNorm(hidden)
+        self.fc1 = Linear(hidden, 2 * hidden)
+        self.fc2 = Linear(2 * hidden, hidden)
+        self.from_mean = Linear(2 * hidden, hidden)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch own views cells hidden"],
+        weight: Float[Tensor, "batch own views cells"],
+    ) -> Float[Tensor, "batch own views cells hidden"]:
+        """``x`` plus a function of each match and of the mean over all."""
+        inner = F.gelu(self.fc1(self.norm(x)))
+        share = weight / (weight.sum(-1, keepdim=True) + 1e-3)
+        mean = share[..., None, :].to(inner.dtype) @ inner
+        return x + self.fc2(inner) + self.from_mean(mean)
+
+
+def _describe(
+    matches: Matches, grid: tuple[int, int], first_view: int
+) -> tuple[
+    Float[Tensor, "batch own views cells 2"],
+    Float[Tensor, "batch own views cells 2"],
+    Float[Tensor, "batch own views cells features"],
+    Float[Tensor, "batch own views cells"],
+]:
+    """Both places of each match in half diagonals, numbers about it, and its weight.
+
+    The products of the coordinates of both places are what the epipolar constraint is linear in.
+    """
+    to = grid_to_unit(matches.position, grid)
+    own = grid_to_unit(matches.own, grid)
+    moved = 4 * (to - own)
+    products = (own[..., :, None] * to[..., None, :]).flatten(-2)
+    squares = own * own - to * to
+    num_own, num_views = matches.inside.shape[1:3]
+    others = torch.ones(num_own, num_views, 1, device=to.device)
+    others.diagonal(first_view).zero_()
+    weight = matches.inside * matches.mutual * others
+    sure = torch.stack([matches.inside, matches.mutual], -1)
+    features = torch.cat([own, to, moved, 4 * products, 4 * squares, sure], -1)
+    return own, to, features, weight

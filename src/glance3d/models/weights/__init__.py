@@ -1,0 +1,1 @@
+"""Published weights: their cards, their names, and files read and written."""

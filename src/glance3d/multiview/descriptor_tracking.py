@@ -1,0 +1,139 @@
+"""Points followed by descriptors: each view is searched for what looks most alike.
+
+Training teaches the track head's maps that corresponding pixels have similar features (InfoNCE over
+cosines, as in SuperGlue's and LoFTR's lineage); a network too small for a good tracker has good
+descriptors long before. A correspondence head's descriptors, coarser and surer, are compared along
+with them where there is one, and the pictures themselves say the place to a fraction of a pixel.
+Nothing is followed from view to view: every view is searched as a whole.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from glance3d.multiview.matches import Descriptions, around_best, cell_positions
+from glance3d.multiview.subpixel import align, with_slopes
+from glance3d.nn.sampling import sample_bilinear
+
+CELL = 2  # pixels a side of a cell of the track head's maps
+TEMPERATURE = 0.07  # of the matching loss
+MUTUAL_WITHIN = 2.0 * CELL  # pixels
+_DESCRIBED_COUNT = 2.0  # times as much as the track head's maps; 1.4 to 3 is much the same
+_WINDOW = 2  # cells about the best one, whose weighted mean is finer than a cell
+_SIMILARITIES = 2**24  # at a time: 64 MiB
+_PATCH_RADIUS, _FARTHEST = 4, 4.0  # pixels, of the pictures' own comparison
+
+
+class FollowedCells(NamedTuple):
+    """Where queries of one view are on the maps of others, how mutual the matches, how alike."""
+
+    cells: Float[Tensor, "targets queries 2"]
+    visibility: Float[Tensor, "targets queries"]
+    confidence: Float[Tensor, "targets queries"]
+
+
+class PointSearch:
+    """The views of one scene, ready to be searched for points of each other.
+
+    Args:
+        maps: The track head's, of unit length along the channels; a cell (x, y), the first cell's
+            centre being 0, is the pixel ``CELL * cell``, the first pixel's centre being 0.
+        described: A correspondence head's descriptors of the same scene.
+        images: What the network saw, for places finer than cells (None: as fine as the maps).
+        content: False where nothing is looked for (None: everything is).
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        maps: Float[Tensor, "views channels rows columns"],
+        described: Descriptions | None = None,
+        images: Float[Tensor, "views 3 height width"] | None = None,
+        content: Bool[Tensor, "views rows columns"] | None = None,
+    ) -> None:
+        self._descriptors, self._temperature = maps.float(), TEMPERATURE
+        if described is not None:
+            between = _between_cells(described, (maps.shape[-2], maps.shape[-1]))
+            joined = torch.cat([self._descriptors, _DESCRIBED_COUNT**0.5 * between], 1)
+            self._descriptors = F.normalize(joined, dim=1)
+            self._temperature /= 1 + _DESCRIBED_COUNT
+        gray = None if images is None else images.float().mean(1)
+        self._pictures = None if gray is None else with_slopes(gray[None])[0]
+        self._content = content
+
+    @torch.no_grad()
+    def follow(
+        self, view: int, cells: Float[Tensor, "queries 2"], targets: Sequence[int]
+    ) -> FollowedCells:
+        """Queries of ``view`` in each of ``targets``.
+
+        ``visibility`` is ``2 ** -(d / r)``, where ``d`` is how far from the query its match's own
+        best match lies, and ``r`` is ``MUTUAL_WITHIN`` pixels: 0.5 at that distance, 1 for a
+        perfect return. ``confidence`` is the cosine of the two descriptors, 0 if negative.
+        """
+        rows, columns = self._descriptors.shape[-2:]
+        parts = [
+            self._follow_some(view, some, targets)
+            for some in cells.split(max(1, _SIMILARITIES // (rows * columns)))
+        ]
+        return FollowedCells(*(torch.cat(values, 1) for values in zip(*parts, strict=True)))
+
+    def _follow_some(
+        self, view: int, cells: Float[Tensor, "queries 2"], targets: Sequence[int]
+    ) -> FollowedCells:
+        found = cells.new_zeros((len(targets), len(cells), 2))
+        visibility, confidence = torch.zeros_like(found[..., 0]), torch.zeros_like(found[..., 0])
+        for index, target in enumerate(targets):
+            found[index], similarity = self._find(view, cells, target)
+            back, _ = self._find(target, found[index], view)
+            distance = CELL * (back - cells).norm(dim=-1)
+            visibility[index] = torch.exp2(-distance / MUTUAL_WITHIN)
+            confidence[index] = similarity.clamp(min=0)
+        return FollowedCells(found, visibility, confidence)
+
+    def _find(
+        self, view: int, cells: Float[Tensor, "queries 2"], target: int
+    ) -> tuple[Float[Tensor, "queries 2"], Float[Tensor, " queries"]]:
+        """Where the descriptors say, and as exactly as the pictures know, if they look alike."""
+        coarse, similarity = self._search(target, self._describe(view, cells))
+        if self._pictures is None:
+            return coarse, similarity
+        here, there = self._pictures[None, view, None, :1], self._pictures[None, target, None]
+        own, about = CELL * cells[None, None], CELL * coarse[None, None]
+        fine, alike = align(here, own, there, about, _PATCH_RADIUS, _FARTHEST)
+        return torch.where(alike[0, 0, :, None] > 0, fine[0, 0] / CELL, coarse), similarity
+
+    def _describe(
+        self, view: int, cells: Float[Tensor, "queries 2"]
+    ) -> Float[Tensor, "queries channels"]:
+        """Unit descriptors between cells."""
+        sampled = sample_bilinear(self._descriptors[view, None], cells[None], padding="border")
+        return F.normalize(sampled[0], dim=-1)
+
+    def _search(
+        self, view: int, wanted: Float[Tensor, "queries channels"]
+    ) -> tuple[Float[Tensor, "queries 2"], Float[Tensor, " queries"]]:
+        """The best place on a whole view's map, and the cosine there."""
+        similarity = wanted @ self._descriptors[view].flatten(1)
+        if self._content is not None:
+            similarity = similarity.masked_fill(~self._content[view].flatten(), -1.0)
+        highest, best = similarity.max(-1)
+        rows, columns = self._descriptors.shape[-2:]
+        cells, _ = around_best(similarity / self._temperature, best, (rows, columns), _WINDOW)
+        return cells, highest
+
+
+def _between_cells(
+    described: Descriptions, size: tuple[int, int]
+) -> Float[Tensor, "views channels rows columns"]:
+    """Unit descriptors of a correspondence head's cells, between them where a map's cells are."""
+    views = described.descriptors[0].float().transpose(1, 2).unflatten(2, described.grid)
+    pixels_of_a_cell = CELL * size[0] / described.grid[0]
+    places = cell_positions(size, views.device) * CELL + 0.5
+    at = (places / pixels_of_a_cell - 0.5).expand(len(views), -1, -1)
+    between = sample_bilinear(views, at, padding="border")
+    return F.normalize(between, dim=-1).transpose(1, 2).unflatten(2, size)

@@ -1,0 +1,142 @@
+"""Matches to a fraction of a pixel, by the pictures themselves.
+
+Descriptors of cells find a place to a third of a cell or so, which is far too coarse to tell where
+a camera stands. From there the patch around a cell is moved until it looks like the one in the
+other view: iterated least squares on the pixels (Lucas and Kanade 1981), blind to brightness and
+contrast. What does not come to look alike is trusted less.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.multiview.matches import Matches
+from glance3d.nn.tables import cached_table, constant
+
+_ITERATIONS = 6
+_LARGEST_STEP = 1.5  # pixels an iteration
+_NOT_ALIKE, _ALIKE = 0.5, 0.9  # correlations that are trusted not at all and fully
+_FARTHEST = 0.5  # of a cell: what moves farther has found something else
+_EPS = 1e-3
+
+
+@torch.no_grad()
+def sharpen_matches(
+    matches: Matches,
+    images: Float[Tensor, "batch views 3 height width"],
+    grid: tuple[int, int],
+    radius: int,
+) -> Matches:
+    """The same matches at finer positions; ``mutual`` is less where the pictures differ.
+
+    ``radius`` of the patches that are compared is in pixels, ``grid`` is (rows, columns) of the
+    cells. The brightness of ``images`` may have any unit.
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        cell = images.shape[-2] / grid[0]
+        maps = with_slopes(images.float().mean(2))
+        own = (matches.own + 0.5) * cell - 0.5
+        # Made once: see find_matches.
+        position, mutual = torch.empty_like(matches.position), torch.empty_like(matches.mutual)
+        for view in range(maps.shape[1]):
+            coarse = (matches.position[:, view] + 0.5) * cell - 0.5
+            views = maps[:, view, None, :1].expand(-1, maps.shape[1], -1, -1, -1)
+            fine, alike = align(views, own[:, view], maps, coarse, radius, _FARTHEST * cell)
+            position[:, view] = (fine + 0.5) / cell - 0.5
+            mutual[:, view] = matches.mutual[:, view] * alike
+    return matches._replace(position=position, mutual=mutual)
+
+
+def align(
+    here: Float[Tensor, "batch views 1 height width"],
+    own: Float[Tensor, "batch views cells 2"],
+    maps: Float[Tensor, "batch views 3 height width"],
+    coarse: Float[Tensor, "batch views cells 2"],
+    radius: int,
+    farthest: float,
+) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
+    """Where ``maps`` (:func:`with_slopes`) look like ``here`` at ``own``, and how much, 0 to 1.
+
+    All places are in pixels, the first one's centre at 0. What moves more than ``farthest`` from
+    ``coarse`` stays there, and is not alike.
+    """
+    template, _ = _normalised(_patches_of_views(here, own, radius)[:, :, 0])
+    fine, correlation = _align(template, maps, coarse, radius)
+    lost = (fine - coarse).norm(dim=-1) > farthest
+    share = ((correlation - _NOT_ALIKE) / (_ALIKE - _NOT_ALIKE)).clamp(0, 1)
+    return torch.where(lost[..., None], coarse, fine), torch.where(lost, 0.0, share.square())
+
+
+def _align(
+    template: Float[Tensor, "batch views cells pixels"],
+    maps: Float[Tensor, "batch views 3 height width"],
+    position: Float[Tensor, "batch views cells 2"],
+    radius: int,
+) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
+    """Positions (in pixels) where every view looks most like the templates, and how much so."""
+    dot = torch.linalg.vecdot
+    window = _window(radius, maps.device)
+    for _ in range(_ITERATIONS):
+        patch, *slopes = _patches_of_views(maps, position, radius).unbind(2)
+        seen, contrast = _normalised(patch)
+        dx, dy = (slope / contrast for slope in slopes)
+        weighted_dx, weighted_dy, error = window * dx, window * dy, template - seen
+        xx, xy, yy = dot(weighted_dx, dx), dot(weighted_dx, dy), dot(weighted_dy, dy)
+        x, y = dot(weighted_dx, error), dot(weighted_dy, error)
+        xx, yy = xx + 1e-4, yy + 1e-4
+        step = torch.stack([yy * x - xy * y, xx * y - xy * x], -1) / (xx * yy - xy * xy)[..., None]
+        position = position + step.clamp(-_LARGEST_STEP, _LARGEST_STEP)
+    seen, _ = _normalised(_patches_of_views(maps[:, :, :1], position, radius)[:, :, 0])
+    return position, (seen * template).sum(-1)
+
+
+def with_slopes(
+    gray: Float[Tensor, "batch views height width"],
+) -> Float[Tensor, "batch views 3 height width"]:
+    """The picture, and its central differences along x and y, zero at the border."""
+    x = F.pad((gray[..., 2:] - gray[..., :-2]) / 2, (1, 1))
+    y = F.pad((gray[..., 2:, :] - gray[..., :-2, :]) / 2, (0, 0, 1, 1))
+    return torch.stack([gray, x, y], 2)
+
+
+def _normalised(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Patches of mean zero and length one, and how long they were."""
+    centered = patches - patches.mean(-1, keepdim=True)
+    contrast = centered.norm(dim=-1, keepdim=True) + _EPS
+    return centered / contrast, contrast
+
+
+def _patches_of_views(
+    maps: Float[Tensor, "batch views channels height width"],
+    position: Float[Tensor, "batch views cells 2"],
+    radius: int,
+) -> Float[Tensor, "batch views channels cells pixels"]:
+    found = _patches(maps.flatten(0, 1), position.flatten(0, 1), radius)
+    return found.unflatten(0, maps.shape[:2])
+
+
+def _patches(
+    maps: Float[Tensor, "n channels height width"],
+    position: Float[Tensor, "n cells 2"],
+    radius: int,
+) -> Float[Tensor, "n channels cells pixels"]:
+    """Bilinear samples around positions in pixels, the first pixel's centre at 0."""
+    height, width = maps.shape[-2:]
+    scale = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), maps.device)
+    at = (position * scale - 1)[:, :, None] + _offsets(radius, maps.device) * scale
+    return F.grid_sample(maps, at, align_corners=True, padding_mode="border")
+
+
+@cached_table
+def _offsets(radius: int, device: torch.device) -> Float[Tensor, "pixels 2"]:
+    steps = torch.arange(-radius, radius + 1, device=device, dtype=torch.float32)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    return torch.stack([x, y], -1).flatten(0, 1)
+
+
+@cached_table
+def _window(radius: int, device: torch.device) -> Float[Tensor, " pixels"]:
+    """A Gaussian, so that a patch's rim counts little."""
+    deviation = max(radius / 1.5, 0.5)
+    return torch.exp(-_offsets(radius, device).square().sum(-1) / (2 * deviation**2))

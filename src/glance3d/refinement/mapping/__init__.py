@@ -1,0 +1,1 @@
+"""From matches to measured poses: attempts, mapping, bundle adjustment."""

@@ -1,0 +1,110 @@
+"""What refinement did, JSON-ready."""
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from glance3d.known_cameras import KnownViews, measure_disagreement
+from glance3d.refinement.assembly.assemble import RefinedCameras
+from glance3d.refinement.mapping.attempts import Registration
+from glance3d.refinement.mapping.focal_lengths import contradicted_focal_lengths
+from glance3d.refinement.options import RefineOptions
+from glance3d.types import Reconstruction
+
+
+def describe_refinement(
+    scene: Reconstruction,
+    registration: Registration,
+    refined: RefinedCameras,
+    options: RefineOptions,
+    known: KnownViews | None,
+) -> dict[str, Any]:
+    """Options, attempts, who was registered by what, and what a person should be warned of."""
+    confirmation = registration.confirmation
+    found: dict[str, Any] = {
+        "options": asdict(options),
+        "attempts": list(registration.attempts),
+        "registered_by": dict(zip(scene.names, refined.registered_by, strict=True)),
+        "num_registered": sum(by in ("bundle adjustment", "known") for by in refined.registered_by),
+        "num_points": len(refined.sparse),
+        "num_observations": refined.sparse.num_observations,
+        "measured_share": _measured_share(scene),
+        "num_cameras": len(set(registration.camera_of_view)),
+        "network_poses": {
+            "confirmed": [scene.names[view] for view in confirmation.confirmed],
+            "num_agreeing_pairs": confirmation.num_agreeing_pairs,
+            "num_pairs": confirmation.num_pairs,
+        },
+    }
+    warnings = _warnings(scene, refined)
+    warnings += contradicted_focal_lengths(scene, registration, known)
+    if known is not None:
+        found["known_cameras"] = known.describe()
+        warnings += list(known.warnings)
+        if bool(known.has_pose.any()):
+            disagreement = measure_disagreement(
+                scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
+            )
+            found["known_cameras"]["disagreement"] = disagreement.describe()
+            warnings += _contradictions(scene, registration, disagreement.contradicting)
+    found["warnings"] = warnings
+    return found
+
+
+def _measured_share(scene: Reconstruction) -> float | None:
+    """How much of the photos has measured depth; None where nobody measured."""
+    if scene.measured is None:
+        return None
+    return round(float((scene.measured & scene.mask).sum() / scene.mask.sum().clamp(min=1)), 4)
+
+
+def _warnings(scene: Reconstruction, refined: RefinedCameras) -> list[str]:
+    counts = Counter(refined.registered_by)
+    kept = [
+        name
+        for name, by in zip(scene.names, refined.registered_by, strict=True)
+        if by in ("similarity", "network")
+    ]
+    if counts["network"] == scene.num_views:
+        return [
+            "no two photos have matches enough to measure a camera: all poses are the network's "
+            "guess"
+        ]
+    if kept:
+        return [
+            f"{len(kept)} of {scene.num_views} photos have too few matches and keep the network's "
+            f"guess, moved into the refined frame: {', '.join(kept[:5])}"
+            + (" ..." if len(kept) > 5 else "")
+        ]
+    return []
+
+
+def _contradictions(
+    scene: Reconstruction, registration: Registration, differing: tuple[str, ...]
+) -> list[str]:
+    """Known poses that the photos contradict, named."""
+    confirmation = registration.known_confirmation
+    named = set(differing)
+    if confirmation is not None:
+        named |= {scene.names[view] for view in confirmation.contradicted}
+    if not named:
+        return []
+    ordered = [name for name in scene.names if name in named]
+    return [
+        f"the known poses of {', '.join(ordered)} contradict what the photos show, and were not "
+        "used to place them"
+    ]
+
+
+def contradicted_views(
+    scene: Reconstruction, registration: Registration, known: KnownViews | None
+) -> set[int]:
+    """Views whose given poses are not what the photos show."""
+    if known is None or not bool(known.has_pose.any()):
+        return set()
+    differing = measure_disagreement(
+        scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
+    ).contradicting
+    views = {scene.names.index(name) for name in differing}
+    confirmation = registration.known_confirmation
+    return views | set(() if confirmation is None else confirmation.contradicted)

@@ -1,0 +1,1 @@
+"""Where the batches of a training run come from."""

@@ -1,0 +1,78 @@
+"""The synthetic scenes of a training config, made in whichever process draws them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from glance3d.datasets import SyntheticConfig, SyntheticScenes
+from glance3d.errors import ImageError
+from glance3d.images import open_upright
+from glance3d.training.config import TrainConfig
+from glance3d.training.data.stream import DrawBatch
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tga")
+
+
+@dataclass(frozen=True)
+class SyntheticDraw:
+    """Called, it builds the stream and returns its ``batch``; small, so that it can be pickled."""
+
+    data: SyntheticConfig
+    seed: int
+    split: str
+    textures: str | None = None
+    compiled: bool = False
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, config: TrainConfig, split: str) -> "SyntheticDraw":
+        """The scenes of a config; other splits than "train" keep procedural textures.
+
+        Without workers they are drawn on the device that learns from them: a GPU draws its own.
+        """
+        training = split == "train"
+        return cls(
+            config.data,
+            config.seed if training else 0,
+            split,
+            config.textures if training else None,
+            config.compile_renderer and training,
+            "cpu" if config.num_data_workers else config.device,
+        )
+
+    def __call__(self) -> DrawBatch:
+        """Build the scenes' textures and, if asked to, compile the ray caster."""
+        textures = None
+        if self.textures is not None:
+            textures = load_textures(self.textures, self.data.texture_size)
+        scenes = SyntheticScenes(
+            self.data,
+            self.seed,
+            split=self.split,
+            device=self.device,
+            textures=textures,
+            compiled=self.compiled,
+        )
+        return scenes.batch
+
+
+def load_textures(folder: str | Path, size: int) -> np.ndarray:
+    """All pictures below a folder, sorted by path: central squares, ``[count, size, size, 3]``."""
+    folder = Path(folder)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
+    if not paths:
+        raise ImageError(
+            f"no pictures below {folder}: give a folder of textures ({', '.join(_PICTURES)}), or "
+            "none to use procedural ones"
+        )
+    return np.stack([_load_square(path, size) for path in paths])
+
+
+def _load_square(path: Path, size: int) -> np.ndarray:
+    image = open_upright(path)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return np.asarray(square.resize((size, size), Image.Resampling.BOX))

@@ -1,0 +1,122 @@
+"""Relative poses are rehearsed on simulated matches, before any picture is looked at.
+
+The part of a network that reads matches knows only positions, so true correspondences of synthetic
+scenes with made-up errors teach it as well as pictures do, at a small part of their cost: no scene
+is rendered and no other part of the network runs.
+"""
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from glance3d.datasets import SyntheticConfig, SyntheticScenes
+from glance3d.datasets.synthetic.places import TruePlaces
+from glance3d.models.heads.pair_pose_network import PairRelations
+from glance3d.multiview.matches import Matches, cell_positions
+from glance3d.training.config import RehearsalConfig
+from glance3d.training.losses.correspondence import pair_loss
+from glance3d.training.losses.scene import Losses
+from glance3d.training.schedule import learning_rate_factor
+
+_LEAST_SEEN = 0.08  # of a view's cells, for a pair of views to teach anything
+
+
+def rehearse_relations(
+    relations: PairRelations,
+    data: SyntheticConfig,
+    cell: int,
+    config: RehearsalConfig,
+    seed: int = 0,
+    *,
+    precision: str = "float32",
+    show_progress: bool = True,
+) -> Losses:
+    """Teach ``relations`` in place; the last step's losses. Everything follows from ``seed``."""
+    device = next(relations.parameters()).device
+    scenes = _scenes(data, config, seed, device)
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(
+        relations.parameters(), config.peak_lr, betas=(0.9, 0.95), weight_decay=0.01
+    )
+    losses: Losses = {}
+    for step in tqdm(range(config.num_steps), "rehearsing", disable=not show_progress):
+        factor = learning_rate_factor(
+            step / config.num_steps, step, config.warmup_steps, 1.0, floor=0.01
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = config.peak_lr * factor
+        places = scenes.places(step, cell)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            losses = rehearsal_losses(relations, places, config.cells_per_view, generator)
+        optimiser.zero_grad(set_to_none=True)
+        losses["pairs"].backward()
+        nn.utils.clip_grad_norm_(relations.parameters(), 1.0)
+        optimiser.step()
+    return {name: value.detach() for name, value in losses.items()}
+
+
+def _scenes(
+    data: SyntheticConfig, config: RehearsalConfig, seed: int, device: torch.device
+) -> SyntheticScenes:
+    unseen = {"texture_size": 64, "num_textures": 16}  # nothing is rendered
+    data = dataclasses.replace(data, images_per_batch=config.images_per_batch, **unseen)
+    return SyntheticScenes(data, seed, device=device)
+
+
+def rehearsal_losses(
+    relations: PairRelations,
+    places: TruePlaces,
+    cells_per_view: int,
+    generator: torch.Generator,
+) -> Losses:
+    """The pair loss on a batch of simulated matches."""
+    matches = simulate_matches(places, cells_per_view, generator)
+    relation = relations(matches, places.grid)
+    shared = places.seen.float().mean(-1) - _LEAST_SEEN
+    with torch.autocast(shared.device.type, enabled=False):
+        return pair_loss(
+            relation,
+            matches,
+            places.grid,
+            places.cam_from_world,
+            places.intrinsics,
+            shared,
+            places.image_size,
+        )
+
+
+def simulate_matches(
+    places: TruePlaces, cells_per_view: int, generator: torch.Generator
+) -> Matches:
+    """True places with the errors that descriptors make, from hardly any to mostly wrong.
+
+    How hard a pair of views is is drawn for each: the share of wrong matches, the error of right
+    ones (a fifth to half a cell), and how well its confidences tell the two apart. Cells that are
+    not seen in the other view match anywhere.
+    """
+    device = places.pixels.device
+    count = places.seen.shape[-1]
+    chosen = torch.randperm(count, generator=generator)[:cells_per_view].to(device)
+    truth, seen = places.pixels[..., chosen, :] / places.cell - 0.5, places.seen[..., chosen]
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator).to(device)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator).to(device)
+
+    hard = uniform(*seen.shape[:3], 1)
+    wrong = (uniform(*seen.shape) < 0.05 + 0.5 * hard) | ~seen
+    limit = truth.new_tensor([places.grid[1] - 1.0, places.grid[0] - 1.0])
+    error = (0.15 + 0.35 * hard)[..., None] * normal(*truth.shape)
+    right_place = torch.nan_to_num(truth).clamp(-2.0, 1e4) + error
+    position = torch.where(wrong[..., None], uniform(*truth.shape) * limit, right_place)
+    position = torch.minimum(position.clamp(min=0), limit)
+    apart = 1.8 - 1.2 * hard
+    level = torch.where(wrong, -apart, apart)
+    inside = (level + 0.7 * (1 - hard) + 1.3 * normal(*seen.shape)).sigmoid()
+    mutual = (level - 0.7 + 1.5 * normal(*seen.shape)).sigmoid()
+    own = cell_positions(places.grid, device)[chosen].expand_as(position)
+    return Matches(own, position, inside, mutual)

@@ -1,0 +1,1 @@
+"""How far each photo of a scene can be trusted, and why."""

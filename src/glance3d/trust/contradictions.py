@@ -1,0 +1,224 @@
+"""What in a scene contradicts itself: surfaces that are there twice, parts mistaken for each other.
+
+Two views that look at one place must see one surface there. If the surface of one lies before that
+of the other by much the same share of its distance everywhere, it is doubled: the cameras or the
+depth of one side are off. If it fits in part and floats in what the other clearly sees through
+elsewhere, and both sides have other views that confirm them, two places that look alike were taken
+for one (cf. Heinly et al., "Correcting for duplicate scene structure in sparse 3D reconstruction",
+ECCV 2014). Matches that survived verification although cameras that many others hold rule them out
+are a sign of such twins that did no harm (cf. Zach et al., "Disambiguating visual relations using
+loop constraints", CVPR 2010).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from glance3d.multiview.epipolar_errors import epipolar_errors, fundamental_scale
+from glance3d.multiview.pure_rotation import only_turned
+from glance3d.multiview.view_graph import CorrespondenceGraph
+from glance3d.trust.depth_consistency import SurfacePairs, compare_surfaces
+from glance3d.trust.rules import GOOD, UNSUPPORTED
+from glance3d.types import Reconstruction, ViewTrust
+
+#: Pairs say nothing if fewer of a view's points than this fall into the other's picture.
+MIN_OVERLAP = 0.2
+#: So much of what two views share lies off the other's surface, and nearly all of that on one side,
+#: before it as one of them sees it and behind it as the other does. Depth that is only noisy, or
+#: bent, lies on both sides.
+MIN_OFF_SURFACE = 0.35
+MIN_ONE_SIDED = 0.8
+#: Of what two views share, twins agree on at least so much and contradict each other on so much.
+MIN_AGREEING = 0.2
+MIN_THROUGH = 0.1
+#: Groups of views are one if fewer of the pairs between them contradict each other.
+ONE_GROUP = 0.25
+#: Matches that two-view geometry accepts by chance are fewer (per pair, and of all such pairs).
+MIN_MATCHES = 30
+MIN_MATCHES_OF_ALL = 60
+#: Pixels at a diagonal of a thousand by which half of a pair's matches must miss.
+RULED_OUT = 12.0
+_MAX_NAMED = 4
+
+Finding = dict[str, Any]
+
+
+def find_contradictions(
+    scene: Reconstruction,
+    graph: CorrespondenceGraph | None = None,
+    trust: tuple[ViewTrust, ...] | None = None,
+) -> list[Finding]:
+    """Everything found, strongest evidence only; JSON-ready, nothing on a scene without depth.
+
+    Each has ``kind`` ("double surface" or "possible twins"), the names of the ``views`` concerned,
+    ``groups`` of them that agree among themselves, and a ``reason`` in words. ``graph`` and
+    ``trust`` (of the refined scene, ``scene.trust`` by default) let matches be heard, too. What an
+    unsupported view sees contradicts nobody.
+    """
+    found = []
+    trust = scene.trust if trust is None else trust
+    if scene.depth is not None and scene.points_world is not None and scene.num_views > 1:
+        pairs = compare_surfaces(scene)
+        if trust is not None:
+            pairs = pairs.only(np.array([view.verdict != UNSUPPORTED for view in trust]))
+        found += _double_surfaces(scene, pairs, trust) + _twins(scene, pairs)
+    if graph is not None and trust is not None:
+        found += _ruled_out_matches(scene, graph, trust)
+    return found
+
+
+def _double_surfaces(
+    scene: Reconstruction, pairs: SurfacePairs, trust: tuple[ViewTrust, ...] | None
+) -> list[Finding]:
+    overlapping = (pairs.overlap >= MIN_OVERLAP) & (pairs.overlap.T >= MIN_OVERLAP)
+    off = np.maximum(pairs.before + pairs.behind, 1e-9)
+    before = (off >= MIN_OFF_SURFACE) & (pairs.before >= MIN_ONE_SIDED * off)
+    behind = (off >= MIN_OFF_SURFACE) & (pairs.behind >= MIN_ONE_SIDED * off)
+    doubled = overlapping & ((before & behind.T) | (behind & before.T))
+    findings = []
+    for component in _components(_edges(doubled)):
+        views = sorted(component)
+        groups = _groups(views, doubled, pairs)
+        apart = np.median(pairs.distance[np.ix_(views, views)][doubled[np.ix_(views, views)]])
+        reason = (
+            f"{_between(scene, groups)} see the same surfaces {apart:.0%} of their distance apart: "
+            "they are there twice"
+        )
+        if trust is not None and all(trust[view].verdict == GOOD for view in views):
+            reason += "; their cameras are measured, so their depth is off"
+        findings.append(_finding(scene, "double surface", groups, reason))
+    return findings
+
+
+def _twins(scene: Reconstruction, pairs: SurfacePairs) -> list[Finding]:
+    crossed = (
+        (pairs.overlap >= MIN_OVERLAP)
+        & (pairs.agreeing >= MIN_AGREEING)
+        & (pairs.confirmed_through >= MIN_THROUGH)
+    )
+    crossed &= crossed.T
+    findings = []
+    for component in _components(_edges(crossed)):
+        groups = _groups(sorted(component), crossed, pairs)
+        findings.append(
+            _finding(
+                scene,
+                "possible twins",
+                groups,
+                f"{_between(scene, groups)} agree on a part of what they share, and see through "
+                "the rest of each other's surfaces: two places that look alike may have been taken "
+                "for one",
+            )
+        )
+    return findings
+
+
+def _ruled_out_matches(
+    scene: Reconstruction, graph: CorrespondenceGraph, trust: tuple[ViewTrust, ...]
+) -> list[Finding]:
+    """Pairs that match well though their cameras, held by other photos, rule it out."""
+    limit = RULED_OUT * fundamental_scale(scene.cameras)
+    matches: dict[tuple[int, int], int] = {}
+    for pair in graph.pairs:
+        held = all(trust[view].verdict == GOOD for view in (pair.first, pair.second))
+        if not held or len(pair) < MIN_MATCHES:
+            continue
+        misses = float(np.median(epipolar_errors(pair, scene.cameras)))
+        # Two cameras at one place have no epipolar lines that could rule anything out.
+        if misses > limit and not only_turned(pair, scene.cameras):
+            matches[pair.first, pair.second] = len(pair)
+    findings = []
+    for component in _components(matches):
+        edges = [edge for edge in matches if edge[0] in component]
+        count = sum(matches[edge] for edge in edges)
+        if count >= MIN_MATCHES_OF_ALL:
+            groups = _two_sides(component, edges)
+            findings.append(
+                _finding(
+                    scene,
+                    "possible twins",
+                    groups,
+                    f"{_between(scene, groups)} match at {count} points that their cameras rule "
+                    "out: parts that look alike, or something that moved; the cameras, which other "
+                    "photos hold, did not follow these matches",
+                )
+            )
+    return findings
+
+
+def _finding(scene: Reconstruction, kind: str, groups: list[list[int]], reason: str) -> Finding:
+    names = [[scene.names[view] for view in group] for group in groups]
+    views = [scene.names[view] for view in sorted(v for group in groups for v in group)]
+    return {"kind": kind, "views": views, "groups": names, "reason": reason}
+
+
+def _between(scene: Reconstruction, groups: list[list[int]]) -> str:
+    """The groups by the names of their first photos, the two largest of many."""
+    first, *others = [_few_names([scene.names[view] for view in group]) for group in groups[:2]]
+    told = " and ".join([first, *others])
+    return told if len(groups) <= 2 else f"{len(groups)} groups of photos, as {told},"
+
+
+def _few_names(names: list[str]) -> str:
+    if len(names) <= _MAX_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MAX_NAMED - 1])} and {len(names) - _MAX_NAMED + 1} more"
+
+
+def _edges(matrix: np.ndarray) -> list[tuple[int, int]]:
+    return [(int(a), int(b)) for a, b in zip(*np.nonzero(np.triu(matrix)), strict=True)]
+
+
+def _components(edges: Iterable[tuple[int, int]]) -> list[set[int]]:
+    """Connected sets of views, in order of their first view."""
+    components: list[set[int]] = []
+    for edge in edges:
+        touching = [c for c in components if c & set(edge)]
+        components = [c for c in components if not c & set(edge)]
+        components.append(set(edge).union(*touching))
+    return sorted(components, key=min)
+
+
+def _groups(views: list[int], contradict: np.ndarray, pairs: SurfacePairs) -> list[list[int]]:
+    """Views in groups that hardly contradict themselves, the larger groups first.
+
+    Groups that agree most are joined first, until all that are left contradict each other.
+    """
+    inside = np.ix_(views, views)
+    groups, sizes = [[view] for view in views], np.ones(len(views))
+    against = contradict[inside].astype(float)
+    agreement = (pairs.agreeing * pairs.overlap)[inside]
+    agreement = agreement + agreement.T
+    while len(groups) > 1:
+        num_pairs = np.outer(sizes, sizes)
+        worth = np.where(against / num_pairs < ONE_GROUP, agreement / num_pairs, -1.0)
+        np.fill_diagonal(worth, -1.0)
+        i, j = sorted(divmod(int(worth.argmax()), len(groups)))
+        if worth[i, j] < 0:
+            break
+        groups[i] += groups.pop(j)
+        sizes[i] += sizes[j]
+        sizes = np.delete(sizes, j)
+        against, agreement = _joined(against, i, j), _joined(agreement, i, j)
+    return [sorted(group) for group in sorted(groups, key=lambda g: (-len(g), min(g)))]
+
+
+def _joined(sums: np.ndarray, i: int, j: int) -> np.ndarray:
+    """A symmetric matrix of sums between groups, after group j has joined group i."""
+    sums = sums.copy()
+    sums[i] += sums[j]
+    sums[:, i] += sums[:, j]
+    return np.delete(np.delete(sums, j, 0), j, 1)
+
+
+def _two_sides(component: set[int], edges: list[tuple[int, int]]) -> list[list[int]]:
+    """Views coloured so that ruled-out matches run between the groups, as far as that goes."""
+    side = {min(component): 0}
+    while len(side) < len(component):
+        for a, b in edges:
+            if a in side and b not in side:
+                side[b] = 1 - side[a]
+            elif b in side and a not in side:
+                side[a] = 1 - side[b]
+    return [sorted(view for view in component if side[view] == which) for which in (0, 1)]

@@ -1,0 +1,42 @@
+"""A scene judged photo by photo and as a whole: the door of this room."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from glance3d.multiview.view_graph import CorrespondenceGraph
+from glance3d.trust.contradictions import find_contradictions
+from glance3d.trust.evidence import gather_evidence
+from glance3d.trust.report import describe_trust
+from glance3d.trust.rules import judge
+from glance3d.types import Cameras, Reconstruction
+
+
+def judge_scene(
+    scene: Reconstruction,
+    view_graph: CorrespondenceGraph,
+    registered_by: tuple[str, ...],
+    before: Cameras,
+    contradicted: Collection[int],
+    focal_doubts: Sequence[str | None],
+) -> Reconstruction:
+    """The refined scene with ``trust``, and all of it in words under ``report["trust"]``.
+
+    Args:
+        scene: With the cameras to be judged.
+        view_graph: The verified matches of its photos.
+        registered_by: What each camera comes from.
+        before: The cameras before refinement.
+        contradicted: Views whose given poses are not what the photos show.
+        focal_doubts: What speaks against the focal length of a view.
+    """
+    evidence = gather_evidence(
+        scene,
+        view_graph,
+        registered_by,
+        before=before,
+        contradicted=set(contradicted),
+        focal_doubts=focal_doubts,
+    )
+    judged = replace(scene, trust=judge(scene, evidence))
+    described = describe_trust(judged, find_contradictions(judged, view_graph))
+    return replace(judged, report={**judged.report, "trust": described})

@@ -1,0 +1,117 @@
+"""The relative pose of two views that most matches fit."""
+
+import torch
+
+from glance3d.multiview.matches import Matches, Relations, cell_positions
+from glance3d.multiview.relative_pose import (
+    PAIRS_PER_VIEW,
+    PairMatches,
+    best_matches,
+    fit_pair_poses,
+)
+from tests.multiview.matched_scene import FOCAL, degrees_between, matched_scene, scene_of, turntable
+
+NOTHING = torch.tensor([0.0, 0, 1, 0, 0, 0, 1, 1, 1])
+FOCALS = torch.tensor([FOCAL])
+
+
+def errors(matches: PairMatches, learned: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    scene = matched_scene()
+    found = fit_pair_poses(matches, learned, FOCALS)
+    true = scene.relative(matches.first[0], matches.second[0])
+    return degrees_between(found.rotation[0], found.direction[0], true)
+
+
+def test_exact_matches_give_the_exact_pose_whatever_was_learned() -> None:
+    rotation, direction = errors(matched_scene().matches(), NOTHING.expand(1, 6, 6, 9))
+    assert rotation.max() < 0.1
+    assert direction.max() < 0.5
+
+
+def test_many_wrong_matches_do_little_harm() -> None:
+    matches = matched_scene().matches(noise=0.002, wrong=0.35)
+    rotation, direction = errors(matches, NOTHING.expand(1, 6, 6, 9))
+    assert rotation.median() < 1
+    assert direction.median() < 4
+
+
+def test_a_long_lens_needs_starts_that_turn_around_the_thing() -> None:
+    scene = turntable()
+    matches, focal = scene.matches(noise=0.001, wrong=0.3), torch.tensor([4.0])
+    true = scene.relative(matches.first[0], matches.second[0])
+    errors_of = {
+        orbits: degrees_between(found.rotation[0], found.direction[0], true)[0]
+        for orbits in (False, True)
+        for found in [fit_pair_poses(matches, NOTHING.expand(1, 3, 3, 9), focal, orbits)]
+    }
+    assert errors_of[True].max() < 1
+    assert errors_of[False].max() > 10
+
+
+def test_the_fit_says_what_share_of_the_matches_is_right() -> None:
+    matches = matched_scene().matches(wrong=0.35)
+    fit = fit_pair_poses(matches, matched_scene().pose_encodings(), FOCALS).fit
+    assert 0.6 < fit.median() < 0.75
+
+
+def test_points_lie_before_both_cameras() -> None:
+    """The opposite direction gives the same essential matrix, with all points behind."""
+    learned = matched_scene().pose_encodings()
+    learned[..., :3] *= -1
+    _, direction = errors(matched_scene().matches(), learned)
+    assert direction.max() < 0.5
+
+
+def test_matches_that_say_nothing_are_finite() -> None:
+    matches = matched_scene().matches()
+    for empty in (matches._replace(weight=0 * matches.weight), matches._replace(own=matches.other)):
+        found = fit_pair_poses(empty, torch.zeros(1, 6, 6, 9), FOCALS)
+        assert all(part.isfinite().all() for part in found)
+
+
+def relations_of(weight: torch.Tensor) -> Relations:
+    views = weight.shape[:3]
+    return Relations(weight, weight.mean(-1), NOTHING.expand(*views, 9), 9 + 0 * weight)
+
+
+def random_matches(views: int, grid: tuple[int, int]) -> tuple[Matches, Relations]:
+    generator = torch.Generator().manual_seed(0)
+    cells = grid[0] * grid[1]
+    position = 8 * torch.rand(1, views, views, cells, 2, generator=generator)
+    weight = torch.rand(1, views, views, cells, generator=generator)
+    own = cell_positions(grid, torch.device("cpu")).expand_as(position)
+    matches = Matches(own, position, weight, weight)
+    return matches, relations_of(weight)
+
+
+def test_the_best_matches_of_either_side_come_first() -> None:
+    matches, relations = random_matches(3, (20, 30))
+    pairs = best_matches(matches, relations, (20, 30))
+    assert pairs.weight.shape == (1, 3, 256)
+    assert bool((pairs.weight.diff(dim=-1) <= 0).all())
+    torch.testing.assert_close(pairs.weight.sum(-1), torch.ones(1, 3))
+    chosen = torch.stack([pairs.first[0], pairs.second[0]], -1)
+    assert sorted(map(tuple, chosen.tolist())) == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_of_many_views_only_pairs_that_share_most_are_looked_at() -> None:
+    views = 2 * PAIRS_PER_VIEW + 4
+    matches, relations = random_matches(views, (2, 3))
+    unlike = relations.weight.clone()
+    unlike[:, 0, 5] = unlike[:, 5, 0] = 0
+    pairs = best_matches(matches, relations_of(unlike), (2, 3))
+    assert pairs.first.shape == (1, PAIRS_PER_VIEW * views)
+    assert not bool(((pairs.first == 0) & (pairs.second == 5)).any())
+    assert bool((pairs.first < pairs.second).all())
+
+
+def test_turned_in_place_is_known_from_moved() -> None:
+    moved = matched_scene(views=3)
+    turned = moved.cameras.clone()
+    turned[2, :, 3] = 0  # the third camera stands where the first does
+    world = 4 * torch.rand(150, 3, generator=torch.Generator().manual_seed(4))
+    scene = scene_of(turned, world + torch.tensor([-2.0, -2, 4]))
+    found = fit_pair_poses(scene.matches(), scene.pose_encodings(), FOCALS)
+    (one_two, one_three, _) = found.apart[0].tolist()
+    assert one_two > 0.9
+    assert one_three < 0.1
