@@ -22,7 +22,7 @@ from glance3d.evaluation import EvaluationScene, photo_set, synthetic_set
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.models import VGGT
 from glance3d.prediction import predict
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 from glance3d.types.images import FILM_DIAGONAL_MM
 
 STATED = {"nothing": None, "the truth": 1.0, "5 % more": 1.05, "50 % more": 1.5}
@@ -62,7 +62,9 @@ def measure(model: VGGT, scenes: Sequence[EvaluationScene], factor: float | None
         cameras = scene.cameras
         true = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1)
         facts = tuple(
-            PhotoFacts(focal_35mm=factor and factor * focal * FILM_DIAGONAL_MM / math.hypot(*size))
+            PhotoMetadata(
+                focal_35mm=factor and factor * focal * FILM_DIAGONAL_MM / math.hypot(*size)
+            )
             for focal, size in zip(true.tolist(), cameras.image_sizes.tolist(), strict=True)
         )
         batch = replace(scene.batch, facts=facts)

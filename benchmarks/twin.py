@@ -238,7 +238,7 @@ class Stage(nn.Module):
         return self.out_conv(x)
 
 
-class DenseFeatures(nn.Module):
+class DPTFeatures(nn.Module):
     """DPT up to its fused map."""
 
     def __init__(self, dim: int, config: DenseHeadConfig) -> None:
@@ -289,14 +289,14 @@ def add_uv(maps: Tensor, aspect: float) -> Tensor:
     return maps + 0.1 * code.permute(2, 0, 1)[None].expand(len(maps), -1, -1, -1)
 
 
-class DenseHead(nn.Module):
+class DPTHead(nn.Module):
     """DPT to values and a confidence."""
 
     def __init__(self, dim: int, config: DenseHeadConfig, channels: int) -> None:
         super().__init__()
         half, hidden = config.features // 2, config.output_channels
         self.layers = config.layers
-        self.features = DenseFeatures(dim, config)
+        self.features = DPTFeatures(dim, config)
         self.to_output = nn.Sequential(
             nn.Conv2d(half, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, channels + 1, 1)
         )
@@ -327,8 +327,8 @@ class Twin(nn.Module):
         dim = 2 * config.embed_dim
         self.aggregator = Aggregator(config)
         self.camera_head = CameraHead(dim, config)
-        self.depth_head = DenseHead(dim, config.depth, 1)
-        self.point_head = DenseHead(dim, config.points, 3)
+        self.depth_head = DPTHead(dim, config.depth, 1)
+        self.point_head = DPTHead(dim, config.points, 3)
 
     def forward(self, images: Tensor, bfloat16: bool = False) -> dict[str, Tensor]:
         """Published outputs of ``[S,3,H,W]``; ``bfloat16``: the aggregator under autocast."""

@@ -14,7 +14,7 @@ from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.models import VGGT, load_model
 from glance3d.prediction import predict, predict_windows
 from glance3d.types import Predictions
-from glance3d.windows import WindowJoin, WindowOptions
+from glance3d.windows import WindowAlignment, WindowOptions
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def scores(said: Predictions, scene: EvaluationScene) -> str:
     return f"{pose_auc(errors.worse, 30):.3f} | {pose_auc(errors.worse, 5):.3f}"
 
 
-def agreement(joins: Sequence[WindowJoin]) -> str:
+def agreement(joins: Sequence[WindowAlignment]) -> str:
     """The worst of all joins: rotation, depth, and distances between cameras."""
     rotation = max(join.rotation_deg for join in joins)
     depth = max(join.depth_spread for join in joins)

@@ -12,12 +12,12 @@ from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images.photo_memory import bytes_at_original_size
 from glance3d.models import VGGT
 from glance3d.models.checks import check_outputs, check_pixel_values
-from glance3d.models.memory.oom_retry import with_chunks_that_fit
+from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import MemoryPlan, plan_memory
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.types import ImageBatch, Predictions
-from glance3d.windows import WindowJoin, WindowOptions, lay_out, predict_in_windows
+from glance3d.windows import WindowAlignment, WindowOptions, lay_out, predict_in_windows
 
 
 def predict_from(
@@ -83,7 +83,7 @@ def predict(
         return predictions
 
     with torch.inference_mode(), enough_memory(batch, plan), bar, on_layer_done(bar.update):
-        return with_chunks_that_fit(run, plan.chunk_scale)
+        return retry_with_smaller_chunks(run, plan.chunk_scale)
 
 
 def predict_windows(
@@ -95,7 +95,7 @@ def predict_windows(
     attention: str = "full",
     *,
     progress: bool = False,
-) -> tuple[Predictions, tuple[WindowJoin, ...]]:
+) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
     """As :func:`predict_from`, but in windows, on the CPU; and how well they fit. Approximate.
 
     Depth joins windows, so that it is predicted even where it is not among ``outputs``.

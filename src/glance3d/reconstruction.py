@@ -22,7 +22,7 @@ from glance3d.models.reference_view import ReferenceChoice, choose_reference
 from glance3d.models.zoo import outline_model
 from glance3d.prediction import device_of, plan_of, predict_from, predict_windows
 from glance3d.types import TRACK_PIXEL_SHIFT, ImageBatch, PhotoMask, Reconstruction
-from glance3d.windows import WindowJoin, WindowOptions, describe_windows, window_warnings
+from glance3d.windows import WindowAlignment, WindowOptions, describe_windows, window_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def reconstruct(
         logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
         queries = _query_points_of(query_points, batch, choice.view)
         shown = painted_out(batch) if mask_input else batch
-        joins: tuple[WindowJoin, ...] = ()
+        joins: tuple[WindowAlignment, ...] = ()
         if windows is not None and windows.divides(len(batch.names)):
             predictions, joins = predict_windows(
                 network, shown, windows, choice.view, asked, attention, progress=progress

@@ -27,7 +27,7 @@ from glance3d.nn.fast import paths as fast_paths
 from glance3d.nn.fast.attention_backend import PLAIN, attention_backend
 from glance3d.nn.fast.gpu import kernels_for
 from glance3d.text import first_names
-from glance3d.types import ImageBatch, Masks, PhotoFacts, Reconstruction
+from glance3d.types import ImageBatch, Masks, PhotoMetadata, Reconstruction
 
 _NO_CARD = "no weights card: source and licence are not known"
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
@@ -195,7 +195,7 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
     return found
 
 
-def projection_warnings(names: Sequence[str], facts: Sequence[PhotoFacts]) -> list[str]:
+def projection_warnings(names: Sequence[str], facts: Sequence[PhotoMetadata]) -> list[str]:
     """Photos that are panoramas or taken by a fisheye, and what to do about them."""
     kinds: dict[str, list[str]] = {}
     for name, fact in zip(names, facts, strict=False):

@@ -12,7 +12,7 @@ import torch
 from glance3d.errors import SceneError
 from glance3d.exporters import export, load_scene
 from glance3d.geometry.cameras import unproject_depth
-from glance3d.types import PhotoContent, PhotoFacts, SparsePoints, ViewTrust
+from glance3d.types import PhotoContent, PhotoMetadata, SparsePoints, ViewTrust
 from tests.exporters.analytic import with_tracks, without_points
 
 
@@ -80,7 +80,10 @@ def refined(scene):
         depth=None,
         points_from="points",
         world="east-north-up",
-        facts=(PhotoFacts("ACME One", 28.0, 51.4778, -0.0015, 45.0, "2026-01-01"), PhotoFacts())
+        facts=(
+            PhotoMetadata("ACME One", 28.0, 51.4778, -0.0015, 45.0, "2026-01-01"),
+            PhotoMetadata(),
+        )
         * 2,
         sparse=SparsePoints(
             torch.rand(2, 3, generator=generator).double(),
@@ -186,7 +189,7 @@ FLAT = np.zeros((4, 3, 4), np.float32)
         (lambda p: rewritten(p, format="cake"), "'cake'"),
         (lambda p: rewritten(p, intrinsics=None), "lacks intrinsics"),
         (lambda p: rewritten(p, radial=np.zeros(3)), "radial has shape"),
-        (lambda p: rewritten(p, facts="[7]"), r"facts\[0\] is no PhotoFacts"),
+        (lambda p: rewritten(p, facts="[7]"), r"facts\[0\] is no PhotoMetadata"),
         (lambda p: rewritten(p, facts="7"), "facts are no list"),
         (lambda p: rewritten(p, facts="[{}]"), "facts of 1 photos, but 4 views"),
         (lambda p: rewritten(p, facts='[{"altitude": "high"}]'), "altitude of the wrong type"),

@@ -10,7 +10,7 @@ import torch
 from glance3d.exporters import export
 from glance3d.exporters.trajectory import view_times
 from glance3d.known_cameras import load_known_cameras
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 
 CLIP = (
     "a/walk.mp4#t=0.250000",
@@ -51,7 +51,7 @@ def test_time_stamps_say_what_they_are(scene, tmp_path):
     assert view_times(clip) == ([0.25, 3.033333, 63.0, 70.5], "seconds in walk.mp4")
     two = replace(scene, sources=(*CLIP[:3], "b/walk.mp4#t=1.0"))
     assert "numbers" in view_times(two)[1]
-    taken = tuple(PhotoFacts(taken=f"2024-05-01T10:00:0{view}+00:00") for view in range(4))
+    taken = tuple(PhotoMetadata(taken=f"2024-05-01T10:00:0{view}+00:00") for view in range(4))
     times, meaning = view_times(replace(scene, facts=taken))
     assert times == [1714557600.0 + view for view in range(4)]
     assert "Unix" in meaning

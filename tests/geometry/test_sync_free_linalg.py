@@ -3,11 +3,11 @@
 import torch
 
 from glance3d.geometry.sync_free_linalg import (
-    essential_poses,
+    decompose_essential,
     least_eigenvector,
     nearest_rotation,
     top_eigenvector,
-    turning_rotation,
+    wahba_rotation,
 )
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
 
@@ -38,7 +38,7 @@ def test_essential_matrices_give_back_their_pose() -> None:
     rotation = random_rotations(8)
     direction = torch.nn.functional.normalize(random(8, 3, seed=1), dim=-1)
     columns = torch.linalg.cross(direction[:, None].expand(8, 3, 3), rotation.mT)
-    rotations, along, uneven = essential_poses(-3 * columns.mT)
+    rotations, along, uneven = decompose_essential(-3 * columns.mT)
     nearest = (rotations - rotation[:, None]).abs().amax((-1, -2)).amin(-1)
     assert nearest.max() < 1e-5
     torch.testing.assert_close((along * direction).sum(-1).abs(), torch.ones(8))
@@ -47,7 +47,7 @@ def test_essential_matrices_give_back_their_pose() -> None:
 
 def test_what_is_no_essential_matrix_gives_rotations_and_says_so() -> None:
     matrix = torch.diag(torch.tensor([3.0, 1.0, 0.0]))
-    rotations, _, uneven = essential_poses(matrix)
+    rotations, _, uneven = decompose_essential(matrix)
     torch.testing.assert_close(float(uneven), 0.5, rtol=0, atol=1e-3)
     torch.testing.assert_close(torch.linalg.det(rotations), torch.ones(2))
 
@@ -56,7 +56,7 @@ def test_the_rotation_that_turns_rays_into_rays() -> None:
     rotation = random_rotations(5)
     rays = torch.nn.functional.normalize(0.3 * random(5, 40, 3) + torch.eye(3)[2], dim=-1)
     turned = rays @ rotation.mT
-    quats = turning_rotation(turned.mT @ rays / 40)
+    quats = wahba_rotation(turned.mT @ rays / 40)
     torch.testing.assert_close(rotation_from_quat_xyzw(quats), rotation, rtol=0, atol=2e-4)
 
 
@@ -69,6 +69,6 @@ def test_the_nearest_rotation() -> None:
 
 def test_matrices_of_zeros_stay_finite() -> None:
     zero = torch.zeros(2, 3, 3)
-    assert all(part.isfinite().all() for part in essential_poses(zero))
+    assert all(part.isfinite().all() for part in decompose_essential(zero))
     assert all(part.isfinite().all() for part in least_eigenvector(torch.zeros(9, 9).double()))
-    assert turning_rotation(zero).isfinite().all()
+    assert wahba_rotation(zero).isfinite().all()

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from glance3d.images import load_images, open_upright, read_facts
 from glance3d.images.decoding.metadata import facts_of
 from glance3d.images.decoding.tags import read_tags
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 from tests.images.files import gradient
 
 B, G = ExifTags.Base, ExifTags.GPS
@@ -158,8 +158,8 @@ def test_zero_denominators_are_unknown(tmp_path):
 
 def test_no_exif_is_no_facts(tmp_path):
     Image.fromarray(gradient(40, 30)).save(tmp_path / "a.png")
-    assert read_facts(tmp_path / "a.png") == PhotoFacts()
-    assert read_facts(Image.fromarray(gradient(40, 30))) == PhotoFacts()
+    assert read_facts(tmp_path / "a.png") == PhotoMetadata()
+    assert read_facts(Image.fromarray(gradient(40, 30))) == PhotoMetadata()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -174,7 +174,7 @@ def test_damaged_exif_never_loses_a_photo(tmp_path_factory, data):
     cut = data.draw(st.integers(8, len(whole)))
     path = tmp_path_factory.getbasetemp() / "damaged.jpg"
     Image.fromarray(gradient(32, 24)).save(path, exif=bytes(damaged[:cut]))
-    assert isinstance(read_facts(path), PhotoFacts)
+    assert isinstance(read_facts(path), PhotoMetadata)
     assert sorted(open_upright(path).size) == [24, 32]
 
 

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 from glance3d.images import load_images, read_facts
 from glance3d.images.decoding.projection import shows_whole_sphere
 from glance3d.report import projection_warnings
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 from tests.images.files import gradient
 
 GPANO = "<x:xmpmeta><rdf:Description GPano:{}/></x:xmpmeta>"
@@ -115,7 +115,7 @@ def test_other_wide_pictures_are_none():
 
 
 def test_the_report_names_them_and_the_way_to_go():
-    plain = PhotoFacts()
+    plain = PhotoMetadata()
     facts = (plain, replace(plain, projection="fisheye"), replace(plain, projection="fisheye"))
     (warning,) = projection_warnings(("a", "b", "c"), facts)
     assert "2 of 3 photos are fisheye pictures (b, c)" in warning

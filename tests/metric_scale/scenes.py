@@ -8,7 +8,7 @@ import roma
 import torch
 
 from glance3d.geometry.similarity import Similarity
-from glance3d.types import Cameras, PhotoFacts, Placement, Reconstruction
+from glance3d.types import Cameras, PhotoMetadata, Placement, Reconstruction
 
 BERN = (46.9481, 7.4474, 542.5)
 
@@ -53,7 +53,7 @@ def with_gps(scene, noise=0.0, seed=3, wrong=(), truth=ENU_FROM_SCENE, height=Tr
         enu.numpy(), *BERN
     )
     facts = tuple(
-        PhotoFacts(latitude=lat, longitude=lon, altitude=alt if height else None)
+        PhotoMetadata(latitude=lat, longitude=lon, altitude=alt if height else None)
         for lat, lon, alt in geodetic.tolist()
     )
     return replace(scene, facts=facts)

@@ -11,7 +11,7 @@ from glance3d.metric_scale import (
     apply_metric_scale,
     enu_from_geodetic,
 )
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 from tests.metric_scale.scenes import ENU_FROM_SCENE, circle, draw, scene_at, with_gps
 
 GPS = MetricConstraints(gps=True)
@@ -100,7 +100,7 @@ def test_three_positions_assume_a_noise():
 @pytest.mark.parametrize("num", [0, 1])
 def test_too_few_positions_are_said(num):
     scene = with_gps(scene_at(circle()))
-    facts = tuple(f if v < num else PhotoFacts() for v, f in enumerate(scene.facts))
+    facts = tuple(f if v < num else PhotoMetadata() for v, f in enumerate(scene.facts))
     moved = apply_metric_scale(replace(scene, facts=facts), GPS)
     assert moved.units == "arbitrary"
     assert moved.report["metric_scale"]["applied"] is False

@@ -20,7 +20,7 @@ from glance3d.models.config import (
 from glance3d.models.heads import correspondence as head_module
 from glance3d.models.weights.files import load_weights, save_weights
 from glance3d.multiview.matches import Correspondence, cell_positions, find_matches, grid_to_unit
-from glance3d.multiview.pose_initialisation import estimate_first_poses
+from glance3d.multiview.pose_initialisation import initialise_poses
 from glance3d.multiview.relative_pose import best_matches
 
 HEAD = CorrespondenceConfig(descriptor_dim=16, hidden_dim=16, pair_dim=16, num_pools=2)
@@ -37,7 +37,7 @@ def small_config(correspondence: CorrespondenceConfig | None) -> ModelConfig:
 def first_poses(found: Correspondence) -> torch.Tensor:
     """Of photos of 48 x 32 pixels."""
     pairs = best_matches(found.matches, found.relations, found.grid)
-    return estimate_first_poses(pairs, found.relations, (32, 48))
+    return initialise_poses(pairs, found.relations, (32, 48))
 
 
 def random_images(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 from glance3d.models import VGGT, build_model
 from glance3d.models.config import glance_small, tiny, vggt_1b
 from glance3d.models.memory import plan as memory_plan
-from glance3d.models.memory.oom_retry import with_chunks_that_fit
+from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import plan_memory
 from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, SMALLEST_SCALE, chunk_tokens, smaller_chunks
 from glance3d.nn.patch_embed import ConvStem
@@ -134,7 +134,7 @@ def test_halves_the_chunks_until_it_fits() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return "done"
 
-    assert with_chunks_that_fit(run) == "done"
+    assert retry_with_smaller_chunks(run) == "done"
     assert seen == [CPU_TOKENS, CPU_TOKENS // 2, CPU_TOKENS // 4]
     assert chunk_tokens(CPU) == CPU_TOKENS
 
@@ -147,7 +147,7 @@ def test_gives_up_when_chunks_cannot_shrink() -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     with pytest.raises(RuntimeError, match="allocate"):
-        with_chunks_that_fit(run)
+        retry_with_smaller_chunks(run)
     assert seen[-1] == CPU_TOKENS * SMALLEST_SCALE
 
 
@@ -159,7 +159,7 @@ def test_other_errors_are_not_tried_again() -> None:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
-        with_chunks_that_fit(run)
+        retry_with_smaller_chunks(run)
     assert seen == [1]
 
 
@@ -176,7 +176,7 @@ def test_less_memory_changes_no_number() -> None:
         return model(images)
 
     with torch.inference_mode():
-        usual, short = model(images), with_chunks_that_fit(run)
+        usual, short = model(images), retry_with_smaller_chunks(run)
     torch.testing.assert_close(short.depth, usual.depth, rtol=1e-5, atol=1e-6)
 
 

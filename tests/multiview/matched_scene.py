@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from glance3d.geometry.transforms import compose, invert, rotation_angle, rotation_from_quat_xyzw
 from glance3d.multiview.pose_initialisation import fields_of_view
-from glance3d.multiview.relative_pose import PairMatches, PairPoses
+from glance3d.multiview.relative_pose import RelativePoses, ViewPairMatches
 from glance3d.multiview.two_view import quaternion
 
 FOCAL = 1.2
@@ -24,7 +24,7 @@ class MatchedScene(NamedTuple):
         """``second_from_first``, ``[pairs, 3, 4]``."""
         return compose(self.cameras[second], invert(self.cameras[first]))
 
-    def matches(self, noise: float = 0.0, wrong: float = 0.0) -> PairMatches:
+    def matches(self, noise: float = 0.0, wrong: float = 0.0) -> ViewPairMatches:
         """Of all pairs; a share of them is wrong, and trusted like any other."""
         generator = torch.Generator().manual_seed(5)
         views = len(self.cameras)
@@ -37,15 +37,15 @@ class MatchedScene(NamedTuple):
         weight = torch.full(own.shape[:2], 1 / own.shape[1])
         amount = torch.ones(len(first))
         parts = (first, second, own, other, weight, amount)
-        return PairMatches(*(part[None] for part in parts))
+        return ViewPairMatches(*(part[None] for part in parts))
 
-    def pair_poses(self) -> PairPoses:
+    def pair_poses(self) -> RelativePoses:
         """The true ones."""
         views = len(self.cameras)
         relative = self.relative(*torch.triu_indices(views, views, 1))
         direction = F.normalize(relative[..., 3], dim=-1)
         ones = torch.ones(1, len(relative))
-        return PairPoses(relative[None, ..., :3], direction[None], ones, ones)
+        return RelativePoses(relative[None, ..., :3], direction[None], ones, ones)
 
     def pose_encodings(self) -> torch.Tensor:
         """The true ones of all pairs, ``[1, V, V, 9]``, lengths of translations included."""

@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from glance3d.multiview.averaging import ScenePoses, synchronise
-from glance3d.multiview.relative_pose import PairPoses
+from glance3d.multiview.averaging import ScenePoses, average_poses
+from glance3d.multiview.relative_pose import RelativePoses
 from tests.multiview.matched_scene import degrees_between, matched_scene
 
 SCENE = matched_scene(views=7, points=8, turns=0.2)
@@ -19,12 +19,12 @@ def errors(found: ScenePoses) -> tuple[float, float]:
     return float(rotation.max()), float(direction[1:].max())
 
 
-def with_fit(fit: torch.Tensor) -> PairPoses:
+def with_fit(fit: torch.Tensor) -> RelativePoses:
     return SCENE.pair_poses()._replace(fit=fit[None])
 
 
 def test_exact_pairs_give_exact_cameras() -> None:
-    found = synchronise(MATCHES, SCENE.pair_poses(), 7)
+    found = average_poses(MATCHES, SCENE.pair_poses(), 7)
     rotation, direction = errors(found)
     assert rotation < 0.05
     assert direction < 6  # lengths of at least one are a bias
@@ -39,7 +39,7 @@ def test_a_chain_reaches_views_that_share_nothing_with_the_first() -> None:
     poses = poses._replace(
         rotation=torch.where(neighbours[:, None, None], poses.rotation, nonsense)
     )
-    assert errors(synchronise(MATCHES, poses, 7))[0] < 3
+    assert errors(average_poses(MATCHES, poses, 7))[0] < 3
 
 
 def test_pairs_that_agree_outvote_those_that_do_not() -> None:
@@ -49,7 +49,7 @@ def test_pairs_that_agree_outvote_those_that_do_not() -> None:
     turned[..., 2, :] = torch.linalg.cross(turned[..., 0, :], turned[..., 1, :])
     wrong = torch.arange(21) % 5 == 2
     rotation = torch.where(wrong[:, None, None], torch.linalg.qr(turned).Q, poses.rotation[0])
-    found = synchronise(MATCHES, poses._replace(rotation=rotation[None]), 7)
+    found = average_poses(MATCHES, poses._replace(rotation=rotation[None]), 7)
     assert errors(found)[0] < 3
     assert found.trust[0, wrong].max() < 0.2 * found.trust[0, ~wrong].min()
 
@@ -61,8 +61,8 @@ def test_scenes_do_not_know_of_each_other() -> None:
     ]
     matches, poses = twice
     poses.rotation[1] = torch.eye(3)
-    found = synchronise(matches, poses, 7)
-    alone = synchronise(MATCHES, SCENE.pair_poses(), 7)
+    found = average_poses(matches, poses, 7)
+    alone = average_poses(MATCHES, SCENE.pair_poses(), 7)
     torch.testing.assert_close(found.rotation[0], alone.rotation[0])
     torch.testing.assert_close(found.rotation[1], torch.eye(3).expand(7, 3, 3))
 
@@ -73,10 +73,10 @@ def test_a_pair_from_one_place_moves_nobody() -> None:
     direction, apart = poses.direction.clone(), poses.apart.clone()
     direction[pair], apart[pair] = -direction[pair], 0.0
     misled = poses._replace(direction=direction)
-    assert errors(synchronise(MATCHES, misled, 7))[1] > 10
-    assert errors(synchronise(MATCHES, misled._replace(apart=apart), 7))[1] < 6
+    assert errors(average_poses(MATCHES, misled, 7))[1] > 10
+    assert errors(average_poses(MATCHES, misled._replace(apart=apart), 7))[1] < 6
 
 
 def test_nothing_known_is_finite() -> None:
-    found = synchronise(MATCHES, with_fit(torch.zeros(21)), 7)
+    found = average_poses(MATCHES, with_fit(torch.zeros(21)), 7)
     assert all(part.isfinite().all() for part in found)

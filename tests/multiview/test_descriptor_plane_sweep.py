@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
 from glance3d.multiview import descriptor_plane_sweep as depth_sweep
-from glance3d.multiview.descriptor_plane_sweep import choose_partners, sweep_depth
-from glance3d.multiview.matches import Descriptions, half_diagonal
-from glance3d.multiview.relative_pose import PairMatches
+from glance3d.multiview.descriptor_plane_sweep import choose_partners, sweep_depth_by_descriptors
+from glance3d.multiview.matches import Descriptors, half_diagonal
+from glance3d.multiview.relative_pose import ViewPairMatches
 from tests.multiview.matched_scene import (
     FOCAL,
     SIZE,
@@ -37,7 +37,7 @@ class Wall:
         waves = 3.0 * torch.randn(3, 32, generator=generator)
         phases = points[:, :, CELL // 2 :: CELL, CELL // 2 :: CELL].flatten(2, 3) @ waves
         known_again = F.normalize(torch.cat([phases.sin(), phases.cos()], -1), dim=-1)
-        self.described = Descriptions(known_again, GRID, torch.tensor(20.0), torch.tensor(12.0))
+        self.described = Descriptors(known_again, GRID, torch.tensor(20.0), torch.tensor(12.0))
         self.poses = pose_encodings(self.scene, 1.0)
 
     def _see(self, cameras: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -50,7 +50,7 @@ class Wall:
         depth = (OFFSET - centers @ NORMAL)[:, None, None] / (rays @ NORMAL)
         return depth[None], (centers[:, None, None] + depth[..., None] * rays)[None]
 
-    def pairs(self, wrong: float = 0.0) -> PairMatches:
+    def pairs(self, wrong: float = 0.0) -> ViewPairMatches:
         """Matches outside either picture say nothing."""
         pairs = self.scene.matches(wrong=wrong)
         edge = torch.tensor([SIZE[1], SIZE[0]]) / 2 / half_diagonal(SIZE)
@@ -70,22 +70,26 @@ def off(depth: torch.Tensor, true: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("factor", [0.6, 1.5])
 def test_a_wrong_guess_is_moved_to_where_views_agree(wall: Wall, factor: float) -> None:
-    swept = sweep_depth(wall.described, wall.pairs(), wall.poses, factor * wall.depth)
+    swept = sweep_depth_by_descriptors(
+        wall.described, wall.pairs(), wall.poses, factor * wall.depth
+    )
     assert off(swept, wall.depth) < 0.2 * abs(math.log(factor))
-    same = sweep_depth(wall.described, wall.pairs(), wall.poses, wall.depth)
+    same = sweep_depth_by_descriptors(wall.described, wall.pairs(), wall.poses, wall.depth)
     assert off(same, wall.depth) < 0.03
 
 
 def test_where_nothing_is_told_nothing_moves(wall: Wall) -> None:
     guess = 1.5 * wall.depth
     unlike = wall.described._replace(unseen=torch.tensor(60.0))
-    same = sweep_depth(unlike, wall.pairs(), wall.poses, guess)
+    same = sweep_depth_by_descriptors(unlike, wall.pairs(), wall.poses, guess)
     assert off(same, guess) < 1e-3
     nothing = wall.pairs()
     nothing = nothing._replace(weight=torch.zeros_like(nothing.weight))
-    same = sweep_depth(wall.described, nothing, wall.poses, guess)
+    same = sweep_depth_by_descriptors(wall.described, nothing, wall.poses, guess)
     assert off(same, guess) < 1e-3
-    contradicting = sweep_depth(wall.described, wall.pairs(wrong=1.0), wall.poses, guess)
+    contradicting = sweep_depth_by_descriptors(
+        wall.described, wall.pairs(wrong=1.0), wall.poses, guess
+    )
     assert off(contradicting, guess) < 0.3 * math.log(1.5)
 
 
@@ -143,12 +147,12 @@ def test_evidence_is_that_of_a_slow_twin(wall: Wall, monkeypatch: pytest.MonkeyP
 
 def test_scenes_of_a_batch_are_their_own(wall: Wall) -> None:
     pairs = wall.pairs()
-    both = PairMatches(*(part.expand(2, *part.shape[1:]) for part in pairs))
+    both = ViewPairMatches(*(part.expand(2, *part.shape[1:]) for part in pairs))
     described = wall.described._replace(
         descriptors=wall.described.descriptors.expand(2, -1, -1, -1)
     )
     depth = torch.cat([wall.depth, 1.4 * wall.depth])
-    together = sweep_depth(described, both, wall.poses.expand(2, -1, -1), depth)
-    alone = sweep_depth(wall.described, pairs, wall.poses, depth[1:])
+    together = sweep_depth_by_descriptors(described, both, wall.poses.expand(2, -1, -1), depth)
+    alone = sweep_depth_by_descriptors(wall.described, pairs, wall.poses, depth[1:])
     torch.testing.assert_close(together[1:], alone)
     assert not torch.allclose(together[0], together[1])

@@ -5,7 +5,7 @@ import torch
 from glance3d.multiview.averaging import ScenePoses
 from glance3d.multiview.epipolar import turn
 from glance3d.multiview.pose_adjustment import (
-    ExpectedFocal,
+    FocalPrior,
     _State,
     adjust_poses,
     share_that_fits,
@@ -27,8 +27,8 @@ def disturbed(size: float) -> ScenePoses:
     return ScenePoses(rotation, true_centers() + moves, torch.ones(1, 15))
 
 
-def expected(factor: float = 1.0, deviation: float = 0.6) -> ExpectedFocal:
-    return ExpectedFocal(torch.tensor([factor * FOCAL]), torch.tensor([deviation]))
+def expected(factor: float = 1.0, deviation: float = 0.6) -> FocalPrior:
+    return FocalPrior(torch.tensor([factor * FOCAL]), torch.tensor([deviation]))
 
 
 def errors(found: ScenePoses) -> tuple[float, float]:

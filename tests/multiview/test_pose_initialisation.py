@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from glance3d.multiview import pose_initialisation as first_poses
-from glance3d.multiview.matches import Relations, half_diagonal
-from glance3d.multiview.pose_initialisation import estimate_first_poses, fields_of_view
+from glance3d.multiview.matches import PairEstimates, half_diagonal
+from glance3d.multiview.pose_initialisation import fields_of_view, initialise_poses
 from tests.multiview.matched_scene import (
     FOCAL,
     MatchedScene,
@@ -21,13 +21,13 @@ SCENE = matched_scene(views=4, turns=0.2)
 HALF_DIAGONAL = half_diagonal(SIZE)
 
 
-def guessing(factor: float, scenes: int = 1, views: int = len(SCENE.cameras)) -> Relations:
+def guessing(factor: float, scenes: int = 1, views: int = len(SCENE.cameras)) -> PairEstimates:
     """Nothing is known of the poses; the focal length is wrong by a factor."""
     fields = fields_of_view(torch.tensor([factor * FOCAL]), SIZE)[0]
     pose = torch.cat([torch.tensor([0.0, 0, 1, 0, 0, 0, 1]), fields])
     trust = (1 - torch.eye(views)).expand(scenes, -1, -1)
     nothing = torch.zeros(scenes, views, views, 1)
-    return Relations(nothing, trust, pose.expand(scenes, views, views, 9), nothing)
+    return PairEstimates(nothing, trust, pose.expand(scenes, views, views, 9), nothing)
 
 
 def errors(pose: torch.Tensor, scene: MatchedScene = SCENE) -> tuple[float, float]:
@@ -47,7 +47,7 @@ def focal_lengths(pose: torch.Tensor) -> torch.Tensor:
 
 def test_a_wrong_focal_length_is_found_out() -> None:
     for factor in (0.7, 1.0, 1.5):
-        found = estimate_first_poses(SCENE.matches(noise=0.001), guessing(factor), SIZE)
+        found = initialise_poses(SCENE.matches(noise=0.001), guessing(factor), SIZE)
         turned, ratio = errors(found[0])
         assert turned < 3
         assert abs(math.log(ratio)) < 0.15
@@ -63,9 +63,9 @@ def few_focal_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_scenes_choose_for_themselves() -> None:
     one, other = SCENE.matches(noise=0.001), SCENE.matches(wrong=0.3)
     both = type(one)(*(torch.cat(parts) for parts in zip(one, other, strict=True)))
-    together = estimate_first_poses(both, guessing(1.3, 2), SIZE)
+    together = initialise_poses(both, guessing(1.3, 2), SIZE)
     for index, alone in enumerate((one, other)):
-        expected = estimate_first_poses(alone, guessing(1.3), SIZE)[0]
+        expected = initialise_poses(alone, guessing(1.3), SIZE)[0]
         torch.testing.assert_close(together[index], expected, rtol=0, atol=0.02)
 
 
@@ -74,8 +74,8 @@ def test_a_known_focal_length_decides_what_matches_cannot() -> None:
     scene, focal = turntable(degrees=8), 4.0
     matches, relations = scene.matches(noise=0.002), guessing(1.0, views=3)
     known = torch.tensor([[focal * HALF_DIAGONAL, math.nan, math.nan]])
-    blind = estimate_first_poses(matches, relations, SIZE)[0]
-    found = estimate_first_poses(matches, relations, SIZE, known)[0]
+    blind = initialise_poses(matches, relations, SIZE)[0]
+    found = initialise_poses(matches, relations, SIZE, known)[0]
     assert focal_lengths(blind).mean() < 0.7 * known[0, 0]
     torch.testing.assert_close(focal_lengths(found), known[0, :1].expand(3), rtol=0.05, atol=0)
     assert errors(found, scene)[0] < 4 < errors(blind, scene)[0]
@@ -85,14 +85,14 @@ def test_views_may_be_zoomed_if_that_is_known() -> None:
     matches = SCENE.matches(noise=0.001)
     zoom = torch.tensor([[1.0, 2, 1, 0.6]])
     known = zoom * FOCAL * HALF_DIAGONAL
-    found = estimate_first_poses(matches.zoomed(zoom), guessing(1.3), SIZE, known)[0]
+    found = initialise_poses(matches.zoomed(zoom), guessing(1.3), SIZE, known)[0]
     assert errors(found)[0] < 3
     torch.testing.assert_close(focal_lengths(found), known[0], rtol=0.05, atol=0)
 
 
 def test_what_the_matches_contradict_is_overruled() -> None:
     known = torch.full((1, len(SCENE.cameras)), 2 * FOCAL * HALF_DIAGONAL)
-    found = estimate_first_poses(SCENE.matches(noise=0.001), guessing(1.0), SIZE, known)[0]
+    found = initialise_poses(SCENE.matches(noise=0.001), guessing(1.0), SIZE, known)[0]
     turned, ratio = errors(found)
     assert turned < 3
     assert abs(math.log(ratio)) < 0.15
@@ -102,5 +102,5 @@ def test_what_the_matches_contradict_is_overruled() -> None:
 def test_nothing_known_changes_nothing() -> None:
     matches, relations = SCENE.matches(noise=0.001), guessing(1.3)
     nothing = torch.full((1, len(SCENE.cameras)), math.nan)
-    without = estimate_first_poses(matches, relations, SIZE)
-    assert estimate_first_poses(matches, relations, SIZE, nothing).equal(without)
+    without = initialise_poses(matches, relations, SIZE)
+    assert initialise_poses(matches, relations, SIZE, nothing).equal(without)

@@ -2,12 +2,12 @@
 
 import torch
 
-from glance3d.multiview.matches import Matches, Relations, cell_positions
+from glance3d.multiview.matches import PairEstimates, SoftMatches, cell_positions
 from glance3d.multiview.relative_pose import (
     PAIRS_PER_VIEW,
-    PairMatches,
+    ViewPairMatches,
     best_matches,
-    fit_pair_poses,
+    fit_relative_poses,
 )
 from tests.multiview.matched_scene import FOCAL, degrees_between, matched_scene, scene_of, turntable
 
@@ -15,9 +15,9 @@ NOTHING = torch.tensor([0.0, 0, 1, 0, 0, 0, 1, 1, 1])
 FOCALS = torch.tensor([FOCAL])
 
 
-def errors(matches: PairMatches, learned: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def errors(matches: ViewPairMatches, learned: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     scene = matched_scene()
-    found = fit_pair_poses(matches, learned, FOCALS)
+    found = fit_relative_poses(matches, learned, FOCALS)
     true = scene.relative(matches.first[0], matches.second[0])
     return degrees_between(found.rotation[0], found.direction[0], true)
 
@@ -42,7 +42,7 @@ def test_a_long_lens_needs_starts_that_turn_around_the_thing() -> None:
     errors_of = {
         orbits: degrees_between(found.rotation[0], found.direction[0], true)[0]
         for orbits in (False, True)
-        for found in [fit_pair_poses(matches, NOTHING.expand(1, 3, 3, 9), focal, orbits)]
+        for found in [fit_relative_poses(matches, NOTHING.expand(1, 3, 3, 9), focal, orbits)]
     }
     assert errors_of[True].max() < 1
     assert errors_of[False].max() > 10
@@ -50,7 +50,7 @@ def test_a_long_lens_needs_starts_that_turn_around_the_thing() -> None:
 
 def test_the_fit_says_what_share_of_the_matches_is_right() -> None:
     matches = matched_scene().matches(wrong=0.35)
-    fit = fit_pair_poses(matches, matched_scene().pose_encodings(), FOCALS).fit
+    fit = fit_relative_poses(matches, matched_scene().pose_encodings(), FOCALS).fit
     assert 0.6 < fit.median() < 0.75
 
 
@@ -65,22 +65,22 @@ def test_points_lie_before_both_cameras() -> None:
 def test_matches_that_say_nothing_are_finite() -> None:
     matches = matched_scene().matches()
     for empty in (matches._replace(weight=0 * matches.weight), matches._replace(own=matches.other)):
-        found = fit_pair_poses(empty, torch.zeros(1, 6, 6, 9), FOCALS)
+        found = fit_relative_poses(empty, torch.zeros(1, 6, 6, 9), FOCALS)
         assert all(part.isfinite().all() for part in found)
 
 
-def relations_of(weight: torch.Tensor) -> Relations:
+def relations_of(weight: torch.Tensor) -> PairEstimates:
     views = weight.shape[:3]
-    return Relations(weight, weight.mean(-1), NOTHING.expand(*views, 9), 9 + 0 * weight)
+    return PairEstimates(weight, weight.mean(-1), NOTHING.expand(*views, 9), 9 + 0 * weight)
 
 
-def random_matches(views: int, grid: tuple[int, int]) -> tuple[Matches, Relations]:
+def random_matches(views: int, grid: tuple[int, int]) -> tuple[SoftMatches, PairEstimates]:
     generator = torch.Generator().manual_seed(0)
     cells = grid[0] * grid[1]
     position = 8 * torch.rand(1, views, views, cells, 2, generator=generator)
     weight = torch.rand(1, views, views, cells, generator=generator)
     own = cell_positions(grid, torch.device("cpu")).expand_as(position)
-    matches = Matches(own, position, weight, weight)
+    matches = SoftMatches(own, position, weight, weight)
     return matches, relations_of(weight)
 
 
@@ -111,7 +111,7 @@ def test_turned_in_place_is_known_from_moved() -> None:
     turned[2, :, 3] = 0  # the third camera stands where the first does
     world = 4 * torch.rand(150, 3, generator=torch.Generator().manual_seed(4))
     scene = scene_of(turned, world + torch.tensor([-2.0, -2, 4]))
-    found = fit_pair_poses(scene.matches(), scene.pose_encodings(), FOCALS)
+    found = fit_relative_poses(scene.matches(), scene.pose_encodings(), FOCALS)
     (one_two, one_three, _) = found.apart[0].tolist()
     assert one_two > 0.9
     assert one_three < 0.1

@@ -9,7 +9,7 @@ import torch
 from glance3d.refinement.mapping.focal_lengths import focal_doubts
 from glance3d.refinement.options import RefineOptions
 from glance3d.report import focal_warnings
-from glance3d.types import PhotoFacts, Reconstruction
+from glance3d.types import PhotoMetadata, Reconstruction
 from glance3d.types.images import FILM_DIAGONAL_MM
 from tests.refinement.rendered import FOCAL, SIZE, Room, arc, build_scene
 
@@ -31,7 +31,7 @@ def with_focals(scene: Reconstruction, factors: Sequence[float]) -> Reconstructi
 def with_facts(scene: Reconstruction, focals_px: Sequence[float], camera: str) -> Reconstruction:
     """As if the photos' files stated these focal lengths."""
     diagonal = float(torch.tensor(SIZE).float().norm())
-    facts = [PhotoFacts(camera, focal_35mm=f * FILM_DIAGONAL_MM / diagonal) for f in focals_px]
+    facts = [PhotoMetadata(camera, focal_35mm=f * FILM_DIAGONAL_MM / diagonal) for f in focals_px]
     return replace(scene, facts=tuple(facts))
 
 

@@ -12,7 +12,7 @@ from glance3d.densification import densify
 from glance3d.exporters import load_scene, write_scene_folder
 from glance3d.images import Originals, content_of
 from glance3d.refinement import RefineOptions, refine
-from glance3d.refinement.matching.matched_photos import open_workshop
+from glance3d.refinement.matching.matched_photos import match_photos
 from glance3d.types import PhotoMask, Reconstruction
 from tests.refinement.rendered import SIZE, Room, arc, build_scene
 from tests.refinement.test_refine import lost, worst_error_deg
@@ -71,7 +71,7 @@ def with_masks(spoiled: Reconstruction, masks: tuple[PhotoMask, ...]) -> Reconst
 
 def num_matches_that_stand_still(scene: Reconstruction, folder: Path) -> int:
     """Matches of one pixel in two photos: what a logo gives, and hardly anything else."""
-    graph = open_workshop(scene, Originals(scene), folder, FEW, None).graph
+    graph = match_photos(scene, Originals(scene), folder, FEW, None).graph
     moved = [np.linalg.norm(p.pixels_first - p.pixels_second, axis=-1) for p in graph.pairs]
     return int(sum((one < 0.5).sum() for one in moved))
 

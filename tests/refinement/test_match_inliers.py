@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from glance3d.geometry.cameras import project_points
-from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.refinement.colmap_interface import rigid_from_pose
-from glance3d.refinement.matching.match_inliers import Explanation, explain_matches
+from glance3d.refinement.matching.match_inliers import MatchInliers, count_match_inliers
 from glance3d.types import Cameras
 
 FOCAL = 300.0
@@ -28,7 +28,7 @@ def cameras() -> Cameras:
 
 
 @pytest.fixture
-def graph(cameras: Cameras) -> CorrespondenceGraph:
+def graph(cameras: Cameras) -> ViewGraph:
     """All pairs see 80 points; 50 matches of the last pair are wrong."""
     generator = torch.Generator().manual_seed(0)
     points = torch.rand(80, 3, generator=generator).double() * torch.tensor([3, 2, 4]) + 2
@@ -38,7 +38,7 @@ def graph(cameras: Cameras) -> CorrespondenceGraph:
     ]
     wrong = pixels[2].copy()
     wrong[:50, 1] += np.linspace(40, 90, 50)
-    return CorrespondenceGraph(
+    return ViewGraph(
         3,
         (
             VerifiedPair(0, 1, pixels[0], pixels[1], False),
@@ -64,20 +64,20 @@ def reconstruct(
 
 
 def test_the_truth_explains_what_is_right(cameras, graph):
-    found = explain_matches(graph, cameras, reconstruct(cameras, [0, 1, 2]), [1, 2, 3])
-    assert found == Explanation(190.0, 240.0)
+    found = count_match_inliers(graph, cameras, reconstruct(cameras, [0, 1, 2]), [1, 2, 3])
+    assert found == MatchInliers(190.0, 240.0)
     assert found.share == pytest.approx(190 / 240)
 
 
 def test_a_missing_view_explains_none_of_its_matches(cameras, graph):
-    found = explain_matches(graph, cameras, reconstruct(cameras, [0, 1]), [1, 2, 3])
-    assert found == Explanation(80.0, 240.0)
-    assert explain_matches(graph, cameras, None, [1, 2, 3]) == Explanation(0.0, 240.0)
+    found = count_match_inliers(graph, cameras, reconstruct(cameras, [0, 1]), [1, 2, 3])
+    assert found == MatchInliers(80.0, 240.0)
+    assert count_match_inliers(graph, cameras, None, [1, 2, 3]) == MatchInliers(0.0, 240.0)
 
 
 def test_a_wrong_lens_explains_less(cameras, graph):
-    right = explain_matches(graph, cameras, reconstruct(cameras, [0, 1, 2]), [1, 2, 3])
-    wrong = explain_matches(graph, cameras, reconstruct(cameras, [0, 1, 2], 500), [1, 2, 3])
+    right = count_match_inliers(graph, cameras, reconstruct(cameras, [0, 1, 2]), [1, 2, 3])
+    wrong = count_match_inliers(graph, cameras, reconstruct(cameras, [0, 1, 2], 500), [1, 2, 3])
     assert wrong.explained < 0.7 * right.explained
 
 
@@ -89,12 +89,12 @@ def test_no_pair_counts_beyond_enough(cameras, graph):
         np.repeat(graph.pairs[0].pixels_second, 10, axis=0),
         False,
     )
-    found = explain_matches(
-        CorrespondenceGraph(3, (many,)), cameras, reconstruct(cameras, [0, 1]), [1, 2, 3]
+    found = count_match_inliers(
+        ViewGraph(3, (many,)), cameras, reconstruct(cameras, [0, 1]), [1, 2, 3]
     )
     assert found.explained == pytest.approx(200)
     assert found.share == pytest.approx(1)
 
 
 def test_without_matches_nothing_is_left_unexplained():
-    assert Explanation(0.0, 0.0).share == 1
+    assert MatchInliers(0.0, 0.0).share == 1

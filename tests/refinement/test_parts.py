@@ -7,16 +7,16 @@ import torch
 from glance3d.errors import ConfigError
 from glance3d.geometry.cameras import project_points
 from glance3d.multiview.epipolar_errors import epipolar_errors, view_epipolar_errors
-from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
-from glance3d.refinement.mapping.pose_verification import confirm_poses
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
+from glance3d.refinement.mapping.pose_verification import verify_poses
 from glance3d.refinement.matching.camera_models import (
     build_colmap_camera,
     default_focal,
     intrinsics_of,
 )
-from glance3d.refinement.matching.shared_cameras import group_physical_cameras
+from glance3d.refinement.matching.shared_cameras import group_shared_cameras
 from glance3d.refinement.options import RefineOptions
-from glance3d.types import Cameras, PhotoFacts, Placement, Reconstruction
+from glance3d.types import Cameras, PhotoMetadata, Placement, Reconstruction
 from tests.refinement.rendered import FOCAL, SIZE, arc
 
 
@@ -29,7 +29,7 @@ def cameras(num_views: int = 4) -> Cameras:
     )
 
 
-def graph_of(cameras: Cameras, num_points: int = 80, noise: float = 0.2) -> CorrespondenceGraph:
+def graph_of(cameras: Cameras, num_points: int = 80, noise: float = 0.2) -> ViewGraph:
     """Every pair of views, with the projections of points in a box before them."""
     generator = torch.Generator().manual_seed(0)
     points = torch.rand(num_points, 3, generator=generator) * 2 + torch.tensor([-1.0, -0.7, 1.0])
@@ -43,11 +43,11 @@ def graph_of(cameras: Cameras, num_points: int = 80, noise: float = 0.2) -> Corr
         for i in range(count)
         for j in range(i + 1, count)
     )
-    return CorrespondenceGraph(count, pairs)
+    return ViewGraph(count, pairs)
 
 
 def scene_of(
-    sizes: list[tuple[int, int]], facts: tuple[PhotoFacts, ...] = (), folders: str = "aaaaaaa"
+    sizes: list[tuple[int, int]], facts: tuple[PhotoMetadata, ...] = (), folders: str = "aaaaaaa"
 ) -> Reconstruction:
     count = len(sizes)
     return Reconstruction(
@@ -74,13 +74,13 @@ def test_an_epipolar_error_is_in_pixels() -> None:
 
 
 def test_a_view_without_matches_has_no_error() -> None:
-    graph = CorrespondenceGraph(5, graph_of(cameras()).pairs)
+    graph = ViewGraph(5, graph_of(cameras()).pairs)
     errors = view_epipolar_errors(graph, cameras(5))
     assert errors[4] == float("inf")
 
 
 def test_true_poses_are_confirmed() -> None:
-    found = confirm_poses(graph_of(cameras()), cameras(), range(4))
+    found = verify_poses(graph_of(cameras()), cameras(), range(4))
     assert found.confirmed == (0, 1, 2, 3)
     assert found.num_agreeing_pairs == found.num_pairs == 6
     assert found.contradicted == ()
@@ -92,7 +92,7 @@ def test_a_turned_pose_is_contradicted_and_the_others_are_not() -> None:
     turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     poses[2] = turn @ poses[2]
     wrong = Cameras(poses, true.intrinsics, true.image_sizes)
-    found = confirm_poses(graph_of(true), wrong, range(4))
+    found = verify_poses(graph_of(true), wrong, range(4))
     assert found.confirmed == (0, 1, 3)
     assert found.contradicted == (2,)
 
@@ -102,9 +102,13 @@ def test_a_flat_pair_confirms_nothing() -> None:
         VerifiedPair(p.first, p.second, p.pixels_first, p.pixels_second, True)
         for p in graph_of(cameras()).pairs
     )
-    found = confirm_poses(CorrespondenceGraph(4, pairs), cameras(), range(4))
+    found = verify_poses(ViewGraph(4, pairs), cameras(), range(4))
     assert found.confirmed == ()
     assert found.num_pairs == 0
+
+
+_A, _B = PhotoMetadata("A"), PhotoMetadata("B")
+_A28, _A52 = PhotoMetadata("A", 28.0), PhotoMetadata("A", 52.0)
 
 
 @pytest.mark.parametrize(
@@ -115,30 +119,28 @@ def test_a_flat_pair_confirms_nothing() -> None:
         ("auto", [(4, 3), (5, 3), (6, 3), (4, 3)], (), [0, 1, 2, 3]),
         # Many people's photos, of which some have the same size by chance.
         ("auto", [(4, 3), (5, 3), (6, 3)] * 2 + [(3, 4)], (), [0, 1, 2, 3, 4, 5, 6]),
-        ("auto", [(4, 3)] * 3, (PhotoFacts("A", 28.0), PhotoFacts("A", 28.0), PhotoFacts("B")),
-         [0, 0, 1]),
-        ("auto", [(4, 3)] * 2, (PhotoFacts("A", 28.0), PhotoFacts("A", 52.0)), [0, 1]),
+        ("auto", [(4, 3)] * 3, (_A28, _A28, _B), [0, 0, 1]),
+        ("auto", [(4, 3)] * 2, (_A28, _A52), [0, 1]),
         ("per-image", [(4, 3)] * 3, (), [0, 1, 2]),
-        ("single", [(4, 3), (4, 3), (3, 4)], (PhotoFacts("A"), PhotoFacts("B"), PhotoFacts("A")),
-         [0, 0, 1]),
+        ("single", [(4, 3), (4, 3), (3, 4)], (_A, _B, _A), [0, 0, 1]),
     ],
 )  # fmt: skip
 def test_who_shares_a_camera(
-    camera: str, sizes: list[tuple[int, int]], facts: tuple[PhotoFacts, ...], wanted: list[int]
+    camera: str, sizes: list[tuple[int, int]], facts: tuple[PhotoMetadata, ...], wanted: list[int]
 ) -> None:
-    assert group_physical_cameras(scene_of(sizes, facts), camera) == wanted
+    assert group_shared_cameras(scene_of(sizes, facts), camera) == wanted
 
 
 def test_a_camera_a_folder() -> None:
     scene = scene_of([(4, 3)] * 4, folders="abab")
-    assert group_physical_cameras(scene, "per-folder") == [0, 1, 0, 1]
+    assert group_shared_cameras(scene, "per-folder") == [0, 1, 0, 1]
 
 
 def test_a_focal_length_on_film_becomes_pixels() -> None:
     # 43.27 mm on film of that diagonal: as many pixels as the photo's diagonal.
-    facts = PhotoFacts(focal_35mm=43.2666)
+    facts = PhotoMetadata(focal_35mm=43.2666)
     assert facts.focal_length((4000, 3000)) == pytest.approx(5000, rel=1e-4)
-    assert PhotoFacts().focal_length((4000, 3000)) is None
+    assert PhotoMetadata().focal_length((4000, 3000)) is None
     assert default_focal((4000, 3000)) == 4800
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from glance3d.evaluation.metrics import depth_errors
 from glance3d.images import Originals
-from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.refinement import RefineOptions, refine
 from glance3d.refinement.assembly.rectified_pair import RowMatches, choose_shift, find_row_matches
 from glance3d.types import Cameras, Placement, Reconstruction
@@ -46,7 +46,7 @@ def pair_scene(left: np.ndarray, depth: np.ndarray) -> Reconstruction:
 
 
 def find(left: np.ndarray, right: np.ndarray) -> RowMatches | None:
-    graph = CorrespondenceGraph(2, (VerifiedPair(0, 1, left, right, False),))
+    graph = ViewGraph(2, (VerifiedPair(0, 1, left, right, False),))
     return find_row_matches(graph, pair_scene(left, np.full(len(left), 6.0)).cameras)
 
 

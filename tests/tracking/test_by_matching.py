@@ -10,7 +10,7 @@ import glance3d
 from glance3d.models import VGGT
 from glance3d.multiview import descriptor_tracking as following
 from glance3d.multiview.descriptor_tracking import CELL
-from glance3d.multiview.matches import Descriptions
+from glance3d.multiview.matches import Descriptors
 from glance3d.tracking.by_matching import MatchingFollower
 from glance3d.tracking.feature_maps import FeatureMaps, look
 from glance3d.types import Placement
@@ -128,7 +128,7 @@ def test_larger_cells_decide_between_places_that_look_alike(network: VGGT):
     twice[1, :, :, 12:] = twice[1, :, :, :12]  # what is on the left is on the right as well
     right = torch.arange(COLUMNS // 4) >= 3
     of_side = F.one_hot(right.long(), 2).float().expand(ROWS // 4, -1, -1).flatten(0, 1)
-    described = Descriptions(
+    described = Descriptors(
         of_side.expand(1, 2, -1, -1),
         (ROWS // 4, COLUMNS // 4),
         torch.tensor(20.0),

@@ -12,7 +12,7 @@ from glance3d.geometry.cameras import project_points
 from glance3d.geometry.transforms import invert, transform_points
 from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, ModelConfig, StemEmbedConfig, tiny
-from glance3d.multiview.matches import Descriptions, Matches, Relations, cell_positions
+from glance3d.multiview.matches import Descriptors, PairEstimates, SoftMatches, cell_positions
 from glance3d.training import build_recipe
 from glance3d.training.losses.correspondence import (
     descriptor_loss,
@@ -27,14 +27,14 @@ from tests.training.scenes import make_sample
 CORNERS = torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]])
 
 
-def mirrored_views(sharpness: float) -> tuple[Descriptions, torch.Tensor]:
+def mirrored_views(sharpness: float) -> tuple[Descriptors, torch.Tensor]:
     """Two views of 2 x 2 cells; the second shows the cells of the first in reverse order."""
     code = torch.eye(4)
     descriptors = torch.stack([code, code.flip(0)])[None].requires_grad_()
     scale, unseen = torch.tensor(sharpness), torch.tensor(0.0)
-    return Descriptions(descriptors, (2, 2), scale, unseen), torch.stack(
-        [CORNERS, CORNERS.flip(0)]
-    )[None]
+    return Descriptors(descriptors, (2, 2), scale, unseen), torch.stack([CORNERS, CORNERS.flip(0)])[
+        None
+    ]
 
 
 def test_right_descriptors_cost_nothing() -> None:
@@ -70,7 +70,7 @@ SIZE = (56, 56)
 GRID = (7, 7)
 
 
-def exact_matches(sample: MultiViewSample) -> Matches:
+def exact_matches(sample: MultiViewSample) -> SoftMatches:
     """Where the cells of each view truly are in the others, inside the image or not."""
     cells = (cell_positions(GRID, torch.device("cpu")) + 0.5) * 8
     pixel = cells.long()
@@ -84,13 +84,13 @@ def exact_matches(sample: MultiViewSample) -> Matches:
     position = pixels.unflatten(2, (views, -1)).transpose(1, 2) / 8 - 0.5
     sure = torch.ones(position.shape[:-1])
     own = cell_positions(GRID, torch.device("cpu")).expand_as(position)
-    return Matches(own, position, sure, sure)
+    return SoftMatches(own, position, sure, sure)
 
 
-def relations_saying(pose_enc: torch.Tensor, logits: torch.Tensor) -> Relations:
+def relations_saying(pose_enc: torch.Tensor, logits: torch.Tensor) -> PairEstimates:
     others = 1 - torch.eye(pose_enc.shape[1])
     weight = others[:, :, None].expand(logits.shape)
-    return Relations(weight, weight[..., 0], pose_enc, logits)
+    return PairEstimates(weight, weight[..., 0], pose_enc, logits)
 
 
 def test_the_true_poses_and_matches_cost_nothing() -> None:

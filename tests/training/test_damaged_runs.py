@@ -10,7 +10,7 @@ import torch
 
 from glance3d.errors import ConfigError, WeightsError
 from glance3d.training import Trainer
-from glance3d.training.run.training_log import Journal, draw_learning_curve, read_journal
+from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_journal
 from tests.fuzz.seeds.networks import take_step, training
 
 
@@ -80,7 +80,7 @@ def test_another_networks_checkpoint_is_refused(state: dict[str, Any], tmp_path:
 
 
 def _log(folder: Path, num_lines: int = 3) -> Path:
-    journal = Journal(folder / "log.jsonl")
+    journal = TrainingLog(folder / "log.jsonl")
     for step in range(1, num_lines + 1):
         journal.write("train", step, 4 * step, loss=1.0 / step)
     return journal.path
@@ -94,7 +94,7 @@ def test_a_torn_last_line_is_dropped_and_said(
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:2]) + lines[2][:num_left])
     with caplog.at_level(logging.WARNING, "glance3d"):
-        Journal(path).write("train", 3, 12, loss=0.25)
+        TrainingLog(path).write("train", 3, 12, loss=0.25)
     assert "cut short" in caplog.text
     assert path.read_bytes().splitlines(keepends=True)[:2] == lines[:2]
     assert [line["loss"] for line in read_journal(path, "train")] == [1.0, 0.5, 0.25]
@@ -103,7 +103,7 @@ def test_a_torn_last_line_is_dropped_and_said(
 def test_a_line_that_only_lacks_its_end_is_kept(tmp_path: Path) -> None:
     path = _log(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
-    Journal(path).write("train", 4, 16, loss=0.25)
+    TrainingLog(path).write("train", 4, 16, loss=0.25)
     assert [line["step"] for line in read_journal(path, "train")] == [1, 2, 3, 4]
 
 

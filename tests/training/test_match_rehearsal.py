@@ -12,7 +12,7 @@ from glance3d.errors import ConfigError, WeightsError
 from glance3d.geometry.cameras import project_points, unproject_depth
 from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, StemEmbedConfig, tiny
-from glance3d.models.heads.pair_pose_network import PairRelations
+from glance3d.models.heads.pair_pose_network import PairPoseNet
 from glance3d.models.weights.files import save_weights
 from glance3d.training import Trainer, build_recipe
 from glance3d.training.config import RehearsalConfig, TrainConfig
@@ -91,20 +91,20 @@ def test_rehearsing_teaches_and_repeats(places: TruePlaces) -> None:
         num_steps=15, peak_lr=4e-3, warmup_steps=3, images_per_batch=8, cells_per_view=24
     )
 
-    def rehearsed() -> PairRelations:
+    def rehearsed() -> PairPoseNet:
         torch.manual_seed(0)
-        relations = PairRelations(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
+        relations = PairPoseNet(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
         rehearse_relations(relations, DATA, CELL, config, seed=1, show_progress=False)
         return relations
 
-    def loss(relations: PairRelations) -> float:
+    def loss(relations: PairPoseNet) -> float:
         with torch.no_grad():
             generator = torch.Generator().manual_seed(5)
             return float(rehearsal_losses(relations, places, 64, generator)["pairs"])
 
     once, again = rehearsed(), rehearsed()
     torch.manual_seed(0)
-    untaught = PairRelations(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
+    untaught = PairPoseNet(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
     assert loss(once) < 0.95 * loss(untaught)
     for left, right in zip(once.parameters(), again.parameters(), strict=True):
         assert torch.equal(left, right)

@@ -11,7 +11,7 @@ from glance3d.training import RECIPES, build_recipe, load_checkpoint
 from glance3d.training.config import OptimiserConfig
 from glance3d.training.data.sample_batch import SyntheticDraw, load_textures
 from glance3d.training.run.spikes import SpikeDetector
-from glance3d.training.run.training_log import Journal, draw_learning_curve, read_journal
+from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_journal
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 
 
@@ -72,7 +72,7 @@ def test_configs_fail_when_made():
 
 
 def test_journal_keeps_what_is_not_finite_readable(tmp_path):
-    journal = Journal(tmp_path / "log.jsonl")
+    journal = TrainingLog(tmp_path / "log.jsonl")
     journal.write("train", 1, 8, loss=1.5)
     journal.write("skipped", 2, 16, loss=float("nan"))
     assert read_journal(journal.path, "train")[0]["loss"] == 1.5

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glance3d.geometry.cameras import project_points
-from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.trust.contradictions import find_contradictions
 from glance3d.types import Reconstruction, ViewTrust
 from tests.refinement.rendered import BOXES, Room, arc, build_scene, with_cameras, with_depth
@@ -147,9 +147,9 @@ def matches(scene: Reconstruction, first: int, second: int, wrong: bool) -> Veri
 def test_matches_that_cameras_rule_out_are_possible_twins(scene: Reconstruction) -> None:
     trust = (GOOD,) * 8
     true = [matches(scene, i, i + 1, wrong=False) for i in range(7)]
-    assert find_contradictions(scene, CorrespondenceGraph(8, tuple(true)), trust) == []
+    assert find_contradictions(scene, ViewGraph(8, tuple(true)), trust) == []
     wrong = [matches(scene, 0, 6, wrong=True), matches(scene, 1, 6, wrong=True)]
-    graph = CorrespondenceGraph(8, (*true, *wrong))
+    graph = ViewGraph(8, (*true, *wrong))
     (found,) = find_contradictions(scene, graph, trust)
     assert found["kind"] == "possible twins"
     assert found["groups"] == [["view00.png", "view01.png"], ["view06.png"]]
@@ -157,7 +157,7 @@ def test_matches_that_cameras_rule_out_are_possible_twins(scene: Reconstruction)
 
 
 def test_a_camera_that_nothing_holds_rules_nothing_out(scene: Reconstruction) -> None:
-    graph = CorrespondenceGraph(8, (matches(scene, 0, 6, True), matches(scene, 1, 6, True)))
+    graph = ViewGraph(8, (matches(scene, 0, 6, True), matches(scene, 1, 6, True)))
     trust = (*(GOOD,) * 6, replace(GOOD, verdict="weak"), GOOD)
     assert find_contradictions(scene, graph, trust) == []
 
@@ -168,4 +168,4 @@ def test_cameras_at_one_place_rule_nothing_out() -> None:
     pair = matches(scene, 0, 1, wrong=False)
     random = np.random.default_rng(0)
     shaken = replace(pair, pixels_second=pair.pixels_second + 0.3 * random.normal(size=(60, 2)))
-    assert find_contradictions(scene, CorrespondenceGraph(3, (shaken,)), (GOOD,) * 3) == []
+    assert find_contradictions(scene, ViewGraph(3, (shaken,)), (GOOD,) * 3) == []

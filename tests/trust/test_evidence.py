@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from glance3d.geometry.cameras import project_points
-from glance3d.multiview.pure_rotation import only_turned
-from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
-from glance3d.trust.duplicate_photos import label_pictures, shades, texture_shares
+from glance3d.multiview.pure_rotation import is_pure_rotation
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
+from glance3d.trust.duplicate_photos import find_duplicates, shades, texture_shares
 from glance3d.trust.evidence import gather_evidence
 from glance3d.types import Cameras, Reconstruction
 from tests.refinement.rendered import SIZE, Room, arc, build_scene, photograph, pose, turning
@@ -39,14 +39,14 @@ def test_a_picture_is_itself_again_after_recompression_and_brightening(photo: Im
     other = photograph(Room(), arc(3)[2])
     brighter = photo.point(lambda value: min(255, value + 4))
     grey = stacked(other, photo, recompressed(photo), brighter)
-    assert label_pictures(grey) == [0, 1, 1, 1]
+    assert find_duplicates(grey) == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("shift", [1, 2, 5])
 def test_a_camera_that_moved_makes_another_picture(photo: Image.Image, shift: int) -> None:
     pixels = np.array(photo)
     moved = Image.fromarray(np.roll(pixels, shift, 1))
-    assert label_pictures(stacked(photo, moved)) == [0, 1]
+    assert find_duplicates(stacked(photo, moved)) == [0, 1]
 
 
 def test_an_object_on_black_that_turned_is_another_picture() -> None:
@@ -57,7 +57,7 @@ def test_an_object_on_black_that_turned_is_another_picture() -> None:
         for where in arc(2, width=0.3)
     ]
     grey = stacked(*map(Image.fromarray, small), recompressed(Image.fromarray(small[1])))
-    assert label_pictures(grey) == [0, 1, 1]
+    assert find_duplicates(grey) == [0, 1, 1]
 
 
 def test_plain_walls_are_like_nothing_and_have_no_texture(photo: Image.Image) -> None:
@@ -69,7 +69,7 @@ def test_plain_walls_are_like_nothing_and_have_no_texture(photo: Image.Image) ->
     share = texture_shares(grey)
     assert share[0] > 0.9
     assert max(share[1:]) < 0.05
-    assert label_pictures(grey) == [0, 1, 2]
+    assert find_duplicates(grey) == [0, 1, 2]
 
 
 def pair_of(scene: Reconstruction, noise: float, first: int = 0, second: int = 1) -> VerifiedPair:
@@ -101,7 +101,7 @@ def test_a_turn_is_known_whatever_the_focal_length_is_thought_to_be(
     focal: float, noise: float
 ) -> None:
     scene = build_scene([Room()] * 2, turning(2, 0.2))
-    assert only_turned(pair_of(scene, noise), zoomed(scene.cameras, focal))
+    assert is_pure_rotation(pair_of(scene, noise), zoomed(scene.cameras, focal))
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.3])
@@ -110,7 +110,7 @@ def test_a_wall_that_is_passed_by_is_no_turn(noise: float) -> None:
     around = [pose((x, 0.2, -2.5), (0.5 * x, 0.0, 3.0)) for x in (-0.6, 0.6)]
     for poses in (along, around):
         scene = build_scene([WALL] * 2, poses)
-        assert not only_turned(pair_of(scene, noise), scene.cameras)
+        assert not is_pure_rotation(pair_of(scene, noise), scene.cameras)
 
 
 def test_evidence_is_counted_for_each_view() -> None:
@@ -118,7 +118,7 @@ def test_evidence_is_counted_for_each_view() -> None:
     scene = build_scene([Room()] * 4, poses)
     turn = pair_of(scene, 0.2, 0, 1)
     walk = replace(pair_of(scene, 0.2, 1, 2), flat=False)
-    graph = CorrespondenceGraph(4, (turn, walk))
+    graph = ViewGraph(4, (turn, walk))
     found = gather_evidence(scene, graph, ["bundle adjustment"] * 3 + ["similarity"])
     assert [view.num_pairs for view in found] == [1, 2, 1, 0]
     assert found[1].num_matches == len(turn) + len(walk)
@@ -130,7 +130,7 @@ def test_evidence_is_counted_for_each_view() -> None:
 
 def test_evidence_holds_both_cameras_and_given_poses_against_the_matches() -> None:
     scene = build_scene([Room()] * 2, arc(2, width=1.0))
-    graph = CorrespondenceGraph(2, (replace(pair_of(scene, 0.2), flat=False),))
+    graph = ViewGraph(2, (replace(pair_of(scene, 0.2), flat=False),))
     poses = scene.cameras.cam_from_world.clone()
     poses[1, 1, 3] += 0.3
     wrong = replace(scene.cameras, cam_from_world=poses)

@@ -11,7 +11,7 @@ from glance3d.trust.evidence import ViewEvidence
 from glance3d.trust.report import describe_trust, trust_text
 from glance3d.trust.rules import VERDICTS, judge
 from glance3d.trust.track_quality import measure_tracks
-from glance3d.types import PhotoFacts, Reconstruction, ViewTrust
+from glance3d.types import PhotoMetadata, Reconstruction, ViewTrust
 from tests.refinement.rendered import Room, arc, build_scene, turning, with_depth, with_tracks
 
 HELD = ViewEvidence("bundle adjustment", 800, 3, 0.0, 0.0, 9.0, 0.3, matches_others=True)
@@ -137,7 +137,7 @@ def test_a_view_whose_pose_is_a_guess(
 
 def test_a_panorama_is_never_good(scene: Reconstruction) -> None:
     assert verdict(scene).verdict == "good"
-    facts = (PhotoFacts(projection="equirectangular"),) * scene.num_views
+    facts = (PhotoMetadata(projection="equirectangular"),) * scene.num_views
     judged = verdict(replace(scene, facts=facts))
     assert judged.verdict == "weak"
     assert "equirectangular" in judged.reason

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from glance3d.cli.clip_options import ClipOptions
-from glance3d.cli.metric_options import Knowledge
+from glance3d.cli.metric_options import KnownQuantities
 from glance3d.cli.output_folder import claim_photos, scene_folder
 from glance3d.cli.photo_options import PhotoOptions, load_with_photos
 from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
@@ -133,7 +133,7 @@ def run(options: Options) -> None:
             scene = refined(
                 scene,
                 options.refinement,
-                Knowledge(cameras=cameras),
+                KnownQuantities(cameras=cameras),
                 network,
                 photos=home / "images",
                 progress=progress,

@@ -48,7 +48,7 @@ class MetricOptions:
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class KnownQuantities:
     """The words of :class:`MetricOptions`, understood."""
 
     cameras: "KnownCameras | None" = None
@@ -81,7 +81,7 @@ class Knowledge:
         )
 
 
-def read_knowledge(options: MetricOptions) -> Knowledge:
+def read_knowledge(options: MetricOptions) -> KnownQuantities:
     """Read the files and understand the words; refuses now what would only come to light later.
 
     Raises:
@@ -98,7 +98,7 @@ def read_knowledge(options: MetricOptions) -> Knowledge:
 
         units = "metre" if options.cameras_in_metres else None
         cameras = load_known_cameras(options.cameras, units=units)
-    return Knowledge(
+    return KnownQuantities(
         cameras=cameras,
         gps=options.gps,
         distances=tuple(parse_distance(word) for word in options.known_distance),
@@ -106,7 +106,7 @@ def read_knowledge(options: MetricOptions) -> Knowledge:
     )
 
 
-def in_metres(scene: "Reconstruction", knowledge: Knowledge) -> "Reconstruction":
+def in_metres(scene: "Reconstruction", knowledge: KnownQuantities) -> "Reconstruction":
     """The scene by what is known, its report saying also which known cameras contradict it.
 
     Knowledge that says nothing of size or place, intrinsics alone, changes nothing.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
-    from glance3d.cli.metric_options import Knowledge
+    from glance3d.cli.metric_options import KnownQuantities
     from glance3d.models import VGGT
     from glance3d.types import Reconstruction
 
@@ -44,7 +44,7 @@ class RefinementOptions:
 def refined(
     scene: "Reconstruction",
     options: RefinementOptions,
-    knowledge: "Knowledge",
+    knowledge: "KnownQuantities",
     network: "Callable[[], VGGT]",
     *,
     photos: Path | None = None,

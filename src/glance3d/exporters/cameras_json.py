@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glance3d.exporters.depth_png import DEPTH_FOLDER, depth_scale, has_depth_pngs
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.photos import photos_folder
 from glance3d.exporters.world_text import describe_world, world_axes
 from glance3d.files.atomic import save_json
@@ -28,7 +28,7 @@ CONVENTIONS = {
 }
 
 
-def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write every camera; needs neither depth nor points."""
     with_depth = has_depth_pngs(scene, path.parent, options)
     folder = photos_folder(scene, options.final(path.parent)).name
@@ -70,4 +70,4 @@ def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions
         "depth_scale": depth_scale(scene) if with_depth else None,
         "views": views,
     }
-    return Written((save_json(path, content),))
+    return WriteResult((save_json(path, content),))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from glance3d.exporters.colmap_cameras import colmap_cameras, has_notable_distortion
 from glance3d.exporters.masks import write_masks_beside
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.photos import write_photos_beside
 from glance3d.exporters.sparse_points import observation_errors, select_sparse_points
 from glance3d.files.atomic import save_bytes
@@ -46,7 +46,7 @@ _POINT_3D = np.dtype(
 _TRACK_ELEMENT = np.dtype([("image_id", "<u4"), ("point_2d_index", "<u4")])
 
 
-def write_colmap(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_colmap(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the model into the project folder ``path`` (or its ``sparse`` or ``sparse/0``).
 
     A scene without points gives a model without points: known cameras, for COLMAP to triangulate.
@@ -61,7 +61,7 @@ def write_colmap(scene: Reconstruction, path: Path, options: ExportOptions) -> W
         for name, content in zip(WRITTEN_FILES, contents, strict=True)
     ]
     warnings = _single_view_warning(scene, points) + _distortion_warning(scene)
-    written = Written(tuple(files), warnings)
+    written = WriteResult(tuple(files), warnings)
     if not options.companions:
         return written
     root = folder.parent.parent

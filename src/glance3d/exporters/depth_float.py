@@ -15,7 +15,7 @@ from PIL import Image
 
 from glance3d.errors import MissingExtraError
 from glance3d.exporters.depth_png import DepthView, depth_and_valid
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.files.atomic import atomic_file
 from glance3d.images.naming.file_names import Photos, depth_file_names
 from glance3d.types import Reconstruction
@@ -24,7 +24,7 @@ MEANING = "z-depth along the camera's z axis; 0 is unknown"
 _Values = Float[np.ndarray, "height width"]
 
 
-def write_depth_tiffs(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_depth_tiffs(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the folder ``path`` with one float32 TIFF a view."""
 
     def write(values: _Values, target: Path) -> None:
@@ -36,7 +36,7 @@ def write_depth_tiffs(scene: Reconstruction, path: Path, options: ExportOptions)
     return _write_each(scene, path, ".tiff", write)
 
 
-def write_depth_exrs(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_depth_exrs(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the folder ``path`` with one float32 OpenEXR a view.
 
     Raises:
@@ -78,14 +78,14 @@ def _with_suffix(name: str, suffix: str) -> str:
 
 def _write_each(
     scene: Reconstruction, path: Path, suffix: str, write: Callable[[_Values, Path], None]
-) -> Written:
+) -> WriteResult:
     paths = []
     for name, values in zip(depth_file_names(scene), depth_maps(scene), strict=True):
         target = path / _with_suffix(name, suffix)
         with atomic_file(target) as temporary:
             write(values, temporary)
         paths.append(target)
-    return Written(tuple(paths))
+    return WriteResult(tuple(paths))
 
 
 def depth_maps(scene: Reconstruction) -> Iterator[_Values]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from glance3d.errors import SceneError
 from glance3d.exporters.colormap import colorize_depth, inverse_depth_range
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.files.atomic import atomic_file, save_json
 from glance3d.geometry.filter import usable_depth
 from glance3d.images.naming.file_names import Photos, depth_file_names, photo_file_names
@@ -34,7 +34,7 @@ _LEVELS = 65535
 _FARTHEST_MEDIANS = 32.0
 
 
-def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the folder ``path``: PNGs, previews (JPEG) and ``depth.json``."""
     depth, valid = depth_and_valid(scene)
     scale, colors = depth_scale(scene), inverse_depth_range(depth, valid)
@@ -66,7 +66,7 @@ def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) 
     index = save_json(path / INDEX_FILE, _index(scene, scale, colors, [view for _, view in done]))
     paths = tuple(file for files, _ in done for file in files)
     num_beyond = int((depth[valid] > scale * _LEVELS).sum())
-    return Written((*paths, index), _beyond_warning(num_beyond, scale, scene.units))
+    return WriteResult((*paths, index), _beyond_warning(num_beyond, scale, scene.units))
 
 
 def depth_png_names(scene: Photos) -> list[str]:

@@ -13,7 +13,7 @@ from glance3d.exporters.claims import claims_of, scene_claims, usual_formats
 from glance3d.exporters.colmap import DEFAULT_MAX_POINTS as COLMAP_MAX_POINTS
 from glance3d.exporters.colmap import model_folder
 from glance3d.exporters.colmap_check import check_colmap_model, colmap_check_warnings
-from glance3d.exporters.options import DEFAULT_PERCENTILE, ExportOptions, Written, build_options
+from glance3d.exporters.options import DEFAULT_PERCENTILE, ExportOptions, WriteResult, build_options
 from glance3d.exporters.photos import with_copies
 from glance3d.exporters.sparse_points import has_measured_points
 from glance3d.exporters.table import FORMATS, Exporter
@@ -117,8 +117,8 @@ def _write_formats(
     ordered: Mapping[str, Exporter],
     options: ExportOptions,
     progress: bool,
-) -> Written:
-    written = Written(())
+) -> WriteResult:
+    written = WriteResult(())
     # The scene knows its upright copies by content, so that they come before scene.npz.
     first = sorted(ordered.items(), key=lambda one: one[0] != "images")
     for name, exporter in tqdm(first, "writing", unit="file", disable=not progress):
@@ -162,7 +162,7 @@ def _exporter(name: str) -> Exporter:
 
 def _write_one(
     scene: Reconstruction, out: Path, name: str, exporter: Exporter, options: ExportOptions
-) -> Written:
+) -> WriteResult:
     """One format of the folder; what the scene cannot give is a warning."""
     if name == "colmap":
         options = replace(
@@ -174,11 +174,11 @@ def _write_one(
             return exporter.write(scene, out / exporter.path_in_folder, options)
         except SceneError as error:
             reason = str(error)
-    return Written((), (f"{exporter.path_in_folder} was not written: {reason}",))
+    return WriteResult((), (f"{exporter.path_in_folder} was not written: {reason}",))
 
 
 def _with_export_report(
-    scene: Reconstruction, out: Path, written: Written, options: ExportOptions
+    scene: Reconstruction, out: Path, written: WriteResult, options: ExportOptions
 ) -> Reconstruction:
     """The scene with what was written, and whether it holds together, added to its report."""
     checks, found = _checks(scene, out, written)
@@ -200,7 +200,9 @@ def _with_export_report(
     return replace(scene, report=report)
 
 
-def _checks(scene: Reconstruction, out: Path, written: Written) -> tuple[dict[str, Any], list[str]]:
+def _checks(
+    scene: Reconstruction, out: Path, written: WriteResult
+) -> tuple[dict[str, Any], list[str]]:
     """What the written files say when they are read back, and what is wrong with them."""
     model = model_folder(out)
     if model / "points3D.bin" not in written.paths:

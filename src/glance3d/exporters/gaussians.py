@@ -20,7 +20,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from glance3d.errors import SceneError
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.point_cloud import has_points, select_points
 from glance3d.exporters.world_text import describe_units, describe_world, world_axes
 from glance3d.files.atomic import save_bytes
@@ -46,7 +46,7 @@ PROPERTIES = (
 )
 
 
-def write_gaussians(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_gaussians(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write a Gaussian for each point. Raises ``SceneError`` where there is none."""
     points, colors, kind = _start(scene, options)
     if len(points) == 0:
@@ -60,7 +60,7 @@ def write_gaussians(scene: Reconstruction, path: Path, options: ExportOptions) -
     rows[:, column["scale_0"] : column["scale_2"] + 1] = radii[:, None]
     rows[:, column["rot_0"]] = 1.0
     save_bytes(path, _header(scene, len(points), kind).encode("ascii", "replace") + rows.tobytes())
-    return Written((path,))
+    return WriteResult((path,))
 
 
 def _start(

@@ -21,7 +21,7 @@ from torch import Tensor
 from glance3d._version import __version__
 from glance3d.exporters.frusta import camera_frusta
 from glance3d.exporters.glb_container import GlbBuffer
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.point_cloud import PointCloud, select_points
 from glance3d.exporters.world_text import REFERENCE_CAMERA, is_east_north_up
 from glance3d.files.atomic import save_bytes
@@ -34,14 +34,14 @@ _POINTS, _LINES = 0, 1
 _OPENGL_FROM_OPENCV = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
 
 
-def write_glb(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_glb(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the confident points, if the scene has any, and all cameras."""
     cloud = None
     if scene.points_world is not None:
         budget = options.max_points or DEFAULT_MAX_POINTS
         cloud = select_points(scene, options.percentile, budget, options.measured_only)
     save_bytes(path, _GlbScene(scene, cloud).encoded())
-    return Written((path,))
+    return WriteResult((path,))
 
 
 @dataclass

@@ -15,7 +15,7 @@ import numpy as np
 
 from glance3d._version import __version__
 from glance3d.errors import MissingExtraError, SceneError
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.point_cloud import PointCloud, select_points
 from glance3d.exporters.world_text import describe_units, describe_world, world_axes
 from glance3d.files.atomic import save_bytes
@@ -28,7 +28,7 @@ _LONGEST_RECORD = 65_000
 _LAST_SOURCE = 65_535
 
 
-def write_las(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_las(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the confident points; compressed where the path ends in ``.laz``.
 
     Raises:
@@ -45,7 +45,7 @@ def write_las(scene: Reconstruction, path: Path, options: ExportOptions) -> Writ
     content = io.BytesIO()
     _las(laspy, scene, cloud).write(content, do_compress=path.suffix.lower() == ".laz")
     save_bytes(path, content.getvalue())
-    return Written((path,))
+    return WriteResult((path,))
 
 
 def _import_laspy(path: Path) -> Any:

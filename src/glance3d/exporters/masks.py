@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from glance3d.errors import SceneError
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.files.atomic import atomic_file
 from glance3d.images.naming.file_names import Photos, photo_file_names
 from glance3d.types import Reconstruction
@@ -27,7 +27,7 @@ def mask_file_names(scene: Photos) -> list[str]:
     return [f"{name}.png" for name in photo_file_names(scene)]
 
 
-def write_masks(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_masks(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write every photo's mask into the folder ``path``; a photo that has none has a white one."""
     if not scene.has_masks:
         raise SceneError("this scene has no masks: reconstruct it with masks first")
@@ -40,13 +40,13 @@ def write_masks(scene: Reconstruction, path: Path, options: ExportOptions) -> Wr
         with atomic_file(path / name) as temporary:
             Image.fromarray(keep).save(temporary, format="PNG", optimize=False)
         paths.append(path / name)
-    return Written(tuple(paths))
+    return WriteResult(tuple(paths))
 
 
-def write_masks_beside(scene: Reconstruction, root: Path) -> Written:
+def write_masks_beside(scene: Reconstruction, root: Path) -> WriteResult:
     """Write the masks where camera files in ``root`` expect them; nothing without masks."""
     if not scene.has_masks:
-        return Written(())
+        return WriteResult(())
     return write_masks(scene, root / MASKS_FOLDER, ExportOptions())
 
 

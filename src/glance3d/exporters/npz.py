@@ -41,7 +41,7 @@ scene does not have is absent, unless said otherwise:
 ``sparse_views``        int64 [O]             their observations: by which view, of which point
 ``sparse_indices``      int64 [O]             (index), at which pixel of the original photo
 ``sparse_pixels``       float [O, 2]
-``facts``, ``trust``    text                  JSON lists, one ``PhotoFacts`` / ``ViewTrust`` a view
+``facts``, ``trust``    text                  JSON lists of ``PhotoMetadata`` and ``ViewTrust``
 ``model``, ``report``   text                  always there; ``report`` is JSON
 ``units``, ``world``    text                  always there; of lengths, and whose frame the world is
 ======================  ====================  ====================================================
@@ -63,7 +63,7 @@ from pathlib import Path
 import numpy as np
 
 from glance3d.errors import SceneError
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.scene_arrays import scene_from_arrays, scene_to_arrays
 from glance3d.exporters.scene_schema import SCHEMA, check_headers
 from glance3d.files.atomic import atomic_file
@@ -77,7 +77,7 @@ SCHEMA_VERSION = 3
 _HEADER = ("format", "schema_version")
 
 
-def write_npz(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_npz(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the whole scene, whatever it holds."""
     arrays = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **scene_to_arrays(scene)}
     # The reader unpacks so many times a file's size; half of that leaves room for all else.
@@ -96,7 +96,7 @@ def write_npz(scene: Reconstruction, path: Path, options: ExportOptions) -> Writ
             entry.compress_type = zipfile.ZIP_DEFLATED if pays else zipfile.ZIP_STORED
             with archive.open(entry, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
-    return Written((path,))
+    return WriteResult((path,))
 
 
 def load_scene(path: str | Path) -> Reconstruction:

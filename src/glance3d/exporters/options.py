@@ -83,11 +83,11 @@ def build_options(**options: Any) -> ExportOptions:
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """The files that a writer made, and what a person should know about them."""
 
     paths: tuple[Path, ...]
     warnings: tuple[str, ...] = ()
 
-    def __add__(self, other: "Written") -> "Written":
-        return Written(self.paths + other.paths, self.warnings + other.warnings)
+    def __add__(self, other: "WriteResult") -> "WriteResult":
+        return WriteResult(self.paths + other.paths, self.warnings + other.warnings)

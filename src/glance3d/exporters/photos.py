@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from glance3d.errors import ImageError, MissingExtraError
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.files.atomic import atomic_file
 from glance3d.images import open_upright
 from glance3d.images.clips import file_of
@@ -48,12 +48,12 @@ def photos_to_write(scene: Photos, path: Path) -> list[Path]:
     return paths
 
 
-def write_photos_beside(scene: Reconstruction, root: Path, options: ExportOptions) -> Written:
+def write_photos_beside(scene: Reconstruction, root: Path, options: ExportOptions) -> WriteResult:
     """Write the upright copies where camera files in ``root`` expect them."""
     return write_photos(scene, root / PHOTOS_FOLDER, options)
 
 
-def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write every photo whose source is still there; the others become a warning each."""
     final = _harmless_folder(scene, options.final(path))
     folder = path.with_name(final.name)
@@ -79,7 +79,7 @@ def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> W
         warnings.append(
             f"{final.name}/ also holds photos that are not of this scene: {shortened(strangers)}"
         )
-    return Written(tuple(paths), tuple(warnings))
+    return WriteResult(tuple(paths), tuple(warnings))
 
 
 def _found(scene: Photos, view: int) -> Path:

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from glance3d.errors import SceneError
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.point_cloud import select_points
 from glance3d.exporters.world_text import describe_world, world_axes
 from glance3d.files.atomic import save_bytes
@@ -26,7 +26,7 @@ _VERTEX = np.dtype(
 _TYPE_NAMES = {"f": "float", "u": "uchar"}
 
 
-def write_ply(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_ply(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the confident points of a scene that has some."""
     budget = options.max_points or DEFAULT_MAX_POINTS
     cloud = select_points(scene, options.percentile, budget, options.measured_only)
@@ -44,12 +44,12 @@ def write_points_ply(
     points_world: Float[Tensor, "points 3"],
     colors: UInt8[Tensor, "points 3"],
     comment: str,
-) -> Written:
+) -> WriteResult:
     """Write these points of the scene's world; ``comment`` says which they are."""
     header = _header(scene, len(points_world), comment)
     vertices = _vertices(points_world.numpy(), colors.numpy())
     save_bytes(path, header.encode("ascii", "replace") + vertices.tobytes())
-    return Written((path,))
+    return WriteResult((path,))
 
 
 def _header(scene: Reconstruction, num_points: int, comment: str) -> str:

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from glance3d.errors import MissingExtraError
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.point_cloud import PointCloud, has_points, select_points
 from glance3d.exporters.presentation import jpeg_bytes, up_direction
 from glance3d.exporters.trajectory import view_times
@@ -29,7 +29,7 @@ from glance3d.types import Reconstruction
 DEFAULT_MAX_POINTS = 1_000_000
 
 
-def write_rerun(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_rerun(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the recording. Raises ``MissingExtraError`` where rerun is not installed."""
     try:
         import rerun
@@ -47,7 +47,7 @@ def write_rerun(scene: Reconstruction, path: Path, options: ExportOptions) -> Wr
     _log_views(rerun, recording, scene)
     save_bytes(path, stream.read() or b"")
     recording.disconnect()
-    return Written((path,))
+    return WriteResult((path,))
 
 
 def _log_world(rerun: Any, recording: Any, scene: Reconstruction, cloud: PointCloud | None) -> None:

@@ -5,10 +5,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from glance3d.errors import SceneError
 from glance3d.files.json_input import parse_json, refuse_odd_numbers
-from glance3d.types import REGISTERED_BY, VERDICTS, PhotoFacts, ViewTrust
+from glance3d.types import REGISTERED_BY, VERDICTS, PhotoMetadata, ViewTrust
 
 _MAX_WORDS = 10_000  # characters of a sentence
-_Record = TypeVar("_Record", PhotoFacts, ViewTrust)
+_Record = TypeVar("_Record", PhotoMetadata, ViewTrust)
 
 
 class _Whole(dict):
@@ -42,9 +42,9 @@ _REPORT: dict[str, Any] = {
 }
 
 
-def parse_facts(text: str, num_views: int) -> tuple[PhotoFacts, ...]:
+def parse_facts(text: str, num_views: int) -> tuple[PhotoMetadata, ...]:
     """One record a view, or none at all. Raises ``SceneError``."""
-    facts = _records(text, "facts", PhotoFacts)
+    facts = _records(text, "facts", PhotoMetadata)
     if facts and len(facts) != num_views:
         raise SceneError(f"it has facts of {len(facts)} photos, but {num_views} views")
     return facts

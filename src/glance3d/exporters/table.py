@@ -19,7 +19,7 @@ from glance3d.exporters.glb import write_glb
 from glance3d.exporters.las import write_las
 from glance3d.exporters.masks import mask_file_names, write_masks
 from glance3d.exporters.npz import load_scene, write_npz
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.page import write_page
 from glance3d.exporters.photos import write_photos
 from glance3d.exporters.ply import write_ply
@@ -67,7 +67,7 @@ class Exporter:
 
     path_in_folder: str
     description: str
-    write: Callable[[Reconstruction, Path, ExportOptions], Written]
+    write: Callable[[Reconstruction, Path, ExportOptions], WriteResult]
     read: Callable[[str | Path], Reconstruction] | None = None
     suffixes: tuple[str, ...] = ()
     folder_names: tuple[str, ...] = ()

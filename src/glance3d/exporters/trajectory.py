@@ -14,7 +14,7 @@ Camera axes are OpenCV's in both; lengths and world are the scene's.
 from datetime import datetime
 from pathlib import Path
 
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.world_text import describe_units, describe_world
 from glance3d.files.atomic import save_bytes
 from glance3d.geometry.rotations import quat_xyzw_from_rotation
@@ -24,7 +24,7 @@ from glance3d.known_cameras.time_stamps import match_times, seconds_in_name
 from glance3d.types import Reconstruction
 
 
-def write_tum(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_tum(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write one line a view, after comments that say what the numbers are."""
     times, meaning = view_times(scene)
     world = describe_world(scene.world, scene.names[scene.reference_view])
@@ -41,7 +41,7 @@ def write_tum(scene: Reconstruction, path: Path, options: ExportOptions) -> Writ
     return _write_lines(path, lines)
 
 
-def write_kitti(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_kitti(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write one line a view; the format has no room for comments."""
     world_from_cam = invert(scene.cameras.cam_from_world.double())
     rows = world_from_cam.flatten(1).tolist()
@@ -75,6 +75,6 @@ def _unix_seconds(taken: str | None) -> float | None:
         return None
 
 
-def _write_lines(path: Path, lines: list[str]) -> Written:
+def _write_lines(path: Path, lines: list[str]) -> WriteResult:
     save_bytes(path, ("\n".join(lines) + "\n").encode())
-    return Written((path,))
+    return WriteResult((path,))

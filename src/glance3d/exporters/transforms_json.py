@@ -24,7 +24,7 @@ from glance3d.exporters.masks import (
     mask_file_names,
     write_masks_beside,
 )
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.photos import photos_folder, write_photos_beside
 from glance3d.exporters.ply import write_ply, write_points_ply
 from glance3d.exporters.point_cloud import has_points
@@ -40,10 +40,10 @@ _ENOUGH_TO_START = 100
 _INTRINSICS = ("w", "h", "fl_x", "fl_y", "cx", "cy", "k1", "k2", "p1", "p2")
 
 
-def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write ``path`` (a .json, or the folder for ``transforms.json``) and what it points to."""
     path = transforms_file(path)
-    root, written = path.parent, Written(())
+    root, written = path.parent, WriteResult(())
     if options.companions:
         written += write_photos_beside(scene, root, options)
         written += write_masks_beside(scene, root)
@@ -61,7 +61,7 @@ def write_transforms_json(scene: Reconstruction, path: Path, options: ExportOpti
     content["units"] = scene.units
     content["world"] = describe_world(scene.world, photo_file_names(scene)[scene.reference_view])
     content["frames"] = frames
-    return written + Written((save_json(path, content),))
+    return written + WriteResult((save_json(path, content),))
 
 
 def transforms_file(path: Path) -> Path:
@@ -71,13 +71,13 @@ def transforms_file(path: Path) -> Path:
 
 def _write_start(
     scene: Reconstruction, root: Path, options: ExportOptions
-) -> tuple[str | None, Written]:
+) -> tuple[str | None, WriteResult]:
     """The name of the cloud to start from, None without one, and what was written of it."""
     if scene.sparse is not None and len(scene.sparse) >= _ENOUGH_TO_START:
         sparse, comment = scene.sparse, f"{len(scene.sparse)} measured points"
         path = root / SPARSE_PLY_NAME
         return path.name, write_points_ply(scene, path, sparse.points_world, sparse.colors, comment)
-    path, written = root / PLY_NAME, Written(())
+    path, written = root / PLY_NAME, WriteResult(())
     if not has_points(scene):
         return None, written
     if options.companions:

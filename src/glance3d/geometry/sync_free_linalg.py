@@ -54,7 +54,7 @@ def nearest_rotation(
     return matrix
 
 
-def essential_poses(
+def decompose_essential(
     essential: Float[Tensor, "*batch 3 3"],
 ) -> tuple[Float[Tensor, "*batch 2 3 3"], Float[Tensor, "*batch 3"], Float[Tensor, "*batch 1"]]:
     """Both rotations and the direction (of either sign) of ``E = [t]x R`` (Horn 1990).
@@ -86,7 +86,7 @@ def essential_poses(
     return nearest_rotation(rotations * (3**0.5 / size)), direction, uneven
 
 
-def turning_rotation(
+def wahba_rotation(
     weighted: Float[Tensor, "*batch 3 3"],
 ) -> Float[Tensor, "*batch 4"]:
     """Quaternion x y z w of the rotation R with the largest ``sum(R * weighted)`` (Horn 1987).

@@ -35,8 +35,8 @@ from glance3d.types import (
     ClipSummary,
     ImageBatch,
     PhotoContent,
-    PhotoFacts,
     PhotoMask,
+    PhotoMetadata,
     Placement,
     SkippedPhoto,
 )
@@ -83,7 +83,7 @@ class _Rendered:
 
     pixels: _Pixels
     content: PhotoContent | None
-    facts: PhotoFacts
+    facts: PhotoMetadata
 
 
 def load_images(
@@ -290,7 +290,7 @@ def _render(
     return pixels
 
 
-def _with_projection(facts: PhotoFacts, photo: Photo, view: _View) -> PhotoFacts:
+def _with_projection(facts: PhotoMetadata, photo: Photo, view: _View) -> PhotoMetadata:
     """The facts, and what the pixels of a panorama show where its file says nothing."""
     if facts.projection is not None or not is_twice_as_wide(view.header.size):
         return facts

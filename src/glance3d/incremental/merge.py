@@ -15,7 +15,7 @@ from glance3d.types import (
     Cameras,
     Masks,
     PhotoContents,
-    PhotoFacts,
+    PhotoMetadata,
     Placement,
     Reconstruction,
     kept_on_grids,
@@ -141,7 +141,7 @@ def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         second = torch.full_like(new.mask, neutral) if b is None else b
         return torch.cat([first, second])
 
-    unknown = (PhotoFacts(),)
+    unknown = (PhotoMetadata(),)
     return replace(
         scene,
         names=scene.names + new.names,

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from glance3d.models.config import Output
 from glance3d.models.heads.correspondence import CorrespondenceHead
-from glance3d.models.heads.dpt import DenseFeatures, Projected, map_views
-from glance3d.multiview.matches import Descriptions
+from glance3d.models.heads.dpt import DPTFeatures, Projected, map_views
+from glance3d.multiview.matches import Descriptors
 from glance3d.nn.patch_embed import StemMaps
 
 VIEWS_PER_CHUNK = 4
 
 
-class Readings:
+class HeadInputs:
     """The projected patch tokens that each dense head keeps, the camera tokens, and descriptions.
 
     A layer need not outlive :meth:`take`. At 392 x 518 the four layers of one view are 34 MB in
@@ -24,7 +24,7 @@ class Readings:
 
     def __init__(
         self,
-        readers: Mapping[Output, DenseFeatures],
+        readers: Mapping[Output, DPTFeatures],
         camera_layer: int | None,
         patch_start_idx: int,
         batch_views: tuple[int, int],
@@ -35,7 +35,7 @@ class Readings:
     ) -> None:
         self.image_size, self.grid, self.batch_views = image_size, grid, batch_views
         self.camera_tokens: Float[Tensor, "batch views dim"] | None = None
-        self.described: Descriptions | None = None
+        self.described: Descriptors | None = None
         self._describer, self._stem_maps = describer, stem_maps
         self._readers = readers
         self._camera_layer = camera_layer
@@ -54,7 +54,7 @@ class Readings:
             for level in (i for i, layer in enumerate(features.layers) if layer == index):
 
                 def project(
-                    halves: list[Tensor], features: DenseFeatures = features, level: int = level
+                    halves: list[Tensor], features: DPTFeatures = features, level: int = level
                 ) -> tuple[Tensor]:
                     patches = [half[:, self._patch_start_idx :] for half in halves]
                     tokens = patches[0] if len(patches) == 1 else torch.cat(patches, dim=-1)

@@ -16,24 +16,24 @@ from glance3d.models.checks import (
     check_query_points,
 )
 from glance3d.models.config import OUTPUTS, DenseHeadConfig, ModelConfig, Output
-from glance3d.models.head_inputs import Readings
+from glance3d.models.head_inputs import HeadInputs
 from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.heads.correspondence import CorrespondenceHead
 from glance3d.models.heads.dpt import (
-    DenseFeatures,
-    DenseHead,
+    DPTFeatures,
+    DPTHead,
     Projected,
     depth_from_raw,
     points_from_raw,
 )
 from glance3d.models.heads.track import TrackHead, TrackIterations
 from glance3d.models.weights.cards import WeightsCard
-from glance3d.multiview.descriptor_plane_sweep import sweep_depth
-from glance3d.multiview.descriptor_tracking import CELL, PointSearch
-from glance3d.multiview.matches import Correspondence, Descriptions
-from glance3d.multiview.pose_initialisation import estimate_first_poses
-from glance3d.multiview.relative_pose import PairMatches, best_matches
-from glance3d.multiview.scale_alignment import scale_of_cameras
+from glance3d.multiview.descriptor_plane_sweep import sweep_depth_by_descriptors
+from glance3d.multiview.descriptor_tracking import CELL, DescriptorTracker
+from glance3d.multiview.matches import Correspondence, Descriptors
+from glance3d.multiview.pose_initialisation import initialise_poses
+from glance3d.multiview.relative_pose import ViewPairMatches, best_matches
+from glance3d.multiview.scale_alignment import camera_scale_from_depth
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.types import Predictions
 
@@ -139,7 +139,7 @@ class VGGT(nn.Module):
             readings.described = self.describe(tokens)
         return self._predict(readings, matched, query_points, focal_lengths, images)
 
-    def describe(self, tokens: AggregatedTokens) -> Descriptions | None:
+    def describe(self, tokens: AggregatedTokens) -> Descriptors | None:
         """What cells are told apart by.
 
         None for a single view, a network that does not match, or tokens without the layer for it.
@@ -169,8 +169,8 @@ class VGGT(nn.Module):
         size: tuple[int, int],
         stem_maps: StemMaps,
         describer: CorrespondenceHead | None = None,
-    ) -> Readings:
-        readers: dict[Output, DenseFeatures] = {}
+    ) -> HeadInputs:
+        readers: dict[Output, DPTFeatures] = {}
         for output, head in (("depth", self.depth_head), ("points", self.point_head)):
             if output in outputs and head is not None:
                 readers[output] = head.features
@@ -178,7 +178,7 @@ class VGGT(nn.Module):
             readers["tracks"] = self.track_head.feature_extractor
         patch = self.config.patch_size
         camera_layer = self.config.aggregator.depth - 1 if "camera" in outputs else None
-        return Readings(
+        return HeadInputs(
             readers,
             camera_layer,
             self.aggregator.patch_start_idx,
@@ -191,7 +191,7 @@ class VGGT(nn.Module):
 
     def _predict(
         self,
-        readings: Readings,
+        readings: HeadInputs,
         matched: Correspondence | None,
         query_points: Tensor | None,
         focal_lengths: Tensor | None,
@@ -205,7 +205,7 @@ class VGGT(nn.Module):
             last = readings.camera_tokens.float()
             if matched is not None and self.camera_head.starts_from_matches:
                 pairs = best_matches(matched.matches, matched.relations, matched.grid)
-                start = estimate_first_poses(pairs, matched.relations, size, focal_lengths)
+                start = initialise_poses(pairs, matched.relations, size, focal_lengths)
             with torch.autocast(last.device.type, enabled=False):  # cameras are always float32
                 found["pose_enc_iterations"] = self.camera_head(last, start)
             found["pose_enc"] = found["pose_enc_iterations"][-1]
@@ -238,8 +238,8 @@ class VGGT(nn.Module):
 def _follow(
     head: TrackHead,
     projected: Projected,
-    readings: Readings,
-    described: Descriptions,
+    readings: HeadInputs,
+    described: Descriptors,
     query_points: Float[Tensor, "batch queries 2"],
     images: Float[Tensor, "batch views 3 height width"] | None,
 ) -> tuple[TrackIterations, Tensor, Tensor]:
@@ -252,20 +252,20 @@ def _follow(
     visibility, confidence = torch.ones_like(tracks[..., 0]), torch.ones_like(tracks[..., 0])
     for scene, queries in enumerate(query_points.float()):
         own = described._replace(descriptors=described.descriptors[scene, None])
-        search = PointSearch(maps[scene], own, None if images is None else images[scene])
+        search = DescriptorTracker(maps[scene], own, None if images is None else images[scene])
         cells, *judged = search.follow(0, queries / CELL, range(1, num_views))
         tracks[scene, 1:] = CELL * cells
         visibility[scene, 1:], confidence[scene, 1:] = judged
     return tracks[None], visibility, confidence
 
 
-def _agree(described: Descriptions, pairs: PairMatches, found: dict[str, Tensor]) -> None:
+def _agree(described: Descriptors, pairs: ViewPairMatches, found: dict[str, Tensor]) -> None:
     """Cameras that start from matches get depth's unit of length, depth what cameras know of it."""
-    factor = scale_of_cameras(pairs, found["pose_enc"], found["depth"])[:, None, None]
+    factor = camera_scale_from_depth(pairs, found["pose_enc"], found["depth"])[:, None, None]
     poses = found["pose_enc_iterations"]
     poses = torch.cat([factor * poses[..., :3], poses[..., 3:]], -1)
     found["pose_enc_iterations"], found["pose_enc"] = poses, poses[-1]
-    found["depth"] = sweep_depth(described, pairs, found["pose_enc"], found["depth"])
+    found["depth"] = sweep_depth_by_descriptors(described, pairs, found["pose_enc"], found["depth"])
 
 
 def _correspondence_head(
@@ -282,8 +282,8 @@ def _dense_head(
     channels: int,
     activate: Callable[[Tensor], Tensor],
     map_channels: tuple[int, ...],
-) -> DenseHead | None:
-    return None if config is None else DenseHead(dim, config, channels, activate, map_channels)
+) -> DPTHead | None:
+    return None if config is None else DPTHead(dim, config, channels, activate, map_channels)
 
 
 def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> VGGT:

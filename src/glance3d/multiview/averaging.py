@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from glance3d.geometry.sync_free_linalg import turning_rotation
+from glance3d.geometry.sync_free_linalg import wahba_rotation
 from glance3d.geometry.transforms import rotation_angle, rotation_from_quat_xyzw
-from glance3d.multiview.relative_pose import PairMatches, PairPoses
+from glance3d.multiview.relative_pose import RelativePoses, ViewPairMatches
 
 _SQUARINGS = 6  # paths of up to 64 pairs
 #: In radians, round by round: a pair that is so far off is trusted by a quarter.
@@ -45,7 +45,7 @@ class ScenePoses(NamedTuple):
 
 
 @torch.no_grad()
-def synchronise(pairs: PairMatches, poses: PairPoses, num_views: int) -> ScenePoses:
+def average_poses(pairs: ViewPairMatches, poses: RelativePoses, num_views: int) -> ScenePoses:
     """One pose for each view that most pairs agree with, the first view's frame being the world.
 
     A pair is trusted by how much of its views is matched and how much of that fits.
@@ -55,21 +55,21 @@ def synchronise(pairs: PairMatches, poses: PairPoses, num_views: int) -> ScenePo
         trust = (pairs.amount.double() * poses.fit.double().square()) ** 1.5
         trust = trust / (trust.amax(-1, keepdim=True) + 1e-30)
         graph = _Graph(pairs, num_views)
-        views, agreed = _synchronise_rotations(graph, rotation, trust), trust
+        views, agreed = _rotation_averaging(graph, rotation, trust), trust
         for angle in _CONTRADICTS:
             error = rotation_angle(pairs.rotation(views), rotation)
             agreed = trust / (1 + (error / angle) ** 2) ** 2
-            views = _synchronise_rotations(graph, rotation, agreed)
+            views = _rotation_averaging(graph, rotation, agreed)
         # Where the first view's camera is seen from the second's, in the world.
         towards = (pairs.of_second(views).mT @ direction[..., None])[..., 0]
-        centers = _synchronise_positions(graph, towards, agreed * poses.apart.double())
+        centers = _translation_averaging(graph, towards, agreed * poses.apart.double())
     return ScenePoses(views.float(), centers.float(), agreed.float())
 
 
 class _Graph:
     """Views joined by pairs: from numbers of pairs to matrices of views."""
 
-    def __init__(self, pairs: PairMatches, num_views: int) -> None:
+    def __init__(self, pairs: ViewPairMatches, num_views: int) -> None:
         self.pairs, self.num_views = pairs, num_views
 
     def matrix(self, there: Tensor, back: Tensor) -> Float[Tensor, "batch views views *shape"]:
@@ -86,7 +86,7 @@ class _Graph:
         return self.matrix(trust, trust) + _LEAST_TRUST * others
 
 
-def _synchronise_rotations(
+def _rotation_averaging(
     graph: _Graph, relative: Float[Tensor, "batch pairs 3 3"], trust: Float[Tensor, "batch pairs"]
 ) -> Float[Tensor, "batch views 3 3"]:
     weights = graph.weights(trust)
@@ -104,11 +104,11 @@ def _synchronise_rotations(
         power = power @ power
     from_first = power[..., :3].unflatten(1, (views, 3))
     size = from_first.square().sum((-1, -2), keepdim=True).sqrt().clamp(min=1e-30)
-    rotation = rotation_from_quat_xyzw(turning_rotation(from_first / (3**0.5 * size)))
+    rotation = rotation_from_quat_xyzw(wahba_rotation(from_first / (3**0.5 * size)))
     return torch.cat([identity.expand(batch, 1, 3, 3), rotation[:, 1:]], 1)
 
 
-def _synchronise_positions(
+def _translation_averaging(
     graph: _Graph, towards: Float[Tensor, "batch pairs 3"], trust: Float[Tensor, "batch pairs"]
 ) -> Float[Tensor, "batch views 3"]:
     """Camera centres, the first at zero, from directions of each pair's first seen from its second.

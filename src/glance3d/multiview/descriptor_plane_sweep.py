@@ -17,8 +17,8 @@ from torch import Tensor
 from glance3d.geometry.cameras import camera_rays, pixel_grid, project_points
 from glance3d.geometry.pose_encoding import decode_pose
 from glance3d.geometry.transforms import invert, transform_points
-from glance3d.multiview.matches import Descriptions, grid_to_unit, half_diagonal
-from glance3d.multiview.relative_pose import PairMatches
+from glance3d.multiview.matches import Descriptors, grid_to_unit, half_diagonal
+from glance3d.multiview.relative_pose import ViewPairMatches
 from glance3d.multiview.triangulation import sample_at_places, triangulate
 
 NUM_PARTNERS = 4  # of each view, those whose cameras fit best
@@ -33,9 +33,9 @@ _STEPS = 2
 
 
 @torch.no_grad()
-def sweep_depth(
-    described: Descriptions,
-    pairs: PairMatches,
+def sweep_depth_by_descriptors(
+    described: Descriptors,
+    pairs: ViewPairMatches,
     pose_enc: Float[Tensor, "batch views 9"],
     depth: Float[Tensor, "batch views height width"],
 ) -> Float[Tensor, "batch views height width"]:
@@ -52,7 +52,7 @@ def sweep_depth(
 
 
 def choose_partners(
-    pairs: PairMatches, pose_enc: Float[Tensor, "batch views 9"], size: tuple[int, int]
+    pairs: ViewPairMatches, pose_enc: Float[Tensor, "batch views 9"], size: tuple[int, int]
 ) -> tuple[Int[Tensor, "batch views partners"], Float[Tensor, "batch views partners"]]:
     """The views that tell most about each view's depth, and how much what they say counts.
 
@@ -69,7 +69,7 @@ def choose_partners(
 
 
 def _sweep(
-    described: Descriptions,
+    described: Descriptors,
     pose_enc: Float[Tensor, "batch views 9"],
     guess: Float[Tensor, "batch views rows columns"],
     partners: Int[Tensor, "batch views partners"],
@@ -93,7 +93,7 @@ def _sweep(
             there = cameras[scene, partner], intrinsics[scene, partner]
             places, away = project_points(points, *there)
             places, away = (x.unflatten(1, (cells, -1)) for x in (places, away))
-            alike = _likeness(described, view, partner, places)
+            alike = _matching_scores(described, view, partner, places)
             found = F.softplus(alike - described.unseen - _FOUND)
             found = torch.where(_in_view(places, away, described.grid), found, 0.0)
             evidence = evidence + weight[:, view, slot, None, None] * found
@@ -105,8 +105,8 @@ def _sweep(
     return change, deviation
 
 
-def _likeness(
-    described: Descriptions,
+def _matching_scores(
+    described: Descriptors,
     view: int,
     partner: Int[Tensor, " batch"],
     places: Float[Tensor, "batch cells depths 2"],

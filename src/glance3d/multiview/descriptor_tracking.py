@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from glance3d.multiview.matches import Descriptions, around_best, cell_positions
-from glance3d.multiview.subpixel import align, with_slopes
+from glance3d.multiview.matches import Descriptors, around_best, cell_positions
+from glance3d.multiview.subpixel import align, image_gradients
 from glance3d.nn.sampling import sample_bilinear
 
 CELL = 2  # pixels a side of a cell of the track head's maps
@@ -28,7 +28,7 @@ _SIMILARITIES = 2**24  # at a time: 64 MiB
 _PATCH_RADIUS, _FARTHEST = 4, 4.0  # pixels, of the pictures' own comparison
 
 
-class FollowedCells(NamedTuple):
+class TrackedCells(NamedTuple):
     """Where queries of one view are on the maps of others, how mutual the matches, how alike."""
 
     cells: Float[Tensor, "targets queries 2"]
@@ -36,7 +36,7 @@ class FollowedCells(NamedTuple):
     confidence: Float[Tensor, "targets queries"]
 
 
-class PointSearch:
+class DescriptorTracker:
     """The views of one scene, ready to be searched for points of each other.
 
     Args:
@@ -51,7 +51,7 @@ class PointSearch:
     def __init__(
         self,
         maps: Float[Tensor, "views channels rows columns"],
-        described: Descriptions | None = None,
+        described: Descriptors | None = None,
         images: Float[Tensor, "views 3 height width"] | None = None,
         content: Bool[Tensor, "views rows columns"] | None = None,
     ) -> None:
@@ -62,13 +62,13 @@ class PointSearch:
             self._descriptors = F.normalize(joined, dim=1)
             self._temperature /= 1 + _DESCRIBED_COUNT
         gray = None if images is None else images.float().mean(1)
-        self._pictures = None if gray is None else with_slopes(gray[None])[0]
+        self._pictures = None if gray is None else image_gradients(gray[None])[0]
         self._content = content
 
     @torch.no_grad()
     def follow(
         self, view: int, cells: Float[Tensor, "queries 2"], targets: Sequence[int]
-    ) -> FollowedCells:
+    ) -> TrackedCells:
         """Queries of ``view`` in each of ``targets``.
 
         ``visibility`` is ``2 ** -(d / r)``, where ``d`` is how far from the query its match's own
@@ -80,11 +80,11 @@ class PointSearch:
             self._follow_some(view, some, targets)
             for some in cells.split(max(1, _SIMILARITIES // (rows * columns)))
         ]
-        return FollowedCells(*(torch.cat(values, 1) for values in zip(*parts, strict=True)))
+        return TrackedCells(*(torch.cat(values, 1) for values in zip(*parts, strict=True)))
 
     def _follow_some(
         self, view: int, cells: Float[Tensor, "queries 2"], targets: Sequence[int]
-    ) -> FollowedCells:
+    ) -> TrackedCells:
         found = cells.new_zeros((len(targets), len(cells), 2))
         visibility, confidence = torch.zeros_like(found[..., 0]), torch.zeros_like(found[..., 0])
         for index, target in enumerate(targets):
@@ -93,7 +93,7 @@ class PointSearch:
             distance = CELL * (back - cells).norm(dim=-1)
             visibility[index] = torch.exp2(-distance / MUTUAL_WITHIN)
             confidence[index] = similarity.clamp(min=0)
-        return FollowedCells(found, visibility, confidence)
+        return TrackedCells(found, visibility, confidence)
 
     def _find(
         self, view: int, cells: Float[Tensor, "queries 2"], target: int
@@ -128,7 +128,7 @@ class PointSearch:
 
 
 def _between_cells(
-    described: Descriptions, size: tuple[int, int]
+    described: Descriptors, size: tuple[int, int]
 ) -> Float[Tensor, "views channels rows columns"]:
     """Unit descriptors of a correspondence head's cells, between them where a map's cells are."""
     views = described.descriptors[0].float().transpose(1, 2).unflatten(2, described.grid)

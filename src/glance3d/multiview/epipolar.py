@@ -81,7 +81,7 @@ def cauchy_cost(
     return (weight * torch.log1p((left.distance / width) ** 2)).sum(-1)
 
 
-class Crossing(NamedTuple):
+class RayIntersection(NamedTuple):
     """Where the rays of each match pass each other.
 
     ``depth`` and ``depth_other``, in the first view and in the second, are in units of the
@@ -94,11 +94,11 @@ class Crossing(NamedTuple):
     parallax: Float[Tensor, "*pairs matches"]
 
 
-def cross_rays(
+def triangulate_rays(
     rotation: Float[Tensor, "*pairs 3 3"],
     translation: Float[Tensor, "*pairs 3"],
     matches: RayMatches,
-) -> Crossing:
+) -> RayIntersection:
     """Triangulation by the rays' common normal; ``translation`` has any length."""
     turned = matches.x @ rotation.mT
     normal = torch.linalg.cross(matches.y, turned)
@@ -106,11 +106,11 @@ def cross_rays(
     depth = -(torch.linalg.cross(matches.y, along) * normal).sum(-1)
     depth_other = -(torch.linalg.cross(turned, along) * normal).sum(-1)
     parallax = normal.norm(dim=-1) / (turned.norm(dim=-1) * matches.y.norm(dim=-1))
-    return Crossing(depth, depth_other, normal.square().sum(-1), parallax)
+    return RayIntersection(depth, depth_other, normal.square().sum(-1), parallax)
 
 
-def before_both(
-    crossing: Crossing,
+def cheirality(
+    crossing: RayIntersection,
 ) -> tuple[Bool[Tensor, "*pairs matches"], Bool[Tensor, "*pairs matches"]]:
     """Which matches may lie before both cameras: for this translation, and for its opposite.
 

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 
 from glance3d.geometry.transforms import compose, invert
-from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.types import Cameras
 
 
@@ -32,7 +32,7 @@ def epipolar_errors(pair: VerifiedPair, cameras: Cameras) -> Float[np.ndarray, "
     return np.where(gradient > 1e-20, distance, np.inf)
 
 
-def view_epipolar_errors(graph: CorrespondenceGraph, cameras: Cameras) -> list[float]:
+def view_epipolar_errors(graph: ViewGraph, cameras: Cameras) -> list[float]:
     """The median error over all matches of each view; infinite for a view without any."""
     errors: list[list[np.ndarray]] = [[] for _ in range(graph.num_views)]
     for pair in graph.pairs:
@@ -53,6 +53,6 @@ def as_double(cameras: Cameras) -> Cameras:
     )
 
 
-def fundamental_scale(cameras: Cameras) -> float:
+def pixel_unit(cameras: Cameras) -> float:
     """A pixel's worth at this scene's size: the mean diagonal over a thousand."""
     return float(torch.linalg.norm(cameras.image_sizes.double(), dim=-1).mean()) / 1000

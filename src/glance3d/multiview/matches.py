@@ -12,7 +12,7 @@ from glance3d.nn.tables import cached_table
 SCORES_AT_A_TIME = 2**25  # of all cells of some views with those of one; three copies are in flight
 
 
-class Matches(NamedTuple):
+class SoftMatches(NamedTuple):
     """For cells of view ``v``, their places in view ``w``; ``[b, v, v]`` says nothing.
 
     ``own`` is where the cells are on their grid, ``position`` where they are in the other view:
@@ -26,17 +26,17 @@ class Matches(NamedTuple):
     inside: Float[Tensor, "batch own views cells"]
     mutual: Float[Tensor, "batch own views cells"]
 
-    def of_views(self, start: int, stop: int) -> "Matches":
+    def of_views(self, start: int, stop: int) -> "SoftMatches":
         """Those of the cells of some views, in all views."""
-        return Matches(*(part[:, start:stop] for part in self))
+        return SoftMatches(*(part[:, start:stop] for part in self))
 
-    def best(self, number: int) -> "Matches":
+    def best(self, number: int) -> "SoftMatches":
         """Of each two views, at most so many: the surest."""
         if self.inside.shape[-1] <= number:
             return self
         index = (self.inside * self.mutual).topk(number, -1).indices
         places = index[..., None].expand(*index.shape, 2)
-        return Matches(
+        return SoftMatches(
             self.own.gather(-2, places),
             self.position.gather(-2, places),
             self.inside.gather(-1, index),
@@ -44,7 +44,7 @@ class Matches(NamedTuple):
         )
 
 
-class Relations(NamedTuple):
+class PairEstimates(NamedTuple):
     """What is known of each cell against each other view, and of each pair of views.
 
     ``weight`` is how far a cell's match may be trusted, 0 to 1 (0 against its own view).
@@ -60,7 +60,7 @@ class Relations(NamedTuple):
     inlier_logits: Float[Tensor, "batch own views cells"]
 
 
-class Descriptions(NamedTuple):
+class Descriptors(NamedTuple):
     """A unit vector for each cell, row by row on ``grid``; how sharply they are told apart.
 
     ``unseen`` is the score of not being in a view at all.
@@ -75,9 +75,9 @@ class Descriptions(NamedTuple):
 class Correspondence(NamedTuple):
     """The cells, their matches in all other views, and what those say of each two views."""
 
-    described: Descriptions
-    matches: Matches
-    relations: Relations
+    described: Descriptors
+    matches: SoftMatches
+    relations: PairEstimates
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -92,7 +92,7 @@ def find_matches(
     sharpness: Float[Tensor, ""],
     unseen: Float[Tensor, ""],
     radius: int = 2,
-) -> Matches:
+) -> SoftMatches:
     """Soft matches of unit descriptors, view by view, without gradients, in float32.
 
     Each cell is compared with all cells of another view: a softmax of ``sharpness`` times the
@@ -111,7 +111,7 @@ def _find_matches(
     sharpness: Float[Tensor, ""],
     unseen: Float[Tensor, ""],
     radius: int,
-) -> Matches:
+) -> SoftMatches:
     batch, num_views, cells = descriptors.shape[:3]
     others = descriptors.transpose(-1, -2)
     # Made once: what is kept between the views' scores would break their memory into pieces.
@@ -132,7 +132,7 @@ def _find_matches(
     back = totals.transpose(1, 2).gather(-1, bests)
     mutual = (tops - back).exp()
     own = cell_positions(grid, descriptors.device).expand_as(position)
-    return Matches(own, position, inside, mutual)
+    return SoftMatches(own, position, inside, mutual)
 
 
 def around_best(

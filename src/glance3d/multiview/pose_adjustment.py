@@ -17,16 +17,16 @@ from glance3d.multiview.averaging import ScenePoses
 from glance3d.multiview.epipolar import (
     RayMatches,
     Residuals,
-    before_both,
     cauchy_cost,
-    cross_rays,
+    cheirality,
     rays,
     residuals,
     slopes,
     tangents,
+    triangulate_rays,
     turn,
 )
-from glance3d.multiview.relative_pose import PairMatches
+from glance3d.multiview.relative_pose import ViewPairMatches
 
 #: Widths of the Cauchy weights in half diagonals of the image, one for each step.
 _WIDTHS = (0.03, 0.02, 0.02, 0.015, 0.015, 0.01, 0.01, 0.01, 0.007, 0.007)
@@ -36,7 +36,7 @@ _RATIO = 1e-3  # of focal lengths, to see what a change does
 _PER_PAIR = 13  # turns of both views, moves of both, and the focal length
 
 
-class ExpectedFocal(NamedTuple):
+class FocalPrior(NamedTuple):
     """A focal length of all views, in half diagonals, and the deviation of its logarithm."""
 
     focal: Float[Tensor, " batch"]
@@ -49,7 +49,7 @@ class ExpectedFocal(NamedTuple):
 
 @torch.no_grad()
 def adjust_poses(
-    pairs: PairMatches, start: ScenePoses, expected: ExpectedFocal
+    pairs: ViewPairMatches, start: ScenePoses, expected: FocalPrior
 ) -> tuple[ScenePoses, Float[Tensor, " batch"]]:
     """Poses and focal length (in half diagonals) that fit better; centres in any unit.
 
@@ -70,7 +70,7 @@ def adjust_poses(
 
 
 def share_that_fits(
-    pairs: PairMatches, poses: ScenePoses, focal: Float[Tensor, " batch"], width: float
+    pairs: ViewPairMatches, poses: ScenePoses, focal: Float[Tensor, " batch"], width: float
 ) -> Float[Tensor, " batch"]:
     """How much of all pairs' matches fits from before both cameras, 0 to 1.
 
@@ -87,7 +87,7 @@ def share_that_fits(
 class _State:
     """Poses, a focal length, and how all pairs fit them."""
 
-    def __init__(self, pairs: PairMatches, poses: ScenePoses, focal: Tensor) -> None:
+    def __init__(self, pairs: ViewPairMatches, poses: ScenePoses, focal: Tensor) -> None:
         self.pairs, self.poses, self.focal = pairs, poses, focal
         self.of_second = pairs.of_second(poses.rotation)
         self.rotation = pairs.rotation(poses.rotation)
@@ -97,7 +97,7 @@ class _State:
         self.direction = translation / self.length[..., None]
         self.matches = self._matches(focal)
         self.left = residuals(self.rotation, self.direction, self.matches)
-        self.in_front = before_both(cross_rays(self.rotation, self.direction, self.matches))[0]
+        self.in_front = cheirality(triangulate_rays(self.rotation, self.direction, self.matches))[0]
         self.share = poses.trust / (poses.trust.sum(-1, keepdim=True) + 1e-30)
 
     def _matches(self, focal: Tensor) -> RayMatches:
@@ -106,7 +106,7 @@ class _State:
             rays(pairs.own, of_pairs), rays(pairs.other, of_pairs), pairs.weight, of_pairs
         )
 
-    def cost(self, expected: ExpectedFocal, width: float) -> Float[Tensor, " batch"]:
+    def cost(self, expected: FocalPrior, width: float) -> Float[Tensor, " batch"]:
         """Of all pairs; a match behind a camera is as bad as one that is a half diagonal off."""
         distance = torch.where(self.in_front, self.left.distance, 1.0)
         left = Residuals(distance, self.left.scale, self.left.of_y)
@@ -152,7 +152,7 @@ class _State:
 
 
 def _step(
-    state: _State, expected: ExpectedFocal, width: float, damping: Float[Tensor, " batch"]
+    state: _State, expected: FocalPrior, width: float, damping: Float[Tensor, " batch"]
 ) -> Float[Tensor, "batch numbers"]:
     """Levenberg and Marquardt's: turns of all views, moves of all views, and the focal length."""
     along, distance = state.slopes(), state.left.distance
@@ -189,7 +189,7 @@ def _gather_pairs(
     return normal.unflatten(1, (numbers, numbers)), right
 
 
-def _numbers_of_pairs(pairs: PairMatches, views: int) -> Int[Tensor, "batch pairs 13"]:
+def _numbers_of_pairs(pairs: ViewPairMatches, views: int) -> Int[Tensor, "batch pairs 13"]:
     """Which of all numbers a pair's are: turns come first, then moves, last the focal length."""
     axes = torch.arange(3, device=pairs.first.device)
     first, second = (3 * view[..., None] + axes for view in (pairs.first, pairs.second))

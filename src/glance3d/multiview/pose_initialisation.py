@@ -4,14 +4,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.multiview.averaging import ScenePoses, synchronise
-from glance3d.multiview.matches import Relations, half_diagonal
+from glance3d.multiview.averaging import ScenePoses, average_poses
+from glance3d.multiview.matches import PairEstimates, half_diagonal
 from glance3d.multiview.pose_adjustment import (
-    ExpectedFocal,
+    FocalPrior,
     adjust_poses,
     share_that_fits,
 )
-from glance3d.multiview.relative_pose import PairMatches, fit_pair_poses
+from glance3d.multiview.relative_pose import ViewPairMatches, fit_relative_poses
 from glance3d.multiview.two_view import quaternion
 
 _USUAL_DISTANCE = 0.3  # of cameras from the reference, in units of the scene
@@ -25,9 +25,9 @@ _OFF_FOCAL = 0.0072  # ... and what being off the expected focal length costs
 
 
 @torch.no_grad()
-def estimate_first_poses(
-    pairs: PairMatches,
-    relations: Relations,
+def initialise_poses(
+    pairs: ViewPairMatches,
+    relations: PairEstimates,
     image_size: tuple[int, int],
     focal_lengths: Float[Tensor, "batch views"] | None = None,
 ) -> Float[Tensor, "batch views 9"]:
@@ -46,7 +46,7 @@ def estimate_first_poses(
     with torch.autocast(relations.trust.device.type, enabled=False):
         learned, trust = relations.pose_enc.float(), relations.trust.float()
         focal = scene_focal_length(learned, trust, image_size)
-        expected = ExpectedFocal(focal, torch.full_like(focal, _LEARNED_DEVIATION))
+        expected = FocalPrior(focal, torch.full_like(focal, _LEARNED_DEVIATION))
         zoom = torch.ones_like(trust[..., 0])
         if focal_lengths is not None:
             expected, zoom = _what_is_known(focal_lengths / half_diagonal(image_size), expected)
@@ -59,8 +59,8 @@ def estimate_first_poses(
 
 
 def _what_is_known(
-    known: Float[Tensor, "batch views"], expected: ExpectedFocal
-) -> tuple[ExpectedFocal, Float[Tensor, "batch views"]]:
+    known: Float[Tensor, "batch views"], expected: FocalPrior
+) -> tuple[FocalPrior, Float[Tensor, "batch views"]]:
     """The views' mean focal length where some are known, and each view's own over it."""
     is_known = known > 0  # NaN is not
     some = is_known.any(-1)
@@ -68,13 +68,13 @@ def _what_is_known(
     mean = (log.sum(-1) / is_known.sum(-1).clamp(min=1)).exp()
     focal = torch.where(some, mean, expected.focal)
     zoom = torch.where(is_known, known / focal[:, None], 1.0)
-    return ExpectedFocal(focal, torch.where(some, _KNOWN_DEVIATION, expected.deviation)), zoom
+    return FocalPrior(focal, torch.where(some, _KNOWN_DEVIATION, expected.deviation)), zoom
 
 
 def _best_try(
-    pairs: PairMatches,
+    pairs: ViewPairMatches,
     learned: Float[Tensor, "batch views views 9"],
-    expected: ExpectedFocal,
+    expected: FocalPrior,
     num_views: int,
 ) -> tuple[ScenePoses, Float[Tensor, " batch"]]:
     """Scene by scene, the poses and the focal length of the try that most matches fit."""
@@ -82,10 +82,10 @@ def _best_try(
     free = torch.full_like(of_pairs, _LEARNED_DEVIATION)
     best: ScenePoses | None = None
     best_focal, best_score = of_pairs, torch.full_like(of_pairs, -torch.inf)
-    for guess in (ExpectedFocal(of_pairs, free), expected):
-        start = synchronise(pairs, fit_pair_poses(pairs, learned, guess.focal), num_views)
+    for guess in (FocalPrior(of_pairs, free), expected):
+        start = average_poses(pairs, fit_relative_poses(pairs, learned, guess.focal), num_views)
         for factor in _FACTORS:
-            near = ExpectedFocal(factor * guess.focal, guess.deviation)
+            near = FocalPrior(factor * guess.focal, guess.deviation)
             poses, focal = adjust_poses(pairs, start, near)
             score = share_that_fits(pairs, poses, focal, _FITS) - _cost_of(focal, expected)
             better = score > best_score
@@ -97,9 +97,9 @@ def _best_try(
 
 
 def _focal_length_of_pairs(
-    pairs: PairMatches,
+    pairs: ViewPairMatches,
     learned: Float[Tensor, "batch views views 9"],
-    expected: ExpectedFocal,
+    expected: FocalPrior,
     num_views: int,
 ) -> Float[Tensor, " batch"]:
     """The one with which the best pairs' matches fit best, each pair by a pose of its own."""
@@ -108,13 +108,13 @@ def _focal_length_of_pairs(
     scores = []
     for length in _FOCAL_LENGTHS:
         focal = torch.full_like(expected.focal, length)
-        fit = fit_pair_poses(few, learned, focal, orbits=False).fit
+        fit = fit_relative_poses(few, learned, focal, orbits=False).fit
         scores.append((share * fit).sum(-1) - _cost_of(focal, expected))
     ratio = _FOCAL_LENGTHS[1] / _FOCAL_LENGTHS[0]
     return _FOCAL_LENGTHS[0] * ratio ** _peak(torch.stack(scores, -1))
 
 
-def _cost_of(focal: Float[Tensor, " batch"], expected: ExpectedFocal) -> Float[Tensor, " batch"]:
+def _cost_of(focal: Float[Tensor, " batch"], expected: FocalPrior) -> Float[Tensor, " batch"]:
     """As a share of the matches; far from what is expected, further costs little more."""
     return _OFF_FOCAL * expected.off(focal).square().log1p()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from glance3d.multiview.epipolar_errors import fundamental_scale
+from glance3d.multiview.epipolar_errors import pixel_unit
 from glance3d.multiview.view_graph import VerifiedPair
 from glance3d.types import Cameras
 
@@ -27,7 +27,7 @@ _FOCALS = tuple(0.5 * 1.17**step for step in range(9))
 _FINE_STEPS = tuple(1.02**step for step in range(-7, 8) if step)
 
 
-def only_turned(pair: VerifiedPair, *candidates: Cameras) -> bool:
+def is_pure_rotation(pair: VerifiedPair, *candidates: Cameras) -> bool:
     """Whether one camera, turned about its centre, could have taken both photos.
 
     Its focal length is that of any of the ``candidates``, or any usual one. A plane that is seen
@@ -35,7 +35,7 @@ def only_turned(pair: VerifiedPair, *candidates: Cameras) -> bool:
     """
     step = -(-len(pair) // _MAX_MATCHES)
     first, second = pair.pixels_first[::step], pair.pixels_second[::step]
-    unit = max(1.0, fundamental_scale(candidates[0]))
+    unit = max(1.0, pixel_unit(candidates[0]))
     best = _best_turn(pair, first, second, candidates)
     if np.median(best) > _MEDIAN * unit or np.quantile(best, 0.9) > _P90 * unit:
         return False

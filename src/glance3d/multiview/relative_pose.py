@@ -21,17 +21,17 @@ from torch import Tensor
 from glance3d.multiview.epipolar import (
     RayMatches,
     Residuals,
-    before_both,
     cauchy_cost,
-    cross_rays,
+    cheirality,
     rays,
     residuals,
     slopes,
     tilted,
+    triangulate_rays,
     turn,
 )
-from glance3d.multiview.matches import Matches, Relations, grid_to_unit
-from glance3d.multiview.two_view import gumbel_table, pair_rotation
+from glance3d.multiview.matches import PairEstimates, SoftMatches, grid_to_unit
+from glance3d.multiview.two_view import gumbel_table, relative_rotation
 from glance3d.nn.tables import cached_table
 
 PAIRS_PER_VIEW = 12  # of many views, only the pairs that share most are looked at
@@ -50,7 +50,7 @@ _SHIFTS = 0.005  # half diagonals, by which a match must move for its parallax t
 _LARGEST_STEP = 0.3  # radians
 
 
-class PairMatches(NamedTuple):
+class ViewPairMatches(NamedTuple):
     """The best matches of some pairs of views, found from either side.
 
     ``first`` and ``second`` are views. ``own`` are places in the first view, ``other`` in the
@@ -65,11 +65,11 @@ class PairMatches(NamedTuple):
     weight: Float[Tensor, "batch pairs matches"]
     amount: Float[Tensor, "batch pairs"]
 
-    def best(self, number: int) -> "PairMatches":
+    def best(self, number: int) -> "ViewPairMatches":
         """The pairs that share most; all pairs are in this order."""
-        return PairMatches(*(part[:, :number] for part in self))
+        return ViewPairMatches(*(part[:, :number] for part in self))
 
-    def zoomed(self, factor: Float[Tensor, "batch views"]) -> "PairMatches":
+    def zoomed(self, factor: Float[Tensor, "batch views"]) -> "ViewPairMatches":
         """The same matches, of pictures each enlarged by its factor."""
         own = self.own * self.of_first(factor)[..., None, None]
         return self._replace(own=own, other=self.other * self.of_second(factor)[..., None, None])
@@ -92,7 +92,7 @@ class PairMatches(NamedTuple):
         return self.of_second(of_views) @ self.of_first(of_views).mT
 
 
-class PairPoses(NamedTuple):
+class RelativePoses(NamedTuple):
     """``second_from_first`` of pairs of views, its translation's direction, and how much fits.
 
     ``fit``, 0 to 1, is the share of the matches' weight that fits from before both cameras.
@@ -106,7 +106,9 @@ class PairPoses(NamedTuple):
     apart: Float[Tensor, "batch pairs"]
 
 
-def best_matches(matches: Matches, relations: Relations, grid: tuple[int, int]) -> PairMatches:
+def best_matches(
+    matches: SoftMatches, relations: PairEstimates, grid: tuple[int, int]
+) -> ViewPairMatches:
     """Of every two views, or of those that share most, if there are many."""
     batch, views, _, cells = relations.weight.shape
     weight = relations.weight.float() * relations.inlier_logits.float().sigmoid()
@@ -126,16 +128,16 @@ def best_matches(matches: Matches, relations: Relations, grid: tuple[int, int]) 
     own = torch.cat([here, fro], -2).gather(-2, best)
     other = torch.cat([to, aside], -2).gather(-2, best)
     weight = weight / (weight.sum(-1, keepdim=True) + 1e-6)
-    return PairMatches(first, second, own, other, weight, amount)
+    return ViewPairMatches(first, second, own, other, weight, amount)
 
 
 @torch.no_grad()
-def fit_pair_poses(
-    pairs: PairMatches,
+def fit_relative_poses(
+    pairs: ViewPairMatches,
     learned: Float[Tensor, "batch views views 9"],
     focal: Float[Tensor, " batch"],
     orbits: bool = True,
-) -> PairPoses:
+) -> RelativePoses:
     """The pose of each pair that most of its matches fit.
 
     ``learned[b, v, w]`` is a pose encoding of ``camw_from_camv``, a start among others. ``focal``,
@@ -149,10 +151,10 @@ def fit_pair_poses(
         data = (there, back, pairs.own, pairs.other, pairs.weight, focal)
         chunks = zip(*(part.split(PAIRS_AT_A_TIME, 1) for part in data), strict=True)
         found = [_fit(chunk, orbits) for chunk in chunks]
-    return PairPoses(*(torch.cat(parts, 1) for parts in zip(*found, strict=True)))
+    return RelativePoses(*(torch.cat(parts, 1) for parts in zip(*found, strict=True)))
 
 
-def _fit(chunk: tuple[Tensor, ...], orbits: bool) -> PairPoses:
+def _fit(chunk: tuple[Tensor, ...], orbits: bool) -> RelativePoses:
     there, back, own, other, weight, focal = chunk
     matches = RayMatches(rays(own, focal), rays(other, focal), weight, focal)
     rotation, direction = _starts(there, back)
@@ -170,16 +172,16 @@ def _fit(chunk: tuple[Tensor, ...], orbits: bool) -> PairPoses:
     direction, fit = _facing(rotation, direction, many, _FITS)
     fit, best = fit.max(-1, keepdim=True)
     rotation, direction = (_take(part, best)[:, :, 0] for part in (rotation, direction))
-    shift = cross_rays(rotation, direction, matches).parallax * matches.focal[..., None]
+    shift = triangulate_rays(rotation, direction, matches).parallax * matches.focal[..., None]
     apart = (matches.weight * shift**2 / (shift**2 + _SHIFTS**2)).sum(-1)
-    return PairPoses(rotation, direction, fit[..., 0], apart)
+    return RelativePoses(rotation, direction, fit[..., 0], apart)
 
 
 def _starts(
     there: Float[Tensor, "batch pairs 9"], back: Float[Tensor, "batch pairs 9"]
 ) -> tuple[Float[Tensor, "batch pairs starts 3 3"], Float[Tensor, "batch pairs starts 3"]]:
     """The learned pose, and three rotations with directions all over the sphere, repeated."""
-    forth, fro = pair_rotation(there), pair_rotation(back).mT
+    forth, fro = relative_rotation(there), relative_rotation(back).mT
     still = torch.eye(3, device=there.device).expand_as(forth)
     directions = _all_directions(NUM_DIRECTIONS, there.device)
     spread = directions.expand(*there.shape[:2], -1, -1)
@@ -298,7 +300,7 @@ def _facing(
     """The direction or its opposite, by which more matches fit, and how many do."""
     distance = residuals(rotation, direction, matches).distance
     fits = matches.weight / (1 + (distance / width) ** 2)
-    crossing = cross_rays(rotation, direction, matches)
-    ahead, behind = ((fits * side).sum(-1) for side in before_both(crossing))
+    crossing = triangulate_rays(rotation, direction, matches)
+    ahead, behind = ((fits * side).sum(-1) for side in cheirality(crossing))
     flipped = (behind > ahead)[..., None]
     return torch.where(flipped, -direction, direction), torch.maximum(ahead, behind)

@@ -8,15 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.multiview.relative_pose import PairMatches
+from glance3d.multiview.relative_pose import ViewPairMatches
 from glance3d.multiview.triangulation import sample_at_places, triangulate
 
 _LITTLE = 1e-3  # so much trust in all, and the factor is halfway to the usual one
 
 
 @torch.no_grad()
-def scale_of_cameras(
-    pairs: PairMatches,
+def camera_scale_from_depth(
+    pairs: ViewPairMatches,
     pose_enc: Float[Tensor, "batch views 9"],
     depth: Float[Tensor, "batch views height width"],
 ) -> Float[Tensor, " batch"]:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.multiview.matches import Matches
+from glance3d.multiview.matches import SoftMatches
 from glance3d.nn.tables import cached_table, constant
 
 _ITERATIONS = 6
@@ -22,12 +22,12 @@ _EPS = 1e-3
 
 
 @torch.no_grad()
-def sharpen_matches(
-    matches: Matches,
+def refine_matches_subpixel(
+    matches: SoftMatches,
     images: Float[Tensor, "batch views 3 height width"],
     grid: tuple[int, int],
     radius: int,
-) -> Matches:
+) -> SoftMatches:
     """The same matches at finer positions; ``mutual`` is less where the pictures differ.
 
     ``radius`` of the patches that are compared is in pixels, ``grid`` is (rows, columns) of the
@@ -35,7 +35,7 @@ def sharpen_matches(
     """
     with torch.autocast(images.device.type, enabled=False):
         cell = images.shape[-2] / grid[0]
-        maps = with_slopes(images.float().mean(2))
+        maps = image_gradients(images.float().mean(2))
         own = (matches.own + 0.5) * cell - 0.5
         # Made once: see find_matches.
         position, mutual = torch.empty_like(matches.position), torch.empty_like(matches.mutual)
@@ -56,7 +56,7 @@ def align(
     radius: int,
     farthest: float,
 ) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
-    """Where ``maps`` (:func:`with_slopes`) look like ``here`` at ``own``, and how much, 0 to 1.
+    """Where ``maps`` (:func:`image_gradients`) look like ``here`` at ``own``, and how much, 0 to 1.
 
     All places are in pixels, the first one's centre at 0. What moves more than ``farthest`` from
     ``coarse`` stays there, and is not alike.
@@ -91,7 +91,7 @@ def _align(
     return position, (seen * template).sum(-1)
 
 
-def with_slopes(
+def image_gradients(
     gray: Float[Tensor, "batch views height width"],
 ) -> Float[Tensor, "batch views 3 height width"]:
     """The picture, and its central differences along x and y, zero at the border."""

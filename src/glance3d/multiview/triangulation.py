@@ -8,13 +8,13 @@ from torch import Tensor
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
 from glance3d.multiview.epipolar import (
     RayMatches,
-    before_both,
-    cross_rays,
+    cheirality,
     rays,
     residuals,
+    triangulate_rays,
 )
 from glance3d.multiview.matches import half_diagonal
-from glance3d.multiview.relative_pose import PairMatches
+from glance3d.multiview.relative_pose import ViewPairMatches
 
 _FITS = 0.01  # half diagonals
 _PLACE_ERROR = 0.006  # of a match, in half diagonals: with the parallax, a triangulated depth's
@@ -22,7 +22,7 @@ _GOOD_DEPTH = 0.15  # relative error of a triangulated depth that is trusted by 
 
 
 def triangulate(
-    pairs: PairMatches, pose_enc: Float[Tensor, "batch views 9"], size: tuple[int, int]
+    pairs: ViewPairMatches, pose_enc: Float[Tensor, "batch views 9"], size: tuple[int, int]
 ) -> tuple[Float[Tensor, "batch pairs matches"], Float[Tensor, "batch pairs matches"]]:
     """Depth of each match in its pair's first view, in units of the translations, and its trust.
 
@@ -37,11 +37,11 @@ def triangulate(
     direction = F.normalize(translation, dim=-1)
     x, y = rays(pairs.own, _focal(first, size)), rays(pairs.other, _focal(second, size))
     matches = RayMatches(x, y, pairs.weight, _focal(first, size))
-    crossing = cross_rays(rotation, translation, matches)
+    crossing = triangulate_rays(rotation, translation, matches)
     depth = crossing.depth / crossing.steepness.clamp(min=1e-12)
     error = _PLACE_ERROR / crossing.parallax.clamp(min=1e-4)
     distance = residuals(rotation, direction, matches).distance
-    in_front = before_both(crossing)[0] & (depth > 0)
+    in_front = cheirality(crossing)[0] & (depth > 0)
     trust = in_front / (1 + (error / _GOOD_DEPTH) ** 2) / (1 + (distance / _FITS) ** 2) ** 2
     return torch.where(in_front, depth, 1.0), trust
 

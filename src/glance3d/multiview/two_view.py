@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.sync_free_linalg import (
-    essential_poses,
+    decompose_essential,
     least_eigenvector,
-    turning_rotation,
+    wahba_rotation,
 )
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
 from glance3d.nn.tables import cached_table, constant
@@ -149,7 +149,7 @@ def _decompose(
     weight: Float[Tensor, "*pairs matches"],
 ) -> list[Tensor]:
     """Quaternion, direction, inequality of the singular values, and share of points in front."""
-    rotations, along, uneven = essential_poses(essential)
+    rotations, along, uneven = decompose_essential(essential)
     ahead, behind = _shares_in_front(rotations, along, rays, rays_other, weight)
     best, index = torch.cat([ahead, behind], -1).max(-1, keepdim=True)
     second_rotation = (index % 2 == 1)[..., None]
@@ -186,13 +186,13 @@ def _rotation_alone(
 ) -> list[Tensor]:
     """Quaternion of the best rotation, and the logarithm of what it leaves over."""
     a, b = F.normalize(rays, dim=-1), F.normalize(rays_other, dim=-1)
-    quat = turning_rotation((b * weight[..., None]).transpose(-1, -2) @ a)
+    quat = wahba_rotation((b * weight[..., None]).transpose(-1, -2) @ a)
     turned = a @ rotation_from_quat_xyzw(quat).transpose(-1, -2)
     left = (weight * (b - turned).norm(dim=-1)).sum(-1, keepdim=True)
     return [quat, (left + 1e-3).log()]
 
 
-def pair_rotation(pose_enc: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*batch 3 3"]:
+def relative_rotation(pose_enc: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*batch 3 3"]:
     """Of pose encodings whose quaternions may have any length, even none."""
     quat = pose_enc[..., 3:7] + constant((0.0, 0.0, 0.0, 1e-9), pose_enc.device)
     return rotation_from_quat_xyzw(F.normalize(quat, dim=-1))

@@ -25,7 +25,7 @@ class VerifiedPair:
 
 
 @dataclass(frozen=True)
-class CorrespondenceGraph:
+class ViewGraph:
     """The verified pairs of a scene of ``num_views`` photos."""
 
     num_views: int

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models import VGGT
-from glance3d.multiview.descriptor_tracking import MUTUAL_WITHIN, PointSearch
+from glance3d.multiview.descriptor_tracking import MUTUAL_WITHIN, DescriptorTracker
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
 from glance3d.tracking.following import Followed
 
@@ -19,7 +19,9 @@ class MatchingFollower:
         self._features = features
         with torch.inference_mode():
             maps = track_head_of(network).descriptors(features.maps)
-            self._search = PointSearch(maps, features.described, features.images, features.content)
+            self._search = DescriptorTracker(
+                maps, features.described, features.images, features.content
+            )
 
     def follow(
         self, view: int, pixels_original: Float[Tensor, "queries 2"], targets: Sequence[int]

@@ -12,7 +12,7 @@ from glance3d.models import VGGT
 from glance3d.models.config import Output
 from glance3d.models.heads.track import TrackHead
 from glance3d.multiview.descriptor_tracking import CELL
-from glance3d.multiview.matches import Descriptions
+from glance3d.multiview.matches import Descriptors
 from glance3d.prediction import device_of, enough_memory
 from glance3d.types import ImageBatch, Placement, Predictions
 
@@ -30,7 +30,7 @@ class FeatureMaps:
     maps: Float[Tensor, "views channels rows columns"]
     content: Bool[Tensor, "views rows columns"]
     placements: tuple[Placement, ...]
-    described: Descriptions | None = None
+    described: Descriptors | None = None
     images: Float[Tensor, "views 3 height width"] | None = None
 
     @property

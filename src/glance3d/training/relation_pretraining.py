@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.datasets.synthetic.places import TruePlaces
-from glance3d.models.heads.pair_pose_network import PairRelations
-from glance3d.multiview.matches import Matches, cell_positions
+from glance3d.models.heads.pair_pose_network import PairPoseNet
+from glance3d.multiview.matches import SoftMatches, cell_positions
 from glance3d.training.config import RehearsalConfig
 from glance3d.training.losses.correspondence import pair_loss
 from glance3d.training.losses.scene import Losses
@@ -24,7 +24,7 @@ _LEAST_SEEN = 0.08  # of a view's cells, for a pair of views to teach anything
 
 
 def rehearse_relations(
-    relations: PairRelations,
+    relations: PairPoseNet,
     data: SyntheticConfig,
     cell: int,
     config: RehearsalConfig,
@@ -66,7 +66,7 @@ def _scenes(
 
 
 def rehearsal_losses(
-    relations: PairRelations,
+    relations: PairPoseNet,
     places: TruePlaces,
     cells_per_view: int,
     generator: torch.Generator,
@@ -89,7 +89,7 @@ def rehearsal_losses(
 
 def simulate_matches(
     places: TruePlaces, cells_per_view: int, generator: torch.Generator
-) -> Matches:
+) -> SoftMatches:
     """True places with the errors that descriptors make, from hardly any to mostly wrong.
 
     How hard a pair of views is is drawn for each: the share of wrong matches, the error of right
@@ -119,4 +119,4 @@ def simulate_matches(
     inside = (level + 0.7 * (1 - hard) + 1.3 * normal(*seen.shape)).sigmoid()
     mutual = (level - 0.7 + 1.5 * normal(*seen.shape)).sigmoid()
     own = cell_positions(places.grid, device)[chosen].expand_as(position)
-    return Matches(own, position, inside, mutual)
+    return SoftMatches(own, position, inside, mutual)

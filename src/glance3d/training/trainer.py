@@ -40,7 +40,7 @@ from glance3d.training.run.folder import CHECKPOINT, CONFIG, CURVE, LOG, WEIGHTS
 from glance3d.training.run.interrupts import StopRequest
 from glance3d.training.run.restore import restore
 from glance3d.training.run.spikes import SpikeDetector
-from glance3d.training.run.training_log import Journal, draw_learning_curve, read_journal
+from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_journal
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 
 Evaluate = Callable[[VGGT], dict[str, float]]
@@ -80,7 +80,7 @@ class Trainer:
         #: The signal that ended the last :meth:`run` before its schedule did.
         self.stopped_by: int | None = None
         self._is_updating = False
-        self.journal = Journal(self.out / LOG)
+        self.journal = TrainingLog(self.out / LOG)
         self.device = torch.device(config.device)
         torch.manual_seed(config.seed)
         self.model = build_model(config.model, device=config.device).train()

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from glance3d.multiview.epipolar_errors import epipolar_errors, fundamental_scale
-from glance3d.multiview.pure_rotation import only_turned
-from glance3d.multiview.view_graph import CorrespondenceGraph
-from glance3d.trust.depth_consistency import SurfacePairs, compare_surfaces
+from glance3d.multiview.epipolar_errors import epipolar_errors, pixel_unit
+from glance3d.multiview.pure_rotation import is_pure_rotation
+from glance3d.multiview.view_graph import ViewGraph
+from glance3d.trust.depth_consistency import DepthConsistency, measure_depth_consistency
 from glance3d.trust.rules import GOOD, UNSUPPORTED
 from glance3d.types import Reconstruction, ViewTrust
 
@@ -46,7 +46,7 @@ Finding = dict[str, Any]
 
 def find_contradictions(
     scene: Reconstruction,
-    graph: CorrespondenceGraph | None = None,
+    graph: ViewGraph | None = None,
     trust: tuple[ViewTrust, ...] | None = None,
 ) -> list[Finding]:
     """Everything found, strongest evidence only; JSON-ready, nothing on a scene without depth.
@@ -59,7 +59,7 @@ def find_contradictions(
     found = []
     trust = scene.trust if trust is None else trust
     if scene.depth is not None and scene.points_world is not None and scene.num_views > 1:
-        pairs = compare_surfaces(scene)
+        pairs = measure_depth_consistency(scene)
         if trust is not None:
             pairs = pairs.only(np.array([view.verdict != UNSUPPORTED for view in trust]))
         found += _double_surfaces(scene, pairs, trust) + _twins(scene, pairs)
@@ -69,7 +69,7 @@ def find_contradictions(
 
 
 def _double_surfaces(
-    scene: Reconstruction, pairs: SurfacePairs, trust: tuple[ViewTrust, ...] | None
+    scene: Reconstruction, pairs: DepthConsistency, trust: tuple[ViewTrust, ...] | None
 ) -> list[Finding]:
     overlapping = (pairs.overlap >= MIN_OVERLAP) & (pairs.overlap.T >= MIN_OVERLAP)
     off = np.maximum(pairs.before + pairs.behind, 1e-9)
@@ -91,7 +91,7 @@ def _double_surfaces(
     return findings
 
 
-def _twins(scene: Reconstruction, pairs: SurfacePairs) -> list[Finding]:
+def _twins(scene: Reconstruction, pairs: DepthConsistency) -> list[Finding]:
     crossed = (
         (pairs.overlap >= MIN_OVERLAP)
         & (pairs.agreeing >= MIN_AGREEING)
@@ -115,10 +115,10 @@ def _twins(scene: Reconstruction, pairs: SurfacePairs) -> list[Finding]:
 
 
 def _ruled_out_matches(
-    scene: Reconstruction, graph: CorrespondenceGraph, trust: tuple[ViewTrust, ...]
+    scene: Reconstruction, graph: ViewGraph, trust: tuple[ViewTrust, ...]
 ) -> list[Finding]:
     """Pairs that match well though their cameras, held by other photos, rule it out."""
-    limit = RULED_OUT * fundamental_scale(scene.cameras)
+    limit = RULED_OUT * pixel_unit(scene.cameras)
     matches: dict[tuple[int, int], int] = {}
     for pair in graph.pairs:
         held = all(trust[view].verdict == GOOD for view in (pair.first, pair.second))
@@ -126,7 +126,7 @@ def _ruled_out_matches(
             continue
         misses = float(np.median(epipolar_errors(pair, scene.cameras)))
         # Two cameras at one place have no epipolar lines that could rule anything out.
-        if misses > limit and not only_turned(pair, scene.cameras):
+        if misses > limit and not is_pure_rotation(pair, scene.cameras):
             matches[pair.first, pair.second] = len(pair)
     findings = []
     for component in _components(matches):
@@ -180,7 +180,7 @@ def _components(edges: Iterable[tuple[int, int]]) -> list[set[int]]:
     return sorted(components, key=min)
 
 
-def _groups(views: list[int], contradict: np.ndarray, pairs: SurfacePairs) -> list[list[int]]:
+def _groups(views: list[int], contradict: np.ndarray, pairs: DepthConsistency) -> list[list[int]]:
     """Views in groups that hardly contradict themselves, the larger groups first.
 
     Groups that agree most are joined first, until all that are left contradict each other.

@@ -27,7 +27,7 @@ _SAME_PLACE = math.log(2.0)
 
 
 @dataclass(frozen=True)
-class SurfacePairs:
+class DepthConsistency:
     """For each ordered pair (a, b): what becomes of a's surface points in b's depth map.
 
     ``overlap`` is the share of a's points that fall where b knows its depth; the others are shares
@@ -44,12 +44,12 @@ class SurfacePairs:
     distance: Float[np.ndarray, "views views"]
     confirmed_through: Float[np.ndarray, "views views"]
 
-    def only(self, views: Bool[np.ndarray, " views"]) -> "SurfacePairs":
+    def only(self, views: Bool[np.ndarray, " views"]) -> "DepthConsistency":
         """The same, as if pairs with any other view had nothing in common."""
         return replace(self, overlap=np.where(views[:, None] & views, self.overlap, 0.0))
 
 
-def compare_surfaces(scene: Reconstruction) -> SurfacePairs:
+def measure_depth_consistency(scene: Reconstruction) -> DepthConsistency:
     """Every view's depth held against every other's; the scene must have depth and points.
 
     Of a scene that knows where its depth was measured, only that is asked.
@@ -68,7 +68,7 @@ def compare_surfaces(scene: Reconstruction) -> SurfacePairs:
         )
     surfaces = torch.where(usable, scene.depth, 0.0)
     rows = [_view_against_all(scene, surfaces, usable, view) for view in range(scene.num_views)]
-    return SurfacePairs(*(torch.stack(column).numpy() for column in zip(*rows, strict=True)))
+    return DepthConsistency(*(torch.stack(column).numpy() for column in zip(*rows, strict=True)))
 
 
 def _view_against_all(

@@ -23,7 +23,7 @@ def shades(colors: UInt8[Tensor, "views height width 3"]) -> Float[Tensor, "view
     return torch.stack([avg_pool2d(view.float().mean(-1)[None, None], 2)[0, 0] for view in colors])
 
 
-def label_pictures(grey: Float[Tensor, "views rows columns"]) -> list[int]:
+def find_duplicates(grey: Float[Tensor, "views rows columns"]) -> list[int]:
     """For each view the first view that shows the identical picture, itself if none does before it.
 
     Identical up to recompression, resizing and brightness: what differs is far less than what a

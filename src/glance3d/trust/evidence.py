@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from glance3d.multiview.epipolar_errors import view_epipolar_errors
-from glance3d.multiview.pure_rotation import only_turned
-from glance3d.multiview.view_graph import CorrespondenceGraph
-from glance3d.trust.duplicate_photos import label_pictures, shades, texture_shares
+from glance3d.multiview.pure_rotation import is_pure_rotation
+from glance3d.multiview.view_graph import ViewGraph
+from glance3d.trust.duplicate_photos import find_duplicates, shades, texture_shares
 from glance3d.types import Cameras, Reconstruction
 
 
@@ -43,7 +43,7 @@ class ViewEvidence:
 
 def gather_evidence(
     scene: Reconstruction,
-    graph: CorrespondenceGraph,
+    graph: ViewGraph,
     registered_by: Sequence[str],
     *,
     before: Cameras | None = None,
@@ -57,10 +57,10 @@ def gather_evidence(
     :func:`glance3d.refinement.mapping.focal_lengths.focal_doubts`.
     """
     grey = shades(scene.colors)
-    same, texture = label_pictures(grey), texture_shares(grey)
+    same, texture = find_duplicates(grey), texture_shares(grey)
     alike = {first: [v for v, s in enumerate(same) if s == first] for first in same}
     cameras = [scene.cameras] if before is None else [scene.cameras, before]
-    turned = {id(pair): pair.flat and only_turned(pair, *cameras) for pair in graph.pairs}
+    turned = {id(pair): pair.flat and is_pure_rotation(pair, *cameras) for pair in graph.pairs}
     earlier = view_epipolar_errors(graph, scene.cameras if before is None else before)
     later = view_epipolar_errors(graph, scene.cameras)
     found = []

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from glance3d.multiview.view_graph import CorrespondenceGraph
+from glance3d.multiview.view_graph import ViewGraph
 from glance3d.trust.contradictions import find_contradictions
 from glance3d.trust.evidence import gather_evidence
 from glance3d.trust.report import describe_trust
@@ -13,7 +13,7 @@ from glance3d.types import Cameras, Reconstruction
 
 def judge_scene(
     scene: Reconstruction,
-    view_graph: CorrespondenceGraph,
+    view_graph: ViewGraph,
     registered_by: tuple[str, ...],
     before: Cameras,
     contradicted: Collection[int],

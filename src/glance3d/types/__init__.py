@@ -6,7 +6,7 @@
 
 from glance3d.types.cameras import Cameras
 from glance3d.types.clips import ClipSummary
-from glance3d.types.images import ImageBatch, PhotoFacts, SkippedPhoto
+from glance3d.types.images import ImageBatch, PhotoMetadata, SkippedPhoto
 from glance3d.types.masks import Masks, PhotoMask, kept_on_grids, kept_pixels
 from glance3d.types.photo_content import PhotoContent, PhotoContents
 from glance3d.types.placement import Placement
@@ -31,8 +31,8 @@ __all__ = [
     "Masks",
     "PhotoContent",
     "PhotoContents",
-    "PhotoFacts",
     "PhotoMask",
+    "PhotoMetadata",
     "Placement",
     "Predictions",
     "Reconstruction",

@@ -26,7 +26,7 @@ class SkippedPhoto:
 
 
 @dataclass(frozen=True)
-class PhotoFacts:
+class PhotoMetadata:
     """What a photo's file says of how it was taken; None where it says nothing.
 
     ``camera`` names the physical camera (make, model, lens), ``focal_35mm`` is its focal length in
@@ -69,7 +69,7 @@ class ImageBatch:
     sources: tuple[str, ...]
     placements: tuple[Placement, ...]
     skipped: tuple[SkippedPhoto, ...] = ()
-    facts: tuple[PhotoFacts, ...] = ()
+    facts: tuple[PhotoMetadata, ...] = ()
     masks: Masks = ()
     clips: tuple[ClipSummary, ...] = ()
     known_focal_lengths: Float[Tensor, " views"] | None = None

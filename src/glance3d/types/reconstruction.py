@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glance3d.geometry.similarity import Similarity
 from glance3d.types.cameras import Cameras
-from glance3d.types.images import PhotoFacts
+from glance3d.types.images import PhotoMetadata
 from glance3d.types.masks import Masks, kept_on_grids, kept_pixels
 from glance3d.types.photo_content import PhotoContents
 from glance3d.types.placement import Placement
@@ -142,7 +142,7 @@ class Reconstruction:
     model: str = ""
     units: str = "arbitrary"
     world: str = "reference camera"
-    facts: tuple[PhotoFacts, ...] = ()
+    facts: tuple[PhotoMetadata, ...] = ()
     sparse: SparsePoints | None = None
     consistent: Bool[Tensor, "views height width"] | None = None
     measured: Bool[Tensor, "views height width"] | None = None

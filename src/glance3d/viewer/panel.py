@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
-from glance3d.viewer.scene_part import Wishes
+from glance3d.viewer.scene_part import DisplayOptions
 from glance3d.viewer.track_lines import has_tracks
 
 if TYPE_CHECKING:
@@ -160,9 +160,9 @@ class Panel:
             self.axes,
         ]
 
-    def wishes(self) -> Wishes:
+    def wishes(self) -> DisplayOptions:
         """What is asked of the points."""
-        return Wishes(
+        return DisplayOptions(
             source=self.source.value,
             percentile=float(self.percentile.value),
             budget=round(self.budget.value * _MILLION),

@@ -29,7 +29,7 @@ _CLOUDS: dict[str, Callable[[Reconstruction, Similarity], Cloud]] = {
 
 
 @dataclass(frozen=True)
-class Wishes:
+class DisplayOptions:
     """What the panel asks of the points of every scene."""
 
     source: str
@@ -39,7 +39,7 @@ class Wishes:
     measured_only: bool
     colouring: str
 
-    def shared_by(self, num_parts: int) -> "Wishes":
+    def shared_by(self, num_parts: int) -> "DisplayOptions":
         """The same, where the budget is for so many scenes together."""
         return replace(self, budget=self.budget // max(1, num_parts))
 
@@ -108,7 +108,7 @@ class ScenePart:
         return sum(nodes.num_kept for nodes in self._nodes.values() if nodes.num_shown)
 
     def update_points(
-        self, wishes: Wishes, watchers: list[Watcher], is_stale: Callable[[], bool]
+        self, wishes: DisplayOptions, watchers: list[Watcher], is_stale: Callable[[], bool]
     ) -> bool:
         """Bring the points in step; False if something else is wanted by now."""
         source = wishes.source if wishes.source in self.sources else next(iter(self.sources), None)

@@ -3,13 +3,13 @@
 Approximate, and only when asked for by name.
 """
 
-from glance3d.windows.alignment import WindowJoin
+from glance3d.windows.alignment import WindowAlignment
 from glance3d.windows.describe import describe_windows, window_warnings
 from glance3d.windows.layout import WindowOptions, lay_out
 from glance3d.windows.passes import predict_in_windows
 
 __all__ = [
-    "WindowJoin",
+    "WindowAlignment",
     "WindowOptions",
     "describe_windows",
     "lay_out",

@@ -36,7 +36,7 @@ class SharedViews:
 
 
 @dataclass(frozen=True)
-class WindowJoin:
+class WindowAlignment:
     """A window's place in the scene, and how well the views that both hold agree on it.
 
     Of the shared views: ``rotation_deg`` is the median angle between their cameras after joining,
@@ -63,7 +63,7 @@ def estimate_join(
     scene: SharedViews,
     window: SharedViews,
     usable: Bool[Tensor, "views height width"],
-) -> WindowJoin:
+) -> WindowAlignment:
     """``world_from_window`` of a window of these views, from the ``shared`` ones, seen twice.
 
     Raises:
@@ -85,7 +85,7 @@ def estimate_join(
         scale=scale,
     )
     assert fit.angles is not None
-    return WindowJoin(
+    return WindowAlignment(
         views,
         shared,
         fit.target_from_source,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from glance3d.windows.alignment import WindowJoin
+from glance3d.windows.alignment import WindowAlignment
 from glance3d.windows.layout import WindowOptions
 
 # Beyond these the parts of a scene visibly do not fit where two windows meet.
@@ -13,7 +13,7 @@ POOR_SPREAD = 0.1  # of the depth itself, and of the unit of length
 
 
 def describe_windows(
-    options: WindowOptions | None, joins: Sequence[WindowJoin], names: Sequence[str]
+    options: WindowOptions | None, joins: Sequence[WindowAlignment], names: Sequence[str]
 ) -> dict[str, Any] | None:
     """For the report, JSON-ready; None where no windows were asked for."""
     if options is None:
@@ -27,7 +27,7 @@ def describe_windows(
     }
 
 
-def _described(join: WindowJoin, names: Sequence[str]) -> dict[str, Any]:
+def _described(join: WindowAlignment, names: Sequence[str]) -> dict[str, Any]:
     return {
         "from": names[min(join.views)],
         "to": names[max(join.views)],
@@ -42,7 +42,7 @@ def _described(join: WindowJoin, names: Sequence[str]) -> dict[str, Any]:
 
 
 def window_warnings(
-    options: WindowOptions | None, joins: Sequence[WindowJoin], names: Sequence[str]
+    options: WindowOptions | None, joins: Sequence[WindowAlignment], names: Sequence[str]
 ) -> list[str]:
     """That the scene is approximate, by how much, and where its parts do not fit."""
     if options is None or not joins:
@@ -63,7 +63,7 @@ def window_warnings(
     return found
 
 
-def _reasons(join: WindowJoin) -> list[str]:
+def _reasons(join: WindowAlignment) -> list[str]:
     said = []
     if join.rotation_deg > POOR_ROTATION_DEG:
         said.append(f"{join.rotation_deg:.0f} degrees")

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.types import Predictions
-from glance3d.windows.alignment import SharedViews, WindowJoin, estimate_join
+from glance3d.windows.alignment import SharedViews, WindowAlignment, estimate_join
 
 _MAPS = ("depth", "depth_conf", "points_world", "points_conf")
 
@@ -21,7 +21,7 @@ def predict_in_windows(
     usable: Bool[Tensor, "views height width"],
     *,
     progress: bool = False,
-) -> tuple[Predictions, tuple[WindowJoin, ...]]:
+) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
     """What the network says of all views, and how the windows were joined.
 
     ``look`` sees some views, the first of them first, and must tell cameras and depth; ``usable``
@@ -70,7 +70,7 @@ def _shared(said: Predictions, views: Sequence[int]) -> SharedViews:
     return SharedViews(said.cameras()[0][0, index], said.depth[0, index], said.depth_conf[0, index])
 
 
-def _moved(said: Predictions, join: WindowJoin) -> Predictions:
+def _moved(said: Predictions, join: WindowAlignment) -> Predictions:
     """The window's predictions in the scene's frame, at its scale. Fields of view stay."""
     world_from_window = join.world_from_window
     cam_from_world, intrinsics = said.cameras()
@@ -87,7 +87,7 @@ def _moved(said: Predictions, join: WindowJoin) -> Predictions:
 
 
 def _points_moved(
-    points: Float[Tensor, "batch views height width 3"], join: WindowJoin
+    points: Float[Tensor, "batch views height width 3"], join: WindowAlignment
 ) -> Float[Tensor, "batch views height width 3"]:
     return join.world_from_window.transform_points(points.double()).float()
 

@@ -12,7 +12,7 @@ from glance3d.models import VGGT, build_model, config
 from glance3d.models.config import ModelConfig, StemEmbedConfig
 from glance3d.models.weights.files import save_weights
 from glance3d.training import TrainConfig, Trainer, build_recipe
-from glance3d.training.run.training_log import Journal
+from glance3d.training.run.training_log import TrainingLog
 from tests.fuzz.seeds import Seed, seed_of_folder
 
 
@@ -90,7 +90,7 @@ def take_step(trainer: Trainer) -> None:
 def log_seeds() -> list[Seed]:
     """``log.jsonl`` of a short run."""
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / "log.jsonl")
+        journal = TrainingLog(Path(folder) / "log.jsonl")
         journal.write("resumed", 0, 0, changed="{}")
         for step in range(1, 6):
             journal.write("train", step, 4 * step, loss=2.0 / step, camera=float("nan"))

@@ -12,8 +12,8 @@ from glance3d.evaluation.predictions import prediction_of_scene, save_prediction
 from glance3d.exporters import export
 from glance3d.types import (
     Cameras,
-    PhotoFacts,
     PhotoMask,
+    PhotoMetadata,
     Placement,
     Reconstruction,
     SparsePoints,
@@ -78,7 +78,7 @@ def full_scene() -> Reconstruction:
         consistent=whole,
         measured=whole,
         masks=(keep, None),
-        facts=(PhotoFacts(camera="Maker Model", latitude=46.9, longitude=7.4),) * 2,
+        facts=(PhotoMetadata(camera="Maker Model", latitude=46.9, longitude=7.4),) * 2,
         trust=(
             ViewTrust("bundle adjustment", 40, 0.4, 1.1, 0.9, "good", "held by 40 tracks"),
             ViewTrust("network", 0, None, None, None, "unsupported", "no tracks"),

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.exporters.options import ExportOptions, Written
+from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.page.facts import count, scene_title
 from glance3d.exporters.page.markup import Markup, element, join
 from glance3d.exporters.page.packed_points import (
@@ -54,7 +54,7 @@ _BASE64 = 4 / 3
 _MAX_SPARSE_SHARE = 0.15
 
 
-def write_page(scene: Reconstruction, path: Path, options: ExportOptions) -> Written:
+def write_page(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the page, at most ``options.page_megabytes`` large."""
     upright = upright_from_world(scene)
     budget = int(options.page_megabytes * 1e6)
@@ -74,7 +74,7 @@ def write_page(scene: Reconstruction, path: Path, options: ExportOptions) -> Wri
             if cloud is not None
         ),
     }
-    return Written((save_bytes(path, fill_template(parts).encode()),))
+    return WriteResult((save_bytes(path, fill_template(parts).encode()),))
 
 
 def _clouds(

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 
 _POSITION = re.compile(r"([+-]\d{1,2}\.\d+)([+-]\d{1,3}\.\d+)([+-]\d+(?:\.\d+)?)?")
 _NEVER = 1971  # cameras without a clock write 1904 or 1970
 
 
-def clip_facts(path: Path, metadata: Mapping[str, str]) -> PhotoFacts:
+def clip_facts(path: Path, metadata: Mapping[str, str]) -> PhotoMetadata:
     """The facts of a clip's beginning.
 
     Every clip counts as a camera of its own: its frames share a lens, but zoom, crop and
@@ -25,7 +25,7 @@ def clip_facts(path: Path, metadata: Mapping[str, str]) -> PhotoFacts:
     make, model = (_first(tags, key) for key in ("make", "model"))
     device = " ".join(word for word in (make, model) if word)
     latitude, longitude, altitude = _position(tags)
-    return PhotoFacts(
+    return PhotoMetadata(
         camera=f"{device} filming {path.name}" if device else f"the camera of {path.name}",
         latitude=latitude,
         longitude=longitude,

@@ -9,7 +9,7 @@ from glance3d.images.clips.frame_paths import frame_path, is_clip
 from glance3d.images.clips.reader import frame_facts
 from glance3d.images.clips.sampling import Choice, ClipSampling, choose_frames
 from glance3d.images.clips.survey import ClipSurvey, survey_clip
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 from glance3d.types.clips import ClipSummary
 
 _LOG = logging.getLogger("glance3d")
@@ -27,7 +27,7 @@ class SampledClip:
 
     frames: tuple[Path, ...]
     size: tuple[int, int]
-    facts: tuple[PhotoFacts, ...]
+    facts: tuple[PhotoMetadata, ...]
     summary: ClipSummary
 
 

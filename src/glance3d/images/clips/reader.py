@@ -14,7 +14,7 @@ from glance3d.images.clips.frame_paths import split_frame
 from glance3d.images.clips.picture import to_picture, upright_size
 from glance3d.images.clips.survey import pixel_aspect
 from glance3d.images.files.decoders import decoding
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 
 # A frame is the one whose time is named, but for rounding in its name.
 _ROUNDING = 5e-4
@@ -92,7 +92,7 @@ def read_frame(path: Path) -> Image.Image:
     return picture
 
 
-def read_frame_header(path: Path) -> tuple[tuple[int, int], PhotoFacts]:
+def read_frame_header(path: Path) -> tuple[tuple[int, int], PhotoMetadata]:
     """(width, height) of an upright frame of this clip, and how it was taken."""
     frame = split_frame(path)
     assert frame is not None  # asked for frames' paths only
@@ -104,9 +104,9 @@ def read_frame_header(path: Path) -> tuple[tuple[int, int], PhotoFacts]:
     raise ImageError(f"no frame of {frame[0].name} can be decoded: it is damaged")
 
 
-def frame_facts(clip: PhotoFacts, seconds: float, *, is_first: bool) -> PhotoFacts:
+def frame_facts(clip: PhotoMetadata, seconds: float, *, is_first: bool) -> PhotoMetadata:
     """A frame's facts. A container holds one position, where filming began: the first frame's."""
-    return PhotoFacts(
+    return PhotoMetadata(
         camera=clip.camera,
         latitude=clip.latitude if is_first else None,
         longitude=clip.longitude if is_first else None,

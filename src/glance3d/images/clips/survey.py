@@ -12,7 +12,7 @@ from glance3d.images.clips.clip_facts import clip_facts
 from glance3d.images.clips.container import OpenClip, open_clip
 from glance3d.images.clips.motion import MOTION_SIDE, Travel, sharpness_of
 from glance3d.images.clips.picture import to_grey, upright_size
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 
 # Motion blur of a few pixels must show; finer grain is noise.
 _SHARPNESS_SIDE = 640
@@ -32,7 +32,7 @@ class ClipSurvey:
     """
 
     size: tuple[int, int]
-    facts: PhotoFacts
+    facts: PhotoMetadata
     times: Float[np.ndarray, " frames"]
     sharpness: Float[np.ndarray, " frames"]
     travel: Float[np.ndarray, " frames"]

@@ -12,7 +12,7 @@ from glance3d.images.decoding.color import to_rgb
 from glance3d.images.decoding.metadata import facts_of
 from glance3d.images.decoding.tags import orientation_of, read_tags, upright_exif
 from glance3d.images.files.decoders import DECODER_ERRORS, MIN_SIDE, opened_picture
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 
 # What makes the stored pixels upright, by EXIF orientation.
 _UPRIGHT = {
@@ -43,7 +43,7 @@ class PhotoHeader:
 
     size: tuple[int, int]
     exif_orientation: int
-    facts: PhotoFacts
+    facts: PhotoMetadata
     format: str | None = None
     mode: str = "RGB"
     notes: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ def read_header(photo: Photo) -> PhotoHeader:
         )
 
 
-def read_facts(photo: str | Photo) -> PhotoFacts:
+def read_facts(photo: str | Photo) -> PhotoMetadata:
     """How a photo was taken, as far as its EXIF says it; damaged EXIF says less, or nothing.
 
     Raises:

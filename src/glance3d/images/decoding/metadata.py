@@ -12,7 +12,7 @@ from PIL import ExifTags
 
 from glance3d.images.decoding.projection import stated_projection
 from glance3d.images.decoding.tags import PhotoTags, Tags
-from glance3d.types import PhotoFacts
+from glance3d.types import PhotoMetadata
 from glance3d.types.images import FILM_DIAGONAL_MM
 
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # inch (the default), cm, mm, micrometre
@@ -23,10 +23,10 @@ _LONGEST_NAME = 200
 _Base, _Gps = ExifTags.Base, ExifTags.GPS
 
 
-def facts_of(tags: PhotoTags, stored_size: tuple[int, int]) -> PhotoFacts:
+def facts_of(tags: PhotoTags, stored_size: tuple[int, int]) -> PhotoMetadata:
     """What a photo's tags state; ``stored_size`` is its (width, height) as it lies in the file."""
     latitude, longitude = _position(tags.gps)
-    return PhotoFacts(
+    return PhotoMetadata(
         camera=_camera(tags.main, tags.photo),
         focal_35mm=_focal_35mm(tags.photo, stored_size),
         latitude=latitude,

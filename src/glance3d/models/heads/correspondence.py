@@ -13,14 +13,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config import CorrespondenceConfig
-from glance3d.models.heads.pair_pose_network import PairRelations
+from glance3d.models.heads.pair_pose_network import PairPoseNet
 from glance3d.multiview.matches import (
     Correspondence,
-    Descriptions,
-    Relations,
+    Descriptors,
+    PairEstimates,
     find_matches,
 )
-from glance3d.multiview.subpixel import sharpen_matches
+from glance3d.multiview.subpixel import refine_matches_subpixel
 from glance3d.nn.precision import LayerNorm, Linear, only_predicts
 
 CELLS_PER_PATCH_SIDE = 2
@@ -38,16 +38,16 @@ class CorrespondenceHead(nn.Module):
         # In tens, so that a small step of the optimiser is a large one of theirs.
         self.sharpness_in_tens = nn.Parameter(torch.tensor(2.0))
         self.unseen_in_tens = nn.Parameter(torch.tensor(1.0))
-        self.relations = PairRelations(config)
+        self.relations = PairPoseNet(config)
 
     def describe(
         self,
         patches: Float[Tensor, "batch views patches dim"],
         maps: Float[Tensor, "batch_views channels rows columns"],
-    ) -> Descriptions:
+    ) -> Descriptors:
         """The cells of all views, from layer ``config.layer``; one pixel of the maps is a cell."""
         descriptors = self.descriptors(maps, patches.flatten(0, 1))
-        return Descriptions(
+        return Descriptors(
             descriptors.unflatten(0, patches.shape[:2]),
             (maps.shape[-2], maps.shape[-1]),
             10 * self.sharpness_in_tens,
@@ -55,20 +55,20 @@ class CorrespondenceHead(nn.Module):
         )
 
     def forward(
-        self, described: Descriptions, images: Float[Tensor, "batch views 3 height width"]
+        self, described: Descriptors, images: Float[Tensor, "batch views 3 height width"]
     ) -> Correspondence:
         """Match the cells of all views, the surest exactly, and judge each two views by them."""
         grid = described.grid
         matches = find_matches(*described, self.config.window_radius).best(MATCHES_OF_A_PAIR)
         if self.config.sharpen_radius:
-            matches = sharpen_matches(matches, images, grid, self.config.sharpen_radius)
+            matches = refine_matches_subpixel(matches, images, grid, self.config.sharpen_radius)
         num_views = images.shape[1]
         step = max(1, PAIRS_AT_A_TIME // num_views) if only_predicts(images) else num_views
         parts = [
             self.relations(matches.of_views(start, start + step), grid, start)
             for start in range(0, num_views, step)
         ]
-        relations = Relations(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
+        relations = PairEstimates(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
         return Correspondence(described, matches, relations)
 
 

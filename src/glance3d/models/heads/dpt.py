@@ -66,7 +66,7 @@ class FusionStage(nn.Module):
         return _resize(self.out_conv(self.unit(x)), size)
 
 
-class DenseFeatures(nn.Module):
+class DPTFeatures(nn.Module):
     """Four layers of patch tokens to one feature map at 8 times the patch grid.
 
     With ``config.reads_stem``, the two finest levels read a stem's maps of their size as well,
@@ -164,7 +164,7 @@ class DenseFeatures(nn.Module):
         return self.with_stem(levels, tokens.stem_maps)
 
 
-class DenseHead(nn.Module):
+class DPTHead(nn.Module):
     """A map of some channels and its confidence, at every pixel."""
 
     def __init__(
@@ -178,7 +178,7 @@ class DenseHead(nn.Module):
         super().__init__()
         self.activate = activate
         half = config.features // 2
-        self.features = DenseFeatures(dim, config, half, uv=True, map_channels=map_channels)
+        self.features = DPTFeatures(dim, config, half, uv=True, map_channels=map_channels)
         self.to_output = nn.Sequential(
             Conv2d(half, config.output_channels, 3, padding=1),
             nn.ReLU(),

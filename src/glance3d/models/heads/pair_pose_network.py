@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config import CorrespondenceConfig
-from glance3d.multiview.matches import Matches, Relations, grid_to_unit
+from glance3d.multiview.matches import PairEstimates, SoftMatches, grid_to_unit
 from glance3d.multiview.two_view import (
     NUM_DIRECTIONS,
     NUM_PAIR_FEATURES,
@@ -21,7 +21,7 @@ _NUM_FEATURES = 14
 PAIR_POSE_DIM = 9
 
 
-class PairRelations(nn.Module):
+class PairPoseNet(nn.Module):
     """Sets of matches to relative poses, in the steps of a solver: sort out, solve, judge.
 
     Rounds over the set (PointNet, Qi et al. 2017) say which matches are right (Yi et al. 2018),
@@ -48,7 +48,9 @@ class PairRelations(nn.Module):
             self.correct.fc2.weight.mul_(0.1)
             self.correct.fc2.bias.copy_(torch.tensor([0.0, 0, 0, 0, 0, 0, 0.1, 1, 1]))
 
-    def forward(self, matches: Matches, grid: tuple[int, int], first_view: int = 0) -> Relations:
+    def forward(
+        self, matches: SoftMatches, grid: tuple[int, int], first_view: int = 0
+    ) -> PairEstimates:
         """Read the matches of all pairs of views; ``grid`` is (rows, columns) of the cells.
 
         Pairs do not know of each other: matches of some views only, against all views, may be read
@@ -69,7 +71,7 @@ class PairRelations(nn.Module):
         summary = self.summary(torch.cat([pooled, geometry.pairs, amount], -1))
         pose_enc = self._blend(summary, geometry.pairs) + self.correct(summary).float()
         trust = (weight * inlier * geometry.fit).mean(-1)
-        return Relations(weight, trust, pose_enc, inlier_logits)
+        return PairEstimates(weight, trust, pose_enc, inlier_logits)
 
     def _blend(
         self,
@@ -108,7 +110,7 @@ class _SetRound(nn.Module):
 
 
 def _describe(
-    matches: Matches, grid: tuple[int, int], first_view: int
+    matches: SoftMatches, grid: tuple[int, int], first_view: int
 ) -> tuple[
     Float[Tensor, "batch own views cells 2"],
     Float[Tensor, "batch own views cells 2"],

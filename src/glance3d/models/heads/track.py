@@ -20,7 +20,7 @@ from glance3d.models.heads.correlation import (
     embed_flow,
     embed_query_positions,
 )
-from glance3d.models.heads.dpt import DenseFeatures, Projected, map_views
+from glance3d.models.heads.dpt import DPTFeatures, Projected, map_views
 from glance3d.models.heads.update_transformer import UpdateTransformer
 from glance3d.multiview.descriptor_tracking import CELL
 from glance3d.nn.chunks import chunk_views
@@ -42,7 +42,7 @@ class TrackHead(nn.Module):
     ) -> None:
         super().__init__()
         self.min_image_side = 2**config.pyramid_levels
-        self.feature_extractor = DenseFeatures(
+        self.feature_extractor = DPTFeatures(
             dim, config.features, config.latent_dim, uv=False, map_channels=map_channels
         )
         self.tracker = Tracker(config)

@@ -13,7 +13,7 @@ R = TypeVar("R")
 _LOG = logging.getLogger("glance3d")
 
 
-def with_chunks_that_fit(run: Callable[[], R], scale: float = 1.0) -> R:
+def retry_with_smaller_chunks(run: Callable[[], R], scale: float = 1.0) -> R:
     """``run()`` with chunks at ``scale``, and at half of it as often as memory runs out.
 
     The error is raised when chunks cannot become smaller.

@@ -14,7 +14,7 @@ from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
 from glance3d.geometry.similarity import Similarity
 from glance3d.images import Originals
-from glance3d.multiview.epipolar_errors import fundamental_scale, view_epipolar_errors
+from glance3d.multiview.epipolar_errors import pixel_unit, view_epipolar_errors
 from glance3d.refinement.colmap_interface import pose_from_rigid
 from glance3d.refinement.mapping.attempts import Registration
 from glance3d.refinement.matching.camera_models import intrinsics_of
@@ -57,7 +57,7 @@ def assemble(
     cameras = _merged(scene, registration, measured)
     before = view_epipolar_errors(graph, scene.cameras)
     after = view_epipolar_errors(graph, cameras)
-    pixel = fundamental_scale(cameras)  # below it, one is as good as the other
+    pixel = pixel_unit(cameras)  # below it, one is as good as the other
     worse = {v for v in found if before[v] < _CLEARLY_BETTER * after[v] and after[v] > pixel}
     worse -= set(registration.given)
     if worse:

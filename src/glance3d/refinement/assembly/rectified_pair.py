@@ -17,8 +17,8 @@ from torch import Tensor
 from glance3d.geometry.cameras import camera_rays
 from glance3d.geometry.filter import usable_depth
 from glance3d.images import Originals
-from glance3d.multiview.epipolar_errors import fundamental_scale, view_epipolar_errors
-from glance3d.multiview.view_graph import CorrespondenceGraph
+from glance3d.multiview.epipolar_errors import pixel_unit, view_epipolar_errors
+from glance3d.multiview.view_graph import ViewGraph
 from glance3d.refinement.assembly.assemble import RefinedCameras
 from glance3d.refinement.mapping.attempts import Registration
 from glance3d.refinement.matching.camera_models import default_focal, network_focal
@@ -64,7 +64,7 @@ def describe_rectified_pair(shift: float) -> tuple[dict[str, float], str]:
     return {"shift_px": round(shift, 3)}, text
 
 
-def find_row_matches(graph: CorrespondenceGraph, cameras: Cameras) -> RowMatches | None:
+def find_row_matches(graph: ViewGraph, cameras: Cameras) -> RowMatches | None:
     """The matches of a rectified pair; None if the photos are anything else."""
     if graph.num_views != 2 or len(graph.pairs) != 1:
         return None
@@ -73,7 +73,7 @@ def find_row_matches(graph: CorrespondenceGraph, cameras: Cameras) -> RowMatches
     if sizes[0] != sizes[1] or len(pair) < _MIN_MATCHES:
         return None
     pixels = np.stack([pair.pixels_first, pair.pixels_second])
-    pixel = fundamental_scale(cameras)
+    pixel = pixel_unit(cameras)
     in_row = np.abs(pixels[0, :, 1] - pixels[1, :, 1]) <= _SAME_ROW * pixel
     disparity = pixels[0, :, 0] - pixels[1, :, 0]
     low, high = np.quantile(disparity[in_row], [0.1, 0.9]) if in_row.any() else (0.0, 0.0)

@@ -22,23 +22,23 @@ from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownViews, agreement_with_poses, settle_reading
 from glance3d.models import VGGT
-from glance3d.multiview.epipolar_errors import fundamental_scale
-from glance3d.multiview.pure_rotation import only_turned
-from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_to_rest
+from glance3d.multiview.epipolar_errors import pixel_unit
+from glance3d.multiview.pure_rotation import is_pure_rotation
+from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_until_converged
 from glance3d.refinement.mapping.mapper import (
-    CAREFUL,
     LENIENT,
     MIN_OBSERVATIONS,
     NORMAL,
     RELAXED,
-    Leniency,
+    STRICT,
+    MapperThresholds,
     Seed,
     map_views,
     num_supported,
 )
-from glance3d.refinement.mapping.pose_verification import Confirmation, confirm_poses
-from glance3d.refinement.matching.match_inliers import Explanation, explain_matches
-from glance3d.refinement.matching.matched_photos import CameraSetup, Workshop, open_workshop
+from glance3d.refinement.mapping.pose_verification import PoseVerification, verify_poses
+from glance3d.refinement.matching.match_inliers import MatchInliers, count_match_inliers
+from glance3d.refinement.matching.matched_photos import CameraSetup, MatchedPhotos, match_photos
 from glance3d.refinement.matching.network_tracks import with_network_tracks
 from glance3d.refinement.options import RefineOptions
 from glance3d.types import Reconstruction
@@ -69,11 +69,11 @@ class Registration:
     """
 
     reconstruction: Any | None
-    shop: Workshop
+    shop: MatchedPhotos
     camera_of_view: tuple[int, ...]
     given: dict[int, Float[Tensor, "3 4"]]
-    confirmation: Confirmation
-    known_confirmation: Confirmation | None
+    confirmation: PoseVerification
+    known_confirmation: PoseVerification | None
     attempts: tuple[dict[str, Any], ...]
     free_focal_lengths: Mapping[int, float] = field(default_factory=dict)
 
@@ -104,7 +104,7 @@ class Registration:
 class _Attempt:
     name: str
     setup: CameraSetup
-    leniency: Leniency
+    leniency: MapperThresholds
     seed: Seed | None = None
 
 
@@ -112,7 +112,7 @@ class _Attempt:
 class _Result:
     attempt: _Attempt
     reconstruction: Any
-    explanation: Explanation
+    explanation: MatchInliers
 
 
 def register_views(
@@ -130,7 +130,7 @@ def register_views(
     ``network`` gives the network when its tracks are wanted: where they were asked for, or where
     SIFT leaves photos without a hold and the model's tracks are known to be of use.
     """
-    shop = open_workshop(scene, originals, folder, options, known, progress=progress)
+    shop = match_photos(scene, originals, folder, options, known, progress=progress)
     shop = _with_one_reading(shop)
     found = None
     if options.correspondences in ("auto", "sift"):
@@ -149,7 +149,7 @@ def register_views(
     return tracked.after(found) if _adds(tracked, found) else found
 
 
-def _with_one_reading(shop: Workshop) -> Workshop:
+def _with_one_reading(shop: MatchedPhotos) -> MatchedPhotos:
     """Known cameras of stored or of upright pixels, where sizes cannot tell: as the matches say."""
     if shop.known is None:
         return shop
@@ -168,16 +168,16 @@ def _adds(tracked: Registration, found: Registration) -> bool:
         return False
     graph, cameras = found.shop.graph, found.shop.scene.cameras
     alone, together = (
-        explain_matches(graph, cameras, one.reconstruction, one.shop.image_ids).explained
+        count_match_inliers(graph, cameras, one.reconstruction, one.shop.image_ids).explained
         for one in (found, tracked)
     )
     return together >= alone
 
 
-def _register(shop: Workshop) -> Registration:
+def _register(shop: MatchedPhotos) -> Registration:
     """The best of all attempts on these matches."""
     scene, seed = shop.scene, shop.options.seed
-    confirmation = confirm_poses(shop.graph, scene.cameras, range(scene.num_views), seed)
+    confirmation = verify_poses(shop.graph, scene.cameras, range(scene.num_views), seed)
     known_confirmation = _confirm_known(shop)
     best: _Result | None = None
     record = []
@@ -206,7 +206,7 @@ def _register(shop: Workshop) -> Registration:
     )
 
 
-def _confirm_known(shop: Workshop) -> Confirmation | None:
+def _confirm_known(shop: MatchedPhotos) -> PoseVerification | None:
     """What the photos say of known poses, under the intrinsics that will be used."""
     if shop.known is None or int(shop.known.has_pose.sum()) < 2:
         return None
@@ -214,13 +214,13 @@ def _confirm_known(shop: Workshop) -> Confirmation | None:
     cameras = shop.starting_cameras()
     poses = torch.where(has[:, None, None], shop.known.cam_from_world, cameras.cam_from_world)
     views = has.nonzero().squeeze(-1).tolist()
-    return confirm_poses(
+    return verify_poses(
         shop.graph, replace(cameras, cam_from_world=poses), views, shop.options.seed
     )
 
 
 def _attempts(
-    shop: Workshop, confirmation: Confirmation, known: Confirmation | None
+    shop: MatchedPhotos, confirmation: PoseVerification, known: PoseVerification | None
 ) -> Iterator[_Attempt]:
     """What to try, in order; made one after the other, so that what is not needed costs nothing."""
     scene = shop.scene
@@ -232,7 +232,7 @@ def _attempts(
     if trusted:
         poses = {v: scene.cameras.cam_from_world[v] for v in confirmation.confirmed}
         yield _Attempt("network poses", setup, NORMAL, Seed(poses, False, _GUESS_ANGLES))
-    yield _Attempt("from pairs, carefully", setup, CAREFUL)
+    yield _Attempt("from pairs, carefully", setup, STRICT)
     yield _Attempt("from pairs", setup, NORMAL)
     yield _Attempt("from pairs, relaxed", setup, RELAXED)
     if setup.is_shared and shop.options.camera == "auto":
@@ -241,16 +241,16 @@ def _attempts(
     yield _Attempt("from pairs, lenient", setup, LENIENT)
 
 
-def _only_turned(shop: Workshop) -> bool:
+def _only_turned(shop: MatchedPhotos) -> bool:
     """Whether no pair of photos has parallax: there is nothing to measure."""
     if not shop.graph.pairs or not all(pair.flat for pair in shop.graph.pairs):
         return False
     cameras = shop.scene.cameras, shop.starting_cameras()
-    return all(only_turned(pair, *cameras) for pair in shop.graph.pairs)
+    return all(is_pure_rotation(pair, *cameras) for pair in shop.graph.pairs)
 
 
 def _held_poses(
-    shop: Workshop, confirmation: Confirmation | None
+    shop: MatchedPhotos, confirmation: PoseVerification | None
 ) -> dict[int, Float[Tensor, "3 4"]]:
     """Known poses that the photos do not contradict, if there are two at least."""
     if shop.known is None or confirmation is None:
@@ -265,7 +265,7 @@ def _is_better(result: _Result, best: _Result) -> bool:
     return result.explanation.explained > _CLEARLY * best.explanation.explained
 
 
-def _is_enough(best: _Result, shop: Workshop) -> bool:
+def _is_enough(best: _Result, shop: MatchedPhotos) -> bool:
     """Whether another attempt is not worth its time."""
     if best.attempt.seed is not None and best.attempt.seed.fixed:
         return True
@@ -273,13 +273,13 @@ def _is_enough(best: _Result, shop: Workshop) -> bool:
     return is_complete and best.explanation.share >= _WELL_EXPLAINED
 
 
-def _num_reachable(shop: Workshop) -> int:
+def _num_reachable(shop: MatchedPhotos) -> int:
     """Views with matches enough to be held."""
     graph = shop.graph
     return sum(graph.num_matches_of(v) >= 2 * MIN_OBSERVATIONS for v in range(graph.num_views))
 
 
-def _run(shop: Workshop, attempt: _Attempt) -> _Result | None:
+def _run(shop: MatchedPhotos, attempt: _Attempt) -> _Result | None:
     name = attempt.name.replace(" ", "-").replace(",", "")
     folder = shop.folder / f"{attempt.setup.database.stem}-{name}"
     found = map_views(
@@ -293,23 +293,23 @@ def _run(shop: Workshop, attempt: _Attempt) -> _Result | None:
     )
     if not found:
         return None
-    explanation = explain_matches(shop.graph, shop.scene.cameras, found[0], shop.image_ids)
+    explanation = count_match_inliers(shop.graph, shop.scene.cameras, found[0], shop.image_ids)
     return _Result(attempt, found[0], explanation)
 
 
-def _finish(shop: Workshop, result: _Result) -> None:
+def _finish(shop: MatchedPhotos, result: _Result) -> None:
     """Let go of views that next to nothing holds, then adjust to rest."""
     reconstruction, attempt = result.reconstruction, result.attempt
     fixed = [shop.image_ids[view] for view in _fixed_poses(result)]
     settings: dict[str, Any] = {
-        "max_error": _MAX_ERROR * fundamental_scale(shop.scene.cameras),
+        "max_error": _MAX_ERROR * pixel_unit(shop.scene.cameras),
         "min_angle": attempt.leniency.min_angle_of_points,
         "fixed_images": fixed,
         "constant_cameras": attempt.setup.constant,
         # Two views do not determine a focal length.
         "refine_focal": reconstruction.num_reg_images() > 2,
     }
-    adjust_to_rest(reconstruction, **settings)
+    adjust_until_converged(reconstruction, **settings)
     weak = [
         image.frame_id
         for image in reconstruction.images.values()
@@ -318,17 +318,17 @@ def _finish(shop: Workshop, result: _Result) -> None:
     if weak:
         for frame_id in weak:
             reconstruction.deregister_frame(frame_id)
-        adjust_to_rest(reconstruction, **settings)
+        adjust_until_converged(reconstruction, **settings)
 
 
-def _free_focal_lengths(shop: Workshop, result: _Result) -> dict[int, float]:
+def _free_focal_lengths(shop: MatchedPhotos, result: _Result) -> dict[int, float]:
     """By view, what known focal lengths would be if they were adjusted, as far as photos tell."""
     reconstruction, constant = result.reconstruction, set(result.attempt.setup.constant)
     if not constant or reconstruction.num_reg_images() < _FEWEST_FOR_FOCAL:
         return {}
     free = copy.deepcopy(reconstruction)
     fixed = [shop.image_ids[view] for view in _fixed_poses(result)]
-    adjust_once(free, _MAX_ERROR * fundamental_scale(shop.scene.cameras), fixed_images=fixed)
+    adjust_once(free, _MAX_ERROR * pixel_unit(shop.scene.cameras), fixed_images=fixed)
     images = {
         view: free.image(image_id)
         for view, image_id in enumerate(shop.image_ids)

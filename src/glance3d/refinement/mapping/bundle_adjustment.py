@@ -13,7 +13,7 @@ _ROUNDS = (2.0, 1.4, 1.0)
 _MAX_ITERATIONS = 100
 
 
-def adjust_to_rest(
+def adjust_until_converged(
     reconstruction: Any,
     *,
     max_error: float,

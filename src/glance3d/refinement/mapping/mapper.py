@@ -22,7 +22,7 @@ MIN_OBSERVATIONS = 12
 
 
 @dataclass(frozen=True)
-class Leniency:
+class MapperThresholds:
     """What an attempt accepts; angles in degrees."""
 
     min_inliers_to_start: int
@@ -33,10 +33,10 @@ class Leniency:
 
 
 #: What the library itself asks for.
-CAREFUL = Leniency(100, 30, 16.0, 1.5, False)
-NORMAL = Leniency(60, 20, 6.0, 1.5, False)
-RELAXED = Leniency(30, 12, 3.0, 1.0, True)
-LENIENT = Leniency(15, 10, 0.7, 0.4, True)
+STRICT = MapperThresholds(100, 30, 16.0, 1.5, False)
+NORMAL = MapperThresholds(60, 20, 6.0, 1.5, False)
+RELAXED = MapperThresholds(30, 12, 3.0, 1.0, True)
+LENIENT = MapperThresholds(15, 10, 0.7, 0.4, True)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def map_views(
     database: Path,
     folder: Path,
     image_ids: Sequence[int],
-    leniency: Leniency,
+    leniency: MapperThresholds,
     options: RefineOptions,
     *,
     seed: Seed | None = None,
@@ -94,7 +94,7 @@ def num_supported(reconstruction: Any) -> int:
 
 
 def _pipeline_options(
-    leniency: Leniency,
+    leniency: MapperThresholds,
     options: RefineOptions,
     constant_cameras: Sequence[int],
     refine_focal: bool,

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.transforms import compose, invert, rotation_angle
-from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.refinement.colmap_interface import import_pycolmap, pose_from_rigid
 from glance3d.refinement.matching.camera_models import build_colmap_camera
 from glance3d.types import Cameras
@@ -28,7 +28,7 @@ _MIN_PARALLAX_DEG = 2.0
 
 
 @dataclass(frozen=True)
-class Confirmation:
+class PoseVerification:
     """What the photos say of a guess, view by view.
 
     ``confirmed`` views form one connected group; ``contradicted`` ones have pairs enough and
@@ -41,9 +41,9 @@ class Confirmation:
     num_pairs: int
 
 
-def confirm_poses(
-    graph: CorrespondenceGraph, cameras: Cameras, views: Sequence[int], seed: int = 0
-) -> Confirmation:
+def verify_poses(
+    graph: ViewGraph, cameras: Cameras, views: Sequence[int], seed: int = 0
+) -> PoseVerification:
     """Hold the poses of ``views`` against the two-view geometry between them."""
     own = set(views)
     pairs = [
@@ -59,7 +59,7 @@ def confirm_poses(
         votes = [a for p, a in zip(pairs, agrees, strict=True) if view in (p.first, p.second)]
         if votes and view not in confirmed and sum(votes) * 2 < len(votes):
             contradicted.append(view)
-    return Confirmation(tuple(sorted(confirmed)), tuple(contradicted), len(edges), len(pairs))
+    return PoseVerification(tuple(sorted(confirmed)), tuple(contradicted), len(edges), len(pairs))
 
 
 def _agrees(pair: VerifiedPair, cameras: Cameras, seed: int) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glance3d.multiview.epipolar_errors import epipolar_errors, fundamental_scale
-from glance3d.multiview.view_graph import CorrespondenceGraph
+from glance3d.multiview.epipolar_errors import epipolar_errors, pixel_unit
+from glance3d.multiview.view_graph import ViewGraph
 from glance3d.refinement.colmap_interface import pose_from_rigid
 from glance3d.refinement.matching.camera_models import intrinsics_of
 from glance3d.types import Cameras
@@ -21,7 +21,7 @@ _ENOUGH = 200
 
 
 @dataclass(frozen=True)
-class Explanation:
+class MatchInliers:
     """Matches that the poses of both photos explain, and all; no pair counts beyond enough."""
 
     explained: float
@@ -33,26 +33,26 @@ class Explanation:
         return self.explained / self.total if self.total else 1.0
 
 
-def explain_matches(
-    graph: CorrespondenceGraph,
+def count_match_inliers(
+    graph: ViewGraph,
     cameras: Cameras,
     reconstruction: Any | None,
     image_ids: Sequence[int],
-) -> Explanation:
+) -> MatchInliers:
     """Hold a COLMAP reconstruction of the views of ``cameras`` against their verified matches.
 
     No reconstruction explains none. Distortion is ignored: it is far below what tells a right pose
     from a wrong one.
     """
     found, registered = _found(cameras, reconstruction, image_ids)
-    tolerance = _EXPLAINED * fundamental_scale(cameras)
+    tolerance = _EXPLAINED * pixel_unit(cameras)
     explained = total = 0.0
     for pair in graph.pairs:
         weight = min(1.0, _ENOUGH / len(pair))
         total += weight * len(pair)
         if {pair.first, pair.second} <= registered:
             explained += weight * float((epipolar_errors(pair, found) < tolerance).sum())
-    return Explanation(explained, total)
+    return MatchInliers(explained, total)
 
 
 def _found(

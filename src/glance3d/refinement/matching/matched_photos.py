@@ -16,8 +16,8 @@ from glance3d.refinement.matching.camera_models import (
     network_focal,
 )
 from glance3d.refinement.matching.features import build_database, copy_with_cameras, match_features
-from glance3d.refinement.matching.shared_cameras import group_physical_cameras
-from glance3d.refinement.matching.view_graph import CorrespondenceGraph, read_correspondence_graph
+from glance3d.refinement.matching.shared_cameras import group_shared_cameras
+from glance3d.refinement.matching.view_graph import ViewGraph, read_view_graph
 from glance3d.refinement.options import RefineOptions
 from glance3d.types import Cameras, Reconstruction
 
@@ -38,7 +38,7 @@ class CameraSetup:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class MatchedPhotos:
     """The matched photos of a scene in a folder of their own."""
 
     scene: Reconstruction
@@ -47,7 +47,7 @@ class Workshop:
     folder: Path
     matched: Path
     image_ids: tuple[int, ...]
-    graph: CorrespondenceGraph
+    graph: ViewGraph
     groups: tuple[int, ...]
 
     def set_up(
@@ -67,7 +67,7 @@ class Workshop:
         """For each view the index of its camera, the cameras, and the indices of known ones."""
         return _cameras(self, groups, trust_network)
 
-    def with_matches(self, matched: Path, graph: CorrespondenceGraph) -> "Workshop":
+    def with_matches(self, matched: Path, graph: ViewGraph) -> "MatchedPhotos":
         """The same photos with other matches."""
         return replace(self, matched=matched, graph=graph)
 
@@ -78,7 +78,7 @@ class Workshop:
         return replace(self.scene.cameras, intrinsics=matrices)
 
 
-def open_workshop(
+def match_photos(
     scene: Reconstruction,
     originals: Originals,
     folder: Path,
@@ -86,15 +86,13 @@ def open_workshop(
     known: KnownViews | None,
     *,
     progress: bool = False,
-) -> Workshop:
+) -> MatchedPhotos:
     """Find and match features in every photo."""
-    groups = group_physical_cameras(scene, options.camera)
+    groups = group_shared_cameras(scene, options.camera)
     if known is not None:  # what is known of one photo's camera is not adjusted with the others
         has = known.has_intrinsics.tolist()
         groups = [-1 - view if has[view] else group for view, group in enumerate(groups)]
-    shop = Workshop(
-        scene, options, known, folder, folder, (), CorrespondenceGraph(0, ()), tuple(groups)
-    )
+    shop = MatchedPhotos(scene, options, known, folder, folder, (), ViewGraph(0, ()), tuple(groups))
     camera_of_view, cameras, _ = shop.cameras(groups)
     database, image_ids = build_database(
         folder,
@@ -107,12 +105,12 @@ def open_workshop(
     )
     if options.correspondences != "tracks":
         match_features(database, scene.num_views, options)
-    graph = read_correspondence_graph(database, image_ids)
+    graph = read_view_graph(database, image_ids)
     return replace(shop, matched=database, image_ids=tuple(image_ids), graph=graph)
 
 
 def _cameras(
-    shop: Workshop, groups: Sequence[int], trust_network: bool
+    shop: MatchedPhotos, groups: Sequence[int], trust_network: bool
 ) -> tuple[list[int], list[Any], list[int]]:
     """For each view the index of its camera, the cameras, and the indices of known ones."""
     order = list(dict.fromkeys(groups))
@@ -127,7 +125,7 @@ def _cameras(
     return camera_of_view, cameras, constant
 
 
-def _camera(shop: Workshop, views: Sequence[int], trust_network: bool) -> tuple[Any, bool]:
+def _camera(shop: MatchedPhotos, views: Sequence[int], trust_network: bool) -> tuple[Any, bool]:
     """The camera of these views: known, or by EXIF, by the network, or by default."""
     scene, known, first = shop.scene, shop.known, views[0]
     size = scene.placements[first].original_size

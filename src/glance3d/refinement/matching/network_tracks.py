@@ -11,8 +11,8 @@ from glance3d.images import Originals
 from glance3d.models import VGGT
 from glance3d.refinement.colmap_interface import import_pycolmap
 from glance3d.refinement.matching.features import copy_with_cameras
-from glance3d.refinement.matching.matched_photos import Workshop
-from glance3d.refinement.matching.view_graph import read_correspondence_graph
+from glance3d.refinement.matching.matched_photos import MatchedPhotos
+from glance3d.refinement.matching.view_graph import read_view_graph
 from glance3d.refinement.options import RefineOptions
 from glance3d.tracking import Correspondences, estimate_correspondences, finer_preprocessing
 from glance3d.tracking.methods import resolve_method
@@ -24,8 +24,8 @@ _USUAL_ERROR = 4.0
 
 
 def with_network_tracks(
-    shop: Workshop, network: VGGT, originals: Originals, *, progress: bool = False
-) -> Workshop:
+    shop: MatchedPhotos, network: VGGT, originals: Originals, *, progress: bool = False
+) -> MatchedPhotos:
     """The same workshop with the network's tracks among its matches, verified like all others."""
     method = resolve_method("auto", network.config.name, None)
     preprocessing = finer_preprocessing(method, network.preprocessing)
@@ -39,11 +39,11 @@ def with_network_tracks(
     database = shop.folder / "tracked.db"
     image_ids = _write_tracks(shop, tracks, database)
     _verify(database, error, shop.options)
-    graph = read_correspondence_graph(database, image_ids)
+    graph = read_view_graph(database, image_ids)
     return shop.with_matches(database, graph)
 
 
-def _write_tracks(shop: Workshop, tracks: Correspondences, database: Path) -> list[int]:
+def _write_tracks(shop: MatchedPhotos, tracks: Correspondences, database: Path) -> list[int]:
     """A copy of the matched database with the tracks' places and matches added."""
     pycolmap = import_pycolmap()
     camera_of_view, cameras, _ = shop.cameras(shop.groups)

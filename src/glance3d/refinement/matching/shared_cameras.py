@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from glance3d.types import PhotoFacts, Reconstruction
+from glance3d.types import PhotoMetadata, Reconstruction
 
 _SIZES_OF_ONE_CAMERA = 2
 
 
-def group_physical_cameras(scene: Reconstruction, camera: str = "auto") -> list[int]:
+def group_shared_cameras(scene: Reconstruction, camera: str = "auto") -> list[int]:
     """A number a photo; the same number says the same camera.
 
     Photos of different size never share: their pixels do not. "auto" shares between photos whose
@@ -19,7 +19,7 @@ def group_physical_cameras(scene: Reconstruction, camera: str = "auto") -> list[
     could have been shared.
     """
     sizes = [placement.original_size for placement in scene.placements]
-    facts = scene.facts or (PhotoFacts(),) * scene.num_views
+    facts = scene.facts or (PhotoMetadata(),) * scene.num_views
     if camera == "per-image":
         return list(range(scene.num_views))
     if camera == "single":
@@ -38,7 +38,7 @@ def group_physical_cameras(scene: Reconstruction, camera: str = "auto") -> list[
     return _numbers(keys)
 
 
-def _says_nothing(fact: PhotoFacts) -> bool:
+def _says_nothing(fact: PhotoMetadata) -> bool:
     return fact.camera is None and fact.focal_35mm is None
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from glance3d.multiview.view_graph import CorrespondenceGraph, VerifiedPair
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.refinement.colmap_interface import import_pycolmap
 
 _NO_PARALLAX = ("PLANAR", "PANORAMIC", "PLANAR_OR_PANORAMIC")
 _WATERMARK = "WATERMARK"
 
 
-def read_correspondence_graph(database: Path, image_ids: Sequence[int]) -> CorrespondenceGraph:
+def read_view_graph(database: Path, image_ids: Sequence[int]) -> ViewGraph:
     """The verified pairs of a database; ``image_ids`` are its ids of the views, in order."""
     pycolmap = import_pycolmap()
     views = {image_id: view for view, image_id in enumerate(image_ids)}
@@ -33,4 +33,4 @@ def read_correspondence_graph(database: Path, image_ids: Sequence[int]) -> Corre
         pairs.append(
             VerifiedPair(views[ids[0]], views[ids[1]], first, second, kind in _NO_PARALLAX)
         )
-    return CorrespondenceGraph(len(image_ids), tuple(pairs))
+    return ViewGraph(len(image_ids), tuple(pairs))

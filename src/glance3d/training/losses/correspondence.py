@@ -12,14 +12,14 @@ from torch import Tensor
 
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.geometry.transforms import compose, invert, rotation_from_quat_xyzw
-from glance3d.multiview.matches import Descriptions, Matches, Relations, grid_to_unit
+from glance3d.multiview.matches import Descriptors, PairEstimates, SoftMatches, grid_to_unit
 from glance3d.multiview.two_view import essential_matrix, sampson_distance
 from glance3d.training.losses.descriptor_lookup import bilinear_corners, sample_sparsely
 from glance3d.training.losses.scene import Losses
 
 
 def descriptor_loss(
-    described: Descriptions,
+    described: Descriptors,
     tracks_cells: Float[Tensor, "batch views points 2"],
     visibility: Bool[Tensor, "batch views points"],
 ) -> Losses:
@@ -55,8 +55,8 @@ def descriptor_loss(
 
 
 def pair_loss(
-    relations: Relations,
-    matches: Matches,
+    relations: PairEstimates,
+    matches: SoftMatches,
     grid: tuple[int, int],
     cam_from_world: Float[Tensor, "batch views 3 4"],
     intrinsics: Float[Tensor, "batch views 3 3"],
@@ -94,7 +94,7 @@ def pair_loss(
 
 
 def match_is_right(
-    matches: Matches,
+    matches: SoftMatches,
     grid: tuple[int, int],
     pair_pose: Float[Tensor, "batch views views 9"],
     intrinsics: Float[Tensor, "batch views 3 3"],

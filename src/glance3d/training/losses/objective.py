@@ -7,7 +7,7 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import Output
-from glance3d.multiview.matches import Correspondence, Descriptions
+from glance3d.multiview.matches import Correspondence, Descriptors
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses.correspondence import (
     descriptor_loss,
@@ -204,7 +204,7 @@ def _pairs(matched: Correspondence | None, sample: MultiViewSample) -> Losses:
         )
 
 
-def _descriptors(described: Descriptions | None, sample: MultiViewSample) -> Losses:
+def _descriptors(described: Descriptors | None, sample: MultiViewSample) -> Losses:
     if described is None:
         raise InputError(_NEEDS_VIEWS_TO_MATCH)
     if sample.tracks is None or sample.visibility is None:

@@ -20,7 +20,7 @@ _LARGEST = 1e100  # of a number in a curve; NaN and infinity are none either
 _COLORS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14))
 
 
-class Journal:
+class TrainingLog:
     """``log.jsonl`` of a run: every line has ``kind``, ``step`` and ``samples``.
 
     A line that was cut short when an earlier process ended, or a disk was full, is dropped before
