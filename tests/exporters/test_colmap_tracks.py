@@ -32,7 +32,7 @@ def one_phone(tmp_path_factory):
         intrinsics=intrinsics.expand(6, 3, 3).clone(),
         image_sizes=torch.tensor([240, 320]).expand(6, 2).clone(),
         radial=torch.full((6,), SIDEWAYS["radial"]),
-        physical=torch.zeros(6, dtype=torch.long),
+        camera_ids=torch.zeros(6, dtype=torch.long),
     )
     return replace(scene, cameras=cameras, placements=(placement,) * 6)
 
@@ -119,7 +119,7 @@ def test_views_that_differ_never_share_a_camera(one_phone, tmp_path):
     models = [model.cameras[camera_id].model.name for camera_id in (1, 2, 3, 4, 5)]
     expected = ["SIMPLE_RADIAL", "SIMPLE_RADIAL", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL"]
     assert models == expected
-    unknown = replace(scene, cameras=replace(scene.cameras, physical=None))
+    unknown = replace(scene, cameras=replace(scene.cameras, camera_ids=None))
     assert exported(unknown, tmp_path / "unknown").num_cameras() == 6
 
 

@@ -75,7 +75,7 @@ def refined(scene):
         cameras=replace(
             scene.cameras,
             radial=torch.tensor([-0.02, 0.0, 0.01, 0.03]),
-            physical=torch.tensor([0, 1, 0, 1]),
+            camera_ids=torch.tensor([0, 1, 0, 1]),
         ),
         depth=None,
         points_from="points",

@@ -49,7 +49,7 @@ def write_cameras_json(scene: Reconstruction, path: Path, options: ExportOptions
             strict=True,
         )
     ]
-    for key, values in (("radial", scene.cameras.radial), ("physical", scene.cameras.physical)):
+    for key, values in (("radial", scene.cameras.radial), ("physical", scene.cameras.camera_ids)):
         if values is not None:
             for view, value in zip(views, values.tolist(), strict=True):
                 view[key] = value

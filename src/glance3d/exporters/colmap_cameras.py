@@ -34,11 +34,11 @@ class ColmapCamera:
 def colmap_cameras(scene: Reconstruction) -> tuple[list[ColmapCamera], list[int]]:
     """The scene's COLMAP cameras, and for each view the position of its own in that list.
 
-    Views are joined if ``Cameras.physical`` says so and they have the very same size, intrinsics
+    Views are joined if ``Cameras.camera_ids`` says so and they have the very same size, intrinsics
     and distortion: a camera's portrait and landscape photos cannot be one COLMAP camera.
     """
-    physical = scene.cameras.physical
-    numbers = range(scene.num_views) if physical is None else physical.tolist()
+    camera_ids = scene.cameras.camera_ids
+    numbers = range(scene.num_views) if camera_ids is None else camera_ids.tolist()
     found: dict[tuple[int, ColmapCamera], int] = {}
     own = [
         found.setdefault((number, _camera_of(scene, view)), len(found))

@@ -69,7 +69,7 @@ def scene_to_arrays(scene: Reconstruction) -> dict[str, Any]:
         "cam_from_world": cameras.cam_from_world,
         "intrinsics": cameras.intrinsics,
         "radial": cameras.radial,
-        "physical": cameras.physical,
+        "physical": cameras.camera_ids,
         "colors": scene.colors,
         "mask": scene.mask,
         "depth": scene.depth,

@@ -71,8 +71,8 @@ def check_cameras(cameras: Cameras) -> None:
         raise SceneError("its intrinsics hold what is no pinhole camera")
     if cameras.radial is not None and not cameras.radial.isfinite().all():
         raise SceneError("its radial holds what is no number")
-    if cameras.physical is not None:
-        _check_range("physical", cameras.physical, _MAX_CAMERA_NUMBER)
+    if cameras.camera_ids is not None:
+        _check_range("physical", cameras.camera_ids, _MAX_CAMERA_NUMBER)
 
 
 def check_tracks(tracks: Tracks, num_views: int) -> None:

@@ -182,7 +182,7 @@ def _joined(
 
 def _joined_cameras(first: Cameras, second: Cameras) -> Cameras:
     """New photos share no physical camera with the old ones, until refinement says so."""
-    radial, physical = None, None
+    radial, camera_ids = None, None
     if first.radial is not None or second.radial is not None:
         zeros = [torch.zeros(len(cameras)) for cameras in (first, second)]
         radial = torch.cat(
@@ -191,13 +191,13 @@ def _joined_cameras(first: Cameras, second: Cameras) -> Cameras:
                 for zero, cameras in zip(zeros, (first, second), strict=True)
             ]
         )
-    if first.physical is not None:
-        start = int(first.physical.max()) + 1
-        physical = torch.cat([first.physical, torch.arange(len(second)) + start])
+    if first.camera_ids is not None:
+        start = int(first.camera_ids.max()) + 1
+        camera_ids = torch.cat([first.camera_ids, torch.arange(len(second)) + start])
     return Cameras(
         torch.cat([first.cam_from_world, second.cam_from_world]),
         torch.cat([first.intrinsics, second.intrinsics]),
         torch.cat([first.image_sizes, second.image_sizes]),
         radial,
-        physical,
+        camera_ids,
     )

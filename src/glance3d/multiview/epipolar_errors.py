@@ -49,7 +49,7 @@ def as_double(cameras: Cameras) -> Cameras:
         cameras.intrinsics.double(),
         cameras.image_sizes,
         cameras.radial,
-        cameras.physical,
+        cameras.camera_ids,
     )
 
 

@@ -19,7 +19,7 @@ class Cameras:
     (width, height) is ``image_sizes``, the top-left pixel's centre at (0.5, 0.5). ``radial`` is k1
     of COLMAP's SIMPLE_RADIAL: a point at (u, v) on the plane at depth 1 is seen at
     (u, v) * (1 + k1 * (u^2 + v^2)), before the intrinsics; None is no distortion. Views with the
-    same number in ``physical`` were taken by one physical camera and share intrinsics and
+    same number in ``camera_ids`` were taken by one physical camera and share intrinsics and
     distortion; None: nothing is known to be shared.
     """
 
@@ -27,7 +27,7 @@ class Cameras:
     intrinsics: Float[Tensor, "views 3 3"]
     image_sizes: Int[Tensor, "views 2"]
     radial: Float[Tensor, " views"] | None = None
-    physical: Int[Tensor, " views"] | None = None
+    camera_ids: Int[Tensor, " views"] | None = None
 
     def __len__(self) -> int:
         return len(self.cam_from_world)
@@ -49,7 +49,7 @@ class Cameras:
             self.intrinsics[index],
             self.image_sizes[index],
             part(self.radial),
-            part(self.physical),
+            part(self.camera_ids),
         )
 
     def on_grid(self, placements: tuple[Placement, ...]) -> "Cameras":

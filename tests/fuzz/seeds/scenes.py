@@ -60,7 +60,7 @@ def full_scene() -> Reconstruction:
     return replace(
         scene,
         cameras=replace(
-            scene.cameras, radial=torch.tensor([0.01, 0.02]), physical=torch.tensor([0, 0])
+            scene.cameras, radial=torch.tensor([0.01, 0.02]), camera_ids=torch.tensor([0, 0])
         ),
         tracks=Tracks(
             torch.tensor([[[10.0, 9], [30, 20]], [[14.0, 9], [34, 20]]]),
