@@ -174,7 +174,7 @@ def test_importing_pycolmap_leaves_signals_alone() -> None:
     """Its log would print C++ frames at SIGTERM; also where a thread imports it."""
     code = """
 import os, signal, sys, threading
-from glance3d.refinement.colmap_interface import import_pycolmap
+from glance3d.refinement.pycolmap_interface import import_pycolmap
 if sys.argv[1] == "thread":
     thread = threading.Thread(target=import_pycolmap)
     thread.start()

@@ -14,7 +14,7 @@ from glance3d.refinement.matching.camera_models import (
     default_focal,
     intrinsics_of,
 )
-from glance3d.refinement.matching.shared_cameras import group_shared_cameras
+from glance3d.refinement.matching.shared_cameras import shared_camera_ids
 from glance3d.refinement.options import RefineOptions
 from glance3d.types import Cameras, PhotoMetadata, Placement, Reconstruction
 from tests.refinement.rendered import FOCAL, SIZE, arc
@@ -128,12 +128,12 @@ _A28, _A52 = PhotoMetadata("A", 28.0), PhotoMetadata("A", 52.0)
 def test_who_shares_a_camera(
     camera: str, sizes: list[tuple[int, int]], facts: tuple[PhotoMetadata, ...], wanted: list[int]
 ) -> None:
-    assert group_shared_cameras(scene_of(sizes, facts), camera) == wanted
+    assert shared_camera_ids(scene_of(sizes, facts), camera) == wanted
 
 
 def test_a_camera_a_folder() -> None:
     scene = scene_of([(4, 3)] * 4, folders="abab")
-    assert group_shared_cameras(scene, "per-folder") == [0, 1, 0, 1]
+    assert shared_camera_ids(scene, "per-folder") == [0, 1, 0, 1]
 
 
 def test_a_focal_length_on_film_becomes_pixels() -> None:

@@ -14,7 +14,7 @@ from glance3d.evaluation import colmap_process
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.scenes import EvaluationScene
 from glance3d.images.decoding.decode import exif_when_upright, open_upright
-from glance3d.refinement.colmap_interface import import_pycolmap
+from glance3d.refinement.pycolmap_interface import import_pycolmap
 
 logger = logging.getLogger(__name__)
 _ATTEMPTS = 2  # of a library that now and then crashes in threads of its own

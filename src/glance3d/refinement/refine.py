@@ -21,10 +21,10 @@ from glance3d.refinement.assembly.rectified_pair import (
     settle_rectified_pair,
 )
 from glance3d.refinement.assembly.world import place_in_world
-from glance3d.refinement.colmap_interface import quiet
 from glance3d.refinement.mapping.attempts import register_views
 from glance3d.refinement.mapping.focal_lengths import focal_doubts
 from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.pycolmap_interface import quiet
 from glance3d.refinement.report import contradicted_views, describe_refinement
 from glance3d.report import StageTimes, focal_warnings, total
 from glance3d.trust.judge import judge_scene

@@ -12,7 +12,7 @@ from glance3d.exporters import load_scene, write_scene_folder
 from glance3d.images import ClipSampling, Originals, load_images, resolve_sources
 from glance3d.images.clips import frame_path, shown_path
 from glance3d.images.naming import unique_names
-from glance3d.refinement.matching.shared_cameras import group_shared_cameras
+from glance3d.refinement.matching.shared_cameras import shared_camera_ids
 from tests.images.clips.drawn import pan, write_clip
 
 THREE = ClipSampling(views=3)
@@ -86,7 +86,7 @@ def test_frames_of_one_clip_are_one_camera(folder):
     scene = glance3d.reconstruct(
         [folder / "b.mp4", folder / "c.MOV"], views=2, model=_tiny(), preprocess=SMALL
     )
-    assert group_shared_cameras(scene) == [0, 0, 1, 1]
+    assert shared_camera_ids(scene) == [0, 0, 1, 1]
 
 
 def test_a_bad_clip_among_good_photos_is_skipped_and_said(folder):

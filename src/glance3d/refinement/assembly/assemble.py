@@ -15,9 +15,9 @@ from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
 from glance3d.geometry.similarity import Similarity
 from glance3d.images import Originals
 from glance3d.multiview.epipolar_errors import pixel_unit, view_epipolar_errors
-from glance3d.refinement.colmap_interface import pose_from_rigid
 from glance3d.refinement.mapping.attempts import Registration
 from glance3d.refinement.matching.camera_models import intrinsics_of
+from glance3d.refinement.pycolmap_interface import pose_from_rigid
 from glance3d.types import Cameras, Reconstruction, SparsePoints
 
 # The guess stays where it explains a photo's matches clearly better than the refined pose.

@@ -6,7 +6,7 @@ Source: Triggs et al., "Bundle adjustment - a modern synthesis", 2000; solved by
 from collections.abc import Sequence
 from typing import Any
 
-from glance3d.refinement.colmap_interface import import_pycolmap
+from glance3d.refinement.pycolmap_interface import import_pycolmap
 
 # Multiples of the final tolerance, round by round.
 _ROUNDS = (2.0, 1.4, 1.0)

@@ -13,7 +13,7 @@ import torch
 
 from glance3d.known_cameras import KnownViews
 from glance3d.refinement.mapping.attempts import Registration
-from glance3d.refinement.matching.shared_cameras import group_shared_cameras
+from glance3d.refinement.matching.shared_cameras import shared_camera_ids
 from glance3d.refinement.options import RefineOptions
 from glance3d.report import focal_warnings, stated_focal_lengths
 from glance3d.types import Reconstruction
@@ -68,7 +68,7 @@ def focal_doubts(
     # Photos that were given a camera each on request were nevertheless taken by one, as far as
     # their files and sizes tell.
     grouping = "auto" if options.camera == "per-image" else options.camera
-    groups = group_shared_cameras(scene, grouping)
+    groups = shared_camera_ids(scene, grouping)
     doubts: list[str | None] = [None] * scene.num_views
     for group in set(groups):
         views = [v for v, g in enumerate(groups) if g == group and adjusted[v]]

@@ -15,8 +15,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.refinement.colmap_interface import import_pycolmap, rigid_from_pose
 from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.pycolmap_interface import import_pycolmap, rigid_from_pose
 
 MIN_OBSERVATIONS = 12
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from glance3d.geometry.transforms import compose, invert, rotation_angle
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
-from glance3d.refinement.colmap_interface import import_pycolmap, pose_from_rigid
 from glance3d.refinement.matching.camera_models import build_colmap_camera
+from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid
 from glance3d.types import Cameras
 
 _MIN_MATCHES = 30

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.refinement.colmap_interface import import_pycolmap
+from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.types import Reconstruction
 
 # A moderate wide angle, 45 degrees along the longer side: what COLMAP starts from, too.

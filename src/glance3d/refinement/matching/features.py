@@ -16,8 +16,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from glance3d.images import Originals
-from glance3d.refinement.colmap_interface import import_pycolmap
 from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.types import Masks
 
 # Beyond this, pairs grow too many to match all of them: neighbours in order, and farther and

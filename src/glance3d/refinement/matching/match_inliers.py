@@ -10,8 +10,8 @@ from typing import Any
 
 from glance3d.multiview.epipolar_errors import epipolar_errors, pixel_unit
 from glance3d.multiview.view_graph import ViewGraph
-from glance3d.refinement.colmap_interface import pose_from_rigid
 from glance3d.refinement.matching.camera_models import intrinsics_of
+from glance3d.refinement.pycolmap_interface import pose_from_rigid
 from glance3d.types import Cameras
 
 # Pixels at a diagonal of a thousand from an epipolar line.

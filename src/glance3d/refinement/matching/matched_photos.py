@@ -16,7 +16,7 @@ from glance3d.refinement.matching.camera_models import (
     network_focal,
 )
 from glance3d.refinement.matching.features import build_database, copy_with_cameras, match_features
-from glance3d.refinement.matching.shared_cameras import group_shared_cameras
+from glance3d.refinement.matching.shared_cameras import shared_camera_ids
 from glance3d.refinement.matching.view_graph import ViewGraph, read_view_graph
 from glance3d.refinement.options import RefineOptions
 from glance3d.types import Cameras, Reconstruction
@@ -88,7 +88,7 @@ def match_photos(
     progress: bool = False,
 ) -> MatchedPhotos:
     """Find and match features in every photo."""
-    groups = group_shared_cameras(scene, options.camera)
+    groups = shared_camera_ids(scene, options.camera)
     if known is not None:  # what is known of one photo's camera is not adjusted with the others
         has = known.has_intrinsics.tolist()
         groups = [-1 - view if has[view] else group for view, group in enumerate(groups)]

@@ -9,11 +9,11 @@ import numpy as np
 
 from glance3d.images import Originals
 from glance3d.models import VGGT
-from glance3d.refinement.colmap_interface import import_pycolmap
 from glance3d.refinement.matching.features import copy_with_cameras
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.matching.view_graph import read_view_graph
 from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.tracking import Correspondences, estimate_correspondences, finer_preprocessing
 from glance3d.tracking.methods import resolve_method
 

@@ -1,6 +1,5 @@
 """Which photos were taken by one physical camera, and so share focal length and distortion."""
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from glance3d.types import PhotoMetadata, Reconstruction
 _SIZES_OF_ONE_CAMERA = 2
 
 
-def group_shared_cameras(scene: Reconstruction, camera: str = "auto") -> list[int]:
+def shared_camera_ids(scene: Reconstruction, camera: str = "auto") -> list[int]:
     """A number a photo; the same number says the same camera.
 
     Photos of different size never share: their pixels do not. "auto" shares between photos whose
@@ -40,11 +39,6 @@ def group_shared_cameras(scene: Reconstruction, camera: str = "auto") -> list[in
 
 def _says_nothing(fact: PhotoMetadata) -> bool:
     return fact.camera is None and fact.focal_35mm is None
-
-
-def num_photos_of_each(groups: Sequence[int]) -> dict[int, int]:
-    """How many photos each camera took."""
-    return dict(Counter(groups))
 
 
 def _numbers(keys: Sequence[Hashable]) -> list[int]:

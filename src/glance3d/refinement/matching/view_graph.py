@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
-from glance3d.refinement.colmap_interface import import_pycolmap
+from glance3d.refinement.pycolmap_interface import import_pycolmap
 
 _NO_PARALLAX = ("PLANAR", "PANORAMIC", "PLANAR_OR_PANORAMIC")
 _WATERMARK = "WATERMARK"
