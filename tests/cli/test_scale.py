@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from glance3d.cli import main
-from glance3d.cli.metric_options import (
+from glance3d.cli.options.known import (
     MetricOptions,
     parse_depth,
     parse_distance,

@@ -13,7 +13,8 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 START = """
 import contextlib, hashlib, os, sys, threading, time
 import glance3d.cli as cli
-from glance3d.cli import stopping, version
+from glance3d.cli import version
+from glance3d.cli.terminal import stopping
 def ready(): os.write(1, b"ready\\n")
 def run(options):
 {body}

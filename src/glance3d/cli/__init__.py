@@ -22,8 +22,13 @@ from errno import EPIPE
 from typing import NoReturn
 
 from glance3d._version import __version__
-from glance3d.cli.stopping import Stopped, StopSignals, describe_signal
-from glance3d.cli.streams import StdoutError, drop_stdout, occupy_closed_descriptors, safe_streams
+from glance3d.cli.terminal.stopping import Stopped, StopSignals, describe_signal
+from glance3d.cli.terminal.streams import (
+    StdoutError,
+    drop_stdout,
+    occupy_closed_descriptors,
+    safe_streams,
+)
 from glance3d.errors import ConfigError, Glance3DError, InputError, NotEnoughMemoryError
 from glance3d.out_of_memory import address_space_limit, is_out_of_memory
 from glance3d.text import visible_text

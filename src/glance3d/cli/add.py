@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from glance3d.cli.clip_options import ClipOptions
-from glance3d.cli.metric_options import KnownQuantities
-from glance3d.cli.output_folder import claim_photos, scene_folder
-from glance3d.cli.photo_options import PhotoOptions, load_with_photos
-from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
-from glance3d.cli.skipped_files import skipped_summary
+from glance3d.cli.options.clips import ClipOptions
+from glance3d.cli.options.known import KnownQuantities
+from glance3d.cli.options.output import claim_photos, scene_folder
+from glance3d.cli.options.photos import PhotoOptions, load_with_photos
+from glance3d.cli.options.refinement import RefinementOptions, refined, refinement_summary
+from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
 

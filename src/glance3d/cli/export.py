@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from glance3d.cli.photo_options import PhotoOptions, load_with_photos
+from glance3d.cli.options.photos import PhotoOptions, load_with_photos
 from glance3d.errors import InputError
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from glance3d.cli.clip_options import ClipOptions
-from glance3d.cli.metric_options import MetricOptions, in_metres, metric_summary, read_knowledge
-from glance3d.cli.output_folder import claim_photos, scene_folder
-from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
-from glance3d.cli.skipped_files import skipped_summary
+from glance3d.cli.options.clips import ClipOptions
+from glance3d.cli.options.known import MetricOptions, in_metres, metric_summary, read_knowledge
+from glance3d.cli.options.output import claim_photos, scene_folder
+from glance3d.cli.options.refinement import RefinementOptions, refined, refinement_summary
+from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files.atomic import save_json, to_json_text
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from glance3d.cli.metric_options import (
+from glance3d.cli.options.known import (
     MetricOptions,
     in_metres,
     metric_summary,
     read_knowledge,
 )
-from glance3d.cli.output_folder import scene_folder
-from glance3d.cli.photo_options import PhotoOptions, load_with_photos
-from glance3d.cli.refinement_options import RefinementOptions, refined, refinement_summary
+from glance3d.cli.options.output import scene_folder
+from glance3d.cli.options.photos import PhotoOptions, load_with_photos
+from glance3d.cli.options.refinement import RefinementOptions, refined, refinement_summary
 from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import tyro
 
-from glance3d.cli.metric_options import (
+from glance3d.cli.options.known import (
     MetricOptions,
     in_metres,
     metric_summary,
     read_knowledge,
 )
-from glance3d.cli.output_folder import scene_folder
+from glance3d.cli.options.output import scene_folder
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from glance3d.cli.output_folder import SCENE_FILE
-from glance3d.cli.photo_options import PhotoOptions, load_with_photos
+from glance3d.cli.options.output import SCENE_FILE
+from glance3d.cli.options.photos import PhotoOptions, load_with_photos
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
 

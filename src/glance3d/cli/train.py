@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from glance3d.cli.stopping import Stopped
+from glance3d.cli.terminal.stopping import Stopped
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:

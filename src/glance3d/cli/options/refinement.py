@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
-    from glance3d.cli.metric_options import KnownQuantities
+    from glance3d.cli.options.known import KnownQuantities
     from glance3d.models import VGGT
     from glance3d.types import Reconstruction
 

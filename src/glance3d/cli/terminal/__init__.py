@@ -1,0 +1,1 @@
+"""What lies between a command and its terminal: signals, streams, lines for a person."""
