@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import glance3d
-from glance3d.exporters.colormap import inverse_depth_range
+from glance3d.exporters.maps.colormap import inverse_depth_range
 from glance3d.exporters.presentation import depth_thumbnail, photo_thumbnail
 from glance3d.files.atomic import atomic_file
 from glance3d.geometry.filter import usable_depth

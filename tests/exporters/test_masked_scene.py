@@ -12,7 +12,7 @@ from plyfile import PlyData
 
 from glance3d.errors import SceneError
 from glance3d.exporters import export, load_scene, write_scene_folder
-from glance3d.exporters.colmap_reader import read_colmap_model
+from glance3d.exporters.colmap.reader import read_colmap_model
 from glance3d.geometry.cameras import project_points
 from glance3d.types import PhotoMask, Reconstruction
 from tests.exporters.analytic import SPHERE_CENTER, SPHERE_RADIUS, with_measured_points, with_tracks

@@ -10,7 +10,7 @@ import torch
 import trimesh
 
 from glance3d.exporters import write_scene_folder
-from glance3d.exporters.point_cloud import select_points
+from glance3d.exporters.points.point_cloud import select_points
 from tests.exporters.analytic import build_scene, upright_pixels
 
 

@@ -8,7 +8,7 @@ from rerun.chunk import RrdReader
 
 from glance3d.errors import MissingExtraError
 from glance3d.exporters import export
-from glance3d.exporters.point_cloud import select_points
+from glance3d.exporters.points.point_cloud import select_points
 from glance3d.geometry.transforms import invert
 from tests.exporters.analytic import without_points
 

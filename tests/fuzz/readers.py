@@ -13,7 +13,7 @@ from glance3d.datasets import load_photo_set
 from glance3d.errors import Glance3DError
 from glance3d.evaluation.predictions import load_prediction
 from glance3d.exporters import export, load_scene
-from glance3d.exporters.colmap_check import check_colmap_model
+from glance3d.exporters.colmap.check import check_colmap_model
 from glance3d.images import load_images, load_masks
 from glance3d.images.masks import MaskedPhoto
 from glance3d.known_cameras import load_known_cameras

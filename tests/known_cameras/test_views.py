@@ -13,7 +13,7 @@ from glance3d.known_cameras import (
     match_known_cameras,
     settle_reading,
 )
-from glance3d.known_cameras.orientation import turned_upright
+from glance3d.known_cameras.matching.orientation import turned_upright
 from tests.exporters.analytic import build_scene
 
 K = torch.tensor([[300.0, 0, 170], [0, 310, 110], [0, 0, 1]]).double()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from glance3d.exporters.point_cloud import confident_pixels
+from glance3d.exporters.points.point_cloud import confident_pixels
 from glance3d.geometry.similarity import Similarity
 from glance3d.viewer.cloud_nodes import keep_points
 from glance3d.viewer.clouds import depth_cloud, painted, sparse_cloud, view_colors

@@ -5,7 +5,7 @@
     depth/NNN.png    16-bit z-depth; times depth_scale it is in units; 0 = unknown (optional)
 
 Each entry of ``views`` needs ``image``, ``size``, ``intrinsics`` and ``cam_from_world``
-(:mod:`glance3d.datasets.cameras_file` says what they are) and, where there is depth, ``depth``.
+(:mod:`glance3d.formats.cameras_json` says what they are) and, where there is depth, ``depth``.
 """
 
 import reprlib
@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.datasets.cameras_file import CAMERAS_FILE, CamerasFileView, read_cameras_file
 from glance3d.errors import ImageError, InputError
+from glance3d.formats.cameras_json import CAMERAS_FILE, CamerasFileView, read_cameras_file
 from glance3d.images.decoding.depth_maps import read_depth_map
 from glance3d.results import settle
 from glance3d.types import Cameras

@@ -1,9 +1,9 @@
 """Scenes to files that other tools read: one file a format, one table of all (``FORMATS``)."""
 
 from glance3d.exporters.export import export, infer_format, write_scene_folder
-from glance3d.exporters.npz import load_scene
 from glance3d.exporters.options import DEFAULT_PERCENTILE, ExportOptions
 from glance3d.exporters.table import FORMATS, Exporter
+from glance3d.formats.scene_npz.file import load_scene
 
 __all__ = [
     "DEFAULT_PERCENTILE",

@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 from glance3d.errors import MissingExtraError
+from glance3d.exporters.cameras.trajectory import view_times
 from glance3d.exporters.options import ExportOptions, WriteResult
-from glance3d.exporters.point_cloud import PointCloud, has_points, select_points
+from glance3d.exporters.points.point_cloud import PointCloud, has_points, select_points
 from glance3d.exporters.presentation import jpeg_bytes, up_direction
-from glance3d.exporters.trajectory import view_times
 from glance3d.exporters.world_text import describe_units, describe_world
 from glance3d.files.atomic import save_bytes
 from glance3d.geometry.filter import usable_depth

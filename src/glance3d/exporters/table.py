@@ -5,32 +5,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from glance3d.exporters.cameras_json import write_cameras_json
-from glance3d.exporters.colmap import MODEL_FILES, WRITTEN_FILES, model_folder, write_colmap
-from glance3d.exporters.depth_float import (
+from glance3d.exporters.cameras.cameras_json import write_cameras_json
+from glance3d.exporters.cameras.trajectory import write_kitti, write_tum
+from glance3d.exporters.cameras.transforms_json import (
+    SPARSE_PLY_NAME,
+    transforms_file,
+    write_transforms_json,
+)
+from glance3d.exporters.colmap.export_model import (
+    MODEL_FILES,
+    WRITTEN_FILES,
+    model_folder,
+    write_colmap,
+)
+from glance3d.exporters.maps.depth_float import (
     depth_exr_names,
     depth_tiff_names,
     write_depth_exrs,
     write_depth_tiffs,
 )
-from glance3d.exporters.depth_png import depth_png_names, write_depth_pngs
-from glance3d.exporters.gaussians import write_gaussians
-from glance3d.exporters.glb import write_glb
-from glance3d.exporters.las import write_las
-from glance3d.exporters.masks import mask_file_names, write_masks
-from glance3d.exporters.npz import load_scene, write_npz
+from glance3d.exporters.maps.depth_png import depth_png_names, write_depth_pngs
+from glance3d.exporters.maps.masks import mask_file_names, write_masks
 from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.page import write_page
 from glance3d.exporters.photos import write_photos
-from glance3d.exporters.ply import write_ply
+from glance3d.exporters.points.gaussians import write_gaussians
+from glance3d.exporters.points.glb import write_glb
+from glance3d.exporters.points.las import write_las
+from glance3d.exporters.points.ply import write_ply
 from glance3d.exporters.report_json import write_report_json
 from glance3d.exporters.rerun_recording import write_rerun
-from glance3d.exporters.trajectory import write_kitti, write_tum
-from glance3d.exporters.transforms_json import (
-    SPARSE_PLY_NAME,
-    transforms_file,
-    write_transforms_json,
-)
+from glance3d.exporters.scene_npz import write_npz
+from glance3d.formats.scene_npz.file import load_scene
 from glance3d.images.naming.file_names import Photos
 from glance3d.types import Reconstruction
 

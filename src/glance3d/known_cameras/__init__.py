@@ -6,7 +6,7 @@ from glance3d.known_cameras.disagreement import (
     ViewDisagreement,
     measure_disagreement,
 )
-from glance3d.known_cameras.readings import (
+from glance3d.known_cameras.matching.readings import (
     agreement_with_poses,
     match_known_cameras,
     settle_reading,

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from glance3d.datasets.cameras_file import CAMERAS_FILE
 from glance3d.errors import CamerasError, InputError
 from glance3d.files.json_input import read_json_object
+from glance3d.formats.cameras_json import CAMERAS_FILE
 from glance3d.known_cameras.cameras import KnownCameras, near_the_origin
-from glance3d.known_cameras.colmap_model import is_colmap_model, read_colmap_model
-from glance3d.known_cameras.glance_json import read_glance_json
-from glance3d.known_cameras.transforms_json import read_transforms_json
-from glance3d.known_cameras.tum import is_tum_trajectory, read_tum_trajectory
+from glance3d.known_cameras.readers.cameras_json import read_glance_json
+from glance3d.known_cameras.readers.colmap import is_colmap_model, read_colmap_model
+from glance3d.known_cameras.readers.transforms_json import read_transforms_json
+from glance3d.known_cameras.readers.tum import is_tum_trajectory, read_tum_trajectory
 from glance3d.results import settle
 
 UNITS = ("arbitrary", "metre")

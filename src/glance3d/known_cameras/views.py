@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.known_cameras.cameras import KnownCamera, KnownCameras
-from glance3d.known_cameras.fitting import Size, fit_camera, possible_readings
-from glance3d.known_cameras.name_matching import match_names
-from glance3d.known_cameras.orientation import is_mirrored
+from glance3d.known_cameras.matching.fitting import Size, fit_camera, possible_readings
+from glance3d.known_cameras.matching.names import match_names
+from glance3d.known_cameras.matching.orientation import is_mirrored
+from glance3d.known_cameras.matching.time_stamps import match_times
 from glance3d.known_cameras.sentences import Sentences, some
-from glance3d.known_cameras.time_stamps import match_times
 
 _LISTED = 100  # unused cameras that a report lists by name
 
@@ -27,7 +27,7 @@ class KnownViews:
     ``units``. ``unused`` names cameras of the file without a photo. ``ambiguous`` names photos of
     which it is not known whether their cameras are of the upright picture or of the pixels as they
     are stored: here they are taken as upright, in ``as_stored`` the other way; see
-    :mod:`glance3d.known_cameras.readings`.
+    :mod:`glance3d.known_cameras.matching.readings`.
     """
 
     names: tuple[str, ...]
@@ -91,7 +91,7 @@ def match_views(
 ) -> KnownViews:
     """What is known of photos with these names and upright sizes (width, height).
 
-    Names are compared as in :func:`glance3d.known_cameras.name_matching.match_names`; trajectories
+    Names are compared as in :func:`glance3d.known_cameras.matching.names.match_names`; trajectories
     are matched by time stamps in the names, or by order if there are as many poses as photos.
     Intrinsics of another size of the same shape are scaled; those of another shape are not used,
     with a warning. Cameras of a photo as it is stored are turned upright (``orientations`` are

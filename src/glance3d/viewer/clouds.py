@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from glance3d.exporters.point_cloud import points_depth
+from glance3d.exporters.points.point_cloud import points_depth
 from glance3d.exporters.presentation import confidence_percentiles
 from glance3d.geometry.filter import spread_sample
 from glance3d.geometry.similarity import Similarity
@@ -127,7 +127,7 @@ def view_colors(num_views: int) -> UInt8[np.ndarray, "views 3"]:
 
 def _spectrum(level: Float[np.ndarray, " points"]) -> UInt8[np.ndarray, "points 3"]:
     """From unsure (dark blue) to sure (bright), as depth previews are coloured."""
-    from glance3d.exporters.colormap import colorize_depth
+    from glance3d.exporters.maps.colormap import colorize_depth
 
     inverse = torch.from_numpy(np.ascontiguousarray(level)).clamp_min(1e-6)
     valid = torch.ones(1, len(level), dtype=torch.bool)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.exporters.point_cloud import points_depth, select_points
+from glance3d.exporters.points.point_cloud import points_depth, select_points
 from glance3d.exporters.presentation import upright_from_world
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.rotations import quat_xyzw_from_rotation

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from glance3d.exporters.colormap import inverse_depth_range
+from glance3d.exporters.maps.colormap import inverse_depth_range
 from glance3d.exporters.presentation import depth_thumbnail, photo_thumbnail
 from glance3d.geometry.filter import usable_depth
 from glance3d.types import Reconstruction

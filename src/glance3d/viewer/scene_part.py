@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from glance3d.exporters.point_cloud import has_points
-from glance3d.exporters.sparse_points import has_measured_points
+from glance3d.exporters.points.point_cloud import has_points
+from glance3d.exporters.points.sparse_points import has_measured_points
 from glance3d.geometry.similarity import Similarity
 from glance3d.types import Reconstruction
 from glance3d.viewer.camera_nodes import CameraNodes

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from glance3d.exporters.points.sparse_points import has_measured_points, surface_points
 from glance3d.exporters.presentation import level_of_detail_order
-from glance3d.exporters.sparse_points import has_measured_points, surface_points
 from glance3d.geometry.filter import spread_sample
 from glance3d.geometry.similarity import Similarity
 from glance3d.types import Reconstruction

@@ -16,7 +16,7 @@ from glance3d.exporters.page.packed_points import (
     pack_depth_points,
     pack_sparse_points,
 )
-from glance3d.exporters.point_cloud import confident_pixels
+from glance3d.exporters.points.point_cloud import confident_pixels
 from glance3d.exporters.presentation import confidence_percentiles, upright_from_world
 from tests.exporters.analytic import with_measured_points
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from glance3d.exporters.point_cloud import confident_pixels
+from glance3d.exporters.points.point_cloud import confident_pixels
 from glance3d.exporters.presentation import confidence_percentiles, level_of_detail_order
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glance3d.exporters.colormap import inverse_depth_range
+from glance3d.exporters.maps.colormap import inverse_depth_range
 from glance3d.exporters.presentation import depth_thumbnail, jpeg_bytes, photo_thumbnail
 from tests.exporters.analytic import build_scene
 

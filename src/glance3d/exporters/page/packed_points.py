@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from glance3d.exporters.point_cloud import points_depth
+from glance3d.exporters.points.point_cloud import points_depth
 from glance3d.exporters.presentation.order import guessed_share, level_of_detail_order
 from glance3d.types import Reconstruction, SparsePoints
 

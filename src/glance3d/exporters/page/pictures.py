@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from glance3d.exporters.colormap import inverse_depth_range
+from glance3d.exporters.maps.colormap import inverse_depth_range
 from glance3d.exporters.presentation import depth_thumbnail, jpeg_bytes, photo_thumbnail
 from glance3d.geometry.filter import usable_depth
 from glance3d.types import Reconstruction

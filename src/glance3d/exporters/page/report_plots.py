@@ -6,7 +6,7 @@ from torch import Tensor
 
 from glance3d.exporters.page.markup import Markup, element, join
 from glance3d.exporters.page.plots import bars_of_views, histogram, in_digits
-from glance3d.exporters.sparse_points import has_measured_points, observation_errors
+from glance3d.exporters.points.sparse_points import has_measured_points, observation_errors
 from glance3d.types import Reconstruction
 
 

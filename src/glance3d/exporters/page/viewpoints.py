@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.exporters.frusta import frustum_size
 from glance3d.exporters.options import DEFAULT_PERCENTILE
-from glance3d.exporters.point_cloud import has_points, select_points
-from glance3d.exporters.sparse_points import radial_of
+from glance3d.exporters.points.frusta import frustum_size
+from glance3d.exporters.points.point_cloud import has_points, select_points
+from glance3d.exporters.points.sparse_points import radial_of
 from glance3d.geometry.cameras import camera_rays, project_points
 from glance3d.geometry.filter import spread_sample
 from glance3d.geometry.transforms import invert

@@ -41,7 +41,7 @@ from glance3d.exporters.page.template import (
     json_script,
 )
 from glance3d.exporters.page.viewpoints import describe_cameras, some_points
-from glance3d.exporters.point_cloud import has_points
+from glance3d.exporters.points.point_cloud import has_points
 from glance3d.exporters.presentation import confidence_percentiles, upright_from_world
 from glance3d.files.atomic import save_bytes
 from glance3d.text import visible_text

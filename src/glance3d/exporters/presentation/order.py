@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from glance3d.exporters.point_cloud import confident_pixels
+from glance3d.exporters.points.point_cloud import confident_pixels
 from glance3d.types import Reconstruction
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from glance3d.errors import Glance3DError
-from glance3d.exporters.colormap import colorize_depth
+from glance3d.exporters.maps.colormap import colorize_depth
 from glance3d.images.decoding.decode import open_upright, read_header
 from glance3d.images.finding.photo_search import find_photo
 from glance3d.types import Placement, Reconstruction
@@ -38,8 +38,8 @@ def depth_thumbnail(
 ) -> Image.Image:
     """One photo's depth in colour, of the same size as its thumbnail.
 
-    ``inverse_range`` of :func:`glance3d.exporters.colormap.inverse_depth_range` is shared by all
-    photos of a scene. The scene must have depth.
+    ``inverse_range`` (``exporters.maps.colormap.inverse_depth_range``) is shared by all photos of a
+    scene. The scene must have depth.
     """
     assert scene.depth is not None
     placement = scene.placements[view]

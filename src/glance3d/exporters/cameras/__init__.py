@@ -1,0 +1,1 @@
+"""The cameras of a scene: cameras.json, transforms.json, trajectories."""

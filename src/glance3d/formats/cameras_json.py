@@ -1,0 +1,94 @@
+"""``cameras.json``: the layout that Glance3D writes and that photo sets with true cameras have::
+
+    {"units": "metre", "metric": true, "depth_scale": 0.001, "views": [{...}, ...]}
+
+Each entry of ``views`` has ``image`` (a path within the folder) and, as far as they are known,
+``size`` (width, height), ``intrinsics`` (3x3, pixels, the top-left pixel's centre at (0.5, 0.5)),
+``radial`` (k1 of COLMAP's SIMPLE_RADIAL), ``cam_from_world`` (3x4, OpenCV axes), ``physical`` (the
+number of the camera that took it) and ``depth`` (the path of a depth map).
+"""
+
+import reprlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.errors import CamerasError
+from glance3d.files.json_input import read_json_object, read_number
+from glance3d.formats.camera_values import read_intrinsics, read_pose, read_radial, read_size
+
+CAMERAS_FILE = "cameras.json"
+
+
+@dataclass(frozen=True)
+class CamerasFileView:
+    """One photo's entry; matrices are float64, None is not stated."""
+
+    image: str
+    size: tuple[int, int] | None
+    intrinsics: Float[Tensor, "3 3"] | None
+    cam_from_world: Float[Tensor, "3 4"] | None
+    radial: float = 0.0
+    physical: int | None = None
+    depth: str | None = None
+
+
+@dataclass(frozen=True)
+class CamerasFile:
+    """A whole file; lengths are in ``units``, ``metric`` says whether those are a true measure."""
+
+    name: str
+    world: str
+    units: str
+    metric: bool
+    depth_scale: float | None
+    views: tuple[CamerasFileView, ...]
+
+
+def read_cameras_file(path: str | Path) -> CamerasFile:
+    """Read a ``cameras.json``. Raises ``CamerasError`` that says which entry is wrong, and how."""
+    path = Path(path)
+    record = read_json_object(path, error=CamerasError)
+    views = record.get("views")
+    if not isinstance(views, list) or not views:
+        raise CamerasError(f"{path} lists no views; wanted one entry a photo")
+    scale, world = record.get("depth_scale"), record.get("world")
+    return CamerasFile(
+        name=str(record.get("name", path.resolve().parent.name)),
+        world=str(world.get("name", "") if isinstance(world, dict) else world or ""),
+        units=str(record.get("units", "arbitrary")),
+        metric=bool(record.get("metric", False)),
+        depth_scale=None
+        if scale is None
+        else read_number(scale, f"depth_scale of {path}", error=CamerasError, low=1e-9, high=1e9),
+        views=tuple(_view(entry, f"view {n} of {path}") for n, entry in enumerate(views)),
+    )
+
+
+def _view(entry: Any, where: str) -> CamerasFileView:
+    if not isinstance(entry, dict):
+        raise CamerasError(f"{where} is a {type(entry).__name__}; wanted an object")
+    image, depth, physical = (entry.get(key) for key in ("image", "depth", "physical"))
+    if not isinstance(image, str):
+        raise CamerasError(
+            f"{where} names the file {reprlib.repr(image)}; wanted a path such as images/1.jpg"
+        )
+    intrinsics, pose = entry.get("intrinsics"), entry.get("cam_from_world")
+    return CamerasFileView(
+        image=image,
+        size=None if entry.get("size") is None else read_size(entry["size"], f"size of {where}"),
+        intrinsics=None
+        if intrinsics is None
+        else read_intrinsics(intrinsics, f"intrinsics of {where}"),
+        cam_from_world=None if pose is None else read_pose(pose, f"cam_from_world of {where}"),
+        radial=read_radial(entry.get("radial", 0.0), f"radial of {where}"),
+        physical=physical if _is_number_of_a_camera(physical) else None,
+        depth=None if depth is None else str(depth),
+    )
+
+
+def _is_number_of_a_camera(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31

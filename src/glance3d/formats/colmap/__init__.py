@@ -1,0 +1,1 @@
+"""Sparse models of COLMAP: cameras, images and points, binary and text."""

@@ -1,0 +1,110 @@
+"""``cameras.txt`` and ``images.txt`` of a COLMAP model, as COLMAP and as other tools write them.
+
+COLMAP writes two lines a photo: the pose, and the points that it sees. Many tools leave out the
+second one, or write it empty, so each line is taken for what it is; those that are neither are
+named.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from glance3d.errors import CamerasError
+from glance3d.files.text_input import read_text
+from glance3d.formats.colmap.records import (
+    ColmapCamera,
+    ColmapImage,
+    Oddities,
+    build_image,
+)
+
+_SHOWN_CHARACTERS = 40
+# Of a line of points, which may be megabytes long, so many numbers are looked at.
+_TRIED_NUMBERS = 12
+_LARGEST_ID = 2**32
+
+
+def read_text_cameras(path: Path, oddities: Oddities) -> dict[int, ColmapCamera]:
+    """Each camera by its number; lines that hold none go to ``oddities``."""
+    cameras: dict[int, ColmapCamera] = {}
+    for number, line in _lines(path):
+        words = line.split()
+        if not words:
+            continue
+        try:
+            camera_id, width, height = (_whole(words[index]) for index in (0, 2, 3))
+            camera = ColmapCamera(words[1], (width, height), tuple(map(float, words[4:])))
+            camera.lens()
+            if cameras.setdefault(camera_id, camera) != camera:
+                raise CamerasError(f"camera {camera_id} a second time")
+        except (ValueError, IndexError):
+            oddities.add(*_place(number, line, path, "wanted: number MODEL width height ..."))
+        except CamerasError as error:
+            oddities.add(*_place(number, line, path, str(error)))
+    return cameras
+
+
+def read_text_images(path: Path, oddities: Oddities) -> list[ColmapImage]:
+    """Every photo's pose, whether or not lines of points follow them."""
+    images = []
+    points_may_follow = False
+    for number, line in _lines(path):
+        if not line.strip():
+            points_may_follow = False
+            continue
+        if points_may_follow and _is_points(line):
+            points_may_follow = False
+            continue
+        try:
+            images.append(_image(line))
+            points_may_follow = True
+        except (ValueError, IndexError):
+            reason = "wanted: number qw qx qy qz tx ty tz camera name"
+            oddities.add(*_place(number, line, path, reason))
+            points_may_follow = not _is_points(line)  # those of the photo that was not understood
+        except CamerasError as error:
+            oddities.add(*_place(number, line, path, str(error)))
+            points_may_follow = True
+    return images
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are no comments, with their numbers from 1."""
+    text = read_text(path, error=CamerasError, keep_undecodable=True)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.lstrip().startswith("#"):
+            yield number, line
+
+
+def _image(line: str) -> ColmapImage:
+    image_id, *pose, camera_id, name = line.split(maxsplit=9)
+    _whole(image_id)
+    if len(pose) != 7:
+        raise ValueError("too few words")
+    return build_image(name.strip(), _whole(camera_id), [float(word) for word in pose])
+
+
+def _is_points(line: str) -> bool:
+    """Whether a line is ``x y number`` again and again."""
+    words = line.split(maxsplit=_TRIED_NUMBERS)[:_TRIED_NUMBERS]
+    if len(words) % 3:
+        return False
+    try:
+        return all(math.isfinite(float(word)) for word in words)
+    except ValueError:
+        return False
+
+
+def _whole(word: str) -> int:
+    """A number of a camera or photo, or of pixels; without an exception for thousands of digits."""
+    number = float(word)
+    if not 0 <= number < _LARGEST_ID or number != int(number):
+        raise ValueError("no whole number")
+    return int(number)
+
+
+def _place(number: int, line: str, path: Path, reason: str) -> tuple[str, str]:
+    shown = line.strip()
+    if len(shown) > _SHOWN_CHARACTERS:
+        shown = shown[:_SHOWN_CHARACTERS] + "..."
+    return f"line {number} of {path.name}: {shown!r}", reason

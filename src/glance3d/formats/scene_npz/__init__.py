@@ -1,0 +1,1 @@
+"""``scene.npz``: a whole ``Reconstruction`` in one file."""

@@ -1,0 +1,1 @@
+"""``transforms.json`` of nerfstudio, instant-ngp and tools like them."""

@@ -1,0 +1,1 @@
+"""Which known camera belongs to which photo, in the pixels of the upright photo."""
