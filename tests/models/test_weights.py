@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from glance3d.errors import InputError, WeightsError
 from glance3d.models import VGGT, build_model, list_cards, load_model, zoo
 from glance3d.models.config import CorrespondenceConfig, ModelConfig, glance_small, tiny
-from glance3d.models.weights.cards import CARDS
+from glance3d.models.weights.cards import CARDS, Ability, is_good_at
 from glance3d.models.weights.files import read_config, save_weights
 from tests.golden_weights import fill_with_golden_weights
 
@@ -250,6 +250,14 @@ def test_cards_say_what_may_be_done() -> None:
         assert card.preprocessing.patch_size == config.patch_size
         with torch.device("meta"):
             assert sum(p.numel() for p in VGGT(config).parameters()) == card.num_parameters
+
+
+@pytest.mark.parametrize("ability", ["depth", "tracks"])
+def test_cards_say_what_a_network_is_good_at(ability: Ability) -> None:
+    assert not is_good_at("glance-small", ability)
+    assert is_good_at("vggt-1b", ability)
+    assert is_good_at("facebook/VGGT-1B", ability)
+    assert is_good_at("trained-by-somebody", ability)
 
 
 def test_a_network_loaded_in_inference_mode_predicts(weights_file: Path) -> None:

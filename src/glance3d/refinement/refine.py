@@ -12,7 +12,7 @@ from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras
 from glance3d.models import VGGT
-from glance3d.models.weights.cards import CARDS
+from glance3d.models.weights.cards import CARDS, is_good_at
 from glance3d.refinement.assembly.assemble import assemble, to_scene
 from glance3d.refinement.assembly.consistency import mark_consistent
 from glance3d.refinement.assembly.depth_alignment import align_depth
@@ -29,9 +29,6 @@ from glance3d.refinement.report import contradicted_views, describe_refinement
 from glance3d.report import StageTimes, focal_warnings, total
 from glance3d.trust.judge import judge_scene
 from glance3d.types import Reconstruction
-
-# Measured from the photos, depth within 1.25 of the truth is far more of it than these networks'.
-DENSIFIED_MODELS = ("glance-small",)
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +60,7 @@ def refine(
         network: The network, or what loads it, for its tracks: where the options ask for them,
             or where SIFT leaves photos without a hold.
         densify: Measure depth again from the photos, see :func:`glance3d.densify`. None does so for
-            the models whose own depth is known to be worse.
+            models whose card does not say that they are good at depth.
         progress: Show progress bars on stderr.
 
     Returns:
@@ -98,7 +95,9 @@ def refine(
     with times.stage("align_depth"):
         better = replace(to_scene(scene, refined), world=world.name, units=world.units)
         better = align_depth(better)
-    if densify or (densify is None and scene.model in DENSIFIED_MODELS and len(refined.sparse)):
+    if densify is None:
+        densify = not is_good_at(scene.model, "depth") and len(refined.sparse) > 0
+    if densify:
         with times.stage("densify"):
             better = densify_scene(better, photos, progress=progress)
     with times.stage("consistency"):

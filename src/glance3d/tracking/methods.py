@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from glance3d.errors import InputError
 from glance3d.images import Preprocessing
+from glance3d.models.weights.cards import is_good_at
 from glance3d.types import Reconstruction
 
 
@@ -45,9 +46,6 @@ METHODS = {
     ),
 }
 
-# Where the tracker is not the best that the model has. Median error on synthetic validation scenes
-# of 128 pixels, of visible points, in pixels: network 8.1, matching 1.1, geometry 2.6.
-_BEST = {"glance-small": "matching"}
 _MEASURED_POSES = ("bundle adjustment", "known")
 # Places are found the more exactly the finer the pictures: on photos of a facade the median
 # distance to the epipolar line is 0.13 pixels of 768 at 384 x 288.
@@ -59,8 +57,8 @@ def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
 
     Depth that was measured from the photos between cameras that were all adjusted or known is the
     surest for what does not move (on a stereo pair with true depth a median of 0.5 pixels of 741
-    everywhere; matching 0.4, where it finds a match). Otherwise it is the tracker, unless the model
-    is known to do better.
+    everywhere; matching 0.4, where it finds a match). Otherwise it is the tracker, or matching
+    where the model's card does not say that it is good at tracks.
 
     Raises:
         InputError: the name is unknown.
@@ -71,7 +69,7 @@ def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
         return by
     if scene is not None and _geometry_is_measured(scene):
         return "geometry"
-    return _BEST.get(model, "network")
+    return "network" if is_good_at(model, "tracks") else "matching"
 
 
 def resolve_without_scene(by: str, model: str) -> str:

@@ -3,12 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from glance3d.images import Preprocessing
 from glance3d.models import config as configs
 from glance3d.models.config import ModelConfig
 
 EMBEDDED_FOLDER = Path(__file__).parents[1] / "embedded"
+
+#: What a network's answers are used for as they are; where it is not good at it, something slower
+#: and surer takes their place. "depth": refinement keeps the depth, fitted to its points, instead
+#: of measuring it from the photos. "tracks": points are followed by the tracker instead of by the
+#: most similar feature, and refinement adds the tracks where SIFT leaves photos out.
+Ability = Literal["depth", "tracks"]
+ABILITIES: frozenset[Ability] = frozenset(("depth", "tracks"))
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,8 @@ class WeightsCard:
 
     ``source`` is "embedded" (in this package) or a Hugging Face repository; ``filename`` is the
     file there. ``licence`` is that of the *weights*. ``note`` is what a user should know first,
-    ``limits`` what is wrong with its guesses, which refinement may settle.
+    ``limits`` what is wrong with its guesses, which refinement may settle. ``good_at`` is what its
+    answers are used for without being asked, see :data:`Ability`.
     """
 
     name: str
@@ -32,6 +41,7 @@ class WeightsCard:
     note: str = ""
     limits: str = ""
     gated: bool = False
+    good_at: frozenset[Ability] = ABILITIES
 
     @property
     def warnings(self) -> list[str]:
@@ -73,6 +83,12 @@ CARDS: dict[str, WeightsCard] = {
                 "Trained for a few hours on two cores: its cameras and depth are good where photos "
                 "overlap much and a guess where they do not: refine them (--refine)."
             ),
+            # Depth: far more of what is measured from photos lies within 1.25 of the truth.
+            # Tracks, as refinement uses them: they held no photo more on any set, real or drawn,
+            # and cost a minute for a dozen photos. Tracks, as they are: the median error of visible
+            # points of synthetic validation scenes of 128 pixels is 8.1 pixels, of matching 1.1, of
+            # geometry 2.6.
+            good_at=frozenset(),
         ),
         WeightsCard(
             name="vggt-1b",
@@ -106,6 +122,12 @@ CARDS: dict[str, WeightsCard] = {
 }
 
 ALIASES = {card.source: name for name, card in CARDS.items() if card.source != "embedded"}
+
+
+def is_good_at(model: str, ability: Ability) -> bool:
+    """Whether the network of this name is good at it; one without a card is taken to be."""
+    card = CARDS.get(model)
+    return card is None or ability in card.good_at
 
 
 def list_cards() -> list[WeightsCard]:

@@ -22,6 +22,7 @@ from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownViews, agreement_with_poses, settle_reading
 from glance3d.models import VGGT
+from glance3d.models.weights.cards import is_good_at
 from glance3d.multiview.epipolar_errors import pixel_unit
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_until_converged
@@ -49,8 +50,6 @@ _GUESS_ANGLES = (8.0, 4.0, 2.0)
 _KNOWN_ANGLES = (2.0,)
 # A reconstruction that explains less of the matches may have a wrong lens, or wrong twins.
 _WELL_EXPLAINED = 0.89
-# Their tracks held no photo more on any set, real or drawn, and cost a minute for a dozen photos.
-_MODELS_WITH_POOR_TRACKS = ("glance-small",)
 # An attempt must be this much better than an earlier one, whose premises were stricter.
 _CLEARLY = 1.05
 # A known focal length is held against the photos where so many, and so many points, determine one.
@@ -136,7 +135,7 @@ def register_views(
     if options.correspondences in ("auto", "sift"):
         found = _register(shop)
         is_complete = found.num_supported >= scene.num_views
-        is_useless = options.correspondences == "auto" and scene.model in _MODELS_WITH_POOR_TRACKS
+        is_useless = options.correspondences == "auto" and not is_good_at(scene.model, "tracks")
         if options.correspondences == "sift" or network is None or is_complete or is_useless:
             return found
     if network is None:
