@@ -21,6 +21,7 @@ from glance3d.datasets import SyntheticConfig
 from glance3d.evaluation import EvaluationScene, photo_set, synthetic_set
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.models import VGGT
+from glance3d.pass_options import PassOptions
 from glance3d.prediction import predict
 from glance3d.types import PhotoMetadata
 from glance3d.types.images import FILM_DIAGONAL_MM
@@ -68,7 +69,7 @@ def measure(model: VGGT, scenes: Sequence[EvaluationScene], factor: float | None
             for focal, size in zip(true.tolist(), cameras.image_sizes.tolist(), strict=True)
         )
         batch = replace(scene.batch, facts=facts)
-        found = predict(model, batch, ("camera",)).to_reconstruction(batch).cameras
+        found = predict(model, batch, PassOptions(("camera",))).to_reconstruction(batch).cameras
         worse = relative_pose_errors(found.cam_from_world, cameras.cam_from_world).worse
         ratio = float((found.intrinsics[:, 0, 0] / true).log().mean().exp())
         followed = math.nan if factor is None else abs(math.log(ratio / factor))

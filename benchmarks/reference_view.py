@@ -22,7 +22,8 @@ from glance3d.evaluation.predictions import prediction_of_scene
 from glance3d.evaluation.score import score_scene
 from glance3d.models import VGGT
 from glance3d.models.reference_view import choose_reference
-from glance3d.prediction import predict_from
+from glance3d.pass_options import PassOptions
+from glance3d.prediction import predict
 from glance3d.refinement import refine
 
 METRICS = ("depth_absrel_scale_aligned", "pose_auc_at_30deg", "rotation_error_deg_median")
@@ -62,7 +63,8 @@ def report_refined(model: VGGT, scenes: list[EvaluationScene]) -> None:
         chosen = choose_reference(model, scene.batch, "auto").view
         values = []
         for view in (0, chosen):
-            guess = predict_from(model, scene.batch, view).to_reconstruction(scene.batch)
+            predictions = predict(model, scene.batch, PassOptions(reference=view))
+            guess = predictions.to_reconstruction(scene.batch)
             refined = refine(replace(guess, reference_view=view), densify=False)
             values.append(score_scene(prediction_of_scene(refined), scene).pose_auc_at_5deg)
         shown = " | ".join(f"{value:.4f}" for value in values)
@@ -74,7 +76,7 @@ def measure(model: VGGT, scene: EvaluationScene) -> dict[str, dict[str, float]]:
     chosen = choose_reference(model, scene.batch, "auto").view
     scores = []
     for view in range(len(scene.batch.names)):
-        predictions = predict_from(model, scene.batch, view)
+        predictions = predict(model, scene.batch, PassOptions(reference=view))
         scores.append(
             score_scene(prediction_of_scene(predictions.to_reconstruction(scene.batch)), scene)
         )

@@ -15,6 +15,7 @@ import torch
 from glance3d.evaluation import photo_set
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.models import VGGT, load_model
+from glance3d.pass_options import PassOptions
 from glance3d.prediction import predict
 from glance3d.types import ImageBatch, Predictions
 
@@ -59,7 +60,7 @@ def timed(
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        said = predict(network, batch, attention=attention)
+        said = predict(network, batch, PassOptions(attention=attention))
         seconds.append(time.perf_counter() - start)
     return said, statistics.median(seconds)
 

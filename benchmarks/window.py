@@ -12,7 +12,8 @@ from pathlib import Path
 from glance3d.evaluation import EvaluationScene, photo_set
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.models import VGGT, load_model
-from glance3d.prediction import predict, predict_windows
+from glance3d.pass_options import PassOptions
+from glance3d.prediction import predict, predict_and_align
 from glance3d.types import Predictions
 from glance3d.windows import WindowAlignment, WindowOptions
 
@@ -43,7 +44,8 @@ def rows(network: VGGT, scene: EvaluationScene, windows: Sequence[WindowOptions]
     plain = predict(network, scene.batch)
     found = [f"one pass | {scores(plain, scene)} | | | "]
     for options in windows:
-        said, joins = predict_windows(network, scene.batch, options)
+        asked = PassOptions(window=options.views, overlap=options.overlap)
+        said, joins = predict_and_align(network, scene.batch, asked)
         about = f"{len(joins) + 1} windows of {options.views}, {options.shared} shared"
         found.append(f"{about} | {scores(said, scene)} | {agreement(joins)}")
     return found

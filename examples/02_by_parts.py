@@ -21,8 +21,8 @@ def main(out: Path = Path("runs/02"), model: str = "glance-small") -> None:
     batch = glance3d.load_images(PHOTOS, network.preprocessing)
     print(f"the network sees {tuple(batch.images.shape)}: views, RGB, height, width")
 
-    with torch.inference_mode():
-        predictions = network(batch.images, outputs=("camera", "depth"))
+    options = glance3d.PassOptions(outputs=("camera", "depth"))
+    predictions = glance3d.predict(network, batch, options)
     for key, value in predictions.as_dict().items():  # the published names and shapes
         if isinstance(value, torch.Tensor):
             print(f"{key:12} {tuple(value.shape)}")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from glance3d.models import build_model as build_model
     from glance3d.models import list_cards as list_cards
     from glance3d.models import load_model as load_model
+    from glance3d.pass_options import PassOptions as PassOptions
+    from glance3d.prediction import predict as predict
     from glance3d.reconstruction import reconstruct as reconstruct
     from glance3d.refinement import RefineOptions as RefineOptions
     from glance3d.refinement import refine as refine
@@ -43,6 +45,7 @@ _HOMES = {
     "Glance3DError": "glance3d.errors",
     "ImageBatch": "glance3d.types",
     "MetricConstraints": "glance3d.metric_scale",
+    "PassOptions": "glance3d.pass_options",
     "Placement": "glance3d.types",
     "Predictions": "glance3d.types",
     "Preprocessing": "glance3d.images",
@@ -59,6 +62,7 @@ _HOMES = {
     "load_known_cameras": "glance3d.known_cameras",
     "load_model": "glance3d.models",
     "load_scene": "glance3d.exporters",
+    "predict": "glance3d.prediction",
     "reconstruct": "glance3d.reconstruction",
     "refine": "glance3d.refinement",
     "track": "glance3d.tracking",
@@ -71,6 +75,7 @@ __all__ = [
     "Glance3DError",
     "ImageBatch",
     "MetricConstraints",
+    "PassOptions",
     "Placement",
     "Predictions",
     "Preprocessing",
@@ -88,6 +93,7 @@ __all__ = [
     "load_known_cameras",
     "load_model",
     "load_scene",
+    "predict",
     "reconstruct",
     "refine",
     "track",

@@ -1,123 +1,168 @@
-"""Passes of the network over a batch: one, or one a window; what they take is planned first."""
+"""The one door into a network: passes over a batch, planned first, as one or in windows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
 from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images.photo_memory import bytes_at_original_size
+from glance3d.images.query_points import queries_on_grid
 from glance3d.models import VGGT
 from glance3d.models.checks import check_outputs, check_pixel_values
 from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import MemoryPlan, plan_memory
+from glance3d.models.reference_view import choose_reference
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
+from glance3d.pass_options import PassOptions, WindowOptions
 from glance3d.types import ImageBatch, Predictions
-from glance3d.windows import WindowAlignment, WindowOptions, lay_out, predict_in_windows
+from glance3d.windows import WindowAlignment, lay_out, predict_in_windows
 
-
-def predict_from(
-    network: VGGT,
-    batch: ImageBatch,
-    reference: int,
-    outputs: Sequence[str] = ("camera", "depth"),
-    query_points: Tensor | None = None,
-    attention: str = "full",
-    *,
-    progress: bool = False,
-) -> Predictions:
-    """As :func:`predict`, the network seeing this view first; answers in the batch's order."""
-    if reference == 0:
-        return predict(network, batch, outputs, query_points, attention, progress=progress)
-    order = [reference, *(view for view in range(len(batch.names)) if view != reference)]
-    back = sorted(range(len(order)), key=order.__getitem__)
-    shown = batch.reordered(order)
-    predictions = predict(network, shown, outputs, query_points, attention, progress=progress)
-    return predictions.reordered(back)
+T = TypeVar("T")
+_DEFAULTS = PassOptions()
 
 
 def predict(
+    model: VGGT, batch: ImageBatch, options: PassOptions = _DEFAULTS, *, progress: bool = False
+) -> Predictions:
+    """What a network says of the photos of a batch: cameras, depth, points and tracks as asked for.
+
+    The network runs on its own device, without gradients, in chunks as small as its memory plan
+    says. Focal lengths that the photos' files state are handed on. Views keep the batch's order;
+    the world is the frame of the reference view.
+
+    Args:
+        model: A network, as :func:`glance3d.load_model` gives it.
+        batch: Photos on the network's grid (:func:`glance3d.load_images`).
+        options: What to predict, and how the network is shown the views.
+        progress: Show bars on stderr: layers of the network, and the heads as one; or windows.
+
+    Returns:
+        Predictions of one scene, so that their first dimension is 1; in windows, on the CPU.
+
+    Raises:
+        InputError: The network cannot predict this, or a query point lies outside its photo.
+        NotEnoughMemoryError: It does not fit into memory.
+    """
+    return predict_and_align(model, batch, options, progress=progress)[0]
+
+
+def predict_and_align(
+    network: VGGT, batch: ImageBatch, options: PassOptions, *, progress: bool = False
+) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
+    """As :func:`predict`, and how windows were aligned: none where one pass sees all views."""
+    choice = choose_reference(network, batch, options.reference)
+    windows = options.windows
+    if windows is not None and windows.divides(len(batch.names)):
+        return _predict_windows(network, batch, options, windows, choice.view, progress)
+    queries = options.queries
+    on_grid = None if queries is None else queries_on_grid(queries, batch, choice.view)
+    order = [choice.view, *(view for view in range(len(batch.names)) if view != choice.view)]
+    if choice.view == 0:
+        return _predict_once(network, batch, options, on_grid, progress), ()
+    predictions = _predict_once(network, batch.reordered(order), options, on_grid, progress)
+    return predictions.reordered(sorted(range(len(order)), key=order.__getitem__)), ()
+
+
+def _predict_once(
     network: VGGT,
     batch: ImageBatch,
-    outputs: Sequence[str] = ("camera", "depth"),
-    query_points: Tensor | None = None,
-    attention: str = "full",
-    *,
+    options: PassOptions,
+    queries: Float[Tensor, "queries 2"] | None = None,
     progress: bool = False,
 ) -> Predictions:
-    """One pass of the network over a batch, on the network's device, without gradients.
+    """One pass that sees the first view first; queries are pixels of its grid."""
+    device_queries = None if queries is None else queries.to(device_of(network))
 
-    ``query_points`` are ``[N, 2]`` pixels of the reference view on the network's grid. Focal
-    lengths that the photos' files state are handed on. Chunks are as small as the memory plan says.
-    On a processor, where the system would end the process without a word, what cannot fit is
-    refused. ``progress`` shows a bar on stderr: layers of the network, and the heads as one.
+    def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
+        return network(
+            images,
+            query_points=device_queries,
+            outputs=options.outputs,
+            attention=options.attention,
+            focal_lengths=batch.focal_lengths,
+        )
+
+    return run_as_planned(network, batch, options.outputs, run, progress=progress)
+
+
+def run_as_planned(
+    network: VGGT,
+    batch: ImageBatch,
+    outputs: Sequence[str],
+    run: Callable[[Float[Tensor, "views 3 height width"]], T],
+    *,
+    progress: bool = False,
+) -> T:
+    """``run`` of the batch's images, on the network's device, without gradients.
+
+    Chunks are as small as the memory plan for these outputs says, and smaller if memory runs out
+    after all. On a processor, where the system would end the process without a word, what cannot
+    fit is refused.
     """
     device = device_of(network)
     plan = plan_of(network, batch, outputs)
-    if device.type == "cpu" and plan.is_hopeless:
-        raise NotEnoughMemoryError(plan.refusal())
+    _refuse_hopeless(plan, device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     if device.type != "cpu":
         check_pixel_values(batch.images)  # here they are at hand; the forward does not wait to look
     images = batch.images.to(device)
-    queries = None if query_points is None else query_points.to(device)
-
     num_layers = network.config.layers_needed(plan.outputs)[-1] + 1
     bar = tqdm(total=num_layers + 1, desc="network", unit="layer", disable=not progress)
 
-    def run() -> Predictions:
+    def run_once() -> T:
         bar.reset()  # it may be once more, in smaller chunks
-        predictions = network(
-            images,
-            query_points=queries,
-            outputs=tuple(outputs),
-            attention=attention,
-            focal_lengths=batch.focal_lengths,
-        )
+        result = run(images)
         bar.update()
-        return predictions
+        return result
 
     with torch.inference_mode(), enough_memory(batch, plan), bar, on_layer_done(bar.update):
-        return retry_with_smaller_chunks(run, plan.chunk_scale)
+        return retry_with_smaller_chunks(run_once, plan.chunk_scale)
 
 
-def predict_windows(
+def _refuse_hopeless(plan: MemoryPlan, device: torch.device) -> None:
+    if device.type == "cpu" and plan.is_hopeless:
+        raise NotEnoughMemoryError(plan.refusal())
+
+
+def _predict_windows(
     network: VGGT,
     batch: ImageBatch,
+    options: PassOptions,
     windows: WindowOptions,
-    reference: int = 0,
-    outputs: Sequence[str] = ("camera", "depth"),
-    attention: str = "full",
-    *,
-    progress: bool = False,
+    reference: int,
+    progress: bool,
 ) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
-    """As :func:`predict_from`, but in windows, on the CPU; and how well they fit. Approximate.
+    """In windows, on the CPU; and how well they fit. Approximate.
 
-    Depth joins windows, so that it is predicted even where it is not among ``outputs``.
+    Depth joins windows, so that it is predicted even where it is not among the outputs.
     """
     if network.config.depth is None:
         raise InputError(
             f"windows are joined by depth, which {network.config.name} does not predict: use "
             "another model, or no window"
         )
-    needed = outputs_of_windows(outputs)
-    plan = plan_of(network, batch, needed, windows)
-    if device_of(network).type == "cpu" and plan.is_hopeless:
-        raise NotEnoughMemoryError(plan.refusal())
+    needed = outputs_of_windows(options.outputs)
+    _refuse_hopeless(plan_of(network, batch, needed, windows), device_of(network))
+    of_window = PassOptions(needed, attention=options.attention)
 
-    def look(views: Sequence[int]) -> Predictions:
-        return predict(network, batch.reordered(views), needed, None, attention)
+    def predict_views(views: Sequence[int]) -> Predictions:
+        return _predict_once(network, batch.reordered(views), of_window)
 
     layout = lay_out(len(batch.names), windows, reference)
-    said, joins = predict_in_windows(look, layout, batch.usable_mask, progress=progress)
-    if "depth" not in outputs:
-        said = replace(said, depth=None, depth_conf=None)
-    return said, joins
+    predictions, alignments = predict_in_windows(
+        predict_views, layout, batch.usable_mask, progress=progress
+    )
+    if "depth" not in options.outputs:
+        predictions = replace(predictions, depth=None, depth_conf=None)
+    return predictions, alignments
 
 
 def plan_of(
@@ -127,7 +172,7 @@ def plan_of(
     windows: WindowOptions | None = None,
     device: torch.device | None = None,
 ) -> MemoryPlan:
-    """The memory that :func:`predict` will take for these photos, or :func:`predict_windows`.
+    """The memory that :func:`predict` will take for these photos, in one pass or in windows.
 
     By default on the network's device.
     """

@@ -20,9 +20,10 @@ from glance3d.models.aggregator import IMAGE_MEAN
 from glance3d.models.memory.plan import MemoryPlan
 from glance3d.models.reference_view import ReferenceChoice, choose_reference
 from glance3d.models.zoo import outline_model
-from glance3d.prediction import device_of, plan_of, predict_from, predict_windows
-from glance3d.types import TRACK_PIXEL_SHIFT, ImageBatch, PhotoMask, Reconstruction
-from glance3d.windows import WindowAlignment, WindowOptions, describe_windows, window_warnings
+from glance3d.pass_options import PassOptions
+from glance3d.prediction import device_of, plan_of, predict_and_align
+from glance3d.types import ImageBatch, Reconstruction
+from glance3d.windows import describe_windows, window_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +99,13 @@ def reconstruct(
         Glance3DError: A photo, model or argument cannot be used; the message says which and why.
     """
     sampling = ClipSampling(fps=fps, views=views)
-    windows = window_options(
-        window, overlap, follows="tracks" in outputs or query_points is not None
+    options = PassOptions(
+        outputs if isinstance(outputs, str) else ("camera", *outputs),
+        query_points,
+        attention,
+        window,
+        overlap,
+        reference,
     )
     times = describe.StageTimes()
     with ThreadPoolExecutor(1) as aside:  # photos are decoded while the weights are read
@@ -125,35 +131,26 @@ def reconstruct(
                 batch = replace(batch, known_focal_lengths=known.for_scene(batch).focal_lengths)
     if on_loaded is not None:
         on_loaded(batch)
-    asked = _outputs_of(outputs, query_points)
     if mask_input and not any(batch.masks):
         raise InputError("mask_input speaks of masks: give masks as well")
     with times.stage("predict"):
         choice = choose_reference(network, batch, reference)
         logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
-        queries = _query_points_of(query_points, batch, choice.view)
         shown = painted_out(batch) if mask_input else batch
-        joins: tuple[WindowAlignment, ...] = ()
-        if windows is not None and windows.divides(len(batch.names)):
-            predictions, joins = predict_windows(
-                network, shown, windows, choice.view, asked, attention, progress=progress
-            )
-        else:
-            predictions = predict_from(
-                network, shown, choice.view, asked, queries, attention, progress=progress
-            )
+        of_view = replace(options, reference=choice.view)
+        predictions, joins = predict_and_align(network, shown, of_view, progress=progress)
     name = network.config.name
     with times.stage("to_scene"):
         scene = predictions.to_reconstruction(batch, model=name)
         scene = _with_reference(scene, choice.view)
-    plan = plan_of(network, batch, asked, windows)
-    report = _report(network, batch, preprocessing, asked, queries, times, scene, choice, plan)
+    plan = plan_of(network, batch, options.outputs, options.windows)
+    report = _report(network, batch, preprocessing, options, times, scene, choice, plan)
     report["masks"] = describe.describe_masks(batch.names, batch.masks, mask_input)
     report["attention"] = describe.describe_attention(network, attention)
     report["fast_paths"] = describe.describe_fast_paths()
     report["warnings"] += describe.attention_warnings(report["attention"], device_of(network))
-    report["windows"] = describe_windows(windows, joins, batch.names)
-    report["warnings"] += window_warnings(windows, joins, batch.names)
+    report["windows"] = describe_windows(options.windows, joins, batch.names)
+    report["warnings"] += window_warnings(options.windows, joins, batch.names)
     if known is not None:
         known_views = match_known_cameras(known, scene)
         report["known_cameras"] = known_views.describe()
@@ -209,78 +206,11 @@ def preprocessing_of(
     return replace(own, **changes)
 
 
-def window_options(
-    window: int | None, overlap: int | None, *, follows: bool = False
-) -> WindowOptions | None:
-    """What was asked for, or one sentence on why it cannot be; None without windows."""
-    if window is None:
-        if overlap is not None:
-            raise InputError("overlap speaks of windows: give window as well")
-        return None
-    if follows:
-        raise InputError(
-            "query points are followed only where one pass sees all views: leave out window, or "
-            "follow them in the finished scene (glance3d.track, glance3d track)"
-        )
-    return WindowOptions(window, overlap)
-
-
-def _outputs_of(outputs: Sequence[str], query_points: object) -> tuple[str, ...]:
-    """What the network is asked for; what it does not know, it refuses itself."""
-    if isinstance(outputs, str):
-        raise InputError(f"outputs must be a list of names such as ('camera',), got {outputs!r}")
-    asked = dict.fromkeys(("camera", *outputs))
-    if query_points is not None:
-        asked["tracks"] = None
-    elif "tracks" in asked:
-        raise InputError("tracks need query points: pixels (x, y) of the reference photo")
-    return tuple(asked)
-
-
-def _query_points_of(
-    query_points: Sequence[Sequence[float]] | Tensor | None, batch: ImageBatch, reference: int
-) -> Tensor | None:
-    """Query points of the original reference photo, as the network counts pixels of its grid."""
-    if query_points is None:
-        return None
-    points = torch.as_tensor(query_points, dtype=torch.float32)
-    if points.ndim != 2 or points.shape[-1] != 2 or not len(points):
-        raise InputError(f"query points must be [N, 2] pixels (x, y), got {tuple(points.shape)}")
-    placement, name = batch.placements[reference], batch.names[reference]
-    refuse_outside(points, points, placement.original_size, f"the photo {name}")
-    refuse_masked(points, batch.masks[reference] if batch.masks else None, name)
-    on_grid = placement.to_processed(points)
-    seen = f"the part of {name} that the network sees"
-    refuse_outside(points, on_grid, placement.processed_size, seen)
-    last = on_grid.new_tensor(placement.processed_size) - 1
-    return torch.minimum((on_grid - TRACK_PIXEL_SHIFT).clamp(min=0), last)
-
-
-def refuse_outside(points: Tensor, at: Tensor, size: tuple[int, int], what: str) -> None:
-    """Name the first of ``points`` that, taken to ``at``, lies outside an image of this size."""
-    slack = 1e-3  # of a pixel, for rounding on the way
-    outside = ((at < -slack) | (at > at.new_tensor(size) + slack) | ~at.isfinite()).any(-1)
-    if outside.any():
-        x, y = points[outside][0].tolist()
-        raise InputError(f"query point ({x:g}, {y:g}) lies outside {what}: {size[0]} x {size[1]}")
-
-
-def refuse_masked(points: Tensor, mask: PhotoMask | None, name: str) -> None:
-    """Name the first of ``points`` (pixels of the original photo) that its mask leaves out."""
-    if mask is None:
-        return
-    left_out = ~mask.keeps(points)
-    if left_out.any():
-        x, y = points[left_out][0].tolist()
-        raise InputError(f"query point ({x:g}, {y:g}) lies where the mask of {name} leaves it out")
-
-
 def _report(
     network: VGGT,
     batch: ImageBatch,
     preprocessing: Preprocessing,
-    outputs: tuple[str, ...],
-    query_points: Tensor | None,
+    options: PassOptions,
     times: describe.StageTimes,
     scene: Reconstruction,
     choice: ReferenceChoice,
@@ -294,14 +224,14 @@ def _report(
         "machine": describe.describe_machine(device),
         "model": describe.describe_model(network),
         "preprocessing": asdict(preprocessing),
-        "outputs": outputs,
+        "outputs": options.outputs,
         "num_views": scene.num_views,
         "reference_view": batch.names[choice.view],
         "reference": choice.describe(batch.names),
         "processed_size": batch.placements[0].processed_size,
         "views": describe.describe_views(batch),
         "stated_focal_lengths": describe.describe_focal_lengths(batch),
-        "num_query_points": 0 if query_points is None else len(query_points),
+        "num_query_points": len(options.queries or ()),
         "skipped": [asdict(photo) for photo in batch.skipped],
         "clips": [asdict(clip) for clip in batch.clips],
         "warnings": [

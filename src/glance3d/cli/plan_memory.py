@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glance3d.pass_options import PassOptions
+
 if TYPE_CHECKING:
     from glance3d.images import ClipSampling
 
@@ -25,10 +27,11 @@ def memory_lines(
     from glance3d.images import load_images
     from glance3d.models.zoo import outline_model, resolve_device
     from glance3d.prediction import plan_of
-    from glance3d.reconstruction import preprocessing_of, window_options
+    from glance3d.reconstruction import preprocessing_of
 
     asked = tuple(dict.fromkeys(("camera", *outputs)))
-    windows = window_options(window, overlap, follows="tracks" in asked)
+    queries = ((0.0, 0.0),) if "tracks" in asked else None  # which ones does not matter
+    windows = PassOptions(asked, queries, window=window, overlap=overlap).windows
     network = outline_model(model, weights, device, precision)
     batch = load_images(tuple(sources), preprocessing_of(preprocess, network), sampling=sampling)
     return plan_of(network, batch, asked, windows, resolve_device(device)).lines()

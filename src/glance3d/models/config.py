@@ -5,9 +5,7 @@ from typing import Any, Literal
 
 from glance3d.errors import ConfigError
 from glance3d.models.field_checks import check_fields, checked_values, refuse_indivisible
-
-Output = Literal["camera", "depth", "points", "tracks"]
-OUTPUTS: tuple[Output, ...] = ("camera", "depth", "points", "tracks")
+from glance3d.pass_options import OUTPUTS, Output
 
 
 @dataclass(frozen=True)

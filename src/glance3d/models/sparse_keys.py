@@ -7,7 +7,6 @@ whole (AVGGT and Spark3R report which those are).
 """
 
 import math
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Int
@@ -15,9 +14,7 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.nn.tables import cached_table
-
-Attention = Literal["full", "thin"]
-ATTENTIONS: tuple[Attention, ...] = get_args(Attention)
+from glance3d.pass_options import ATTENTIONS
 
 WHOLE_VIEWS = 8  # up to as many views nothing is thinned
 PROTECTED_LAYERS = (10 / 24, 17 / 24)  # from and up to which share of the depth layers stay whole

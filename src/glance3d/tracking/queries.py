@@ -9,7 +9,7 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.images.naming.view_names import ViewName, find_view
-from glance3d.reconstruction import refuse_masked
+from glance3d.images.query_points import refuse_masked
 from glance3d.tracking.feature_maps import is_seen
 from glance3d.types import Masks, Placement
 

@@ -3,9 +3,10 @@
 Approximate, and only when asked for by name.
 """
 
+from glance3d.pass_options import WindowOptions
 from glance3d.windows.alignment import WindowAlignment
 from glance3d.windows.describe import describe_windows, window_warnings
-from glance3d.windows.layout import WindowOptions, lay_out
+from glance3d.windows.layout import lay_out
 from glance3d.windows.passes import predict_in_windows
 
 __all__ = [

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from glance3d.pass_options import WindowOptions
 from glance3d.windows.alignment import WindowAlignment
-from glance3d.windows.layout import WindowOptions
 
 # Beyond these the parts of a scene visibly do not fit where two windows meet.
 POOR_ROTATION_DEG = 5.0

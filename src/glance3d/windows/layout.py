@@ -6,47 +6,8 @@ sharing views with what has been seen before.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from glance3d.errors import InputError
-
-LEAST_OVERLAP = 2
-OVERLAP_SHARE = 4  # one in so many views of a window is shared with the next
-
-
-@dataclass(frozen=True)
-class WindowOptions:
-    """At most ``views`` at once, of which neighbouring windows share ``overlap`` or more.
-
-    By default they share a quarter, at least two.
-    """
-
-    views: int
-    overlap: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse windows that cannot be joined."""
-        if self.views < 2:
-            raise InputError(
-                f"a window must hold at least 2 views, one of them shared with the next, got "
-                f"{self.views}: give a larger one, or none"
-            )
-        if self.overlap is not None and not 1 <= self.overlap < self.views:
-            raise InputError(
-                f"windows of {self.views} views can share 1 to {self.views - 1} with the next, "
-                f"got an overlap of {self.overlap}"
-            )
-
-    @property
-    def shared(self) -> int:
-        """How many views neighbouring windows share at least."""
-        if self.overlap is not None:
-            return self.overlap
-        return min(max(LEAST_OVERLAP, self.views // OVERLAP_SHARE), self.views - 1)
-
-    def divides(self, num_views: int) -> bool:
-        """Whether so many views are more than one window."""
-        return num_views > self.views
+from glance3d.pass_options import WindowOptions
 
 
 def lay_out(
