@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from glance3d.errors import ImageError
 from glance3d.images import resolve_sources
-from glance3d.images.naming import unique_names
+from glance3d.images.naming.unique_names import unique_names
 
 
 def touch(folder, *names):

@@ -11,7 +11,7 @@ from glance3d.errors import ImageError, InputError
 from glance3d.exporters import load_scene, write_scene_folder
 from glance3d.images import ClipSampling, Originals, load_images, resolve_sources
 from glance3d.images.clips import frame_path, shown_path
-from glance3d.images.naming import unique_names
+from glance3d.images.naming.unique_names import unique_names
 from glance3d.refinement.matching.shared_cameras import shared_camera_ids
 from tests.images.clips.drawn import pan, write_clip
 
