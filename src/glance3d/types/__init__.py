@@ -19,6 +19,7 @@ from glance3d.types.reconstruction import (
     Tracks,
     ViewTrust,
 )
+from glance3d.types.report import Report, ReportWarning
 
 __all__ = [
     "PINHOLE_FOV",
@@ -36,6 +37,8 @@ __all__ = [
     "Placement",
     "Predictions",
     "Reconstruction",
+    "Report",
+    "ReportWarning",
     "SkippedPhoto",
     "SparsePoints",
     "Tracks",
