@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import glance3d
-from glance3d.errors import ImageError, InputError
+from glance3d.errors import ImageError, InputError, WeightsError
 from glance3d.exporters import load_scene
 from glance3d.models import VGGT, build_model
 from glance3d.models.config import glance_small
@@ -115,7 +115,9 @@ def test_photos_that_are_gone_are_found_beside_the_scene(
 
 def test_what_is_wrong_is_said_before_a_network_is_loaded(scene: Reconstruction):
     with pytest.raises(InputError, match=r"outside the photo a\.jpg"):
-        track(scene, [(0, 5000, 3)], model="no-such-model")
+        track(scene, [(0, 5000, 3)], weights="no-such-file.safetensors")
+    with pytest.raises(WeightsError, match="unknown model 'no-such-model'"):
+        track(scene, [(0, 3, 3)], model="no-such-model")
     with pytest.raises(InputError, match="by is auto or one of network, matching, geometry"):
         track(scene, [(0, 3, 3)], by="magic")
     for queries, grid in ((None, None), ([(0, 3, 3)], 4)):

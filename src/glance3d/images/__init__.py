@@ -7,6 +7,7 @@ from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.images.finding.content import content_of
 from glance3d.images.finding.photo_search import find_photo, with_photos
 from glance3d.images.finding.sources import FoundSources, find_sources, resolve_sources
+from glance3d.images.input_options import InputOptions
 from glance3d.images.load import load_images
 from glance3d.images.masks import MaskSources, find_masks, load_masks, masks_of_scene
 from glance3d.images.naming.unique_names import unique_names
@@ -21,6 +22,7 @@ __all__ = [
     "READABLE_SUFFIXES",
     "ClipSampling",
     "FoundSources",
+    "InputOptions",
     "MaskSources",
     "Originals",
     "Preprocessing",

@@ -4,8 +4,10 @@ Everything is decided first, as one :class:`~glance3d.types.Placement` a photo, 
 then made from the placement alone: pixels and the way back cannot disagree.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -50,12 +52,12 @@ class Preprocessing:
             known = ", ".join(map(repr, PREPROCESSING_MODES))
             raise ConfigError(f"unknown preprocessing mode {self.mode!r}: use {known}")
         if self.patch_size < 1:
-            raise ConfigError(f"patch_size must be at least 1 pixel, {self.patch_size} came")
+            raise ConfigError(f"patch_size must be at least 1 pixel, got {self.patch_size}")
         if self.mode == "fit":
             self._check_fit()
         elif self.size < self.patch_size or self.size % self.patch_size:
             raise ConfigError(
-                f"size must be a multiple of the patch size {self.patch_size}, {self.size} came"
+                f"size must be a multiple of the patch size {self.patch_size}, got {self.size}"
             )
 
     def _check_fit(self) -> None:
@@ -70,6 +72,40 @@ class Preprocessing:
             )
 
 
+#: A mode, the fields that differ from the model's own preprocessing, or a whole one.
+PreprocessingChanges = str | Mapping[str, Any] | Preprocessing | None
+
+
+def preprocessing_of(own: Preprocessing, changes: PreprocessingChanges) -> Preprocessing:
+    """A model's own preprocessing with what was asked for changed.
+
+    Raises:
+        InputError: a field is unknown.
+        ConfigError: what it comes to contradicts itself.
+    """
+    if isinstance(changes, Preprocessing):
+        return changes
+    fields_to_change = changed_fields(changes)
+    if "size" not in fields_to_change and own.size % own.patch_size:
+        # The published size does not suit this patch: a square of the model's pixel budget does.
+        side = math.isqrt(own.max_pixels) // own.patch_size * own.patch_size
+        fields_to_change["size"] = max(side, own.patch_size)
+    return replace(own, **fields_to_change)
+
+
+def changed_fields(changes: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields of a :class:`Preprocessing` that differ from the model's own.
+
+    Raises:
+        InputError: a field is unknown.
+    """
+    asked = {"mode": changes} if isinstance(changes, str) else changes
+    unknown = sorted(set(asked or {}) - {field.name for field in fields(Preprocessing)})
+    if unknown:
+        raise InputError(f"unknown preprocessing field {', '.join(unknown)}")
+    return dict(asked or {})
+
+
 def plan_placements(
     sizes: Sequence[Size], preprocessing: Preprocessing, orientations: Sequence[int] | None = None
 ) -> tuple[Placement, ...]:
@@ -79,7 +115,7 @@ def plan_placements(
     shown is centred; where that leaves an odd pixel, it is at the bottom or right.
     """
     if not sizes:
-        raise InputError("no photo sizes came: at least one is needed to plan a batch")
+        raise InputError("got no photo sizes: at least one is needed to plan a batch")
     resized, window = _LAYOUTS[preprocessing.mode](sizes, preprocessing)
     shown = [(min(w, window[0]), min(h, window[1])) for w, h in resized]
     if preprocessing.mode == "pad":

@@ -1,6 +1,7 @@
 """The networks: configs, weights, and the VGGT itself."""
 
 from glance3d.models.config import OUTPUTS, ModelConfig, Output
+from glance3d.models.source import ModelSource
 from glance3d.models.vggt import VGGT, build_model
 from glance3d.models.weights.cards import WeightsCard, list_cards
 from glance3d.models.zoo import load_model
@@ -9,6 +10,7 @@ __all__ = [
     "OUTPUTS",
     "VGGT",
     "ModelConfig",
+    "ModelSource",
     "Output",
     "WeightsCard",
     "build_model",

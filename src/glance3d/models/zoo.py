@@ -69,6 +69,16 @@ def known_name(name: str) -> str:
     return name
 
 
+def network_name(name: str | Path, weights: str | Path | None = None) -> str:
+    """The network's own name, by which cards are looked up; a file of weights holds it.
+
+    Raises:
+        WeightsError: no model of this name is known and there is no such file, or the file does not
+            say which network it is for.
+    """
+    return _find(str(name), None if weights is None else Path(weights))[0].name
+
+
 def outline_model(
     name: str | Path = "glance-small",
     weights: str | Path | None = None,
@@ -81,7 +91,7 @@ def outline_model(
     but does not look into files of weights.
     """
     target = resolve_device(device)
-    _check_precision(precision)
+    check_precision(precision)
     config, card, path = _find(str(name), None if weights is None else Path(weights))
     with torch.device("meta"):
         model = VGGT(config)
@@ -106,10 +116,11 @@ def resolve_device(device: str | torch.device) -> torch.device:
     return resolved
 
 
-def _check_precision(precision: str) -> None:
+def check_precision(precision: str) -> None:
+    """Raises ``InputError`` where there is no such precision."""
     if precision != "auto" and precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
-        raise InputError(f"unknown precision {precision!r}; choose auto, {known}")
+        raise InputError(f"unknown precision {precision!r}: choose auto, {known}")
 
 
 def _resolve_precision(precision: str, device: torch.device, model: VGGT) -> torch.dtype:
@@ -139,8 +150,8 @@ def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | N
     if card is not None:
         if weights is None:
             return _config_for(card, card.embedded_path), card, card.embedded_path
-        found = replace(card, source=str(weights), filename=weights.name)
-        return _config_for(card, weights), found, weights
+        of_file = replace(card, source=str(weights), filename=weights.name)
+        return _config_for(card, weights), of_file, weights
     path = Path(name)
     if path.suffix in (".safetensors", ".pt", ".pth") or path.is_file():
         return _config_of_file(path), None, path

@@ -1,6 +1,7 @@
 """Which points to follow: pixels of any photo, or a grid over one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,11 +12,42 @@ from glance3d.errors import InputError
 from glance3d.images.naming.view_names import ViewName, find_view
 from glance3d.images.query_points import refuse_masked
 from glance3d.tracking.feature_maps import is_seen
-from glance3d.types import Masks, Placement
+from glance3d.types import ImageBatch, Masks, Placement, Reconstruction
 
 Query = Sequence[Any]  # (view, x, y)
 
 _MOST_GRID_POINTS = 512
+
+
+@dataclass(frozen=True)
+class PointsToTrack:
+    """Queries ``(view, x, y)``, or a grid of so many points along the longer side of one photo.
+
+    Raises:
+        InputError: both are given, or neither.
+    """
+
+    queries: Sequence[Query] | None = None
+    grid: int | None = None
+    grid_view: ViewName = 0
+
+    def __post_init__(self) -> None:
+        """Refuse both, and neither."""
+        if (self.queries is None) == (self.grid is None):
+            raise InputError("give either queries (view, x, y) or a grid, and not both")
+
+    def place(
+        self, photos: Reconstruction | ImageBatch
+    ) -> tuple[Int[Tensor, " queries"], Float[Tensor, "queries 2"]]:
+        """The number of each point's view, and its pixel in that original photo.
+
+        Raises:
+            InputError: as :func:`place_queries` and :func:`place_grid`.
+        """
+        names, placements, masks = photos.names, photos.placements, photos.masks
+        if self.grid is not None:
+            return place_grid(self.grid, self.grid_view, names, placements, masks)
+        return place_queries(self.queries or (), names, placements, masks)
 
 
 def place_queries(
@@ -31,7 +63,7 @@ def place_queries(
             where the photo's mask leaves it out.
     """
     if not len(queries):
-        raise InputError("no queries came: give (view, x, y), or the number of points of a grid")
+        raise InputError("got no queries: give (view, x, y), or the number of points of a grid")
     views, pixels = [], []
     for query in queries:
         try:

@@ -10,13 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.errors import InputError
-from glance3d.images import MaskSources, Originals, Preprocessing, load_images
+from glance3d.images import InputOptions, MaskSources, Originals, Preprocessing, load_images
 from glance3d.images.naming.view_names import ViewName
-from glance3d.models import VGGT
+from glance3d.models import VGGT, ModelSource
 from glance3d.models.config import Output
 from glance3d.models.weights.cards import CARDS
-from glance3d.models.zoo import outline_model
-from glance3d.reconstruction import model_of, preprocessing_of
 from glance3d.tracking.by_geometry import GeometryFollower
 from glance3d.tracking.feature_maps import look
 from glance3d.tracking.followers import build_follower
@@ -27,7 +25,7 @@ from glance3d.tracking.methods import (
     resolve_method,
     resolve_without_scene,
 )
-from glance3d.tracking.queries import Query, place_grid, place_queries
+from glance3d.tracking.queries import PointsToTrack, Query
 from glance3d.types import ImageBatch, Reconstruction, Tracks
 
 _DEFAULT_MODEL = "glance-small"
@@ -78,45 +76,65 @@ def track(
     Raises:
         Glance3DError: A photo, a query, the model or an argument cannot be used.
     """
-    if (queries is None) == (grid is None):
-        raise InputError("give either queries (view, x, y) or a grid, and not both")
-
-    def place(of: Reconstruction | ImageBatch) -> tuple[Tensor, Tensor]:
-        if grid is not None:
-            return place_grid(grid, query_view, of.names, of.placements, of.masks)
-        return place_queries(queries or (), of.names, of.placements, of.masks)
-
+    points = PointsToTrack(queries, grid, query_view)
     scene = source if isinstance(source, Reconstruction) else None
     if scene is not None and masks is not None:
         raise InputError("a scene has its own masks: give masks with photos only")
-    model = _model_of(model, scene)
-    method = resolve_method(by, _name_of(model), scene)
-    if scene is not None:
-        placed = place(scene)  # what is wrong is said before the network is loaded
-        if method == "geometry":
-            return _with_tracks(scene, method, GeometryFollower(scene), placed)
-    network = model_of(model, weights, device, precision)
-    own = preprocessing_of(preprocess, network)
-    fine = own if preprocess is not None else finer_preprocessing(method, own)
+    network = ModelSource(_model_of(scene) if model is None else model, weights, device, precision)
+    inputs = InputOptions(preprocess, masks)
     if scene is None:
-        batch = load_images(source, own, masks=masks, progress=progress)
-        placed = place(batch)
-        can = [output for output in _NEEDED if output in network.config.outputs]
-        predictions, features = look(network, batch, can)
-        scene = predictions.to_reconstruction(batch, model=network.config.name)
-        if fine != own:
-            finer = replace(load_images(source, fine, progress=progress), masks=batch.masks)
-            features = look(network, finer)[1]
-    else:
-        batch = _photos_again(scene, fine, originals, progress)
-        placed = place(batch)
-        features = look(network, batch)[1]
-    follower = (
-        GeometryFollower(scene)
-        if method == "geometry"
-        else build_follower(method, network, features)
-    )
+        return _track_photos(source, points, by, network, inputs, progress)
+    return _track_scene(scene, points, by, network, inputs, originals, progress)
+
+
+def _track_photos(
+    sources: Any,
+    points: PointsToTrack,
+    by: str,
+    source: ModelSource,
+    inputs: InputOptions,
+    progress: bool,
+) -> Reconstruction:
+    method = resolve_method(by, source.network_name, None)
+    network = source.load()
+    batch = inputs.load(sources, network.preprocessing, progress=progress)
+    placed = points.place(batch)
+    outputs = [output for output in _NEEDED if output in network.config.outputs]
+    predictions, features = look(network, batch, outputs)
+    scene = predictions.to_reconstruction(batch, model=network.config.name)
+    if method == "geometry":
+        return _with_tracks(scene, method, GeometryFollower(scene), placed)
+    finer = _preprocessing(method, inputs, network)
+    if finer != inputs.preprocessing(network.preprocessing):
+        photos = load_images(sources, finer, progress=progress)
+        features = look(network, replace(photos, masks=batch.masks))[1]
+    return _with_tracks(scene, method, build_follower(method, network, features), placed)
+
+
+def _track_scene(
+    scene: Reconstruction,
+    points: PointsToTrack,
+    by: str,
+    source: ModelSource,
+    inputs: InputOptions,
+    originals: Originals | str | Path | None,
+    progress: bool,
+) -> Reconstruction:
+    method = resolve_method(by, source.network_name, scene)
+    placed = points.place(scene)  # what is wrong is refused before the network is loaded
+    if method == "geometry":
+        return _with_tracks(scene, method, GeometryFollower(scene), placed)
+    network = source.load()
+    batch = _photos_again(scene, _preprocessing(method, inputs, network), originals, progress)
+    placed = points.place(batch)
+    follower = build_follower(method, network, look(network, batch)[1])
     return _with_tracks(scene, method, follower, placed)
+
+
+def _preprocessing(method: str, inputs: InputOptions, network: VGGT) -> Preprocessing:
+    """What was asked for; else the model's own, finer where the method gains by it."""
+    own = inputs.preprocessing(network.preprocessing)
+    return own if inputs.preprocess is not None else finer_preprocessing(method, own)
 
 
 def _with_tracks(
@@ -138,9 +156,10 @@ def follow_all(
     for view in views.unique().tolist():
         own = (views == view).nonzero().squeeze(-1)
         targets = [other for other in range(num_views) if other != view]
-        found = follower.follow(view, pixels_original[own], targets)
-        at = torch.tensor(targets, dtype=torch.long)[:, None], own
-        positions[at], visibility[at], confidence[at] = found
+        cells = torch.tensor(targets, dtype=torch.long)[:, None], own
+        positions[cells], visibility[cells], confidence[cells] = follower.follow(
+            view, pixels_original[own], targets
+        )
     return Tracks(positions, visibility, confidence, views)
 
 
@@ -162,18 +181,9 @@ def follow_pixels(
     return follow_all(follower, views, pixels_original, len(batch.names))
 
 
-def _model_of(model: str | Path | VGGT | None, scene: Reconstruction | None) -> str | Path | VGGT:
-    """What was given, else what the scene was made with."""
-    if model is not None:
-        return model
+def _model_of(scene: Reconstruction | None) -> str:
+    """What the scene was made with, if it is known."""
     return scene.model if scene is not None and scene.model in CARDS else _DEFAULT_MODEL
-
-
-def _name_of(model: str | Path | VGGT) -> str:
-    """The network's own name, by which the best method is looked up; a weights file holds it."""
-    if isinstance(model, VGGT):
-        return model.config.name
-    return outline_model(model).config.name if Path(model).is_file() else str(model)
 
 
 def _photos_again(

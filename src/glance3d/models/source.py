@@ -1,0 +1,62 @@
+"""Which network, from which weights, on which device: from the front door to the loader."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from glance3d.models.vggt import VGGT
+from glance3d.models.zoo import check_precision, load_model, network_name, outline_model
+from glance3d.models.zoo import resolve_device as resolve
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """What :func:`glance3d.load_model` takes, or a network that is loaded already.
+
+    A loaded one is used as it is: ``weights``, ``device`` and ``precision`` do not apply then.
+
+    Raises:
+        WeightsError: no model of this name is known, and there is no such file.
+        InputError: the device or the precision is unknown.
+    """
+
+    name: str | Path | VGGT = "glance-small"
+    weights: str | Path | None = None
+    device: str | torch.device = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be loaded; the file itself is read by :meth:`load`."""
+        if not isinstance(self.name, VGGT):
+            resolve(self.device)
+            check_precision(self.precision)
+            _ = self.network_name
+
+    @property
+    def network_name(self) -> str:
+        """The network's own name, by which cards are looked up; a file of weights holds it."""
+        if isinstance(self.name, VGGT):
+            return self.name.config.name
+        return network_name(self.name, self.weights)
+
+    def outline(self) -> VGGT:
+        """The network without its numbers, at once: see :func:`~glance3d.models.zoo.outline_model`.
+
+        One that is loaded is its own outline.
+        """
+        if isinstance(self.name, VGGT):
+            return self.name
+        return outline_model(self.name, self.weights, self.device, self.precision)
+
+    def load(self) -> VGGT:
+        """The network, ready to predict; may fetch weights. One that is loaded is returned."""
+        if isinstance(self.name, VGGT):
+            return self.name
+        return load_model(self.name, self.weights, self.device, self.precision)
+
+    def resolved_device(self) -> torch.device:
+        """Where the network will be."""
+        if isinstance(self.name, VGGT):
+            return next(self.name.parameters()).device
+        return resolve(self.device)
