@@ -1,25 +1,15 @@
-"""`scripts/same_bits.py` sees a changed number, and passes over clocks, folders and versions."""
+"""`scripts/same_bits` sees a changed number, and passes over clocks, folders and versions."""
 
-import importlib.util
 import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "same_bits.py"
-    spec = importlib.util.spec_from_file_location("same_bits", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SCRIPT = Path(__file__).parents[2] / "scripts" / "same_bits"
 
 
 def write_result(folder: Path, depth: float, seconds: float) -> None:
@@ -36,42 +26,44 @@ def write_result(folder: Path, depth: float, seconds: float) -> None:
     np.savez(folder / "scene.npz", **arrays)
 
 
-def hashes(script: ModuleType, folder: Path) -> dict[str, str]:
-    def normalise(text: str) -> str:
-        return script.normalise_text(text, folder, folder.parent)
+def hashes(folder: Path) -> dict[str, str]:
+    hashing = runpy.run_path(str(SCRIPT / "hashing.py"))
 
-    leaves = {}
+    def normalise(text: str) -> str:
+        return hashing["normalise_text"](text, folder, folder.parent)
+
+    leaves = {"exit": "0"}
     for path in sorted(folder.iterdir()):
-        leaves |= {f"{path.name}{k}": value for k, value in script.hash_file(path, normalise)}
+        leaves |= {f"{path.name}{key}": v for key, v in hashing["hash_file"](path, normalise)}
     return leaves
 
 
 @pytest.fixture
-def compared(
-    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., int]:
-    def run(*scenes: tuple[float, float]) -> int:
+def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    def run(*scenes: tuple[float, float]) -> Any:
         files = []
         for number, (depth, seconds) in enumerate(scenes):
             kept = tmp_path / str(number)
             write_result(kept / "job", depth, seconds)
-            leaves = hashes(script, kept / "job")
+            leaves = hashes(kept / "job")
             content: dict[str, Any] = {"commit": None, "packages": {}, "only": None}
             content |= {"kept": str(kept), "jobs": {"job": {"leaves": leaves}}}
             files.append(tmp_path / f"{number}.json")
             files[-1].write_text(json.dumps(content))
         monkeypatch.setattr("sys.argv", ["same_bits", "compare", *map(str, files)])
-        return script.main()
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+        return ended.value.code
 
     return run
 
 
-def test_clocks_and_folders_are_no_difference(compared: Callable[..., int]) -> None:
+def test_clocks_and_folders_are_no_difference(compared: Callable[..., Any]) -> None:
     assert compared((0.5, 1.0), (0.5, 2.0)) == 0
 
 
 def test_a_changed_number_is_named_with_its_size(
-    compared: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    compared: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert compared((0.5, 1.0), (0.625, 1.0)) == 1
     printed = capsys.readouterr().out
@@ -82,10 +74,12 @@ def test_a_changed_number_is_named_with_its_size(
     assert printed.splitlines()[-1].startswith("4 of ")
 
 
-def test_a_job_starts_after_the_one_whose_result_it_reads(script: ModuleType) -> None:
-    names = [job.name for job in script.list_jobs()]
+def test_a_job_starts_after_the_one_whose_result_it_reads() -> None:
+    table = runpy.run_path(str(SCRIPT / "jobs.py"))
+    jobs = table["list_jobs"]()
+    names = [job.name for job in jobs]
     assert len(set(names)) == len(names)
-    for job in script.list_jobs():
+    for job in jobs:
         assert job.starts_from is None or names.index(job.starts_from) < names.index(job.name)
-    chain = [job.name for job in script.chosen_jobs(["fox.export"])]
+    chain = [job.name for job in table["chosen_jobs"](["fox.export"])]
     assert chain == ["fox.reconstruct", "fox.refine", "fox.export"]
