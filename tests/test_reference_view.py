@@ -117,5 +117,5 @@ def test_masks_and_reference_together(photos, network, tmp_path) -> None:
     assert painted.report["masks"]["network_saw"] == "masked photos"
     with pytest.raises(InputError, match=r"\(10, 30\) lies where the mask of view2\.png"):
         glance3d.reconstruct(photos, masks=masks, query_points=[(10.0, 30.0)], **how)
-    with pytest.raises(InputError, match="mask_input speaks of masks"):
+    with pytest.raises(InputError, match="mask_input needs masks"):
         glance3d.reconstruct(photos, mask_input=True, **how)

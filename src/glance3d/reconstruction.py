@@ -1,10 +1,9 @@
 """The front door: photos in, a scene out."""
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,12 @@ import torch
 from torch import Tensor
 
 from glance3d import report as describe
-from glance3d.errors import InputError
-from glance3d.images import ClipSampling, MaskSources, Preprocessing, load_images
+from glance3d.images import ClipSampling, InputOptions, MaskSources, Preprocessing
 from glance3d.known_cameras import KnownCameras, match_known_cameras
-from glance3d.models import VGGT, load_model
+from glance3d.models import VGGT, ModelSource
 from glance3d.models.aggregator import IMAGE_MEAN
 from glance3d.models.memory.plan import MemoryPlan
 from glance3d.models.reference_view import ReferenceChoice, choose_reference
-from glance3d.models.zoo import outline_model
 from glance3d.pass_options import PassOptions
 from glance3d.prediction import device_of, plan_of, predict_and_align
 from glance3d.types import ImageBatch, Reconstruction
@@ -98,43 +95,45 @@ def reconstruct(
     Raises:
         Glance3DError: A photo, model or argument cannot be used; the message says which and why.
     """
-    sampling = ClipSampling(fps=fps, views=views)
-    options = PassOptions(
-        outputs if isinstance(outputs, str) else ("camera", *outputs),
-        query_points,
-        attention,
-        window,
-        overlap,
-        reference,
+    return reconstruct_scene(
+        sources,
+        ModelSource(model, weights, device, precision),
+        InputOptions(preprocess, masks, mask_input, ClipSampling(fps=fps, views=views)),
+        PassOptions(outputs or ("camera",), query_points, attention, window, overlap, reference),
+        known=known,
+        on_loaded=on_loaded,
+        progress=progress,
     )
+
+
+def reconstruct_scene(
+    sources: Any,
+    source: ModelSource,
+    inputs: InputOptions,
+    options: PassOptions,
+    *,
+    known: KnownCameras | None = None,
+    on_loaded: Callable[[ImageBatch], None] | None = None,
+    progress: bool = False,
+) -> Reconstruction:
+    """As :func:`reconstruct`, which packs its arguments once."""
+    options = replace(options, outputs=("camera", *options.outputs))  # a scene has cameras
+    mask_input, attention = inputs.mask_input, options.attention
     times = describe.StageTimes()
-    with ThreadPoolExecutor(1) as aside:  # photos are decoded while the weights are read
+    with ThreadPoolExecutor(1) as background:  # photos are decoded while the weights are read
         with times.stage("load_model"):
-            outline = (
-                model
-                if isinstance(model, VGGT)
-                else outline_model(model, weights, device, precision)
-            )
-            preprocessing = preprocessing_of(preprocess, outline)
-            loading = aside.submit(
-                load_images,
-                sources,
-                preprocessing,
-                masks=masks,
-                sampling=sampling,
-                progress=progress,
-            )
-            network = model_of(model, weights, device, precision)
+            own = source.outline().preprocessing
+            preprocessing = inputs.preprocessing(own)
+            loading = background.submit(inputs.load, sources, own, progress=progress)
+            network = source.load()
         with times.stage("load_images"):
             batch = loading.result()
             if known is not None:
                 batch = replace(batch, known_focal_lengths=known.for_scene(batch).focal_lengths)
     if on_loaded is not None:
         on_loaded(batch)
-    if mask_input and not any(batch.masks):
-        raise InputError("mask_input speaks of masks: give masks as well")
     with times.stage("predict"):
-        choice = choose_reference(network, batch, reference)
+        choice = choose_reference(network, batch, options.reference)
         logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
         shown = painted_out(batch) if mask_input else batch
         of_view = replace(options, reference=choice.view)
@@ -173,37 +172,6 @@ def _with_reference(scene: Reconstruction, reference: int) -> Reconstruction:
         views = torch.full((tracks.positions.shape[1],), reference)
         tracks = replace(tracks, query_views=views)
     return replace(scene, reference_view=reference, tracks=tracks)
-
-
-def model_of(
-    model: str | Path | VGGT,
-    weights: str | Path | None,
-    device: str,
-    precision: str,
-) -> VGGT:
-    """A loaded model as it is; anything else is loaded."""
-    if isinstance(model, VGGT):
-        return model
-    return load_model(model, weights=weights, device=device, precision=precision)
-
-
-def preprocessing_of(
-    preprocess: str | Mapping[str, Any] | Preprocessing | None, network: VGGT
-) -> Preprocessing:
-    """The model's preprocessing with what was asked for changed."""
-    if isinstance(preprocess, Preprocessing):
-        return preprocess
-    own = network.preprocessing
-    asked = {"mode": preprocess} if isinstance(preprocess, str) else preprocess
-    changes: dict[str, Any] = dict(asked or {})
-    unknown = sorted(changes.keys() - {field.name for field in fields(own)})
-    if unknown:
-        raise InputError(f"unknown preprocessing field {', '.join(unknown)}")
-    if "size" not in changes and own.size % own.patch_size:
-        # The published size does not suit this patch: a square of the model's pixel budget does.
-        side = math.isqrt(own.max_pixels) // own.patch_size * own.patch_size
-        changes["size"] = max(side, own.patch_size)
-    return replace(own, **changes)
 
 
 def _report(

@@ -25,13 +25,15 @@ def memory_lines(
 ) -> list[str]:
     """The memory plan of these photos, for a person. Weights are neither fetched nor read."""
     from glance3d.images import load_images
+    from glance3d.images.preprocess import preprocessing_of
     from glance3d.models.zoo import outline_model, resolve_device
     from glance3d.prediction import plan_of
-    from glance3d.reconstruction import preprocessing_of
 
     asked = tuple(dict.fromkeys(("camera", *outputs)))
     queries = ((0.0, 0.0),) if "tracks" in asked else None  # which ones does not matter
     windows = PassOptions(asked, queries, window=window, overlap=overlap).windows
     network = outline_model(model, weights, device, precision)
-    batch = load_images(tuple(sources), preprocessing_of(preprocess, network), sampling=sampling)
+    batch = load_images(
+        tuple(sources), preprocessing_of(network.preprocessing, preprocess), sampling=sampling
+    )
     return plan_of(network, batch, asked, windows, resolve_device(device)).lines()
