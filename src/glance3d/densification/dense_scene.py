@@ -12,22 +12,19 @@ from torch.nn.functional import pad
 from tqdm import tqdm
 
 from glance3d.densification.completion import complete_depth, resample_known, resample_map
+from glance3d.densification.consistency import mark_consistent
 from glance3d.densification.measure import Sweep, confirmed, sweep_view
 from glance3d.densification.options import SweepOptions
 from glance3d.densification.views import SweepView, build_view, plan_grids, shown_size, shrink
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import unproject_depth
-from glance3d.geometry.filter import usable_depth
-from glance3d.geometry.free_space import find_consistent
 from glance3d.images import Originals
-from glance3d.types import Cameras, Placement, Reconstruction, kept_on_grids
+from glance3d.types import Placement, Reconstruction, kept_on_grids
 
 #: As many pixels a photo as the published networks see.
 DEFAULT_MAX_PIXELS = 518 * 392
 #: A view takes some hundred megabytes while it is swept.
 _MAX_WORKERS = 8
-#: When a pixel is contradicted (see ``find_consistent``); measured depth is good to a few percent.
-_TOLERANCE, _MIN_CONTRADICTIONS, _MAX_WITNESSES = 0.03, 2, 8
 
 
 def densify(
@@ -163,10 +160,9 @@ def _assemble(
         points_from="depth",
         confidence=canvas(confidence),
         measured=measured,
-        consistent=mask & _consistent(points, depth, measured, cameras),
         report={**scene.report, "densification": _describe(scene, sweeps, kept)},
     )
-    return dense.masked()
+    return mark_consistent(dense.masked())
 
 
 def _guesses(
@@ -185,25 +181,6 @@ def _guesses(
         )
         resampled.append(whole[:height, :width])
     return resampled
-
-
-def _consistent(
-    points: Float[Tensor, "views height width 3"],
-    depth: Float[Tensor, "views height width"],
-    measured: Bool[Tensor, "views height width"],
-    cameras: Cameras,
-) -> Bool[Tensor, "views height width"]:
-    return find_consistent(
-        points,
-        usable_depth(depth) & points.isfinite().all(-1),
-        torch.where(measured, depth, 0.0),
-        cameras.cam_from_world,
-        cameras.intrinsics,
-        cameras.radial,
-        _TOLERANCE,
-        _MIN_CONTRADICTIONS,
-        _MAX_WITNESSES,
-    )
 
 
 def _ranks(

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from glance3d.densification import densify as densify_scene
+from glance3d.densification.consistency import mark_consistent
 from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras
 from glance3d.models import VGGT
 from glance3d.models.weights.cards import CARDS, is_good_at
 from glance3d.refinement.assembly.assemble import assemble, to_scene
-from glance3d.refinement.assembly.consistency import mark_consistent
 from glance3d.refinement.assembly.depth_alignment import align_depth
 from glance3d.refinement.assembly.rectified_pair import (
     describe_rectified_pair,
@@ -101,7 +101,8 @@ def refine(
         with times.stage("densify"):
             better = densify_scene(better, photos, progress=progress)
     with times.stage("consistency"):
-        better = mark_consistent(better.masked())
+        if not densify:  # or densification has marked it
+            better = mark_consistent(better.masked())
     with times.stage("trust"):
         better = judge_scene(
             better,

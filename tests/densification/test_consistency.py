@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from glance3d.densification.consistency import mark_consistent
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import unproject_depth
-from glance3d.refinement.assembly.consistency import mark_consistent
 from glance3d.types import Reconstruction
 from tests.densification.scenes import Patch, build_scene, row_of_cameras
 
