@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from glance3d.refinement.mapping.focal_lengths import focal_doubts
+from glance3d.refinement.assembly.focal_lengths import focal_doubts
 from glance3d.refinement.options import RefineOptions
 from glance3d.report import focal_warnings
 from glance3d.types import PhotoMetadata, Reconstruction

@@ -71,7 +71,7 @@ def with_masks(spoiled: Reconstruction, masks: tuple[PhotoMask, ...]) -> Reconst
 
 def num_matches_that_stand_still(scene: Reconstruction, folder: Path) -> int:
     """Matches of one pixel in two photos: what a logo gives, and hardly anything else."""
-    graph = match_photos(scene, Originals(scene), folder, FEW, None).graph
+    graph = match_photos(scene, Originals(scene), folder, FEW, None).view_graph
     moved = [np.linalg.norm(p.pixels_first - p.pixels_second, axis=-1) for p in graph.pairs]
     return int(sum((one < 0.5).sum() for one in moved))
 

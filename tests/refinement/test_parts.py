@@ -8,12 +8,12 @@ from glance3d.errors import ConfigError
 from glance3d.geometry.cameras import project_points
 from glance3d.multiview.epipolar_errors import epipolar_errors, view_epipolar_errors
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
-from glance3d.refinement.mapping.pose_verification import verify_poses
 from glance3d.refinement.matching.camera_models import (
     build_colmap_camera,
     default_focal,
     intrinsics_of,
 )
+from glance3d.refinement.matching.pose_verification import verify_poses
 from glance3d.refinement.matching.shared_cameras import shared_camera_ids
 from glance3d.refinement.options import RefineOptions
 from glance3d.types import Cameras, PhotoMetadata, Placement, Reconstruction

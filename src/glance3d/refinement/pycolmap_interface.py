@@ -1,11 +1,12 @@
-"""The few lines that are the same wherever pycolmap is used."""
+"""What is the same wherever pycolmap is used: its import, its log, its poses."""
 
 import ctypes
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,37 +42,53 @@ def _signals_kept() -> Iterator[None]:
         yield
         return
     # Python's own functions for it work in any thread, and see handlers that are not Python's.
-    get, put = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.c_int]
-    put.restype, put.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]
-    before = {number: get(number) for number in _TAKEN_SIGNALS}
+    get_handler, set_handler = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
+    get_handler.restype, get_handler.argtypes = ctypes.c_void_p, [ctypes.c_int]
+    set_handler.restype, set_handler.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]
+    handlers = {number: get_handler(number) for number in _TAKEN_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            put(number, handler)
+        for number, handler in handlers.items():
+            set_handler(number, handler)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without the library's log, which speaks to its developers."""
     logging = import_pycolmap().logging
-    before = logging.minloglevel
-    logging.minloglevel = 3
+    level = logging.minloglevel
+    logging.minloglevel = 3  # fatal errors only
     try:
         yield
     finally:
-        logging.minloglevel = before
+        logging.minloglevel = level
 
 
 def rigid_from_pose(cam_from_world: Float[Tensor, "3 4"]) -> object:
     """``pycolmap.Rigid3d`` of a pose, its rotation made exactly orthonormal."""
     pycolmap = import_pycolmap()
     pose = cam_from_world.double().numpy()
-    left, _, right = np.linalg.svd(pose[:, :3])
-    return pycolmap.Rigid3d(pycolmap.Rotation3d(left @ right), pose[:, 3])
+    # The nearest rotation in the Frobenius norm: U V^T of the singular value decomposition.
+    u, _, v_transposed = np.linalg.svd(pose[:, :3])
+    return pycolmap.Rigid3d(pycolmap.Rotation3d(u @ v_transposed), pose[:, 3])
 
 
 def pose_from_rigid(rigid: object) -> Float[Tensor, "3 4"]:
     """A pose in float64."""
     return torch.from_numpy(np.array(rigid.matrix()))  # type: ignore[attr-defined]
+
+
+def posed_images(reconstruction: Any | None, image_ids: Sequence[int]) -> dict[int, Any]:
+    """By view, the images that a reconstruction has a pose of; none without a reconstruction.
+
+    ``image_ids`` are the reconstruction's numbers of the views, in order.
+    """
+    if reconstruction is None:
+        return {}
+    images = {
+        view: reconstruction.image(image_id)
+        for view, image_id in enumerate(image_ids)
+        if reconstruction.exists_image(image_id)
+    }
+    return {view: image for view, image in images.items() if image.has_pose}

@@ -14,15 +14,12 @@ from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras
 from glance3d.models import VGGT
 from glance3d.models.weights.cards import CARDS, is_good_at
-from glance3d.refinement.assembly.assemble import assemble, to_scene
+from glance3d.refinement.assembly.assemble import assemble_cameras
 from glance3d.refinement.assembly.depth_alignment import align_depth
-from glance3d.refinement.assembly.rectified_pair import (
-    describe_rectified_pair,
-    settle_rectified_pair,
-)
-from glance3d.refinement.assembly.world import place_in_world
-from glance3d.refinement.mapping.attempts import register_views
-from glance3d.refinement.mapping.focal_lengths import focal_doubts
+from glance3d.refinement.assembly.focal_lengths import focal_doubts
+from glance3d.refinement.assembly.rectified_pair import describe_rectified_pair
+from glance3d.refinement.mapping.registration import register_views
+from glance3d.refinement.matching.matched_photos import match_photos
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import quiet
 from glance3d.refinement.report import contradicted_views, describe_refinement
@@ -74,27 +71,19 @@ def refine(
     if scene.num_views < 1:
         raise InputError("a scene without photos cannot be refined")
     photos = Originals(scene, folder) if originals is None else originals
-    views = None if known is None else known.for_scene(scene)
+    known_views = None if known is None else known.for_scene(scene)
+    load_network = (lambda: network) if isinstance(network, VGGT) else network
     times = StageTimes()
     with quiet(), tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
         with times.stage("register"):
-            registration = register_views(
-                scene,
-                photos,
-                Path(temporary),
-                options,
-                known=views,
-                network=(lambda: network) if isinstance(network, VGGT) else network,
-                progress=progress,
+            matched = match_photos(
+                scene, photos, Path(temporary), options, known_views, progress=progress
             )
+            registration = register_views(matched, photos, network=load_network, progress=progress)
         with times.stage("assemble"):
-            refined = assemble(scene, registration, photos)
-            refined, shift = settle_rectified_pair(scene, refined, registration, photos)
-    views = registration.shop.known
-    refined, world = place_in_world(scene, refined, views)
+            refined = assemble_cameras(scene, registration, photos)
     with times.stage("align_depth"):
-        better = replace(to_scene(scene, refined), world=world.name, units=world.units)
-        better = align_depth(better)
+        better = align_depth(refined.to_scene(scene))
     if densify is None:
         densify = not is_good_at(scene.model, "depth") and len(refined.sparse) > 0
     if densify:
@@ -106,21 +95,21 @@ def refine(
     with times.stage("trust"):
         better = judge_scene(
             better,
-            registration.shop.graph,
+            registration.photos.view_graph,
             refined.registered_by,
             before=scene.cameras,
-            contradicted=contradicted_views(better, registration, views),
-            focal_doubts=focal_doubts(
-                better, refined.registered_by, registration.shop.options, views
-            ),
+            contradicted=contradicted_views(better, registration),
+            focal_doubts=focal_doubts(better, refined.registered_by, options, matched.known),
         )
-    described = describe_refinement(better, registration, refined, options, views)
+    described = describe_refinement(better, registration, refined)
     described["times"] = times.seconds
     at_first = focal_warnings(
-        scene, _focal_lengths(scene), None if views is None else views.focal_lengths
+        scene,
+        _focal_lengths(scene),
+        None if matched.known is None else matched.known.focal_lengths,
     )
-    if shift is not None:
-        described["rectified_pair"], sentence = describe_rectified_pair(shift)
+    if refined.rectified_shift is not None:
+        described["rectified_pair"], sentence = describe_rectified_pair(refined.rectified_shift)
         described["warnings"].append(sentence)
     for warning in described["warnings"]:
         if warning not in scene.report.get("warnings", []):

@@ -4,11 +4,10 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from glance3d.known_cameras import KnownViews, measure_disagreement
-from glance3d.refinement.assembly.assemble import RefinedCameras
-from glance3d.refinement.mapping.attempts import Registration
-from glance3d.refinement.mapping.focal_lengths import contradicted_focal_lengths
-from glance3d.refinement.options import RefineOptions
+from glance3d.known_cameras import measure_disagreement
+from glance3d.refinement.assembly.focal_lengths import contradicted_focal_lengths
+from glance3d.refinement.assembly.refined_cameras import RefinedCameras
+from glance3d.refinement.mapping.registration import Registration
 from glance3d.types import Reconstruction
 
 
@@ -16,13 +15,11 @@ def describe_refinement(
     scene: Reconstruction,
     registration: Registration,
     refined: RefinedCameras,
-    options: RefineOptions,
-    known: KnownViews | None,
 ) -> dict[str, Any]:
     """Options, attempts, who was registered by what, and what a person should be warned of."""
-    confirmation = registration.confirmation
-    found: dict[str, Any] = {
-        "options": asdict(options),
+    verified, known = registration.network_poses, registration.photos.known
+    described: dict[str, Any] = {
+        "options": asdict(registration.photos.options),
         "attempts": list(registration.attempts),
         "registered_by": dict(zip(scene.names, refined.registered_by, strict=True)),
         "num_registered": sum(by in ("bundle adjustment", "known") for by in refined.registered_by),
@@ -31,24 +28,24 @@ def describe_refinement(
         "measured_share": _measured_share(scene),
         "num_cameras": len(set(registration.camera_of_view)),
         "network_poses": {
-            "confirmed": [scene.names[view] for view in confirmation.confirmed],
-            "num_agreeing_pairs": confirmation.num_agreeing_pairs,
-            "num_pairs": confirmation.num_pairs,
+            "confirmed": [scene.names[view] for view in verified.confirmed],
+            "num_agreeing_pairs": verified.num_agreeing_pairs,
+            "num_pairs": verified.num_pairs,
         },
     }
     warnings = _warnings(scene, refined)
-    warnings += contradicted_focal_lengths(scene, registration, known)
+    warnings += contradicted_focal_lengths(scene, registration)
     if known is not None:
-        found["known_cameras"] = known.describe()
+        described["known_cameras"] = known.describe()
         warnings += list(known.warnings)
         if bool(known.has_pose.any()):
             disagreement = measure_disagreement(
                 scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
             )
-            found["known_cameras"]["disagreement"] = disagreement.describe()
+            described["known_cameras"]["disagreement"] = disagreement.describe()
             warnings += _contradictions(scene, registration, disagreement.contradicting)
-    found["warnings"] = warnings
-    return found
+    described["warnings"] = warnings
+    return described
 
 
 def _measured_share(scene: Reconstruction) -> float | None:
@@ -83,10 +80,10 @@ def _contradictions(
     scene: Reconstruction, registration: Registration, differing: tuple[str, ...]
 ) -> list[str]:
     """Known poses that the photos contradict, named."""
-    confirmation = registration.known_confirmation
+    verified = registration.known_poses
     named = set(differing)
-    if confirmation is not None:
-        named |= {scene.names[view] for view in confirmation.contradicted}
+    if verified is not None:
+        named |= {scene.names[view] for view in verified.contradicted}
     if not named:
         return []
     ordered = [name for name in scene.names if name in named]
@@ -96,15 +93,14 @@ def _contradictions(
     ]
 
 
-def contradicted_views(
-    scene: Reconstruction, registration: Registration, known: KnownViews | None
-) -> set[int]:
+def contradicted_views(scene: Reconstruction, registration: Registration) -> set[int]:
     """Views whose given poses are not what the photos show."""
+    known = registration.photos.known
     if known is None or not bool(known.has_pose.any()):
         return set()
     differing = measure_disagreement(
         scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
     ).contradicting
     views = {scene.names.index(name) for name in differing}
-    confirmation = registration.known_confirmation
-    return views | set(() if confirmation is None else confirmation.contradicted)
+    verified = registration.known_poses
+    return views | set(() if verified is None else verified.contradicted)

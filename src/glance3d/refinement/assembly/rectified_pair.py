@@ -7,33 +7,36 @@ adds the same number of pixels to every disparity, and bends depth. The network'
 rough, tells a bent scene from a straight one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.geometry.cameras import camera_rays
 from glance3d.geometry.filter import usable_depth
 from glance3d.images import Originals
-from glance3d.multiview.epipolar_errors import pixel_unit, view_epipolar_errors
+from glance3d.multiview.epipolar_errors import pixel_unit
 from glance3d.multiview.view_graph import ViewGraph
-from glance3d.refinement.assembly.assemble import RefinedCameras
-from glance3d.refinement.mapping.attempts import Registration
+from glance3d.refinement.assembly.refined_cameras import RefinedCameras
+from glance3d.refinement.assembly.sparse_points import sample_colors
+from glance3d.refinement.mapping.registration import Registration
 from glance3d.refinement.matching.camera_models import default_focal, network_focal
 from glance3d.types import Cameras, Reconstruction, SparsePoints
 
 _MIN_MATCHES = 50
-# Pixels at a diagonal of a thousand that the rows of four matches of five may differ by.
+# Pixels at a diagonal of 1000 that the rows of four matches of five may differ by.
 _SAME_ROW = 1.0
 _SHARE_IN_ROWS = 0.8
-# Disparities differ by as much, or the camera may have turned on the spot.
+# The disparities' 10 % and 90 % quantiles differ by so many of these pixels at least: the camera
+# may have turned on the spot otherwise, which moves all points alike.
 _MIN_SPREAD = 4.0
-# Shifts from almost no disparity left for the farthest point to so many median disparities more.
-_SHIFTS = 201
-_LEAST_LEFT, _MOST_ADDED = 0.1, 2.0
-# Of two shifts that the network's depth likes almost equally, the smaller one is believed.
+# So many shifts are tried: from one that leaves the farthest points (2 % quantile) this share of
+# their disparity, to one that adds so many median disparities.
+_NUM_SHIFTS = 201
+_LEAST_SHARE, _MOST_ADDED = 0.1, 2.0
+# Of shifts that fit the network's depth almost equally well, the smallest one is believed.
 _ALMOST = 1.1
 
 
@@ -64,11 +67,11 @@ def describe_rectified_pair(shift: float) -> tuple[dict[str, float], str]:
     return {"shift_px": round(shift, 3)}, text
 
 
-def find_row_matches(graph: ViewGraph, cameras: Cameras) -> RowMatches | None:
+def find_row_matches(view_graph: ViewGraph, cameras: Cameras) -> RowMatches | None:
     """The matches of a rectified pair; None if the photos are anything else."""
-    if graph.num_views != 2 or len(graph.pairs) != 1:
+    if view_graph.num_views != 2 or len(view_graph.pairs) != 1:
         return None
-    (pair,) = graph.pairs
+    (pair,) = view_graph.pairs
     sizes = cameras.image_sizes.tolist()
     if sizes[0] != sizes[1] or len(pair) < _MIN_MATCHES:
         return None
@@ -84,43 +87,49 @@ def find_row_matches(graph: ViewGraph, cameras: Cameras) -> RowMatches | None:
     return RowMatches(torch.from_numpy(pixels[:, ahead]), sign)
 
 
-def settle_rectified_pair(
+def with_rectified_pair(
     scene: Reconstruction,
     refined: RefinedCameras,
     registration: Registration,
     originals: Originals,
-) -> tuple[RefinedCameras, float | None]:
-    """The pair as it was rectified, and by how many pixels its disparities were short.
+) -> RefinedCameras:
+    """The pair as it was rectified; ``rectified_shift`` is what its disparities were short of.
 
     The second principal point takes up the shift. Anything else, and what has known cameras, comes
-    back as it is, with None.
+    back as it is.
     """
-    shop = registration.shop
-    matches = find_row_matches(shop.graph, scene.cameras) if shop.known is None else None
+    photos = registration.photos
+    matches = find_row_matches(photos.view_graph, scene.cameras) if photos.known is None else None
     if matches is None:
-        return refined, None
+        return refined
     focal = _focal(scene, registration)
     guess = _guessed_depth(scene, matches.pixels[0])
-    known = usable_depth(guess)
-    shift = choose_shift(matches.disparity[known], guess[known]) if bool(known.any()) else 0.0
-    sizes = scene.cameras.image_sizes
+    usable = usable_depth(guess)
+    shift = choose_shift(matches.disparity[usable], guess[usable]) if bool(usable.any()) else 0.0
+    cameras = _rectified_cameras(scene.cameras.image_sizes, focal, shift, matches.sign)
+    # z = f b / d with a baseline b of 1.
+    depth = focal / (matches.disparity + shift)
+    points = camera_rays(matches.pixels[0], cameras.intrinsics[0]) * depth[:, None]
+    return replace(
+        refined,
+        cameras=cameras,
+        sparse=_sparse_points(points, matches, originals),
+        registered_by=("bundle adjustment",) * 2,
+        rectified_shift=shift,
+    )
+
+
+def _rectified_cameras(
+    image_sizes: Int[Tensor, "views=2 2"], focal: float, shift: float, sign: float
+) -> Cameras:
+    """Two cameras side by side, a baseline of 1 apart, the first one in the origin; float64."""
     intrinsics = torch.eye(3, dtype=torch.float64).repeat(2, 1, 1)
     intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = focal
-    intrinsics[:, :2, 2] = sizes.double() / 2
-    intrinsics[1, 0, 2] += matches.sign * shift
+    intrinsics[:, :2, 2] = image_sizes.double() / 2
+    intrinsics[1, 0, 2] += sign * shift
     poses = torch.eye(3, 4, dtype=torch.float64).repeat(2, 1, 1)
-    poses[1, 0, 3] = -matches.sign
-    cameras = Cameras(poses, intrinsics, sizes, None, torch.arange(2))
-    depth = focal / (matches.disparity + shift)
-    points = camera_rays(matches.pixels[0], intrinsics[0]) * depth[:, None]
-    settled = RefinedCameras(
-        cameras,
-        _sparse_points(points, matches, originals),
-        ("bundle adjustment",) * 2,
-        refined.errors_before,
-        tuple(view_epipolar_errors(shop.graph, cameras)),
-    )
-    return settled, shift
+    poses[1, 0, 3] = -sign  # a second camera to the right moves points to the left
+    return Cameras(poses, intrinsics, image_sizes, None, torch.arange(2))
 
 
 def choose_shift(disparity: Float[Tensor, " matches"], guess: Float[Tensor, " matches"]) -> float:
@@ -130,25 +139,26 @@ def choose_shift(disparity: Float[Tensor, " matches"], guess: Float[Tensor, " ma
     """
 
     def misfit(shift: float) -> float:
+        # Guessed over measured depth up to a factor: the latter is proportional to 1 / disparity.
         ratio = (guess * (disparity + shift)).log()
         return float((ratio - ratio.median()).abs().mean())
 
-    lowest = (_LEAST_LEFT - 1) * float(disparity.quantile(0.02))
+    lowest = (_LEAST_SHARE - 1) * float(disparity.quantile(0.02))
     ahead = disparity + lowest > 0
     disparity, guess = disparity[ahead], guess[ahead]
-    shifts = torch.linspace(lowest, _MOST_ADDED * float(disparity.median()), _SHIFTS).tolist()
+    shifts = torch.linspace(lowest, _MOST_ADDED * float(disparity.median()), _NUM_SHIFTS).tolist()
     misfits = {shift: misfit(shift) for shift in [0.0, *shifts]}
-    enough = _ALMOST * min(misfits.values())
-    return min((shift for shift, one in misfits.items() if one <= enough), key=abs)
+    allowed = _ALMOST * min(misfits.values())
+    return min((shift for shift, one in misfits.items() if one <= allowed), key=abs)
 
 
 def _focal(scene: Reconstruction, registration: Registration) -> float:
     """By EXIF; the network's, if the photos confirm its poses; or the usual one."""
     size = scene.placements[0].original_size
-    from_file = scene.facts[0].focal_length(size) if scene.facts else None
-    if from_file is not None:
-        return from_file
-    if len(registration.confirmation.confirmed) == 2:
+    stated = scene.facts[0].focal_length(size) if scene.facts else None
+    if stated is not None:
+        return stated
+    if len(registration.network_poses.confirmed) == 2:
         return network_focal(scene, [0, 1])
     return default_focal(size)
 
@@ -160,21 +170,18 @@ def _guessed_depth(
     if scene.depth is None:
         return torch.zeros(len(pixels), dtype=torch.float64)
     height, width = scene.depth.shape[1:]
-    at = scene.placements[0].to_processed(pixels).long()
-    return scene.depth[0, at[:, 1].clamp(0, height - 1), at[:, 0].clamp(0, width - 1)].double()
+    x, y = scene.placements[0].to_processed(pixels).long().unbind(-1)
+    return scene.depth[0, y.clamp(0, height - 1), x.clamp(0, width - 1)].double()
 
 
 def _sparse_points(
     points: Float[Tensor, "matches 3"], matches: RowMatches, originals: Originals
 ) -> SparsePoints:
-    photo = torch.from_numpy(np.array(originals[0]))
-    x, y = matches.pixels[0].long().unbind(-1)
-    colors = photo[y.clamp(0, photo.shape[0] - 1), x.clamp(0, photo.shape[1] - 1)]
-    number = torch.arange(len(points))
+    numbers = torch.arange(len(points))
     return SparsePoints(
         points,
-        colors,
+        sample_colors(originals[0], matches.pixels[0]),
         torch.tensor([0, 1]).repeat_interleave(len(points)),
-        number.repeat(2),
+        numbers.repeat(2),
         matches.pixels.flatten(0, 1),
     )

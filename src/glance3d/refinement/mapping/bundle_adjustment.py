@@ -1,9 +1,11 @@
-"""The last rounds: bundle adjustment and removal of outliers until both are at rest.
+"""Bundle adjustment: poses, points and intrinsics that together miss the pixels least.
 
 Source: Triggs et al., "Bundle adjustment - a modern synthesis", 2000; solved by pycolmap's Ceres.
+A robust loss rho makes wrong matches count little; its scale is a quarter of the tolerance, so that
+inliers are within a few scales.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from glance3d.refinement.pycolmap_interface import import_pycolmap
@@ -11,6 +13,10 @@ from glance3d.refinement.pycolmap_interface import import_pycolmap
 # Multiples of the final tolerance, round by round.
 _ROUNDS = (2.0, 1.4, 1.0)
 _MAX_ITERATIONS = 100
+_MAX_ITERATIONS_OF_START = 50
+# Of a round: it stops when an iteration lowers the cost by less than this share.
+_ROUND_TOLERANCE = 1e-6
+_LOSS_SCALE = 1 / 4
 
 
 def adjust_until_converged(
@@ -25,24 +31,44 @@ def adjust_until_converged(
     """Adjust poses, points and (where not constant) intrinsics; drop what misses, in rounds.
 
     ``max_error`` is in pixels, ``min_angle`` between a point's rays in degrees. The last
-    adjustment has no robust loss, so that the result is at rest for any other bundle adjuster.
+    adjustment has no robust loss, so that the result is a minimum for any other bundle adjuster.
     """
-    pycolmap = import_pycolmap()
-    manager = pycolmap.ObservationManager(reconstruction)
+    manager = import_pycolmap().ObservationManager(reconstruction)
+    held = fixed_images, constant_cameras, refine_focal
     for factor in _ROUNDS:
         manager.filter_all_points3D(max_error * factor, min_angle)
         if reconstruction.num_points3D() == 0:
             return
-        _adjust(reconstruction, max_error, fixed_images, constant_cameras, refine_focal, soft=True)
+        _adjust(reconstruction, max_error, *held, robust=True)
     manager.filter_all_points3D(max_error, min_angle)
     if reconstruction.num_points3D():
-        _adjust(reconstruction, max_error, fixed_images, constant_cameras, refine_focal, soft=False)
+        _adjust(reconstruction, max_error, *held, robust=False)
         reconstruction.update_point_3d_errors()
 
 
 def adjust_once(reconstruction: Any, max_error: float, *, fixed_images: Sequence[int] = ()) -> None:
-    """One adjustment of poses, points and all focal lengths that wrong matches pull little."""
-    _adjust(reconstruction, max_error, fixed_images, (), True, soft=True)
+    """One robust adjustment of poses, points and all focal lengths, known ones too."""
+    _adjust(reconstruction, max_error, fixed_images, (), True, robust=True)
+
+
+def adjust_starting_views(
+    reconstruction: Any, max_error: float, constant_cameras: Collection[int]
+) -> None:
+    """One adjustment of views whose poses are a guess, under a loss that far outliers hardly move.
+
+    Distortion stays as it is: a guess of poses would be made up for by it.
+    """
+    pycolmap = import_pycolmap()
+    options = pycolmap.BundleAdjustmentOptions()
+    options.refine_focal_length = True
+    options.refine_extra_params = False
+    options.print_summary = False
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
+    options.ceres.loss_function_scale = max_error * _LOSS_SCALE
+    options.ceres.solver_options.max_num_iterations = _MAX_ITERATIONS_OF_START
+    config = _config_of_registered(reconstruction, constant_cameras)
+    config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
+    pycolmap.create_default_bundle_adjuster(options, config, reconstruction).solve()
 
 
 def _adjust(
@@ -52,7 +78,7 @@ def _adjust(
     constant_cameras: Sequence[int],
     refine_focal: bool,
     *,
-    soft: bool,
+    robust: bool,
 ) -> None:
     pycolmap = import_pycolmap()
     options = pycolmap.BundleAdjustmentOptions()
@@ -60,19 +86,26 @@ def _adjust(
     options.print_summary = False
     options.ceres.solver_options.max_num_iterations = _MAX_ITERATIONS
     options.ceres.solver_options.num_threads = 1  # sums in one order: the same to the last bit
-    options.ceres.solver_options.function_tolerance = 0.0 if not soft else 1e-6
-    if soft:
+    options.ceres.solver_options.function_tolerance = _ROUND_TOLERANCE if robust else 0.0
+    if robust:
         options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
-        options.ceres.loss_function_scale = max_error / 4
-    config = pycolmap.BundleAdjustmentConfig()
-    for image_id in reconstruction.reg_image_ids():
-        config.add_image(image_id)
-    for camera_id in constant_cameras:
-        config.set_constant_cam_intrinsics(camera_id)
+        options.ceres.loss_function_scale = max_error * _LOSS_SCALE
+    config = _config_of_registered(reconstruction, constant_cameras)
     fixed = [i for i in fixed_images if reconstruction.image(i).has_pose]
     for image_id in fixed:
         config.set_constant_rig_from_world_pose(reconstruction.image(image_id).frame_id)
     if len(fixed) < 2:
-        # One fixed pose still leaves the scale free; two cameras fix all seven degrees of freedom.
+        # One fixed pose still leaves the scale free; two cameras fix all seven degrees of freedom
+        # of the gauge: rotation, translation and scale.
         config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
     pycolmap.create_default_bundle_adjuster(options, config, reconstruction).solve()
+
+
+def _config_of_registered(reconstruction: Any, constant_cameras: Collection[int]) -> Any:
+    """All views that have a pose, and the cameras whose intrinsics are not adjusted."""
+    config = import_pycolmap().BundleAdjustmentConfig()
+    for image_id in reconstruction.reg_image_ids():
+        config.add_image(image_id)
+    for camera_id in constant_cameras:
+        config.set_constant_cam_intrinsics(camera_id)
+    return config

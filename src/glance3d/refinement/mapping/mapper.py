@@ -1,10 +1,9 @@
-"""Registration: all the poses that the matches can carry, by several attempts, the best kept.
+"""Incremental mapping: one attempt to find the poses that the matches determine.
 
-Views whose poses are confirmed are the seed: their points are triangulated from those very poses
-and adjusted in rounds that tolerate less and less; the other photos are registered against them.
-Without a seed the mapping starts from the best pair. pycolmap does the work (Schoenberger and
-Frahm, "Structure-from-motion revisited", CVPR 2016); what is ours is what it starts from, what it
-is asked when it fails, and which answer is believed.
+Views with poses to start from have their points triangulated from those very poses and adjusted in
+rounds that tolerate less and less; the other photos are registered to these points (PnP). Without
+such views the mapping starts from the best pair. pycolmap does the work (Schoenberger and Frahm,
+"Structure-from-motion revisited", CVPR 2016); ours is what it starts from and what it must accept.
 """
 
 from collections.abc import Sequence
@@ -15,15 +14,22 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.refinement.options import RefineOptions
+from glance3d.refinement.mapping.bundle_adjustment import adjust_starting_views
+from glance3d.refinement.matching.database import open_database
 from glance3d.refinement.pycolmap_interface import import_pycolmap, rigid_from_pose
 
+#: Points that a view must see to count as supported: a pose has six degrees of freedom, each point
+#: gives two equations, so that this is four times what determines it.
 MIN_OBSERVATIONS = 12
 
 
 @dataclass(frozen=True)
 class MapperThresholds:
-    """What an attempt accepts; angles in degrees."""
+    """What the mapping accepts; angles are between the rays of a point, in degrees.
+
+    ``min_inliers_to_start`` matches the first pair must have, ``min_inliers_to_register`` a view
+    that is added by PnP. ``two_view_points``: whether a point needs no third view.
+    """
 
     min_inliers_to_start: int
     min_inliers_to_register: int
@@ -32,7 +38,7 @@ class MapperThresholds:
     two_view_points: bool
 
 
-#: What the library itself asks for.
+#: COLMAP's own defaults.
 STRICT = MapperThresholds(100, 30, 16.0, 1.5, False)
 NORMAL = MapperThresholds(60, 20, 6.0, 1.5, False)
 RELAXED = MapperThresholds(30, 12, 3.0, 1.0, True)
@@ -40,7 +46,7 @@ LENIENT = MapperThresholds(15, 10, 0.7, 0.4, True)
 
 
 @dataclass(frozen=True)
-class Seed:
+class StartingPoses:
     """Views with poses to start from; ``fixed`` ones must not move.
 
     ``angle_errors`` are the angles in degrees by which rays may miss each other, round by round:
@@ -56,33 +62,42 @@ def map_views(
     database: Path,
     folder: Path,
     image_ids: Sequence[int],
-    leniency: MapperThresholds,
-    options: RefineOptions,
+    thresholds: MapperThresholds,
     *,
-    seed: Seed | None = None,
+    start: StartingPoses | None = None,
     constant_cameras: Sequence[int] = (),
-    refine_focal: bool = True,
-) -> list[Any]:
-    """COLMAP reconstructions, that of most views first; none where nothing held together."""
+    seed: int = 0,
+) -> Any | None:
+    """The COLMAP reconstruction that supports most views; None where nothing held together.
+
+    Args:
+        database: Views, features and verified matches.
+        folder: A new folder for what the mapper writes.
+        image_ids: The database's numbers of the views, in order.
+        thresholds: What the mapper accepts.
+        start: Views with poses to start from.
+        constant_cameras: COLMAP ids of the cameras whose intrinsics are not adjusted.
+        seed: Of RANSAC's samples.
+    """
     pycolmap = import_pycolmap()
-    pipeline = _pipeline_options(leniency, options, constant_cameras, refine_focal)
+    pipeline = _pipeline_options(thresholds, constant_cameras, seed)
     folder.mkdir(parents=True)
     extra: dict[str, Any] = {}
-    start = None
-    if seed is not None:
-        start = _triangulate_seed(database, folder, image_ids, seed, pipeline, options)
-        if start is None:
-            return []
+    triangulated = None
+    if start is not None:
+        triangulated = _triangulate_start(database, folder, image_ids, start, pipeline)
+        if triangulated is None:
+            return None
         extra["input_path"] = folder / "seed"
-        pipeline.fix_existing_frames = seed.fixed
+        pipeline.fix_existing_frames = start.fixed
         pipeline.multiple_models = False
-    pycolmap.set_random_seed(options.seed)
-    found = pycolmap.incremental_mapping(
+    pycolmap.set_random_seed(seed)
+    models = pycolmap.incremental_mapping(
         database, folder, folder / "mapped", options=pipeline, **extra
     )
-    if start is not None and not found:
-        found = {0: start}
-    return sorted(found.values(), key=_hold, reverse=True)
+    if triangulated is not None and not models:
+        return triangulated
+    return max(models.values(), key=_support, default=None)
 
 
 def num_supported(reconstruction: Any) -> int:
@@ -93,59 +108,57 @@ def num_supported(reconstruction: Any) -> int:
     )
 
 
+def _support(reconstruction: Any) -> tuple[int, int]:
+    return num_supported(reconstruction), reconstruction.num_points3D()
+
+
 def _pipeline_options(
-    leniency: MapperThresholds,
-    options: RefineOptions,
-    constant_cameras: Sequence[int],
-    refine_focal: bool,
+    thresholds: MapperThresholds, constant_cameras: Sequence[int], seed: int
 ) -> Any:
     pipeline = import_pycolmap().IncrementalPipelineOptions()
-    pipeline.random_seed = options.seed
     # Several threads draw from the seed in the order in which they come: no two runs are the same.
     pipeline.num_threads = pipeline.mapper.num_threads = 1
+    pipeline.random_seed = pipeline.mapper.random_seed = seed
+    pipeline.triangulation.random_seed = seed
     pipeline.min_model_size = 2
     pipeline.extract_colors = False
-    pipeline.ba_refine_focal_length = refine_focal
+    pipeline.ba_refine_focal_length = pipeline.mapper.abs_pose_refine_focal_length = True
     pipeline.constant_cameras = set(constant_cameras)
-    pipeline.mapper.abs_pose_refine_focal_length = refine_focal
-    pipeline.mapper.init_min_num_inliers = leniency.min_inliers_to_start
-    pipeline.mapper.abs_pose_min_num_inliers = leniency.min_inliers_to_register
-    pipeline.mapper.init_min_tri_angle = leniency.min_angle_to_start
-    pipeline.mapper.filter_min_tri_angle = leniency.min_angle_of_points
-    pipeline.mapper.random_seed = options.seed
-    pipeline.triangulation.min_angle = leniency.min_angle_of_points
-    pipeline.triangulation.ignore_two_view_tracks = not leniency.two_view_points
-    pipeline.triangulation.random_seed = options.seed
+    pipeline.mapper.init_min_num_inliers = thresholds.min_inliers_to_start
+    pipeline.mapper.init_min_tri_angle = thresholds.min_angle_to_start
+    pipeline.mapper.abs_pose_min_num_inliers = thresholds.min_inliers_to_register
+    pipeline.mapper.filter_min_tri_angle = thresholds.min_angle_of_points
+    pipeline.triangulation.min_angle = thresholds.min_angle_of_points
+    pipeline.triangulation.ignore_two_view_tracks = not thresholds.two_view_points
     return pipeline
 
 
-def _triangulate_seed(
-    database: Path,
-    folder: Path,
-    image_ids: Sequence[int],
-    seed: Seed,
-    pipeline: Any,
-    options: RefineOptions,
+def _triangulate_start(
+    database: Path, folder: Path, image_ids: Sequence[int], start: StartingPoses, pipeline: Any
 ) -> Any | None:
-    """The seed's views with their points, adjusted; None where nothing could be triangulated."""
+    """The starting views with their points, adjusted and written to ``folder / "seed"``.
+
+    None where nothing could be triangulated. ``pipeline`` comes back as it was.
+    """
     pycolmap = import_pycolmap()
-    reconstruction = _posed(database, image_ids, seed)
+    reconstruction = _with_poses(database, image_ids, start)
     usual_angle = pipeline.triangulation.create_max_angle_error
     usual_error = pipeline.mapper.filter_max_reproj_error
-    for angle_error in seed.angle_errors:
+    for angle_error in start.angle_errors:
         slack = max(1.0, angle_error / usual_angle)
         pipeline.triangulation.create_max_angle_error = angle_error
         pipeline.triangulation.continue_max_angle_error = angle_error
+        # In pixels, and looser still: points of guessed poses miss by a lot at first.
         pipeline.mapper.filter_max_reproj_error = usual_error * slack**2
-        pycolmap.set_random_seed(options.seed)
+        pycolmap.set_random_seed(pipeline.random_seed)
         (folder / "seed").mkdir(exist_ok=True)
         reconstruction = pycolmap.triangulate_points(
             reconstruction, database, folder, folder / "seed", options=pipeline
         )
         if reconstruction.num_points3D() == 0:
             return None
-        if not seed.fixed:
-            _adjust_softly(reconstruction, usual_error * slack, pipeline)
+        if not start.fixed:
+            adjust_starting_views(reconstruction, usual_error * slack, pipeline.constant_cameras)
     pipeline.triangulation.create_max_angle_error = usual_angle
     pipeline.triangulation.continue_max_angle_error = usual_angle
     pipeline.mapper.filter_max_reproj_error = usual_error
@@ -153,42 +166,17 @@ def _triangulate_seed(
     return reconstruction
 
 
-def _posed(database: Path, image_ids: Sequence[int], seed: Seed) -> Any:
+def _with_poses(database: Path, image_ids: Sequence[int], start: StartingPoses) -> Any:
+    """A COLMAP reconstruction of the database's views, those to start from with their poses."""
     pycolmap = import_pycolmap()
-    content = pycolmap.Database.open(database)
-    try:
+    with open_database(database) as content:
         cache = pycolmap.DatabaseCache.create(content, pycolmap.DatabaseCacheOptions())
-    finally:
-        content.close()
     reconstruction = pycolmap.Reconstruction()
     reconstruction.load(cache)
-    for view, pose in seed.poses.items():
+    for view, pose in start.poses.items():
         if not reconstruction.exists_image(image_ids[view]):
-            continue  # it shares nothing with anyone
+            continue  # it has no match with any other view
         frame = reconstruction.frame(reconstruction.image(image_ids[view]).frame_id)
         frame.rig_from_world = rigid_from_pose(pose)
         reconstruction.register_frame(frame.frame_id)
     return reconstruction
-
-
-def _adjust_softly(reconstruction: Any, error: float, pipeline: Any) -> None:
-    """Bundle adjustment that wrong matches pull little."""
-    pycolmap = import_pycolmap()
-    adjustment = pycolmap.BundleAdjustmentOptions()
-    adjustment.refine_focal_length = pipeline.ba_refine_focal_length
-    adjustment.refine_extra_params = False
-    adjustment.print_summary = False
-    adjustment.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
-    adjustment.ceres.loss_function_scale = error / 4
-    adjustment.ceres.solver_options.max_num_iterations = 50
-    config = pycolmap.BundleAdjustmentConfig()
-    for image_id in reconstruction.reg_image_ids():
-        config.add_image(image_id)
-    for camera_id in pipeline.constant_cameras:
-        config.set_constant_cam_intrinsics(camera_id)
-    config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
-    pycolmap.create_default_bundle_adjuster(adjustment, config, reconstruction).solve()
-
-
-def _hold(reconstruction: Any) -> tuple[int, int]:
-    return num_supported(reconstruction), reconstruction.num_points3D()

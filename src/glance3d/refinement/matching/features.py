@@ -1,4 +1,4 @@
-"""SIFT features of all photos, matched and verified, in a COLMAP database.
+"""SIFT features of all photos, matched and verified, written to a COLMAP database.
 
 Source: Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004, as pycolmap
 implements it; matches are verified by two-view geometry (Schoenberger and Frahm, "Structure-from-
@@ -8,7 +8,6 @@ motion revisited", CVPR 2016, section 3).
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -16,47 +15,37 @@ from PIL import Image
 from tqdm import tqdm
 
 from glance3d.images import Originals
+from glance3d.refinement.matching.database import view_name
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.types import Masks
 
-# Beyond this, pairs grow too many to match all of them: neighbours in order, and farther and
-# farther ones.
+# Up to so many photos all pairs are matched. Of more photos each is matched with so many neighbours
+# in order, and with those 2, 4, 8 ... photos away (COLMAP's quadratic overlap).
 _MAX_EXHAUSTIVE = 80
 _NEIGHBOURS = 12
 # A feature describes what is around it: nearer than this to what a mask leaves out, in pixels at a
-# diagonal of a thousand, it would describe that, too. Small ones, which are most, then do not.
+# diagonal of 1000, it would describe that, too. Small features, which are most, then do not.
 _MASK_MARGIN = 6.0
 
 
-def build_database(
-    folder: Path,
+def extract_features(
+    database: Path,
     originals: Originals,
-    cameras: Sequence[Any],
-    camera_of_view: Sequence[int],
     options: RefineOptions,
     *,
     masks: Masks = (),
     progress: bool = False,
-) -> tuple[Path, list[int]]:
-    """A database with every view, its camera and its features, nothing matched yet.
+) -> None:
+    """Write the features of every view into its image in the database.
 
-    ``cameras`` are pycolmap cameras, ``camera_of_view`` an index into them. What ``masks`` leave
-    out of the photos has no features, nor has what is so near that they would show in it. Returns
-    the database and the image ids of the views, in order.
+    What ``masks`` leave out of the photos has no features, nor has what is so near that they would
+    show in it.
     """
     pycolmap = import_pycolmap()
-    path = folder / "database.db"
-    database = pycolmap.Database.open(path)
-    try:
-        image_ids = _write_views(database, cameras, camera_of_view)
-    finally:
-        database.close()
-    if options.correspondences == "tracks":
-        return path, _without_features(path, image_ids)
-    photos = folder / "photos"
+    photos = database.with_name("photos")
     photos.mkdir()
-    # The shades alone count, and full size: the library shrinks them itself where asked.
+    # Only grey levels count for SIFT, at full size: the library shrinks photos where asked.
     for view in tqdm(range(len(originals)), "photos", disable=not progress, unit="photo"):
         grey = Image.fromarray(originals[view]).convert("L")
         grey.save(photos / view_name(view), compress_level=1)
@@ -65,9 +54,10 @@ def build_database(
     extraction.sift.max_num_features = options.max_features
     reading = pycolmap.ImageReaderOptions()
     if any(masks):
-        reading.mask_path = _write_masks(folder / "masks", masks, originals.sizes)
-    pycolmap.extract_features(path, photos, reader_options=reading, extraction_options=extraction)
-    return path, image_ids
+        reading.mask_path = _write_masks(database.with_name("masks"), masks, originals.sizes)
+    pycolmap.extract_features(
+        database, photos, reader_options=reading, extraction_options=extraction
+    )
 
 
 def _write_masks(folder: Path, masks: Masks, sizes: Sequence[tuple[int, int]]) -> Path:
@@ -89,32 +79,25 @@ def shrunk(keep: Bool[np.ndarray, "height width"], radius: int) -> Bool[np.ndarr
     """``keep`` without what is within ``radius`` pixels, along x or y, of what is not kept."""
     inner = keep.copy()
     for axis in (0, 1):
-        done = 0
-        while done < radius:  # windows of doubled width, so that a wide margin costs little more
-            step = min(done + 1, radius - done)
-            before = np.moveaxis(inner.copy(), axis, 0)
-            after = np.moveaxis(inner, axis, 0)
-            after[step:] &= before[:-step]
-            after[:-step] &= before[step:]
-            done += step
+        reach = 0
+        while reach < radius:  # windows of doubled width, so that a wide margin costs little more
+            step = min(reach + 1, radius - reach)
+            source = np.moveaxis(inner.copy(), axis, 0)
+            target = np.moveaxis(inner, axis, 0)
+            target[step:] &= source[:-step]
+            target[:-step] &= source[step:]
+            reach += step
     return inner
 
 
-def _without_features(path: Path, image_ids: list[int]) -> list[int]:
-    database = import_pycolmap().Database.open(path)
-    try:
-        for image_id in image_ids:
-            database.write_keypoints(image_id, np.zeros((0, 2), np.float32))
-    finally:
-        database.close()
-    return image_ids
-
-
 def match_features(database: Path, num_views: int, options: RefineOptions) -> None:
-    """Match and verify pairs of views: all of them, or beyond many views those near in order."""
+    """Match pairs of views and estimate their two-view geometry; inliers are verified matches.
+
+    All pairs of a few photos, neighbours in order of many.
+    """
     pycolmap = import_pycolmap()
     verification = pycolmap.TwoViewGeometryOptions()
-    verification.ransac.random_seed = options.seed
+    verification.ransac.random_seed = options.seed  # RANSAC draws the same samples every time
     if num_views <= _MAX_EXHAUSTIVE:
         pycolmap.match_exhaustive(database, verification_options=verification)
         return
@@ -122,52 +105,3 @@ def match_features(database: Path, num_views: int, options: RefineOptions) -> No
     pairing.overlap = _NEIGHBOURS
     pairing.quadratic_overlap = True
     pycolmap.match_sequential(database, pairing_options=pairing, verification_options=verification)
-
-
-def view_name(view: int) -> str:
-    """The name of a view's image in the database: its number, so that no photo's name matters."""
-    return f"{view:06d}.png"
-
-
-def copy_with_cameras(
-    database: Path, copy: Path, cameras: Sequence[Any], camera_of_view: Sequence[int]
-) -> list[int]:
-    """The same features and verified matches in a new database with other cameras; the image ids.
-
-    They are the same as before, since images are numbered in order.
-    """
-    pycolmap = import_pycolmap()
-    source, target = pycolmap.Database.open(database), pycolmap.Database.open(copy)
-    try:
-        image_ids = _write_views(target, cameras, camera_of_view)
-        for image_id in image_ids:
-            target.write_keypoints(image_id, source.read_keypoints(image_id))
-        for pair_id, geometry in zip(*source.read_two_view_geometries(), strict=True):
-            first, second = pycolmap.pair_id_to_image_pair(pair_id)
-            target.write_matches(first, second, geometry.inlier_matches)
-            target.write_two_view_geometry(first, second, geometry)
-    finally:
-        source.close()
-        target.close()
-    return image_ids
-
-
-def _write_views(database: Any, cameras: Sequence[Any], camera_of_view: Sequence[int]) -> list[int]:
-    """Cameras, each the only sensor of a rig, and a frame with one image for every view."""
-    pycolmap = import_pycolmap()
-    rig_ids = []
-    for camera in cameras:
-        camera.camera_id = database.write_camera(camera)
-        rig = pycolmap.Rig()
-        rig.add_ref_sensor(camera.sensor_id)
-        rig_ids.append(database.write_rig(rig))
-    image_ids = []
-    for view, camera_index in enumerate(camera_of_view):
-        image = pycolmap.Image(view_name(view), camera_id=cameras[camera_index].camera_id)
-        image.image_id = database.write_image(image)
-        frame = pycolmap.Frame()
-        frame.rig_id = rig_ids[camera_index]
-        frame.add_data_id(image.data_id)
-        database.write_frame(frame)
-        image_ids.append(image.image_id)
-    return image_ids

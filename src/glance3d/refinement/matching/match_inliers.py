@@ -4,19 +4,20 @@ Points alone do not: a reconstruction with a wrong lens, or built on repeated wi
 the matches that contradict it and keeps points enough to look well held.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from glance3d.multiview.epipolar_errors import epipolar_errors, pixel_unit
 from glance3d.multiview.view_graph import ViewGraph
 from glance3d.refinement.matching.camera_models import intrinsics_of
-from glance3d.refinement.pycolmap_interface import pose_from_rigid
+from glance3d.refinement.pycolmap_interface import pose_from_rigid, posed_images
 from glance3d.types import Cameras
 
-# Pixels at a diagonal of a thousand from an epipolar line.
+# First-order (Sampson) distance of an inlier from its epipolar lines, in pixels at a diagonal of
+# 1000.
 _EXPLAINED = 2.5
-# Matches beyond which a pair says no more.
+# Matches beyond which a pair says no more: one pair of much texture must not outvote all others.
 _ENOUGH = 200
 
 
@@ -39,35 +40,31 @@ def count_match_inliers(
     reconstruction: Any | None,
     image_ids: Sequence[int],
 ) -> MatchInliers:
-    """Hold a COLMAP reconstruction of the views of ``cameras`` against their verified matches.
+    """Compare a COLMAP reconstruction of the views of ``cameras`` with their verified matches.
 
     No reconstruction explains none. Distortion is ignored: it is far below what tells a right pose
     from a wrong one.
     """
-    found, registered = _found(cameras, reconstruction, image_ids)
+    images = posed_images(reconstruction, image_ids)
+    adjusted = _with_adjusted(cameras, reconstruction, images)
     tolerance = _EXPLAINED * pixel_unit(cameras)
     explained = total = 0.0
     for pair in graph.pairs:
         weight = min(1.0, _ENOUGH / len(pair))
         total += weight * len(pair)
-        if {pair.first, pair.second} <= registered:
-            explained += weight * float((epipolar_errors(pair, found) < tolerance).sum())
+        if {pair.first, pair.second} <= images.keys():
+            explained += weight * float((epipolar_errors(pair, adjusted) < tolerance).sum())
     return MatchInliers(explained, total)
 
 
-def _found(
-    cameras: Cameras, reconstruction: Any | None, image_ids: Sequence[int]
-) -> tuple[Cameras, set[int]]:
-    """The cameras with what the reconstruction says of the views that it holds; which those are."""
+def _with_adjusted(
+    cameras: Cameras, reconstruction: Any | None, images: Mapping[int, Any]
+) -> Cameras:
+    """The cameras, those of the reconstruction's images with its poses and intrinsics."""
     poses = cameras.cam_from_world.double().clone()
     matrices = cameras.intrinsics.double().clone()
-    registered: set[int] = set()
-    if reconstruction is None:
-        return cameras, registered
-    for view, image_id in enumerate(image_ids):
-        if reconstruction.exists_image(image_id) and reconstruction.image(image_id).has_pose:
-            image = reconstruction.image(image_id)
-            poses[view] = pose_from_rigid(image.cam_from_world())
-            matrices[view] = intrinsics_of(reconstruction.camera(image.camera_id))[0]
-            registered.add(view)
-    return Cameras(poses, matrices, cameras.image_sizes), registered
+    for view, image in images.items():
+        assert reconstruction is not None
+        poses[view] = pose_from_rigid(image.cam_from_world())
+        matrices[view] = intrinsics_of(reconstruction.camera(image.camera_id))[0]
+    return Cameras(poses, matrices, cameras.image_sizes)

@@ -6,10 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int, UInt32
 
 from glance3d.images import Originals
 from glance3d.models import VGGT
-from glance3d.refinement.matching.features import copy_with_cameras
+from glance3d.refinement.matching.database import copy_with_cameras, open_database
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.matching.view_graph import read_view_graph
 from glance3d.refinement.options import RefineOptions
@@ -17,42 +18,39 @@ from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.tracking import Correspondences, estimate_correspondences, finer_preprocessing
 from glance3d.tracking.methods import resolve_method
 
-# Of a track's place, in pixels of the network's grid; a geometry that allowed less would refuse
+# How exact a track's place is, in pixels of the network's grid; a tolerance below that would refute
 # right matches for being coarse.
 _GRID_ERROR = 1.0
+# COLMAP's own tolerance of two-view geometry, in pixels of the original photos.
 _USUAL_ERROR = 4.0
 
 
-def with_network_tracks(
-    shop: MatchedPhotos, network: VGGT, originals: Originals, *, progress: bool = False
+def add_network_tracks(
+    photos: MatchedPhotos, network: VGGT, originals: Originals, *, progress: bool = False
 ) -> MatchedPhotos:
-    """The same workshop with the network's tracks among its matches, verified like all others."""
+    """The same photos with the network's tracks among their matches, verified like all others."""
     method = resolve_method("auto", network.config.name, None)
     preprocessing = finer_preprocessing(method, network.preprocessing)
     batch = originals.load(preprocessing)
-    batch = replace(batch, masks=shop.scene.masks)
+    batch = replace(batch, masks=photos.scene.masks)
     tracks = estimate_correspondences(
-        network, batch, by=method, seed=shop.options.seed, progress=progress
+        network, batch, by=method, seed=photos.options.seed, progress=progress
     )
     scale = min(min(placement.scale) for placement in batch.placements)
-    error = max(_USUAL_ERROR, _GRID_ERROR / scale)
-    database = shop.folder / "tracked.db"
-    image_ids = _write_tracks(shop, tracks, database)
-    _verify(database, error, shop.options)
-    graph = read_view_graph(database, image_ids)
-    return shop.with_matches(database, graph)
+    database = photos.folder / "tracked.db"
+    image_ids = _write_tracks(photos, tracks, database)
+    _verify(database, max(_USUAL_ERROR, _GRID_ERROR / scale), photos.options)
+    view_graph = read_view_graph(database, image_ids)
+    return replace(photos, database=database, view_graph=view_graph)
 
 
-def _write_tracks(shop: MatchedPhotos, tracks: Correspondences, database: Path) -> list[int]:
-    """A copy of the matched database with the tracks' places and matches added."""
-    pycolmap = import_pycolmap()
-    camera_of_view, cameras, _ = shop.cameras(shop.groups)
-    image_ids = copy_with_cameras(shop.matched, database, cameras, camera_of_view)
-    keypoint = np.zeros(len(tracks), np.int64)
+def _write_tracks(photos: MatchedPhotos, tracks: Correspondences, database: Path) -> list[int]:
+    """A copy of the photos' database with the tracks' places and matches added; the image ids."""
+    image_ids = copy_with_cameras(photos.database, database, photos.initial_cameras.assign())
+    keypoint = np.zeros(len(tracks), np.int64)  # for each observation its feature's number
     views = tracks.view_indices.numpy()
     pixels = tracks.pixels_original.double().numpy()
-    content = pycolmap.Database.open(database)
-    try:
+    with open_database(database) as content:
         for view, image_id in enumerate(image_ids):
             own = np.flatnonzero(views == view)
             old = content.read_keypoints(image_id)[:, :2]
@@ -60,7 +58,7 @@ def _write_tracks(shop: MatchedPhotos, tracks: Correspondences, database: Path) 
             content.update_keypoints(
                 image_id, np.concatenate([old, pixels[own]]).astype(np.float32)
             )
-        for (first, second), added in _pairs(tracks, keypoint).items():
+        for (first, second), added in _matches_of_pairs(tracks, keypoint).items():
             ids = image_ids[first], image_ids[second]
             old = content.read_matches(*ids) if content.exists_matches(*ids) else None
             if old is not None:
@@ -68,27 +66,29 @@ def _write_tracks(shop: MatchedPhotos, tracks: Correspondences, database: Path) 
                 added = np.concatenate([old.astype(np.uint32), added])
             content.write_matches(*ids, added)
         content.clear_two_view_geometries()
-    finally:
-        content.close()
     return image_ids
 
 
-def _pairs(tracks: Correspondences, keypoint: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
-    """For each pair of views the keypoints that one track ties."""
+def _matches_of_pairs(
+    tracks: Correspondences, keypoint: Int[np.ndarray, " observations"]
+) -> dict[tuple[int, int], UInt32[np.ndarray, "matches 2"]]:
+    """For each pair of views the features that one track ties; observations are sorted by track."""
     views, numbers = tracks.view_indices.tolist(), tracks.track_indices.numpy()
-    found: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    matches: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    # Where each track's observations begin, and the end of all.
     starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1], True])
     for start, end in pairwise(starts):
         for i in range(start, end):
             for j in range(i + 1, end):
                 if views[i] != views[j]:
-                    found[views[i], views[j]].append((keypoint[i], keypoint[j]))
-    return {pair: np.array(rows, np.uint32) for pair, rows in found.items()}
+                    matches[views[i], views[j]].append((keypoint[i], keypoint[j]))
+    return {pair: np.array(rows, np.uint32) for pair, rows in matches.items()}
 
 
-def _verify(database: Path, error: float, options: RefineOptions) -> None:
+def _verify(database: Path, max_error: float, options: RefineOptions) -> None:
+    """Two-view geometry of all matches anew; ``max_error`` is in original pixels."""
     pycolmap = import_pycolmap()
     verification = pycolmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = options.seed
-    verification.ransac.max_error = error
+    verification.ransac.max_error = max_error
     pycolmap.geometric_verification(database, two_view_geometry_options=verification)

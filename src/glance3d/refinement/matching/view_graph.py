@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
+from glance3d.refinement.matching.database import open_database
 from glance3d.refinement.pycolmap_interface import import_pycolmap
 
+# COLMAP's kinds of two-view geometry that a homography explains: no depth follows from them.
 _NO_PARALLAX = ("PLANAR", "PANORAMIC", "PLANAR_OR_PANORAMIC")
+# Matches at the same pixels along the border: a logo or a caption, and not the scene.
 _WATERMARK = "WATERMARK"
 
 
@@ -16,12 +19,9 @@ def read_view_graph(database: Path, image_ids: Sequence[int]) -> ViewGraph:
     """The verified pairs of a database; ``image_ids`` are its ids of the views, in order."""
     pycolmap = import_pycolmap()
     views = {image_id: view for view, image_id in enumerate(image_ids)}
-    content = pycolmap.Database.open(database)
-    try:
+    with open_database(database) as content:
         pixels = {image_id: content.read_keypoints(image_id)[:, :2] for image_id in image_ids}
         pair_ids, geometries = content.read_two_view_geometries()
-    finally:
-        content.close()
     pairs = []
     for pair_id, geometry in zip(pair_ids, geometries, strict=True):
         ids = pycolmap.pair_id_to_image_pair(pair_id)

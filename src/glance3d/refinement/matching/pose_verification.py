@@ -1,13 +1,13 @@
 """Which poses the photos confirm: two-view geometry against a guess.
 
-A pair agrees where the essential matrix of its matches, estimated from nothing but pixels and
-intrinsics, turns and points as the guess does. The largest group of views that agreeing pairs
-connect is confirmed; everybody else is registered again.
+The essential matrix of a pair, estimated from nothing but matches and intrinsics, gives the pair's
+relative rotation and direction of translation; a pair agrees where the guess has the same. The
+largest group of views that agreeing pairs connect is confirmed; all others are registered again.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,10 +17,14 @@ from torch import Tensor
 from glance3d.geometry.transforms import compose, invert, rotation_angle
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.refinement.matching.camera_models import build_colmap_camera
+from glance3d.refinement.matching.initial_cameras import InitialCameras
 from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid
 from glance3d.types import Cameras
 
+# Pairs with fewer matches decide nothing.
 _MIN_MATCHES = 30
+# Up to which the rotation and the direction of translation of a pair agree with the guess. The
+# direction is the less certain one: it rests on parallax alone.
 _MAX_ROTATION_DEG = 8.0
 _MAX_DIRECTION_DEG = 25.0
 # With less parallax than this the direction between two views is not measured.
@@ -44,12 +48,12 @@ class PoseVerification:
 def verify_poses(
     graph: ViewGraph, cameras: Cameras, views: Sequence[int], seed: int = 0
 ) -> PoseVerification:
-    """Hold the poses of ``views`` against the two-view geometry between them."""
-    own = set(views)
+    """Compare the poses of ``views`` with the two-view geometry between them."""
+    allowed = set(views)
     pairs = [
         pair
         for pair in graph.pairs
-        if len(pair) >= _MIN_MATCHES and not pair.flat and {pair.first, pair.second} <= own
+        if len(pair) >= _MIN_MATCHES and not pair.flat and {pair.first, pair.second} <= allowed
     ]
     agrees = [_agrees(pair, cameras, seed) for pair in pairs]
     edges = [(p.first, p.second) for p, agree in zip(pairs, agrees, strict=True) if agree]
@@ -62,25 +66,53 @@ def verify_poses(
     return PoseVerification(tuple(sorted(confirmed)), tuple(contradicted), len(edges), len(pairs))
 
 
+def verify_network_poses(
+    graph: ViewGraph, initial_cameras: InitialCameras, seed: int
+) -> PoseVerification:
+    """What the photos say of the network's poses, under the network's intrinsics."""
+    scene = initial_cameras.scene
+    return verify_poses(graph, scene.cameras, range(scene.num_views), seed)
+
+
+def verify_known_poses(
+    graph: ViewGraph, initial_cameras: InitialCameras, seed: int
+) -> PoseVerification | None:
+    """What the photos say of known poses, under the intrinsics that will be used.
+
+    None with fewer than two of them.
+    """
+    known = initial_cameras.known
+    if known is None or int(known.has_pose.sum()) < 2:
+        return None
+    cameras = initial_cameras.to_cameras()
+    poses = torch.where(known.has_pose[:, None, None], known.cam_from_world, cameras.cam_from_world)
+    views = known.has_pose.nonzero().squeeze(-1).tolist()
+    return verify_poses(graph, replace(cameras, cam_from_world=poses), views, seed)
+
+
 def _agrees(pair: VerifiedPair, cameras: Cameras, seed: int) -> bool:
-    measured = _measured_pose(pair, cameras, seed)
+    measured = _measure_relative_pose(pair, cameras, seed)
     if measured is None:
         return False
-    poses = cameras.cam_from_world.double()
-    guessed = compose(poses[pair.second], invert(poses[pair.first]))
     pose, parallax = measured
-    if torch.rad2deg(rotation_angle(guessed[:, :3], pose[:, :3])) > _MAX_ROTATION_DEG:
+    poses = cameras.cam_from_world.double()
+    guess = compose(poses[pair.second], invert(poses[pair.first]))  # second_from_first
+    if torch.rad2deg(rotation_angle(guess[:, :3], pose[:, :3])) > _MAX_ROTATION_DEG:
         return False
     if parallax < _MIN_PARALLAX_DEG:
         return True
-    cosine = torch.nn.functional.cosine_similarity(guessed[:, 3], pose[:, 3], dim=0)
+    # Both translations are known up to scale: only their directions are compared.
+    cosine = torch.nn.functional.cosine_similarity(guess[:, 3], pose[:, 3], dim=0)
     return bool(torch.rad2deg(cosine.clamp(-1, 1).acos()) < _MAX_DIRECTION_DEG)
 
 
-def _measured_pose(
+def _measure_relative_pose(
     pair: VerifiedPair, cameras: Cameras, seed: int
 ) -> tuple[Float[Tensor, "3 4"], float] | None:
-    """The second view's pose in the first one's frame, and the parallax in degrees."""
+    """``second_from_first`` of the essential matrix, and the median parallax in degrees.
+
+    None where fewer than half of the matches are inliers of it.
+    """
     pycolmap = import_pycolmap()
     sizes = cameras.image_sizes.tolist()
     first, second = (

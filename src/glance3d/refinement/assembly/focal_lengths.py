@@ -1,4 +1,4 @@
-"""Focal lengths after refinement: held against what is stated, and against each other.
+"""Focal lengths after refinement: compared with what is stated, and with each other.
 
 Bundle adjustment gives the photos of one camera one focal length, unless an attempt with a camera
 of its own for every photo explains more. Such focal lengths of one camera agree to within a
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 
 from glance3d.known_cameras import KnownViews
-from glance3d.refinement.mapping.attempts import Registration
+from glance3d.refinement.mapping.registration import Registration
 from glance3d.refinement.matching.shared_cameras import shared_camera_ids
 from glance3d.refinement.options import RefineOptions
 from glance3d.report import focal_warnings, stated_focal_lengths
@@ -33,23 +33,19 @@ def refined_focal_lengths(scene: Reconstruction, registration: Registration) -> 
 
     Pixels of the original photos; None where the photos say nothing.
     """
-    focal = scene.cameras.intrinsics.double().diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1).tolist()
-    known = registration.shop.known
-    is_held = [False] * len(focal) if known is None else known.has_intrinsics.tolist()
-    measured = registration.measured_views
+    known, measured = registration.photos.known, registration.images
+    is_held = [False] * scene.num_views if known is None else known.has_intrinsics.tolist()
     return [
         registration.free_focal_lengths.get(view) if held else length if view in measured else None
-        for view, (length, held) in enumerate(zip(focal, is_held, strict=True))
+        for view, (length, held) in enumerate(zip(_focal_lengths(scene), is_held, strict=True))
     ]
 
 
-def contradicted_focal_lengths(
-    scene: Reconstruction, registration: Registration, known: KnownViews | None
-) -> list[str]:
+def contradicted_focal_lengths(scene: Reconstruction, registration: Registration) -> list[str]:
     """A warning where the photos contradict what is stated of their focal lengths."""
-    found = refined_focal_lengths(scene, registration)
+    refined, known = refined_focal_lengths(scene, registration), registration.photos.known
     stated = None if known is None else known.focal_lengths
-    return focal_warnings(scene, found, stated, CONTRADICTING_FACTOR)
+    return focal_warnings(scene, refined, stated, CONTRADICTING_FACTOR)
 
 
 def focal_doubts(
@@ -59,7 +55,7 @@ def focal_doubts(
     known: KnownViews | None = None,
 ) -> list[str | None]:
     """For each view what speaks against its focal length in the refined scene; None if nothing."""
-    focal = scene.cameras.intrinsics.double().diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1).tolist()
+    focal = _focal_lengths(scene)
     has_known = None if known is None else known.has_intrinsics.tolist()
     adjusted = [
         by == "bundle adjustment" and not (has_known and has_known[view])
@@ -68,10 +64,10 @@ def focal_doubts(
     # Photos that were given a camera each on request were nevertheless taken by one, as far as
     # their files and sizes tell.
     grouping = "auto" if options.camera == "per-image" else options.camera
-    groups = shared_camera_ids(scene, grouping)
+    camera_ids = shared_camera_ids(scene, grouping)
     doubts: list[str | None] = [None] * scene.num_views
-    for group in set(groups):
-        views = [v for v, g in enumerate(groups) if g == group and adjusted[v]]
+    for camera_id in set(camera_ids):
+        views = [v for v, own in enumerate(camera_ids) if own == camera_id and adjusted[v]]
         for view in _drifting(views, focal):
             doubts[view] = _drift(view, views, focal)
     stated = stated_focal_lengths(scene)
@@ -79,6 +75,11 @@ def focal_doubts(
         if adjusted[view] and doubts[view] is None and not _is_near(length, stated[view]):
             doubts[view] = _odd_field(length, scene.placements[view].original_size)
     return doubts
+
+
+def _focal_lengths(scene: Reconstruction) -> list[float]:
+    """The mean of both axes, in pixels of the original photos."""
+    return scene.cameras.intrinsics.double().diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1).tolist()
 
 
 def _drifting(views: Sequence[int], focal: Sequence[float]) -> list[int]:
