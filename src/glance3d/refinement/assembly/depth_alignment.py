@@ -16,17 +16,21 @@ from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.transforms import transform_points
 from glance3d.types import Reconstruction
 
-#: A view is judged by its own points from this many on; with fewer it leans on the others'.
-MIN_POINTS = 8
-#: How many points the others' common scale counts for.
+# Views with so many points of their own decide on the common scale.
+_MIN_POINTS = 8
+# How many points the common scale counts for in a view with few.
 _PRIOR_POINTS = 4.0
-#: A power other than 1 needs this many points, and must lower the held-out error by this factor.
+# A power other than 1 needs this many points, and must lower the held-out error by this factor.
 _MIN_POINTS_FOR_POWER = 50
 _WORTH_A_POWER = 0.9
 _POWERS = (0.2, 2.0)
+# Of iteratively reweighted least squares.
 _ROUNDS = 20
-#: Residuals above this many robust standard deviations count linearly (Huber).
+# Residuals above this many robust standard deviations count linearly (Huber): 95 % efficiency for
+# normal errors.
 _HUBER = 1.345
+# Standard deviation of a normal distribution over its median absolute deviation.
+_DEVIATION_FROM_MEDIAN = 1.4826
 
 
 @dataclass(frozen=True)
@@ -114,24 +118,26 @@ def _sample(
 
 def _common_scale(logs: list[Tensor]) -> float:
     """Logarithm of what suits the views with enough points; of all points together without one."""
-    enough = [log.median() for log in logs if len(log) >= MIN_POINTS]
-    together = torch.stack(enough) if enough else torch.cat(logs)
-    return float(together.median()) if len(together) else 0.0
+    medians = [log.median() for log in logs if len(log) >= _MIN_POINTS]
+    joined = torch.stack(medians) if medians else torch.cat(logs)
+    return float(joined.median()) if len(joined) else 0.0
 
 
 def _fit(
     predicted: Float[Tensor, " points"], measured: Float[Tensor, " points"], common: float
 ) -> DepthFit:
+    """log(measured) = power * log(predicted) + offset, robustly."""
     x, y = predicted.double().log(), measured.double().log()
     power = 1.0
     if len(x) >= _MIN_POINTS_FOR_POWER:
         # Alternate points are held out: those of a track file lie next to each other.
         held_out = torch.arange(len(x)) % 2 == 0
-        plain = _held_out_error(x, y, held_out, with_power=False)
-        bent = _held_out_error(x, y, held_out, with_power=True)
-        if bent < _WORTH_A_POWER * plain:
+        error_without = _held_out_error(x, y, held_out, with_power=False)
+        error_with = _held_out_error(x, y, held_out, with_power=True)
+        if error_with < _WORTH_A_POWER * error_without:
             power = _robust_line(x, y, with_power=True)[1]
     offset = _huber_mean(y - power * x) if len(x) else common
+    # The mean of its own offset and the common one, which counts as so many points.
     weight = len(x) / (len(x) + _PRIOR_POINTS) if len(x) < _MIN_POINTS_FOR_POWER else 1.0
     offset = weight * offset + (1 - weight) * common
     error = float((power * x + offset - y).expm1().abs().median()) if len(x) else None
@@ -148,7 +154,10 @@ def _held_out_error(x: Tensor, y: Tensor, held_out: Tensor, with_power: bool) ->
 
 
 def _robust_line(x: Tensor, y: Tensor, with_power: bool) -> tuple[float, float]:
-    """Offset and slope of y over x by Huber's M-estimator; the slope is 1 without power."""
+    """Offset and slope of y over x by Huber's M-estimator; the slope is 1 without power.
+
+    Source: Huber, "Robust estimation of a location parameter", 1964, by reweighted least squares.
+    """
     if not with_power:
         return _huber_mean(y - x), 1.0
     weights, power, offset = torch.ones_like(x), 1.0, 0.0
@@ -173,5 +182,5 @@ def _huber_mean(values: Float[Tensor, " points"]) -> float:
 
 def _huber_weights(residuals: Float[Tensor, " points"]) -> Float[Tensor, " points"]:
     """1 near 0, falling with the distance in units of a robust standard deviation."""
-    deviation = 1.4826 * residuals.abs().median() + 1e-9
+    deviation = _DEVIATION_FROM_MEDIAN * residuals.abs().median() + 1e-9
     return (_HUBER * deviation / residuals.abs().clamp(min=1e-12)).clamp(max=1)
