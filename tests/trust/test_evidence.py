@@ -12,7 +12,7 @@ from torch import Tensor
 from glance3d.geometry.cameras import project_points
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
-from glance3d.trust.duplicate_photos import find_duplicates, shades, texture_shares
+from glance3d.trust.duplicate_photos import find_duplicates, texture_shares, to_grey
 from glance3d.trust.evidence import gather_evidence
 from glance3d.types import Cameras, Reconstruction
 from tests.refinement.rendered import SIZE, Room, arc, build_scene, photograph, pose, turning
@@ -26,7 +26,7 @@ def photo() -> Image.Image:
 
 
 def stacked(*photos: Image.Image) -> Tensor:
-    return shades(torch.stack([torch.from_numpy(np.array(p)) for p in photos]))
+    return to_grey(torch.stack([torch.from_numpy(np.array(p)) for p in photos]))
 
 
 def recompressed(photo: Image.Image) -> Image.Image:
@@ -122,7 +122,7 @@ def test_evidence_is_counted_for_each_view() -> None:
     found = gather_evidence(scene, graph, ["bundle adjustment"] * 3 + ["similarity"])
     assert [view.num_pairs for view in found] == [1, 2, 1, 0]
     assert found[1].num_matches == len(turn) + len(walk)
-    assert [view.turned_share for view in found] == [1.0, 0.5, 0.0, 0.0]
+    assert [view.pure_rotation_share for view in found] == [1.0, 0.5, 0.0, 0.0]
     assert found[2].epipolar_after == pytest.approx(0.2, abs=0.1)
     assert (found[3].epipolar_after, found[3].registered_by) == (None, "similarity")
     assert {view.epipolar_before for view in found} == {None}

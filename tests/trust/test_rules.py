@@ -96,8 +96,8 @@ def test_a_scene_without_depth_is_judged_by_its_cameras(scene: Reconstruction) -
 @pytest.mark.parametrize(
     ("changes", "expected", "reason"),
     [
-        ({"turned_share": 1.0, "flat_share": 1.0}, "weak", "no parallax"),
-        ({"turned_share": 0.7}, "good", "tracks"),
+        ({"pure_rotation_share": 1.0, "flat_share": 1.0}, "weak", "no parallax"),
+        ({"pure_rotation_share": 0.7}, "good", "tracks"),
         ({"contradicted": True}, "weak", "contradicts what the photos show"),
         ({"contradicted": True, "registered_by": "known"}, "unsupported", "was given contradicts"),
         ({"epipolar_after": 7.0}, "weak", "matches contradict its camera"),

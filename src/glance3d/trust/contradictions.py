@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from glance3d.multiview.epipolar_errors import epipolar_errors, pixel_unit
 from glance3d.multiview.pure_rotation import is_pure_rotation
@@ -22,7 +23,7 @@ from glance3d.trust.depth_consistency import DepthConsistency, measure_depth_con
 from glance3d.trust.rules import GOOD, UNSUPPORTED
 from glance3d.types import Reconstruction, ViewTrust
 
-#: Pairs say nothing if fewer of a view's points than this fall into the other's picture.
+#: Pairs say nothing if a smaller share of a view's points falls into the other's picture.
 MIN_OVERLAP = 0.2
 #: So much of what two views share lies off the other's surface, and nearly all of that on one side,
 #: before it as one of them sees it and behind it as the other does. Depth that is only noisy, or
@@ -37,7 +38,7 @@ ONE_GROUP = 0.25
 #: Matches that two-view geometry accepts by chance are fewer (per pair, and of all such pairs).
 MIN_MATCHES = 30
 MIN_MATCHES_OF_ALL = 60
-#: Pixels at a diagonal of a thousand by which half of a pair's matches must miss.
+#: Pixels at a diagonal of 1000 by which half of a pair's matches must miss.
 RULED_OUT = 12.0
 _MAX_NAMED = 4
 
@@ -46,31 +47,32 @@ Finding = dict[str, Any]
 
 def find_contradictions(
     scene: Reconstruction,
-    graph: ViewGraph | None = None,
+    view_graph: ViewGraph | None = None,
     trust: tuple[ViewTrust, ...] | None = None,
 ) -> list[Finding]:
     """Everything found, strongest evidence only; JSON-ready, nothing on a scene without depth.
 
     Each has ``kind`` ("double surface" or "possible twins"), the names of the ``views`` concerned,
-    ``groups`` of them that agree among themselves, and a ``reason`` in words. ``graph`` and
-    ``trust`` (of the refined scene, ``scene.trust`` by default) let matches be heard, too. What an
+    ``groups`` of them that agree among themselves, and a ``reason`` in words. With ``view_graph``
+    and ``trust`` (of the refined scene, ``scene.trust`` by default) matches count as well. What an
     unsupported view sees contradicts nobody.
     """
-    found = []
+    findings = []
     trust = scene.trust if trust is None else trust
     if scene.depth is not None and scene.points_world is not None and scene.num_views > 1:
         pairs = measure_depth_consistency(scene)
         if trust is not None:
             pairs = pairs.only(np.array([view.verdict != UNSUPPORTED for view in trust]))
-        found += _double_surfaces(scene, pairs, trust) + _twins(scene, pairs)
-    if graph is not None and trust is not None:
-        found += _ruled_out_matches(scene, graph, trust)
-    return found
+        findings += _double_surfaces(scene, pairs, trust) + _twins(scene, pairs)
+    if view_graph is not None and trust is not None:
+        findings += _ruled_out_matches(scene, view_graph, trust)
+    return findings
 
 
 def _double_surfaces(
     scene: Reconstruction, pairs: DepthConsistency, trust: tuple[ViewTrust, ...] | None
 ) -> list[Finding]:
+    # One view sees the other's surfaces in front of its own, which sees them behind its own.
     overlapping = (pairs.overlap >= MIN_OVERLAP) & (pairs.overlap.T >= MIN_OVERLAP)
     off = np.maximum(pairs.before + pairs.behind, 1e-9)
     before = (off >= MIN_OFF_SURFACE) & (pairs.before >= MIN_ONE_SIDED * off)
@@ -80,10 +82,11 @@ def _double_surfaces(
     for component in _components(_edges(doubled)):
         views = sorted(component)
         groups = _groups(views, doubled, pairs)
-        apart = np.median(pairs.distance[np.ix_(views, views)][doubled[np.ix_(views, views)]])
+        inside = np.ix_(views, views)
+        distance = np.median(pairs.distance[inside][doubled[inside]])
         reason = (
-            f"{_between(scene, groups)} see the same surfaces {apart:.0%} of their distance apart: "
-            "they are there twice"
+            f"{_between(scene, groups)} see the same surfaces {distance:.0%} of their distance "
+            "apart: they are there twice"
         )
         if trust is not None and all(trust[view].verdict == GOOD for view in views):
             reason += "; their cameras are measured, so their depth is off"
@@ -92,15 +95,15 @@ def _double_surfaces(
 
 
 def _twins(scene: Reconstruction, pairs: DepthConsistency) -> list[Finding]:
-    crossed = (
+    conflicting = (
         (pairs.overlap >= MIN_OVERLAP)
         & (pairs.agreeing >= MIN_AGREEING)
         & (pairs.confirmed_through >= MIN_THROUGH)
     )
-    crossed &= crossed.T
+    conflicting &= conflicting.T  # each looks through what the other sees
     findings = []
-    for component in _components(_edges(crossed)):
-        groups = _groups(sorted(component), crossed, pairs)
+    for component in _components(_edges(conflicting)):
+        groups = _groups(sorted(component), conflicting, pairs)
         findings.append(
             _finding(
                 scene,
@@ -115,18 +118,18 @@ def _twins(scene: Reconstruction, pairs: DepthConsistency) -> list[Finding]:
 
 
 def _ruled_out_matches(
-    scene: Reconstruction, graph: ViewGraph, trust: tuple[ViewTrust, ...]
+    scene: Reconstruction, view_graph: ViewGraph, trust: tuple[ViewTrust, ...]
 ) -> list[Finding]:
     """Pairs that match well though their cameras, held by other photos, rule it out."""
     limit = RULED_OUT * pixel_unit(scene.cameras)
     matches: dict[tuple[int, int], int] = {}
-    for pair in graph.pairs:
-        held = all(trust[view].verdict == GOOD for view in (pair.first, pair.second))
-        if not held or len(pair) < MIN_MATCHES:
+    for pair in view_graph.pairs:
+        are_good = all(trust[view].verdict == GOOD for view in (pair.first, pair.second))
+        if not are_good or len(pair) < MIN_MATCHES:
             continue
-        misses = float(np.median(epipolar_errors(pair, scene.cameras)))
+        error = float(np.median(epipolar_errors(pair, scene.cameras)))
         # Two cameras at one place have no epipolar lines that could rule anything out.
-        if misses > limit and not is_pure_rotation(pair, scene.cameras):
+        if error > limit and not is_pure_rotation(pair, scene.cameras):
             matches[pair.first, pair.second] = len(pair)
     findings = []
     for component in _components(matches):
@@ -156,8 +159,8 @@ def _finding(scene: Reconstruction, kind: str, groups: list[list[int]], reason: 
 def _between(scene: Reconstruction, groups: list[list[int]]) -> str:
     """The groups by the names of their first photos, the two largest of many."""
     first, *others = [_few_names([scene.names[view] for view in group]) for group in groups[:2]]
-    told = " and ".join([first, *others])
-    return told if len(groups) <= 2 else f"{len(groups)} groups of photos, as {told},"
+    listed = " and ".join([first, *others])
+    return listed if len(groups) <= 2 else f"{len(groups)} groups of photos, as {listed},"
 
 
 def _few_names(names: list[str]) -> str:
@@ -166,7 +169,7 @@ def _few_names(names: list[str]) -> str:
     return f"{', '.join(names[: _MAX_NAMED - 1])} and {len(names) - _MAX_NAMED + 1} more"
 
 
-def _edges(matrix: np.ndarray) -> list[tuple[int, int]]:
+def _edges(matrix: Bool[np.ndarray, "views views"]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(*np.nonzero(np.triu(matrix)), strict=True)]
 
 
@@ -180,32 +183,39 @@ def _components(edges: Iterable[tuple[int, int]]) -> list[set[int]]:
     return sorted(components, key=min)
 
 
-def _groups(views: list[int], contradict: np.ndarray, pairs: DepthConsistency) -> list[list[int]]:
+def _groups(
+    views: list[int], contradict: Bool[np.ndarray, "views views"], pairs: DepthConsistency
+) -> list[list[int]]:
     """Views in groups that hardly contradict themselves, the larger groups first.
 
-    Groups that agree most are joined first, until all that are left contradict each other.
+    Average-linkage clustering: the two groups that agree most are merged first, until all that
+    remain contradict each other.
     """
     inside = np.ix_(views, views)
     groups, sizes = [[view] for view in views], np.ones(len(views))
+    # Sums over the pairs of views between two groups: contradictions, and agreement.
     against = contradict[inside].astype(float)
     agreement = (pairs.agreeing * pairs.overlap)[inside]
     agreement = agreement + agreement.T
     while len(groups) > 1:
         num_pairs = np.outer(sizes, sizes)
-        worth = np.where(against / num_pairs < ONE_GROUP, agreement / num_pairs, -1.0)
-        np.fill_diagonal(worth, -1.0)
-        i, j = sorted(divmod(int(worth.argmax()), len(groups)))
-        if worth[i, j] < 0:
+        # Mean agreement of two groups that may be merged; -1 of groups that contradict each other.
+        affinity = np.where(against / num_pairs < ONE_GROUP, agreement / num_pairs, -1.0)
+        np.fill_diagonal(affinity, -1.0)
+        i, j = sorted(divmod(int(affinity.argmax()), len(groups)))
+        if affinity[i, j] < 0:
             break
         groups[i] += groups.pop(j)
         sizes[i] += sizes[j]
         sizes = np.delete(sizes, j)
-        against, agreement = _joined(against, i, j), _joined(agreement, i, j)
+        against, agreement = _merged(against, i, j), _merged(agreement, i, j)
     return [sorted(group) for group in sorted(groups, key=lambda g: (-len(g), min(g)))]
 
 
-def _joined(sums: np.ndarray, i: int, j: int) -> np.ndarray:
-    """A symmetric matrix of sums between groups, after group j has joined group i."""
+def _merged(
+    sums: Float[np.ndarray, "groups groups"], i: int, j: int
+) -> Float[np.ndarray, "rest rest"]:
+    """A symmetric matrix of sums between groups, after group j was merged into group i."""
     sums = sums.copy()
     sums[i] += sums[j]
     sums[:, i] += sums[:, j]

@@ -1,4 +1,4 @@
-"""How the surfaces that views see lie to each other, pair by pair."""
+"""How the surfaces that two views see lie to each other: the measurement behind contradictions."""
 
 import math
 from dataclasses import dataclass, replace
@@ -12,15 +12,15 @@ from glance3d.geometry.cameras import project_points
 from glance3d.geometry.filter import most_confident, spread_sample, usable_depth
 from glance3d.types import Reconstruction
 
-# Points a view that are held against all others, fewer of many views: enough for shares to a few
-# percent.
+# Points of a view that are compared with all others, fewer where there are many views: enough for
+# shares to a few percent (a share of 0.5 of 1500 points has a deviation of 1.3 %).
 _MAX_POINTS = 1500
 _MAX_COMPARISONS = 60_000
 _MIN_POINTS = 50
 # The least certain quarter of each view's pixels, which point clouds leave out, too.
 _PERCENTILE = 25.0
-# Relative distances: surfaces agree within the first, one is seen through beyond the second, and
-# beyond the third a point has nothing to do with a surface (it is hidden, or far before it).
+# Logarithms of depth ratios: surfaces agree within 5 %, one is seen through from 25 % on, and from
+# a factor of 2 on a point has nothing to do with a surface (it is hidden, or far before it).
 _AGREES = math.log1p(0.05)
 _THROUGH = math.log1p(0.25)
 _SAME_PLACE = math.log(2.0)
@@ -50,9 +50,9 @@ class DepthConsistency:
 
 
 def measure_depth_consistency(scene: Reconstruction) -> DepthConsistency:
-    """Every view's depth held against every other's; the scene must have depth and points.
+    """Every view's depth compared with every other's; the scene must have depth and points.
 
-    Of a scene that knows where its depth was measured, only that is asked.
+    Of a scene that knows where its depth was measured, only that counts.
     """
     assert scene.depth is not None
     assert scene.points_world is not None
@@ -79,8 +79,8 @@ def _view_against_all(
     points = scene.points_world[view][usable[view]]
     most = min(_MAX_POINTS, max(5 * _MIN_POINTS, _MAX_COMPARISONS // scene.num_views))
     points = points[spread_sample(len(points), most, seed=view)]
-    distance = _distances(scene, surfaces, points)
-    distance[view] = torch.nan
+    distance = _log_depth_ratios(scene, surfaces, points)
+    distance[view] = torch.nan  # nothing is compared with itself
     known = distance.isfinite()
     count = known.sum(1)
     enough = count >= _MIN_POINTS
@@ -93,19 +93,19 @@ def _view_against_all(
     behind = (distance >= _AGREES) & (distance < _SAME_PLACE)
     confirmed = agrees.any(0) & (distance < -_THROUGH)
     off = torch.where(before | behind, distance.abs(), torch.nan)
-    apart = off.nanmedian(1).values if len(points) else torch.zeros(scene.num_views)
+    off_by = off.nanmedian(1).values if len(points) else torch.zeros(scene.num_views)
     overlap = torch.where(enough, count / max(len(points), 1), 0.0)
     return (
         overlap,
         share(agrees),
         share(before),
         share(behind),
-        apart.nan_to_num(0.0).expm1(),
+        off_by.nan_to_num(0.0).expm1(),
         share(confirmed),
     )
 
 
-def _distances(
+def _log_depth_ratios(
     scene: Reconstruction, surfaces: Tensor, points: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "views points"]:
     """Logarithm of the points' depth over each view's depth there; NaN where there is none."""
@@ -119,7 +119,7 @@ def _distances(
     )
     inside = ((pixels >= 0) & (pixels < pixels.new_tensor([width, height]))).all(-1) & (depth > 0)
     x, y = torch.where(inside[..., None], pixels, 0.0).long().unbind(-1)
-    there = surfaces[torch.arange(num_views)[:, None], y, x]
-    known = inside & (there > 0)
-    ratio = torch.where(known, depth, 1.0) / torch.where(known, there, 1.0)
+    surface = surfaces[torch.arange(num_views)[:, None], y, x]
+    known = inside & (surface > 0)
+    ratio = torch.where(known, depth, 1.0) / torch.where(known, surface, 1.0)
     return torch.where(known, ratio.log(), torch.nan)

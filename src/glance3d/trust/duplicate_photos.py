@@ -1,4 +1,4 @@
-"""What the pictures alone say: which are the same picture, and which show next to nothing."""
+"""Photos that show the same picture, and photos that show next to nothing, by pixels alone."""
 
 import torch
 from jaxtyping import Float, UInt8
@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d
 _THUMBNAIL = 16
 # Grey levels by which thumbnails of one picture differ at most: recompression and resizing.
 _THUMBNAIL_DIFFERENCE = 6.0
-# So many of the likeliest are looked at closely: frames of a video may all be rather alike.
+# So many of the nearest thumbnails are compared pixel by pixel: frames of a video may all be alike.
 _NEAREST = 4
 # A moved picture differs by as much as a shift of so many pixels, or by more than this noise.
 _SAME_SHIFT = 0.25
@@ -18,7 +18,7 @@ _CELL = 16
 _TEXTURE_DEVIATION = 4.0
 
 
-def shades(colors: UInt8[Tensor, "views height width 3"]) -> Float[Tensor, "views rows columns"]:
+def to_grey(colors: UInt8[Tensor, "views height width 3"]) -> Float[Tensor, "views rows columns"]:
     """Grey levels at half the resolution, where noise and compression hardly count."""
     return torch.stack([avg_pool2d(view.float().mean(-1)[None, None], 2)[0, 0] for view in colors])
 
@@ -44,15 +44,16 @@ def find_duplicates(grey: Float[Tensor, "views rows columns"]) -> list[int]:
 
 def _is_same(a: Float[Tensor, "rows columns"], b: Float[Tensor, "rows columns"]) -> bool:
     """Where there is texture: plain parts of a picture are alike however the camera moves."""
-    steps = torch.maximum(_steps(a), _steps(b))
-    textured = steps > _TEXTURE_DEVIATION
+    gradient = torch.maximum(_gradient(a), _gradient(b))
+    textured = gradient > _TEXTURE_DEVIATION
     if not bool(textured.any()):
         return False
+    # Without the mean of either, which brightness changes.
     difference = ((a - a[textured].mean()) - (b - b[textured].mean()))[textured].abs()
-    return float(difference.mean()) < _SAME_SHIFT * float(steps[textured].mean()) + _SAME_NOISE
+    return float(difference.mean()) < _SAME_SHIFT * float(gradient[textured].mean()) + _SAME_NOISE
 
 
-def _steps(grey: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+def _gradient(grey: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
     """By how much each pixel differs from its right and lower neighbour, on average."""
     across = torch.nn.functional.pad(grey.diff(dim=1).abs(), (0, 1))
     down = torch.nn.functional.pad(grey.diff(dim=0).abs(), (0, 0, 0, 1))

@@ -1,4 +1,4 @@
-"""What registration knows of each view, gathered for a judgement."""
+"""What registration knows of each view, gathered for its verdict."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from glance3d.multiview.epipolar_errors import view_epipolar_errors
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.multiview.view_graph import ViewGraph
-from glance3d.trust.duplicate_photos import find_duplicates, shades, texture_shares
+from glance3d.trust.duplicate_photos import find_duplicates, texture_shares, to_grey
 from glance3d.types import Cameras, Reconstruction
 
 
@@ -17,21 +17,21 @@ class ViewEvidence:
     """What is known of one view besides the scene itself.
 
     ``registered_by`` as in ``ViewTrust``. ``num_matches`` are verified matches with all other
-    views together, in ``num_pairs`` pairs; ``still_share`` is the share of these pairs without
-    parallax: a plane, or a turn, explains their matches. ``turned_share`` counts those that a turn
-    alone explains. Epipolar errors are medians in original pixels under the cameras before and
-    after refinement, None without matches. ``contradicted``: a pose that was given for it is not
-    what the photos show. ``same_as`` is another view with the identical picture, and
-    ``matches_others`` says whether a view with another picture matches it. ``texture`` is the share
-    of the picture with anything to match, None if nobody looked. ``focal_doubt`` says what speaks
-    against its focal length.
+    views together, in ``num_pairs`` pairs; ``flat_share`` is the share of these pairs without
+    parallax: a homography explains their matches. ``pure_rotation_share`` counts those that a
+    rotation of the camera alone explains. Epipolar errors are medians in original pixels under the
+    cameras before and after refinement, None without matches. ``contradicted``: a pose that was
+    given for it is not what the photos show. ``same_as`` is another view with the identical
+    picture, and ``matches_others`` says whether a view with another picture matches it. ``texture``
+    is the share of the picture with anything to match, None if nobody looked. ``focal_doubt`` says
+    what speaks against its focal length.
     """
 
     registered_by: str = "network"
     num_matches: int = 0
     num_pairs: int = 0
     flat_share: float = 0.0
-    turned_share: float = 0.0
+    pure_rotation_share: float = 0.0
     epipolar_before: float | None = None
     epipolar_after: float | None = None
     contradicted: bool = False
@@ -43,39 +43,41 @@ class ViewEvidence:
 
 def gather_evidence(
     scene: Reconstruction,
-    graph: ViewGraph,
+    view_graph: ViewGraph,
     registered_by: Sequence[str],
     *,
     before: Cameras | None = None,
     contradicted: Collection[int] = (),
     focal_doubts: Sequence[str | None] | None = None,
 ) -> tuple[ViewEvidence, ...]:
-    """Everything that a judgement wants to know of each view.
+    """Everything that a verdict rests on besides tracks and depth, for each view.
 
     ``scene`` is the refined one, ``before`` its cameras before refinement; ``contradicted`` are
     views whose given poses the photos contradict, ``focal_doubts`` those of
-    :func:`glance3d.refinement.mapping.focal_lengths.focal_doubts`.
+    :func:`glance3d.refinement.assembly.focal_lengths.focal_doubts`.
     """
-    grey = shades(scene.colors)
+    grey = to_grey(scene.colors)
     same, texture = find_duplicates(grey), texture_shares(grey)
     alike = {first: [v for v, s in enumerate(same) if s == first] for first in same}
     cameras = [scene.cameras] if before is None else [scene.cameras, before]
-    turned = {id(pair): pair.flat and is_pure_rotation(pair, *cameras) for pair in graph.pairs}
-    earlier = view_epipolar_errors(graph, scene.cameras if before is None else before)
-    later = view_epipolar_errors(graph, scene.cameras)
-    found = []
+    is_rotation = {
+        id(pair): pair.flat and is_pure_rotation(pair, *cameras) for pair in view_graph.pairs
+    }
+    errors_before = view_epipolar_errors(view_graph, scene.cameras if before is None else before)
+    errors_after = view_epipolar_errors(view_graph, scene.cameras)
+    gathered = []
     for view in range(scene.num_views):
-        pairs = list(graph.pairs_of(view))
+        pairs = list(view_graph.pairs_of(view))
         count = max(len(pairs), 1)
-        found.append(
+        gathered.append(
             ViewEvidence(
                 registered_by=registered_by[view],
                 num_matches=sum(map(len, pairs)),
                 num_pairs=len(pairs),
                 flat_share=sum(pair.flat for pair in pairs) / count,
-                turned_share=sum(turned[id(pair)] for pair in pairs) / count,
-                epipolar_before=_finite(earlier[view]) if before is not None else None,
-                epipolar_after=_finite(later[view]),
+                pure_rotation_share=sum(is_rotation[id(pair)] for pair in pairs) / count,
+                epipolar_before=_finite(errors_before[view]) if before is not None else None,
+                epipolar_after=_finite(errors_after[view]),
                 contradicted=view in contradicted,
                 same_as=next((v for v in alike[same[view]] if v != view), None),
                 matches_others=any(same[p.first] != same[p.second] for p in pairs),
@@ -83,7 +85,7 @@ def gather_evidence(
                 focal_doubt=None if focal_doubts is None else focal_doubts[view],
             )
         )
-    return tuple(found)
+    return tuple(gathered)
 
 
 def _finite(value: float) -> float | None:

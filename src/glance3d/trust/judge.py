@@ -1,4 +1,4 @@
-"""A scene judged photo by photo and as a whole: the door of this room."""
+"""A verdict for every photo of a scene, and what contradicts itself: the door of trust."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The judgements in words: for report.json, for the terminal and for a text file."""
+"""The verdicts in words: for report.json, for the terminal and for a text file."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from glance3d.trust.contradictions import Finding
 from glance3d.trust.rules import GOOD, VERDICTS, judge
 from glance3d.types import Reconstruction, ViewTrust
 
-# Beyond so many photos the good ones, which need no one's attention, are told in one line.
+# Beyond so many photos the good ones, which need no one's attention, are summarised in one line.
 _MAX_LINES = 30
 _MAX_NAME = 32
 _DIGITS = 3
@@ -51,16 +51,16 @@ def trust_text(scene: Reconstruction) -> list[str]:
     trust = _trust_of(scene)
     order = sorted(range(len(trust)), key=lambda view: VERDICTS.index(trust[view].verdict))
     good = [view for view in order if trust[view].verdict == GOOD]
-    listed, told = order, []
+    listed, summarised = order, []
     if len(trust) > _MAX_LINES and good:
         listed = [view for view in order if trust[view].verdict != GOOD]
-        told = [_good_ones([trust[view] for view in good])]
+        summarised = [_good_ones([trust[view] for view in good])]
     rows = [_row(scene.names[view], trust[view]) for view in listed]
     lines = [
         _summary(trust),
         *(_aligned([_HEADINGS, *rows]) if rows else ()),
-        *told,
-        *(f"warning: {found['reason']}" for found in _reported(scene)),
+        *summarised,
+        *(f"warning: {finding['reason']}" for finding in _reported(scene)),
     ]
     return [visible_text(line) for line in lines]
 

@@ -23,7 +23,7 @@ FEW_TRACKS = 30
 MIN_MATCHES = 15
 #: Degrees. Below, a point's distance is uncertain by more than a tenth for errors of a pixel.
 MIN_PARALLAX = 1.0
-#: Pixels at a diagonal of a thousand; features are found to well below one.
+#: Pixels at a diagonal of 1000; features are found to well below one.
 LARGE_ERROR = 1.5
 #: Pixels, likewise, from epipolar lines, over all matches with the wrong ones among them.
 AGREEING_ERROR = 2.0
@@ -74,26 +74,26 @@ class _Case:
         return self.names[self.evidence.same_as]
 
 
-Judgement = tuple[str, str] | None
+Verdict = tuple[str, str] | None
 
 
 def judge(
     scene: Reconstruction, evidence: Sequence[ViewEvidence] | None = None
 ) -> tuple[ViewTrust, ...]:
-    """One judgement a view, from the scene's tracks and depth and what registration knows.
+    """One verdict a view, from the scene's tracks and depth and what registration knows.
 
     Without ``evidence`` nobody has checked anything: every view is unsupported, and says so.
     """
     measured = measure_tracks(scene)
     unit = pixel_unit(scene.cameras)
     num_held = sum(tracks.num_tracks >= MIN_TRACKS for tracks in measured)
-    found = []
+    trust = []
     for view, tracks in enumerate(measured):
-        known = None if evidence is None else evidence[view]
+        own = None if evidence is None else evidence[view]
         projection = scene.facts[view].projection if scene.facts else None
-        case = _Case(scene.names, known or ViewEvidence(), tracks, unit, num_held, projection)
-        verdict, reason = _unchecked(scene) if known is None else _verdict(case)
-        found.append(
+        case = _Case(scene.names, own or ViewEvidence(), tracks, unit, num_held, projection)
+        verdict, reason = _unchecked(scene) if own is None else _verdict(case)
+        trust.append(
             ViewTrust(
                 case.evidence.registered_by,
                 tracks.num_tracks,
@@ -104,7 +104,7 @@ def judge(
                 reason,
             )
         )
-    return tuple(found)
+    return tuple(trust)
 
 
 def _unchecked(scene: Reconstruction) -> tuple[str, str]:
@@ -117,35 +117,35 @@ def _verdict(case: _Case) -> tuple[str, str]:
     """The first rule that has something to say decides."""
     rules = _RULES_FOR_GUESSES if case.is_guess else _RULES_FOR_HELD
     for rule in rules:
-        judgement = rule(case)
-        if judgement is not None:
-            return judgement
+        verdict = rule(case)
+        if verdict is not None:
+            return verdict
     return _good(case)
 
 
 # Views whose pose was kept or moved from the network's guess.
 
 
-def _alone(case: _Case) -> Judgement:
+def _alone(case: _Case) -> Verdict:
     if len(case.names) == 1:
         return UNSUPPORTED, "one photo alone: nothing can confirm its camera or its depth"
     return None
 
 
-def _textureless(case: _Case) -> Judgement:
+def _textureless(case: _Case) -> Verdict:
     share = case.evidence.texture
     if share is None or share >= MIN_TEXTURE or case.evidence.num_matches >= FEW_TRACKS:
         return None
     return UNSUPPORTED, f"hardly any texture ({share:.0%} of the photo): nothing to match"
 
 
-def _same_picture(case: _Case) -> Judgement:
+def _same_picture(case: _Case) -> Verdict:
     if case.evidence.same_as is None or case.evidence.matches_others:
         return None
     return UNSUPPORTED, f"the same picture as {case.twin}, and no other photo matches it"
 
 
-def _nothing_in_common(case: _Case) -> Judgement:
+def _nothing_in_common(case: _Case) -> Verdict:
     if case.evidence.num_matches >= MIN_MATCHES:
         return None
     return (
@@ -154,22 +154,22 @@ def _nothing_in_common(case: _Case) -> Judgement:
     )
 
 
-def _few_matches(case: _Case) -> Judgement:
+def _few_matches(case: _Case) -> Verdict:
     if case.evidence.num_matches >= FEW_TRACKS:
         return None
     return UNSUPPORTED, f"only {case.evidence.num_matches} matches: {case.kept}"
 
 
-def _flat(case: _Case) -> Judgement:
+def _flat(case: _Case) -> Verdict:
     if case.evidence.flat_share < NEARLY_ALL:
         return None
     seen = "that the camera only turned"
-    if case.evidence.turned_share < NEARLY_ALL:
+    if case.evidence.pure_rotation_share < NEARLY_ALL:
         seen = f"a plane, or {seen}"
     return WEAK, f"no parallax: its matches show {seen}; {case.kept}"
 
 
-def _guess_by_matches(case: _Case) -> Judgement:
+def _guess_by_matches(case: _Case) -> Verdict:
     error, count = case.evidence.epipolar_after, case.evidence.num_matches
     if error is None:
         return UNSUPPORTED, case.kept
@@ -181,7 +181,7 @@ def _guess_by_matches(case: _Case) -> Judgement:
 # Views whose pose was measured, or given.
 
 
-def _contradicted(case: _Case) -> Judgement:
+def _contradicted(case: _Case) -> Verdict:
     if not case.evidence.contradicted:
         return None
     if case.evidence.registered_by == "known":
@@ -192,7 +192,7 @@ def _contradicted(case: _Case) -> Judgement:
     )
 
 
-def _no_pinhole(case: _Case) -> Judgement:
+def _no_pinhole(case: _Case) -> Verdict:
     if case.projection is None:
         return None
     return WEAK, (
@@ -201,7 +201,7 @@ def _no_pinhole(case: _Case) -> Judgement:
     )
 
 
-def _not_held(case: _Case) -> Judgement:
+def _not_held(case: _Case) -> Verdict:
     count = case.tracks.num_tracks
     if count >= MIN_TRACKS:
         return None
@@ -210,16 +210,16 @@ def _not_held(case: _Case) -> Judgement:
     return UNSUPPORTED, f"only {count} tracks hold it"
 
 
-def _hardly_held(case: _Case) -> Judgement:
+def _hardly_held(case: _Case) -> Verdict:
     if case.tracks.num_tracks >= FEW_TRACKS:
         return None
     return WEAK, f"few tracks: {case.tracks.num_tracks} hold it"
 
 
-def _no_parallax(case: _Case) -> Judgement:
+def _no_parallax(case: _Case) -> Verdict:
     if case.evidence.registered_by == "known":
         return None
-    if case.evidence.num_pairs and case.evidence.turned_share >= NEARLY_ALL:
+    if case.evidence.num_pairs and case.evidence.pure_rotation_share >= NEARLY_ALL:
         return WEAK, "no parallax: the camera only turned, so distances are a guess"
     parallax = case.tracks.parallax
     if parallax is None or parallax >= MIN_PARALLAX:
@@ -227,7 +227,7 @@ def _no_parallax(case: _Case) -> Judgement:
     return WEAK, f"hardly any parallax ({parallax:.1f} degrees): distances are uncertain"
 
 
-def _large_error(case: _Case) -> Judgement:
+def _large_error(case: _Case) -> Verdict:
     error, others = case.tracks.median_error, case.evidence.epipolar_after
     if error is not None and error > LARGE_ERROR * case.unit:
         return WEAK, f"large error: its tracks miss by {error:.1f} px"
@@ -236,18 +236,18 @@ def _large_error(case: _Case) -> Judgement:
     return None
 
 
-def _odd_focal_length(case: _Case) -> Judgement:
+def _odd_focal_length(case: _Case) -> Verdict:
     doubt = case.evidence.focal_doubt
     return None if doubt is None else (WEAK, doubt)
 
 
-def _one_corner(case: _Case) -> Judgement:
+def _one_corner(case: _Case) -> Verdict:
     if case.tracks.coverage >= MIN_COVERAGE:
         return None
     return WEAK, f"its tracks cover only {case.tracks.coverage:.0%} of the photo"
 
 
-def _fragment(case: _Case) -> Judgement:
+def _fragment(case: _Case) -> Verdict:
     if case.evidence.registered_by == "known":
         return None
     if case.num_held >= MOST_OF_THE_SCENE * len(case.names):
@@ -258,7 +258,7 @@ def _fragment(case: _Case) -> Judgement:
     )
 
 
-def _wrong_depth(case: _Case) -> Judgement:
+def _wrong_depth(case: _Case) -> Verdict:
     agreement = case.tracks.depth_agreement
     if agreement is None or agreement >= WRONG_DEPTH:
         return None
@@ -276,7 +276,7 @@ def _good(case: _Case) -> tuple[str, str]:
     return GOOD, reason
 
 
-_RULES_FOR_GUESSES: tuple[Callable[[_Case], Judgement], ...] = (
+_RULES_FOR_GUESSES: tuple[Callable[[_Case], Verdict], ...] = (
     _alone,
     _textureless,
     _same_picture,
@@ -285,7 +285,7 @@ _RULES_FOR_GUESSES: tuple[Callable[[_Case], Judgement], ...] = (
     _flat,
     _guess_by_matches,
 )
-_RULES_FOR_HELD: tuple[Callable[[_Case], Judgement], ...] = (
+_RULES_FOR_HELD: tuple[Callable[[_Case], Verdict], ...] = (
     _contradicted,
     _not_held,
     _no_pinhole,

@@ -1,4 +1,4 @@
-"""How well the measured points hold each view."""
+"""How well each view's tracks determine its camera: their number, errors, parallax and spread."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,9 @@ from glance3d.geometry.free_space import depths_around
 from glance3d.geometry.transforms import transform_points
 from glance3d.types import Reconstruction, SparsePoints
 
-#: A depth map agrees with a track within this, relatively.
+#: A depth map agrees with a track within this share of the point's depth.
 DEPTH_TOLERANCE = 0.1
+# Coverage counts cells of a raster of 4 x 4.
 _CELLS = 4
 
 
@@ -43,14 +44,14 @@ def measure_tracks(scene: Reconstruction) -> list[TrackQuality]:
     errors, parallax = _errors(scene, sparse), _parallax(scene, sparse)
     seen = torch.zeros(scene.num_views, len(sparse), dtype=torch.bool)
     seen[sparse.view_indices, sparse.point_indices] = True
-    found = []
+    qualities = []
     for view in range(scene.num_views):
         own = sparse.view_indices == view
         if not bool(own.any()):
-            found.append(TrackQuality())
+            qualities.append(TrackQuality())
             continue
         partners = seen[:, seen[view]].any(1)
-        found.append(
+        qualities.append(
             TrackQuality(
                 num_tracks=int(seen[view].sum()),
                 num_partners=int(partners.sum()) - 1,
@@ -61,11 +62,11 @@ def measure_tracks(scene: Reconstruction) -> list[TrackQuality]:
                 coverage=_coverage(scene, sparse, view),
             )
         )
-    return found
+    return qualities
 
 
 def _errors(scene: Reconstruction, sparse: SparsePoints) -> Float[Tensor, " observations"]:
-    """Distance of each observation from its point's projection; behind the camera, the diagonal."""
+    """Reprojection error of each observation; of points behind the camera, the photo's diagonal."""
     cameras, views = scene.cameras, sparse.view_indices
     points = sparse.points_world[sparse.point_indices].double()[:, None]
     pixels, depth = project_points(
@@ -74,9 +75,9 @@ def _errors(scene: Reconstruction, sparse: SparsePoints) -> Float[Tensor, " obse
         cameras.intrinsics.double()[views],
         None if cameras.radial is None else cameras.radial.double()[views],
     )
-    misses = (pixels[:, 0] - sparse.pixels_original.double()).norm(dim=-1)
+    errors = (pixels[:, 0] - sparse.pixels_original.double()).norm(dim=-1)
     diagonal = cameras.image_sizes.double().norm(dim=-1)[views]
-    return torch.where(depth[:, 0] > 0, misses.minimum(diagonal), diagonal)
+    return torch.where(depth[:, 0] > 0, errors.minimum(diagonal), diagonal)
 
 
 def _parallax(scene: Reconstruction, sparse: SparsePoints) -> Float[Tensor, " observations"]:
@@ -85,14 +86,16 @@ def _parallax(scene: Reconstruction, sparse: SparsePoints) -> Float[Tensor, " ob
     By deviations from the point's mean direction, its own and the largest, which is exact for two
     views and linear in observations for many.
     """
-    at = sparse.point_indices
-    rays = sparse.points_world[at].double() - scene.cameras.centers.double()[sparse.view_indices]
+    points = sparse.point_indices
+    rays = (
+        sparse.points_world[points].double() - scene.cameras.centers.double()[sparse.view_indices]
+    )
     rays = torch.nn.functional.normalize(rays, dim=-1)
-    mean = torch.zeros(len(sparse), 3, dtype=rays.dtype).index_add_(0, at, rays)
-    chord = (rays - torch.nn.functional.normalize(mean, dim=-1)[at]).norm(dim=-1)
-    angle = 2 * torch.asin((chord / 2).clamp(max=1))
-    largest = torch.zeros(len(sparse), dtype=rays.dtype).scatter_reduce(0, at, angle, "amax")
-    return torch.rad2deg(angle + largest[at])
+    mean = torch.zeros(len(sparse), 3, dtype=rays.dtype).index_add_(0, points, rays)
+    chord = (rays - torch.nn.functional.normalize(mean, dim=-1)[points]).norm(dim=-1)
+    angle = 2 * torch.asin((chord / 2).clamp(max=1))  # between unit vectors a chord apart
+    largest = torch.zeros(len(sparse), dtype=rays.dtype).scatter_reduce(0, points, angle, "amax")
+    return torch.rad2deg(angle + largest[points])
 
 
 def _depth_agreement(scene: Reconstruction, sparse: SparsePoints, view: int) -> float | None:
