@@ -46,7 +46,8 @@ def normalise_text(text: str, work: Path, checkout: Path) -> str:
         lines = [re.sub(r"^(.*\S) +(-|[\d.]+)$", r"\1 #", line) for line in lines]
     text = "\n".join(lines)
     text = re.sub(r"\d{4}-\d\d-\d\d(T[\d:.+]+Z?)?", "DATE", text)
-    text = re.sub(r"\b\d[\d.,]* (ms|s|min|h|kB|MB|GB)\b", r"# \1", text)
+    text = re.sub(r"\b\d[\d.]* (ms|s|min|h)\b( \d+ (min|s)\b)?", "TIME", text)
+    text = re.sub(r"\b\d[\d.,]* (kB|MB|GB)\b", "SIZE", text)
     text = re.sub(r'("(\w+_)?seconds": )[\d.e-]+', r"\1#", text)  # the JSON that train prints
     return re.sub(r"glance3d \d+\.\d+\.\d+", "glance3d VERSION", text)
 

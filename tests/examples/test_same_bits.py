@@ -21,7 +21,8 @@ def write_result(folder: Path, depth: float, seconds: float) -> None:
     }
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(json.dumps(report))
-    (folder / "summary.txt").write_text(f"depth {depth} in {seconds} s, written to {folder}")
+    took = f"{seconds * 1000:.0f} ms" if seconds < 2 else f"{seconds} s"
+    (folder / "summary.txt").write_text(f"depth {depth} in {took}, written to {folder}")
     arrays = {"depth": np.array([1.0, depth], np.float32), "report": np.array(json.dumps(report))}
     np.savez(folder / "scene.npz", **arrays)
 
