@@ -1,0 +1,62 @@
+"""Adjustment finds what was disturbed, leaves what is fixed, and ends where pycolmap would."""
+
+import numpy as np
+import pycolmap
+import pytest
+
+from glance3d.refinement.mapping.bundle_adjustment import adjust_until_converged
+
+FOCAL = 1280.0
+
+
+@pytest.fixture
+def noisy() -> pycolmap.Reconstruction:
+    """Six views of 120 points: true but for half a pixel of noise, and a focal length 2 % off."""
+    pycolmap.set_random_seed(0)
+    options = pycolmap.SyntheticDatasetOptions()
+    options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, 6
+    options.num_points3D = 120
+    reconstruction = pycolmap.synthesize_dataset(options)
+    random = np.random.default_rng(0)
+    for image in reconstruction.images.values():
+        for point in image.points2D:
+            point.xy = point.xy + random.normal(0, 0.5, 2)
+    for camera in reconstruction.cameras.values():
+        camera.focal_length *= 1.02
+    return reconstruction
+
+
+def focal_length(reconstruction: pycolmap.Reconstruction) -> float:
+    (camera,) = reconstruction.cameras.values()
+    return camera.focal_length
+
+
+def centers(reconstruction: pycolmap.Reconstruction) -> np.ndarray:
+    return np.array([i.projection_center() for _, i in sorted(reconstruction.images.items())])
+
+
+def test_the_focal_length_is_found_again(noisy: pycolmap.Reconstruction) -> None:
+    assert focal_length(noisy) == pytest.approx(1.02 * FOCAL)
+    adjust_until_converged(noisy, max_error=4.0, min_angle=1.0)
+    assert focal_length(noisy) == pytest.approx(FOCAL, rel=5e-3)
+    assert noisy.compute_mean_reprojection_error() < 1.0
+
+
+def test_constant_cameras_and_fixed_images_stay(noisy: pycolmap.Reconstruction) -> None:
+    fixed = list(noisy.reg_image_ids())[:2]
+    before = {i: noisy.image(i).cam_from_world().matrix().copy() for i in fixed}
+    adjust_until_converged(
+        noisy, max_error=40.0, min_angle=1.0, fixed_images=fixed, constant_cameras=[1]
+    )
+    assert focal_length(noisy) == pytest.approx(1.02 * FOCAL)
+    for image_id, pose in before.items():
+        np.testing.assert_allclose(noisy.image(image_id).cam_from_world().matrix(), pose, atol=1e-9)
+
+
+def test_pycolmaps_own_adjustment_finds_nothing_better(noisy: pycolmap.Reconstruction) -> None:
+    adjust_until_converged(noisy, max_error=4.0, min_angle=1.0)
+    error, focal = noisy.compute_mean_reprojection_error(), focal_length(noisy)
+    pycolmap.bundle_adjustment(noisy)
+    noisy.update_point_3d_errors()
+    assert noisy.compute_mean_reprojection_error() == pytest.approx(error, rel=1e-3)
+    assert focal_length(noisy) == pytest.approx(focal, rel=1e-4)
