@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -13,6 +14,7 @@ from glance3d.datasets.synthetic.raycast import NUM_PRIMITIVES
 from glance3d.datasets.synthetic.visibility import cast
 from glance3d.geometry.cameras import pixel_grid, project_points, unproject_depth
 from glance3d.images import content_of
+from glance3d.multiview.view_graph import VerifiedPair
 from glance3d.types import Cameras, Placement, Reconstruction, SparsePoints
 
 SIZE = (400, 300)  # width, height
@@ -162,6 +164,25 @@ def with_tracks(
         points[kept], torch.zeros(int(kept.sum()), 3, dtype=torch.uint8), views, indices, seen
     )
     return replace(scene, sparse=sparse)
+
+
+def matches_between(
+    scene: Reconstruction, noise: float, first: int = 0, second: int = 1
+) -> VerifiedPair:
+    """Noisy matches at points of the first view's surface that both photos show."""
+    assert scene.points_world is not None
+    points = scene.points_world[first].reshape(-1, 3)[::7].double()
+    random = np.random.default_rng(0)
+    seen = []
+    for view in (first, second):
+        pixels, _ = project_points(
+            points,
+            scene.cameras.cam_from_world[view].double(),
+            scene.cameras.intrinsics[view].double(),
+        )
+        seen.append(pixels.numpy() + noise * random.normal(size=(len(points), 2)))
+    inside = np.all([((p > 0) & (p < SIZE)).all(1) for p in seen], 0)
+    return VerifiedPair(first, second, seen[0][inside], seen[1][inside], True)
 
 
 def _intrinsics(scale: float) -> Tensor:
