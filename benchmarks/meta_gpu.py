@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from glance3d.models import VGGT
+from glance3d.models import VGGT, build_model
 from glance3d.models.config import ModelConfig
 from glance3d.models.zoo import set_precision
 from glance3d.nn import tables
@@ -49,8 +49,7 @@ class HostWaitError(AssertionError):
 
 def build_on_meta(config: ModelConfig, dtype: torch.dtype = torch.float32) -> VGGT:
     """A network of shapes, ready to predict, its large products at ``dtype``."""
-    with torch.device("meta"):
-        network = VGGT(config)
+    network = build_model(config, "meta")
     set_precision(network, dtype)
     return network.eval().requires_grad_(False)
 

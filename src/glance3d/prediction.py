@@ -18,6 +18,7 @@ from glance3d.models.checks import check_outputs, check_pixel_values
 from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import MemoryPlan, plan_memory
 from glance3d.models.reference_view import choose_reference
+from glance3d.multiview.reconcile import reconcile
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.pass_options import PassOptions, WindowOptions
@@ -81,13 +82,14 @@ def _predict_once(
     device_queries = None if queries is None else queries.to(device_of(network))
 
     def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
-        return network(
+        predictions = network(
             images,
             query_points=device_queries,
             outputs=options.outputs,
             attention=options.attention,
             focal_lengths=batch.focal_lengths,
         )
+        return reconcile(predictions)
 
     return run_as_planned(network, batch, options.outputs, run, progress=progress)
 
@@ -98,16 +100,18 @@ def run_as_planned(
     outputs: Sequence[str],
     run: Callable[[Float[Tensor, "views 3 height width"]], T],
     *,
+    keeps_layers: bool = False,
     progress: bool = False,
 ) -> T:
     """``run`` of the batch's images, on the network's device, without gradients.
 
     Chunks are as small as the memory plan for these outputs says, and smaller if memory runs out
     after all. On a processor, where the system would end the process without a word, what cannot
-    fit is refused.
+    fit is refused. ``keeps_layers``: ``run`` calls :meth:`VGGT.encode`, which keeps the
+    aggregator's layers whole.
     """
     device = device_of(network)
-    plan = plan_of(network, batch, outputs)
+    plan = plan_of(network, batch, outputs, keeps_layers=keeps_layers)
     _refuse_hopeless(plan, device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -171,10 +175,12 @@ def plan_of(
     outputs: Sequence[str],
     windows: WindowOptions | None = None,
     device: torch.device | None = None,
+    *,
+    keeps_layers: bool = False,
 ) -> MemoryPlan:
     """The memory that :func:`predict` will take for these photos, in one pass or in windows.
 
-    By default on the network's device.
+    By default on the network's device. ``keeps_layers`` is as in :func:`run_as_planned`.
     """
     num_views, _, height, width = batch.images.shape
     at_once = windows.views if windows is not None and windows.divides(num_views) else None
@@ -182,7 +188,7 @@ def plan_of(
     wanted = check_outputs(tuple(asked), network.config.outputs, "tracks" in outputs)
     size = (height, width)
     device = device or device_of(network)
-    plan = plan_memory(network, num_views, size, wanted, device, at_once)
+    plan = plan_memory(network, num_views, size, wanted, device, at_once, keeps_layers=keeps_layers)
     if device.type != "cpu":  # photos wait in the processor's memory
         return plan
     decoding, writing = bytes_at_original_size(batch)

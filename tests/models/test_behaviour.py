@@ -253,7 +253,7 @@ def test_what_a_head_reads_of_a_stem_starts_from_nothing_and_then_counts() -> No
         in_chunks = reading(torch.stack([images, images.flip(0)]), outputs=("depth",))
     assert_same(in_chunks.depth[0], whole.depth[0])
     tokens = reading.aggregator(images[None])
-    assert_same(reading.predict(tokens, (64, 80), ("depth",)).depth, whole.depth)
+    assert_same(reading.decode(tokens, images[None], ("depth",)).depth, whole.depth)
 
 
 def test_configs_fail_when_made() -> None:

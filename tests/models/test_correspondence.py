@@ -109,7 +109,8 @@ def test_the_same_whether_layers_are_streamed_or_kept(model: VGGT) -> None:
     images = random_images(1, 3, 3, 32, 48)
     tokens = model.aggregator(images)
     matched = model.match(tokens, images)
-    apart = model.predict(tokens, (32, 48), ("camera",), matched=matched)
+    initial = model.initial_poses(matched, (32, 48))
+    apart = model.decode(tokens, images, ("camera",), initial_poses=initial)
     assert torch.equal(apart.pose_enc, model(images, outputs=("camera",)).pose_enc)
 
 

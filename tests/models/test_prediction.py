@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from glance3d.errors import InputError
-from glance3d.models import VGGT, build_model
+from glance3d.models import OUTPUTS, VGGT, build_model
 from glance3d.models.config import tiny
 from glance3d.models.sparse_keys import kept_keys, thinning_stride
 from glance3d.nn import chunks
@@ -68,8 +68,8 @@ def test_chunks_do_not_matter(model: VGGT, tokens: int, monkeypatch: pytest.Monk
 def test_layers_read_one_by_one_are_the_layers_kept_whole(model: VGGT) -> None:
     with torch.inference_mode():
         images = random_scene()
-        tokens = model.aggregator(images[None])
-        apart = model.predict(tokens, (56, 70), query_points=QUERIES[None]).as_dict()
+        tokens = model.encode(images[None], (0, 1, 2, 3))
+        apart = model.decode(tokens, images[None], OUTPUTS, QUERIES[None]).as_dict()
         at_once = model(images, QUERIES).as_dict()
     assert worst_difference(at_once, apart) < 1e-5
 

@@ -12,7 +12,7 @@ from glance3d.multiview import descriptor_tracking as following
 from glance3d.multiview.descriptor_tracking import CELL
 from glance3d.multiview.matches import Descriptors
 from glance3d.tracking.by_matching import MatchingFollower
-from glance3d.tracking.feature_maps import FeatureMaps, look
+from glance3d.tracking.feature_maps import FeatureMaps, predict_with_features
 from glance3d.types import Placement
 from tests.tracking.conftest import as_batch
 
@@ -146,11 +146,11 @@ def test_larger_cells_decide_between_places_that_look_alike(network: VGGT):
 def test_a_look_brings_what_matching_needs():
     network = glance3d.load_model("glance-small")
     batch = as_batch(torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)))
-    _, features = look(network, batch)
+    _, features = predict_with_features(network, batch)
     assert torch.equal(features.images, batch.images)
     assert features.described.grid == (8, 12)
     assert features.described.descriptors.shape[:3] == (1, 2, 96)
-    alone = look(network, batch.reordered([0]))[1]
+    alone = predict_with_features(network, batch.reordered([0]))[1]
     assert alone.described is None
 
 
@@ -160,7 +160,7 @@ def test_a_network_that_matches_follows_so_by_itself():
     queries = torch.tensor([[20.0, 30.0], [70.5, 12.25], [0.0, 0.0]])
     with torch.inference_mode():
         said = network(batch.images, queries, outputs=("tracks",))
-    follower = MatchingFollower(network, look(network, batch)[1])
+    follower = MatchingFollower(network, predict_with_features(network, batch)[1])
     found = follower.follow(0, queries + 0.5, [1, 2])
     torch.testing.assert_close(said.tracks[0, 1:] + 0.5, found.positions, rtol=0, atol=0.01)
     torch.testing.assert_close(said.visibility[0, 1:], found.visibility, rtol=0, atol=0.01)

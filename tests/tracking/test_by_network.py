@@ -9,7 +9,7 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT, build_model
 from glance3d.models.config import ModelConfig, tiny
 from glance3d.tracking.by_network import NetworkFollower
-from glance3d.tracking.feature_maps import look
+from glance3d.tracking.feature_maps import predict_with_features
 from glance3d.types import ImageBatch
 from tests.tracking.conftest import as_batch
 
@@ -22,7 +22,7 @@ def on_network(pixels_original: torch.Tensor) -> torch.Tensor:
 
 def test_queries_of_the_first_view_are_what_the_model_says(network: VGGT, batch: ImageBatch):
     said = network(batch.images, on_network(QUERIES), outputs=("tracks",))
-    _, features = look(network, batch)
+    _, features = predict_with_features(network, batch)
     found = NetworkFollower(network, features).follow(0, QUERIES, [1, 2, 3])
     torch.testing.assert_close(
         found.positions, (said.tracks[0, 1:] + 0.5) * 2, rtol=1e-4, atol=1e-3
@@ -42,7 +42,7 @@ def test_queries_of_another_view_equal_a_model_that_is_given_that_view_first(
         token[:, 0] = token[:, 1]
     order = [view, *(other for other in range(4) if other != view)]
     said = network(batch.images[order], on_network(QUERIES), outputs=("tracks",))
-    _, features = look(network, batch)
+    _, features = predict_with_features(network, batch)
     found = NetworkFollower(network, features).follow(view, QUERIES, order[1:])
     expected = (said.tracks[0, 1:] + 0.5) * 2
     torch.testing.assert_close(found.positions, expected, rtol=1e-4, atol=1e-3)
@@ -50,7 +50,7 @@ def test_queries_of_another_view_equal_a_model_that_is_given_that_view_first(
 
 
 def test_the_order_of_the_other_views_does_not_matter(network: VGGT, batch: ImageBatch):
-    _, features = look(network, batch)
+    _, features = predict_with_features(network, batch)
     follower = NetworkFollower(network, features)
     straight, shuffled = (follower.follow(2, QUERIES, order) for order in ([0, 1, 3], [3, 0, 1]))
     for a, b in zip(straight, shuffled, strict=True):
@@ -59,14 +59,14 @@ def test_the_order_of_the_other_views_does_not_matter(network: VGGT, batch: Imag
 
 def test_cameras_stay_in_the_reference_frame_whatever_is_followed(network: VGGT, batch: ImageBatch):
     alone = network(batch.images, outputs=("camera",)).pose_enc
-    with_features, _ = look(network, batch, ("camera",))
+    with_features, _ = predict_with_features(network, batch, ("camera",))
     torch.testing.assert_close(with_features.pose_enc, alone)
 
 
 def test_a_network_without_a_track_head_is_refused(batch: ImageBatch):
     config = ModelConfig.from_dict(tiny().to_dict() | {"tracks": None})
     with pytest.raises(InputError, match="no track head"):
-        look(build_model(config), batch)
+        predict_with_features(build_model(config), batch)
 
 
 def test_images_that_are_too_small_are_refused(network: VGGT):
@@ -74,4 +74,4 @@ def test_images_that_are_too_small_are_refused(network: VGGT):
     config["tracks"]["pyramid_levels"] = 6
     model = build_model(ModelConfig.from_dict(config))
     with pytest.raises(InputError, match="at least 64 pixels"):
-        look(model, as_batch(torch.rand(2, 3, 56, 70)))
+        predict_with_features(model, as_batch(torch.rand(2, 3, 56, 70)))

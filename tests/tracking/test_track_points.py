@@ -87,7 +87,7 @@ def test_photos_in_memory(network: VGGT):
 def test_matching_looks_more_closely_unless_told_otherwise(photos: Path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "glance3d.tracking.track_points.look",
+        "glance3d.tracking.track_points.predict_with_features",
         lambda network, batch, outputs=(): seen.append(batch.images.shape[-2:]) or stop(),
     )
 

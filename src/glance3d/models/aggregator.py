@@ -76,13 +76,14 @@ class Aggregator(nn.Module):
         self,
         images: Float[Tensor, "batch views 3 height width"],
         layers: tuple[int, ...] | None = None,
+        attention: str = "full",
     ) -> AggregatedTokens:
         """Tokens of the asked-for layers (all of them by default); no other layer is kept."""
         wanted = tuple(range(self.config.depth)) if layers is None else layers
         tokens, stem_maps = self.embed(images)
+        stream = self.stream(tokens, self.grid(images), wanted, attention)
         kept = {
-            index: torch.cat([frame, everywhere], dim=-1)
-            for index, frame, everywhere in self.stream(tokens, self.grid(images), wanted)
+            index: torch.cat([frame, everywhere], dim=-1) for index, frame, everywhere in stream
         }
         return AggregatedTokens(kept, self.patch_start_idx, stem_maps)
 

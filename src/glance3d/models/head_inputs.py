@@ -1,4 +1,4 @@
-"""What the heads read of the aggregator's layers, taken as soon as each layer is made."""
+"""What the heads need of the aggregator's layers, projected as soon as each layer is made."""
 
 from collections.abc import Mapping
 
@@ -16,10 +16,20 @@ VIEWS_PER_CHUNK = 4
 
 
 class HeadInputs:
-    """The projected patch tokens that each dense head keeps, the camera tokens, and descriptions.
+    """The camera tokens, the descriptors, and the projected patch tokens of each dense head.
 
-    A layer need not outlive :meth:`take`. At 392 x 518 the four layers of one view are 34 MB in
+    A layer need not outlive :meth:`collect`. At 392 x 518 the four layers of one view are 34 MB in
     float32; what a dense head of VGGT-1B keeps of them is 6 MB in bfloat16.
+
+    Args:
+        readers: Of each output with a dense head, what projects its layers.
+        camera_layer: The layer of the camera tokens; None without cameras.
+        patch_start_idx: Where a view's patch tokens begin.
+        batch_views: How many scenes, and how many views of each.
+        image_size: (height, width).
+        grid: Rows and columns of patches.
+        describer: What makes descriptors of its layer; None where there are none to make.
+        stem_maps: Of all views of all scenes.
     """
 
     def __init__(
@@ -40,14 +50,15 @@ class HeadInputs:
         self._readers = readers
         self._camera_layer = camera_layer
         self._patch_start_idx = patch_start_idx
-        self._kept: dict[Output, dict[int, Tensor]] = {output: {} for output in readers}
+        self._projected: dict[Output, dict[int, Tensor]] = {output: {} for output in readers}
 
-    def take(self, index: int, *parts: Float[Tensor, "batch views tokens _dim"]) -> None:
+    def collect(self, index: int, *parts: Float[Tensor, "batch views tokens _dim"]) -> None:
         """Read layer ``index``, whose channels may come in parts (frame block, global block)."""
         if index == self._camera_layer:
             self.camera_tokens = torch.cat([part[:, :, 0] for part in parts], dim=-1)
         describer, maps = self._describer, self._stem_maps
         if describer is not None and maps and index == describer.config.layer:
+            # The last part is the global block's.
             self.described = describer.describe(parts[-1][:, :, self._patch_start_idx :], maps[0])
         aspect = self.image_size[1] / self.image_size[0]
         for output, features in self._readers.items():
@@ -61,12 +72,12 @@ class HeadInputs:
                     return (features.project(level, tokens, self.grid, aspect),)
 
                 views = [part.flatten(0, 1) for part in parts]
-                self._kept[output][level] = map_views(project, views, VIEWS_PER_CHUNK)[0]
+                self._projected[output][level] = map_views(project, views, VIEWS_PER_CHUNK)[0]
 
-    def give(self, output: Output) -> Projected | None:
-        """What was read for this output, finest level first; it is kept no longer."""
-        kept = self._kept.pop(output, None)
-        if kept is None:
+    def pop(self, output: Output) -> Projected | None:
+        """What was collected for this output, finest level first; it is kept no longer."""
+        projected = self._projected.pop(output, None)
+        if projected is None:
             return None
-        levels = [kept[level] for level in sorted(kept)]
+        levels = [projected[level] for level in sorted(projected)]
         return self._readers[output].with_stem(levels, self._stem_maps)

@@ -8,14 +8,38 @@ from torch import nn
 
 from glance3d.errors import InputError, WeightsError
 from glance3d.models.config import ModelConfig
+from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.vggt import VGGT
 from glance3d.models.weights.cards import ALIASES, CARDS, WeightsCard
 from glance3d.models.weights.files import load_weights, read_config, refuse_more_blocks_than_tensors
+from glance3d.multiview.pose_initialisation import initialise_poses
 from glance3d.nn.fast.cpu import has_fast_bfloat16
 from glance3d.nn.precision import set_matmul_precision
 
 LARGE_NETWORK = 100_000_000  # parameters; smaller ones are fast enough as they are
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> VGGT:
+    """A network with random weights, ready to be trained."""
+    with torch.device(device):
+        model = VGGT(config, initialise_poses)
+    if model.camera_head is not None:
+        _start_from_a_plain_camera(model.camera_head)
+    return model
+
+
+def _start_from_a_plain_camera(head: CameraHead) -> None:
+    """Begin at a plain camera, not at a quaternion of length zero, or change nothing of a start."""
+    layer = head.pose_mlp.fc2
+    with torch.no_grad():
+        if head.starts_from_matches:
+            layer.weight.zero_()
+            layer.bias.zero_()
+            return
+        layer.weight.mul_(0.1)
+        layer.bias.copy_(PLAIN_CAMERA)
+        layer.bias.div_(head.num_iterations)  # the iterations' updates add up
 
 
 def load_model(
@@ -94,7 +118,7 @@ def outline_model(
     check_precision(precision)
     config, card, path = _find(str(name), None if weights is None else Path(weights))
     with torch.device("meta"):
-        model = VGGT(config)
+        model = VGGT(config, initialise_poses)
     set_precision(model, _resolve_precision(precision, target, model))
     model.card, model.weights_path = card, path
     kin = card or CARDS.get(config.name)  # a file of ours wants photos as its namesake does

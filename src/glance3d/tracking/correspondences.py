@@ -12,7 +12,7 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.tracking.by_matching import MatchingFollower
 from glance3d.tracking.by_network import NetworkFollower
-from glance3d.tracking.feature_maps import FeatureMaps, look
+from glance3d.tracking.feature_maps import FeatureMaps, predict_with_features
 from glance3d.tracking.followers import build_follower
 from glance3d.tracking.following import Followed
 from glance3d.tracking.methods import resolve_without_scene, thresholds_of
@@ -86,7 +86,7 @@ def estimate_correspondences(
         raise InputError(f"queries_per_view is {queries_per_view}; it must be at least 1")
     method = resolve_without_scene(by, network.config.name)
     thresholds = thresholds_of(method, min_visibility, min_confidence)
-    _, features = look(network, batch)
+    _, features = predict_with_features(network, batch)
     follower = build_follower(method, network, features)
     found, first_track, usable = [], 0, batch.usable_mask
     for view in tqdm(views, "correspondences", disable=not progress, unit="photo"):

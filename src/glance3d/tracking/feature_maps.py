@@ -1,4 +1,4 @@
-"""One look of the network at all photos, kept so that points can be followed from any view."""
+"""Feature maps of all photos from one pass, kept so that points can be tracked from any view."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from glance3d.models.config import Output
 from glance3d.models.heads.track import TrackHead
 from glance3d.multiview.descriptor_tracking import CELL
 from glance3d.multiview.matches import Descriptors
-from glance3d.prediction import device_of, enough_memory
+from glance3d.multiview.reconcile import reconcile
+from glance3d.prediction import run_as_planned
 from glance3d.types import ImageBatch, Placement, Predictions
 
 
@@ -70,42 +71,50 @@ def is_seen(pixels_original: Float[Tensor, "*n 2"], placement: Placement) -> Boo
     return seen
 
 
-def look(
+def predict_with_features(
     network: VGGT, batch: ImageBatch, outputs: Sequence[Output] = ()
 ) -> tuple[Predictions, FeatureMaps]:
     """What was asked for, and the feature maps of all views, from one pass of the aggregator.
 
+    Without gradients and within the memory plan, as :func:`glance3d.predict`.
+
     Raises:
-        InputError: the network has no track head, or the photos are too small for it.
+        InputError: The network has no track head, or the photos are too small for it.
+        NotEnoughMemoryError: It does not fit into memory.
     """
     head = track_head_of(network)
-    images = batch.images[None]
-    size = (images.shape[-2], images.shape[-1])
+    size = (batch.images.shape[-2], batch.images.shape[-1])
     if min(size) < head.min_image_side:
         raise InputError(
             f"tracks need images of at least {head.min_image_side} pixels a side, and these are "
             f"{size[1]} x {size[0]} as the network sees them: use larger ones (max_pixels)"
         )
-    patch = network.config.patch_size
     wanted: tuple[Output, ...] = ("tracks", *outputs)
-    with torch.inference_mode(), enough_memory(batch):
-        layers = network.config.layers_needed(wanted)
-        images = images.to(device_of(network))
-        tokens = network.aggregator(images, layers)
-        maps = head.features(tokens, size, (size[0] // patch, size[1] // patch))[0].float()
-        described = network.describe(tokens)
-        predictions, asked = Predictions(size), tuple(outputs)
-        if asked:
-            matched = network.match(tokens, images) if "camera" in asked else None
-            predictions = network.predict(
-                tokens, size, asked, matched=matched, focal_lengths=batch.focal_lengths
-            )
+
+    def run(views: Float[Tensor, "views 3 height width"]) -> tuple[Predictions, FeatureMaps]:
+        images = views[None]
+        tokens = network.encode(images, network.config.layers_needed(wanted))
+        maps = head.features(tokens, size, network.aggregator.grid(images))[0].float()
+        features = FeatureMaps(
+            maps, _content_of_maps(batch, maps), batch.placements, network.describe(tokens), views
+        )
+        if not outputs:
+            return Predictions(size), features
+        matched = network.match(tokens, images) if "camera" in outputs else None
+        initial = network.initial_poses(matched, size, batch.focal_lengths)
+        predictions = network.decode(tokens, images, outputs, initial_poses=initial)
+        return reconcile(predictions), features
+
+    return run_as_planned(network, batch, wanted, run, keeps_layers=True)
+
+
+def _content_of_maps(
+    batch: ImageBatch, maps: Float[Tensor, "views channels rows columns"]
+) -> Bool[Tensor, "views rows columns"]:
     rows, columns = maps.shape[-2:]
     # A cell's centre is the centre of every other pixel.
     content = batch.usable_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]
-    return predictions, FeatureMaps(
-        maps, content.to(maps.device), batch.placements, described, images[0]
-    )
+    return content.to(maps.device)
 
 
 def track_head_of(network: VGGT) -> TrackHead:

@@ -16,7 +16,7 @@ from glance3d.models import VGGT, ModelSource
 from glance3d.models.config import Output
 from glance3d.models.weights.cards import CARDS
 from glance3d.tracking.by_geometry import GeometryFollower
-from glance3d.tracking.feature_maps import look
+from glance3d.tracking.feature_maps import predict_with_features
 from glance3d.tracking.followers import build_follower
 from glance3d.tracking.following import Follower
 from glance3d.tracking.methods import (
@@ -100,14 +100,14 @@ def _track_photos(
     batch = inputs.load(sources, network.preprocessing, progress=progress)
     placed = points.place(batch)
     outputs = [output for output in _NEEDED if output in network.config.outputs]
-    predictions, features = look(network, batch, outputs)
+    predictions, features = predict_with_features(network, batch, outputs)
     scene = predictions.to_reconstruction(batch, model=network.config.name)
     if method == "geometry":
         return _with_tracks(scene, method, GeometryFollower(scene), placed)
     finer = _preprocessing(method, inputs, network)
     if finer != inputs.preprocessing(network.preprocessing):
         photos = load_images(sources, finer, progress=progress)
-        features = look(network, replace(photos, masks=batch.masks))[1]
+        features = predict_with_features(network, replace(photos, masks=batch.masks))[1]
     return _with_tracks(scene, method, build_follower(method, network, features), placed)
 
 
@@ -127,7 +127,7 @@ def _track_scene(
     network = source.load()
     batch = _photos_again(scene, _preprocessing(method, inputs, network), originals, progress)
     placed = points.place(batch)
-    follower = build_follower(method, network, look(network, batch)[1])
+    follower = build_follower(method, network, predict_with_features(network, batch)[1])
     return _with_tracks(scene, method, follower, placed)
 
 
@@ -177,7 +177,7 @@ def follow_pixels(
             depth and cameras.
     """
     method = resolve_without_scene(by, network.config.name)
-    follower = build_follower(method, network, look(network, batch)[1])
+    follower = build_follower(method, network, predict_with_features(network, batch)[1])
     return follow_all(follower, views, pixels_original, len(batch.names))
 
 

@@ -1,7 +1,7 @@
 """What the network said."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float
@@ -124,7 +124,10 @@ class Predictions:
         ).masked()
 
     def reordered(self, order: Sequence[int]) -> "Predictions":
-        """The same with views in another order: the one at ``order[0]`` first. Frames stay."""
+        """The same with views in another order: the one at ``order[0]`` first. Frames stay.
+
+        Matches that predictions may hold are left out.
+        """
 
         def chosen(name: str) -> Tensor | None:
             values = getattr(self, name)
@@ -133,8 +136,8 @@ class Predictions:
             index = torch.as_tensor(order, device=values.device)
             return values.index_select(2 if name.endswith("_iterations") else 1, index)
 
-        names = [field.name for field in fields(self) if field.name != "image_size"]
-        return replace(self, **{name: chosen(name) for name in names})
+        names = [field.name for field in fields(Predictions) if field.name != "image_size"]
+        return Predictions(self.image_size, **{name: chosen(name) for name in names})
 
     def _tracks_in_originals(self, batch: ImageBatch, scene: int) -> Tracks | None:
         if self.tracks is None or self.visibility is None or self.track_conf is None:

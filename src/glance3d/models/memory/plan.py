@@ -163,18 +163,25 @@ def plan_memory(
     outputs: tuple[Output, ...],
     device: torch.device,
     window: int | None = None,
+    *,
+    keeps_layers: bool = False,
 ) -> MemoryPlan:
     """The plan for a network, which may be on the meta device, at its weights' precision.
 
-    ``image_size`` is (height, width); a ``window`` is how many views are seen at a time. If the
-    device says how much memory it has, chunks are halved until the plan fits, or cannot shrink any
-    more.
+    ``image_size`` is (height, width); a ``window`` is how many views are seen at a time.
+    ``keeps_layers``: the aggregator's layers are kept whole (:meth:`VGGT.encode`), not projected as
+    soon as they are made. If the device says how much memory it has, chunks are halved until the
+    plan fits, or cannot shrink any more.
     """
     available = available_memory(device)
 
+    def plan_pass(views: int, waiting: int, wanted: tuple[Output, ...]) -> MemoryPlan:
+        return _plan_of_pass(
+            network, views, waiting, image_size, wanted, device, available, keeps_layers
+        )
+
     def plan_at(views: int, wanted: tuple[Output, ...]) -> MemoryPlan:
-        waiting = num_views if views < num_views else 0
-        return _plan_of_pass(network, views, waiting, image_size, wanted, device, available)
+        return plan_pass(views, num_views if views < num_views else 0, wanted)
 
     at_once = num_views if window is None else min(window, num_views)
     plan = plan_at(at_once, outputs)
@@ -182,7 +189,7 @@ def plan_memory(
         return plan
 
     def fits(views: int) -> bool:
-        return _plan_of_pass(network, views, 0, image_size, outputs, device, available).fits
+        return plan_pass(views, 0, outputs).fits
 
     def window_fits(views: int) -> bool:
         return plan_at(views, joinable).fits
@@ -210,8 +217,12 @@ def _plan_of_pass(
     outputs: tuple[Output, ...],
     device: torch.device,
     available: int | None,
+    keeps_layers: bool,
 ) -> MemoryPlan:
     config, product = network.config, _product_bytes(network)
+    per_view = _view_bytes(config, image_size, outputs, product) + _stem_bytes(network, image_size)
+    if keeps_layers:
+        per_view += _layers_bytes(config, image_size, outputs)
     plan = MemoryPlan(
         num_views,
         image_size,
@@ -219,7 +230,7 @@ def _plan_of_pass(
         PROGRAM_BYTES.get(device.type, 0),
         _weight_bytes(network, outputs, device),
         0,
-        _view_bytes(config, image_size, outputs, product) + _stem_bytes(network, image_size),
+        per_view,
         available,
         num_waiting=num_waiting,
         per_waiting=_waiting_bytes(config, image_size, outputs) if device.type == "cpu" else 0,
@@ -307,7 +318,7 @@ def _view_bytes(
     """What is kept of a view: the larger of the last global layer's and the heads' demands."""
     pixels = size[0] * size[1]
     patches = pixels // config.patch_size**2
-    stream = (patches + 1 + config.aggregator.num_register_tokens) * config.embed_dim
+    stream = _stream_numbers(config, size)
     images = IMAGE_CHANNELS * pixels * FLOAT32
     heads = _dense_heads(config, outputs)
     # a head for tracks is float32
@@ -321,6 +332,17 @@ def _view_bytes(
     reading = stream * 2 * FLOAT32 + sum(sum(levels) for levels in kept)
     predicting = sum(sum(levels) for levels in kept) + results
     return images + max(attending, reading, predicting)
+
+
+def _stream_numbers(config: ModelConfig, size: tuple[int, int]) -> int:
+    """Of a view's tokens in the residual stream."""
+    patches = size[0] * size[1] // config.patch_size**2
+    return (patches + 1 + config.aggregator.num_register_tokens) * config.embed_dim
+
+
+def _layers_bytes(config: ModelConfig, size: tuple[int, int], outputs: tuple[Output, ...]) -> int:
+    """A view's layers that heads read, whole: the frame and the global block's outputs."""
+    return len(config.layers_needed(outputs)) * 2 * _stream_numbers(config, size) * FLOAT32
 
 
 def _stem_bytes(network: VGGT, size: tuple[int, int]) -> int:

@@ -64,7 +64,7 @@ def compute_losses(
 def _active_losses(
     model: VGGT, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
 ) -> Losses:
-    tokens = model.aggregator(sample.images, _layers_needed(model, weights))
+    tokens = model.encode(sample.images, _layers_needed(model, weights))
     losses: Losses = {}
     matched = None
     if weights.descriptors > 0:
@@ -109,7 +109,9 @@ def _camera_and_dense(
     size = (sample.images.shape[-2], sample.images.shape[-1])
     losses: Losses = {}
     if weights.camera > 0:
-        iterations = model.predict(tokens, size, ("camera",), matched=matched).pose_enc_iterations
+        initial = model.initial_poses(matched, size)
+        cameras = model.decode(tokens, sample.images, ("camera",), initial_poses=initial)
+        iterations = cameras.pose_enc_iterations
         assert iterations is not None
         losses |= camera_loss(iterations, targets.pose_enc)
     dense: tuple[Output, ...] = tuple(
@@ -118,20 +120,22 @@ def _camera_and_dense(
     if not dense:
         return losses
     count = config.dense_views or sample.images.shape[1]
-    some = _first_views(tokens, count)
-    said = model.predict(some, size, dense)
+    images = sample.images[:, :count]
+    predicted = model.decode(_first_views(tokens, count), images, dense)
     valid = targets.valid[:, :count]
     with torch.autocast(sample.images.device.type, enabled=False):
-        if said.depth is not None and said.depth_conf is not None:
+        if predicted.depth is not None and predicted.depth_conf is not None:
             depth = targets.depth[:, :count]
             if config.log_depth:
-                losses |= log_depth_loss(said.depth, said.depth_conf, depth, valid)
+                losses |= log_depth_loss(predicted.depth, predicted.depth_conf, depth, valid)
             else:
-                channel = said.depth[..., None], said.depth_conf, depth[..., None]
+                channel = predicted.depth[..., None], predicted.depth_conf, depth[..., None]
                 losses |= dense_loss("depth", *channel, valid)
-        if said.points_world is not None and said.points_conf is not None:
+        if predicted.points_world is not None and predicted.points_conf is not None:
             points = targets.points_world[:, :count]
-            losses |= dense_loss("points", said.points_world, said.points_conf, points, valid)
+            losses |= dense_loss(
+                "points", predicted.points_world, predicted.points_conf, points, valid
+            )
     return losses
 
 
