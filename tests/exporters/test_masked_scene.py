@@ -12,7 +12,7 @@ from plyfile import PlyData
 
 from glance3d.errors import SceneError
 from glance3d.exporters import export, load_scene, write_scene_folder
-from glance3d.exporters.colmap.reader import read_colmap_model
+from glance3d.formats.colmap.binary import read_binary_model
 from glance3d.geometry.cameras import project_points
 from glance3d.types import PhotoMask, Reconstruction
 from tests.exporters.analytic import SPHERE_CENTER, SPHERE_RADIUS, with_measured_points, with_tracks
@@ -63,9 +63,9 @@ def test_no_point_cloud_has_it(folder) -> None:
     points = np.stack([vertices[axis] for axis in "xyz"], -1)
     assert len(points) > 10_000
     assert not on_sphere(points).any()
-    colmap = read_colmap_model(folder / "sparse/0")
-    assert len(colmap.positions) > 1000
-    assert not on_sphere(colmap.positions).any()
+    colmap = read_binary_model(folder / "sparse/0")
+    assert len(colmap.points.xyz) > 1000
+    assert not on_sphere(colmap.points.xyz).any()
     cloud = trimesh.load(folder / "scene.glb")
     nodes = [g for g in cloud.geometry.values() if isinstance(g, trimesh.PointCloud)]
     assert sum(len(node.vertices) for node in nodes) > 10_000
@@ -133,10 +133,10 @@ def test_a_photo_without_a_mask_is_kept_whole(scene, tmp_path) -> None:
     with Image.open(tmp_path / "masks" / "b.png.png") as white:
         assert np.asarray(white.convert("L")).min() == 255
     # The sphere may still be seen in view 0's photo, but no observation says so.
-    model = read_colmap_model(tmp_path / "sparse/0")
+    model = read_binary_model(tmp_path / "sparse/0")
     loaded = load_scene(tmp_path)
     assert loaded.masks[1:] == (None, None, None)
-    pixels = torch.from_numpy(model.images[1].pixels.copy()).double()
+    pixels = torch.from_numpy(model.images[1].points2d.xy.copy()).double()
     assert some.masks[0] is not None
     assert some.masks[0].keeps(pixels).all()
 

@@ -93,14 +93,14 @@ def load_photo_set(path: str | Path) -> PhotoSet:
 
 def _cameras(views: Sequence[CamerasFileView]) -> Cameras:
     """Views with size, intrinsics and pose."""
-    radial = [view.radial for view in views]
-    physical = [view.physical for view in views]
+    radial = [view.radial or 0.0 for view in views]
+    camera_ids = [view.camera_id for view in views]
     return Cameras(
         torch.stack([v.cam_from_world for v in views if v.cam_from_world is not None]).float(),
         torch.stack([v.intrinsics for v in views if v.intrinsics is not None]).float(),
         torch.tensor([view.size for view in views]),
         torch.tensor(radial) if any(radial) else None,
-        None if None in physical else torch.tensor(physical),
+        None if None in camera_ids else torch.tensor(camera_ids),
     )
 
 

@@ -12,11 +12,11 @@ from glance3d.errors import InputError, SceneError
 from glance3d.exporters.claims import claims_of, scene_claims, usual_formats
 from glance3d.exporters.colmap.check import check_colmap_model, colmap_check_warnings
 from glance3d.exporters.colmap.export_model import DEFAULT_MAX_POINTS as COLMAP_MAX_POINTS
-from glance3d.exporters.colmap.export_model import model_folder
 from glance3d.exporters.options import DEFAULT_PERCENTILE, ExportOptions, WriteResult, build_options
 from glance3d.exporters.photos import with_copies
 from glance3d.exporters.points.sparse_points import has_measured_points
 from glance3d.exporters.table import FORMATS, Exporter
+from glance3d.formats.colmap.model import folder_to_write
 from glance3d.results import open_result
 from glance3d.types import Reconstruction
 
@@ -204,7 +204,7 @@ def _checks(
     scene: Reconstruction, out: Path, written: WriteResult
 ) -> tuple[dict[str, Any], list[str]]:
     """What the written files say when they are read back, and what is wrong with them."""
-    model = model_folder(out)
+    model = folder_to_write(out)
     if model / "points3D.bin" not in written.paths:
         return {}, []
     try:

@@ -12,12 +12,7 @@ from glance3d.exporters.cameras.transforms_json import (
     transforms_file,
     write_transforms_json,
 )
-from glance3d.exporters.colmap.export_model import (
-    MODEL_FILES,
-    WRITTEN_FILES,
-    model_folder,
-    write_colmap,
-)
+from glance3d.exporters.colmap.export_model import write_colmap
 from glance3d.exporters.maps.depth_float import (
     depth_exr_names,
     depth_tiff_names,
@@ -36,6 +31,8 @@ from glance3d.exporters.points.ply import write_ply
 from glance3d.exporters.report_json import write_report_json
 from glance3d.exporters.rerun_recording import write_rerun
 from glance3d.exporters.scene_npz import write_npz
+from glance3d.formats.colmap.binary import WRITTEN_FILES
+from glance3d.formats.colmap.model import MODEL_FILES, folder_to_write
 from glance3d.formats.scene_npz.file import load_scene
 from glance3d.images.naming.file_names import Photos
 from glance3d.types import Reconstruction
@@ -47,7 +44,7 @@ def _as_named(path: Path) -> tuple[Path, Path]:
 
 
 def _in_project(path: Path) -> tuple[Path, Path]:
-    model = model_folder(path)
+    model = folder_to_write(path)
     return model.parent.parent, model
 
 

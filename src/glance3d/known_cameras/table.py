@@ -7,11 +7,13 @@ from pathlib import Path
 from glance3d.errors import CamerasError, InputError
 from glance3d.files.json_input import read_json_object
 from glance3d.formats.cameras_json import CAMERAS_FILE
+from glance3d.formats.colmap.model import is_colmap_model
+from glance3d.formats.tum import is_tum_trajectory
 from glance3d.known_cameras.cameras import KnownCameras, near_the_origin
-from glance3d.known_cameras.readers.cameras_json import read_glance_json
-from glance3d.known_cameras.readers.colmap import is_colmap_model, read_colmap_model
+from glance3d.known_cameras.readers.cameras_json import read_cameras_json
+from glance3d.known_cameras.readers.colmap import read_colmap
 from glance3d.known_cameras.readers.transforms_json import read_transforms_json
-from glance3d.known_cameras.readers.tum import is_tum_trajectory, read_tum_trajectory
+from glance3d.known_cameras.readers.tum import read_tum
 from glance3d.results import settle
 
 UNITS = ("arbitrary", "metre")
@@ -39,12 +41,12 @@ def _is_json_with(key: str) -> Callable[[Path], bool]:
 # In the order in which they are looked for; a folder of Glance3D's own holds the first three.
 CAMERA_FORMATS: dict[str, CamerasFormat] = {
     "cameras.json": CamerasFormat(
-        "Glance3D's own cameras.json", _is_json_with("views"), read_glance_json, CAMERAS_FILE
+        "Glance3D's own cameras.json", _is_json_with("views"), read_cameras_json, CAMERAS_FILE
     ),
     "colmap": CamerasFormat(
         "a COLMAP model: a folder with cameras and images, text or binary",
         is_colmap_model,
-        read_colmap_model,
+        read_colmap,
     ),
     "transforms.json": CamerasFormat(
         "transforms.json of nerfstudio or instant-ngp",
@@ -55,7 +57,7 @@ CAMERA_FORMATS: dict[str, CamerasFormat] = {
     "tum": CamerasFormat(
         "a TUM trajectory: lines of timestamp tx ty tz qx qy qz qw",
         is_tum_trajectory,
-        read_tum_trajectory,
+        read_tum,
     ),
 }
 

@@ -10,7 +10,7 @@ import pytest
 from glance3d.errors import SceneError
 from glance3d.exporters import export, write_scene_folder
 from glance3d.exporters.colmap.check import check_colmap_model, colmap_check_warnings
-from glance3d.exporters.colmap.reader import read_colmap_model
+from glance3d.formats.colmap.binary import read_binary_model
 from tests.exporters.analytic import build_scene, with_measured_points, with_tracks, without_points
 
 
@@ -48,18 +48,21 @@ def test_the_numbers_are_pycolmaps(tmp_path, bent):
 
 def test_the_reader_reads_everything(scene, tmp_path):
     folder = model_of(with_tracks(scene), tmp_path)
-    read, model = read_colmap_model(folder), pycolmap.Reconstruction(folder)
-    assert sorted(read.point_ids) == sorted(model.points3D)
-    for index in range(0, len(read.point_ids), 97):
-        point = model.points3D[int(read.point_ids[index])]
-        np.testing.assert_array_equal(read.positions[index], point.xyz)
-        own = read.track_points == index
-        found = zip(read.track_images[own], read.track_indices[own], strict=True)
-        assert list(found) == [(e.image_id, e.point2D_idx) for e in point.track.elements]
+    read, model = read_binary_model(folder), pycolmap.Reconstruction(folder)
+    points = read.points
+    assert sorted(points.ids) == sorted(model.points3D)
+    for index in range(0, len(points.ids), 97):
+        point = model.points3D[int(points.ids[index])]
+        np.testing.assert_array_equal(points.xyz[index], point.xyz)
+        np.testing.assert_array_equal(points.colors[index], point.color)
+        assert points.errors[index] == point.error
+        elements = points.point_of_element == index
+        track = zip(points.image_ids[elements], points.point2d_indices[elements], strict=True)
+        assert list(track) == [(e.image_id, e.point2D_idx) for e in point.track.elements]
     for image_id, image in read.images.items():
         theirs = model.images[image_id]
         assert (image.name, image.camera_id) == (theirs.name, theirs.camera_id)
-        np.testing.assert_array_equal(image.pixels, [p.xy for p in theirs.points2D])
+        np.testing.assert_array_equal(image.points2d.xy, [p.xy for p in theirs.points2D])
         rotation = theirs.cam_from_world().rotation.quat  # x y z w
         np.testing.assert_allclose(np.roll(image.quat_wxyz, -1), rotation, atol=1e-12)
 

@@ -1,12 +1,9 @@
 """Trajectories: where the cameras were, for the tools of robotics.
 
-``trajectory.tum``: lines of ``timestamp tx ty tz qx qy qz qw``, the pose of the camera in the world
-(Sturm et al., "A benchmark for the evaluation of RGB-D SLAM systems", IROS 2012). Time stamps are
-the seconds of a single clip's frames; else the photos' times (Unix seconds), where every photo has
-one of its own; else the photos' numbers. A comment says which.
-
-``trajectory.kitti``: twelve numbers a line, ``world_from_cam`` as 3x4 row by row, one line a photo
-in the scene's order (Geiger et al., "Are we ready for autonomous driving?", CVPR 2012).
+``trajectory.tum`` (:mod:`glance3d.formats.tum`): time stamps are the seconds of a single clip's
+frames; else the photos' times (Unix seconds), where every photo has one of its own; else the
+photos' numbers. A comment says which. ``trajectory.kitti`` (:mod:`glance3d.formats.kitti`): one
+line a photo in the scene's order.
 
 Camera axes are OpenCV's in both; lengths and world are the scene's.
 """
@@ -16,7 +13,8 @@ from pathlib import Path
 
 from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.world_text import describe_units, describe_world
-from glance3d.files.atomic import save_bytes
+from glance3d.formats.kitti import write_kitti_trajectory
+from glance3d.formats.tum import TumPose, write_tum_trajectory
 from glance3d.geometry.rotations import quat_xyzw_from_rotation
 from glance3d.geometry.transforms import invert
 from glance3d.images.clips import seconds_of, split_frame
@@ -30,22 +28,24 @@ def write_tum(scene: Reconstruction, path: Path, options: ExportOptions) -> Writ
     world = describe_world(scene.world, scene.names[scene.reference_view])
     world_from_cam = invert(scene.cameras.cam_from_world.double())
     quats_xyzw = quat_xyzw_from_rotation(world_from_cam[:, :, :3])
-    lines = [
-        "# timestamp tx ty tz qx qy qz qw: the camera in the world, OpenCV axes",
-        f"# time stamps: {meaning}",
-        f"# world: {' '.join(world.split())}; {describe_units(scene.units)}",
+    poses = [
+        TumPose(time, tuple(position), tuple(quat_xyzw))
+        for time, position, quat_xyzw in zip(
+            times, world_from_cam[:, :, 3].tolist(), quats_xyzw.tolist(), strict=True
+        )
     ]
-    for time, shift, quat in zip(times, world_from_cam[:, :, 3], quats_xyzw, strict=True):
-        pose = " ".join(f"{value:.9f}" for value in [*shift.tolist(), *quat.tolist()])
-        lines.append(f"{time:.6f} {pose}")
-    return _write_lines(path, lines)
+    comments = (
+        "timestamp tx ty tz qx qy qz qw: the camera in the world, OpenCV axes",
+        f"time stamps: {meaning}",
+        f"world: {' '.join(world.split())}; {describe_units(scene.units)}",
+    )
+    return WriteResult((write_tum_trajectory(path, poses, comments),))
 
 
 def write_kitti(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
-    """Write one line a view; the format has no room for comments."""
+    """Write one line a view."""
     world_from_cam = invert(scene.cameras.cam_from_world.double())
-    rows = world_from_cam.flatten(1).tolist()
-    return _write_lines(path, [" ".join(f"{value:.9e}" for value in row) for row in rows])
+    return WriteResult((write_kitti_trajectory(path, world_from_cam),))
 
 
 def view_times(scene: Reconstruction) -> tuple[list[float], str]:
@@ -73,8 +73,3 @@ def _unix_seconds(taken: str | None) -> float | None:
         return None if taken is None else datetime.fromisoformat(taken).timestamp()
     except ValueError:
         return None
-
-
-def _write_lines(path: Path, lines: list[str]) -> WriteResult:
-    save_bytes(path, ("\n".join(lines) + "\n").encode())
-    return WriteResult((path,))

@@ -4,47 +4,29 @@ Photos that one physical camera took share one COLMAP camera, so that bundle adj
 of intrinsics to refine and not one a photo.
 """
 
-import struct
-from dataclasses import dataclass
-
+from glance3d.formats.colmap.records import ColmapCamera
 from glance3d.types import Cameras, Reconstruction
 
-# COLMAP's numbers of its models; the parameters that follow each are stated in :func:`_camera_of`.
-SIMPLE_PINHOLE, PINHOLE, SIMPLE_RADIAL, OPENCV = 0, 1, 2, 4
 # One focal length stands for both where they differ by less than a float32 tells.
 _SQUARE = 1e-6
 # Distortion that moves no pixel of the photo by more than this is below what tools can see.
 _NOTABLE_PIXELS = 0.5
 
 
-@dataclass(frozen=True)
-class ColmapCamera:
-    """A camera record: model, size (width, height) and parameters, in pixels."""
-
-    model: int
-    size: tuple[int, int]
-    parameters: tuple[float, ...]
-
-    def encoded(self, camera_id: int) -> bytes:
-        """The record of ``cameras.bin``."""
-        head = struct.pack("<IiQQ", camera_id, self.model, *self.size)
-        return head + struct.pack(f"<{len(self.parameters)}d", *self.parameters)
-
-
-def colmap_cameras(scene: Reconstruction) -> tuple[list[ColmapCamera], list[int]]:
-    """The scene's COLMAP cameras, and for each view the position of its own in that list.
+def colmap_cameras(scene: Reconstruction) -> tuple[dict[int, ColmapCamera], list[int]]:
+    """The scene's COLMAP cameras by their ids, from 1, and for each view the id of its own.
 
     Views are joined if ``Cameras.camera_ids`` says so and they have the very same size, intrinsics
     and distortion: a camera's portrait and landscape photos cannot be one COLMAP camera.
     """
     camera_ids = scene.cameras.camera_ids
-    numbers = range(scene.num_views) if camera_ids is None else camera_ids.tolist()
-    found: dict[tuple[int, ColmapCamera], int] = {}
-    own = [
-        found.setdefault((number, _camera_of(scene, view)), len(found))
-        for view, number in enumerate(numbers)
+    physical = range(scene.num_views) if camera_ids is None else camera_ids.tolist()
+    numbered: dict[tuple[int, ColmapCamera], int] = {}
+    of_views = [
+        numbered.setdefault((number, _camera_of(scene, view)), len(numbered) + 1)
+        for view, number in enumerate(physical)
     ]
-    return [camera for _, camera in found], own
+    return {camera_id: camera for (_, camera), camera_id in numbered.items()}, of_views
 
 
 def has_notable_distortion(cameras: Cameras) -> bool:
@@ -53,6 +35,7 @@ def has_notable_distortion(cameras: Cameras) -> bool:
         return False
     half = cameras.image_sizes.to(cameras.intrinsics) / 2
     focal = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
+    # k1 moves the corner, at the distance r from the axis (in focal lengths), by k1 r^3.
     shift = cameras.radial.abs() * (half / focal).norm(dim=-1) ** 3 * focal.amax(-1)
     return bool((shift > _NOTABLE_PIXELS).any())
 
@@ -64,8 +47,8 @@ def _camera_of(scene: Reconstruction, view: int) -> ColmapCamera:
     size, is_square = scene.placements[view].original_size, abs(fx - fy) <= _SQUARE * fx
     if radial == 0:
         if is_square:
-            return ColmapCamera(SIMPLE_PINHOLE, size, (fx, cx, cy))
-        return ColmapCamera(PINHOLE, size, (fx, fy, cx, cy))
+            return ColmapCamera("SIMPLE_PINHOLE", size, (fx, cx, cy))
+        return ColmapCamera("PINHOLE", size, (fx, fy, cx, cy))
     if is_square:
-        return ColmapCamera(SIMPLE_RADIAL, size, (fx, cx, cy, radial))
-    return ColmapCamera(OPENCV, size, (fx, fy, cx, cy, radial, 0.0, 0.0, 0.0))
+        return ColmapCamera("SIMPLE_RADIAL", size, (fx, cx, cy, radial))
+    return ColmapCamera("OPENCV", size, (fx, fy, cx, cy, radial, 0.0, 0.0, 0.0))

@@ -1,65 +1,39 @@
-"""What a COLMAP model says of cameras and photos, and which camera models COLMAP has.
-
-Source: https://colmap.github.io/format.html; the numbers of the models and of their parameters from
-``src/colmap/sensor/models.h`` of COLMAP 4.
-"""
+"""What a COLMAP model holds: cameras, images with their 2-D points, and 3-D points with tracks."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from glance3d.errors import CamerasError
 from glance3d.formats.camera_values import MAX_SIDE, refuse_far
+from glance3d.formats.colmap.camera_models import NUM_PARAMETERS, PINHOLE_PARAMETERS
 from glance3d.formats.lenses import Lens, build_lens
 from glance3d.geometry.transforms import rotation_from_quat_xyzw
-
-_SHOWN = 3
-
-# Each model's parameters, by its name.
-PINHOLE_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "SIMPLE_PINHOLE": ("f", "cx", "cy"),
-    "PINHOLE": ("fx", "fy", "cx", "cy"),
-    "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
-    "RADIAL": ("f", "cx", "cy", "k1", "k2"),
-    "OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2"),
-    "FULL_OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
-}
-# By COLMAP's number of each model: its name and how many parameters it has. What no pinhole comes
-# near is passed over, so that the poses can still be read.
-MODELS: dict[int, tuple[str, int]] = {
-    0: ("SIMPLE_PINHOLE", 3),
-    1: ("PINHOLE", 4),
-    2: ("SIMPLE_RADIAL", 4),
-    3: ("RADIAL", 5),
-    4: ("OPENCV", 8),
-    5: ("OPENCV_FISHEYE", 8),
-    6: ("FULL_OPENCV", 12),
-    7: ("FOV", 5),
-    8: ("SIMPLE_RADIAL_FISHEYE", 4),
-    9: ("RADIAL_FISHEYE", 5),
-    10: ("THIN_PRISM_FISHEYE", 12),
-    11: ("RAD_TAN_THIN_PRISM_FISHEYE", 16),
-    12: ("SIMPLE_DIVISION", 4),
-    13: ("DIVISION", 5),
-    14: ("SIMPLE_FISHEYE", 3),
-    15: ("FISHEYE", 4),
-    16: ("EUCM", 6),
-    17: ("EQUIRECTANGULAR", 2),
-}
-NUM_PARAMETERS = dict(MODELS.values())
 
 
 @dataclass(frozen=True)
 class ColmapCamera:
-    """One camera as the file has it; ``size`` is (width, height)."""
+    """One camera: its model by name, ``size`` (width, height), parameters in the model's order."""
 
     model: str
     size: tuple[int, int]
     parameters: tuple[float, ...]
+
+    def pinhole_parameters(self) -> dict[str, float] | None:
+        """``fx``, ``fy``, ``cx``, ``cy`` and coefficients of distortion; None if no pinhole."""
+        names = PINHOLE_PARAMETERS.get(self.model)
+        if names is None:
+            return None
+        values = dict(zip(names, self.parameters, strict=True))
+        if "f" in values:
+            focal = values.pop("f")
+            values = {"fx": focal, "fy": focal, **values}
+        return values
 
     def lens(self) -> Lens | None:
         """Pinhole and k1; None of a model that is no pinhole's.
@@ -74,60 +48,83 @@ class ColmapCamera:
             raise CamerasError(
                 f"{self.model} with {len(self.parameters)} parameters; wanted {wanted}"
             )
-        names = PINHOLE_PARAMETERS.get(self.model)
-        if names is None:
+        values = self.pinhole_parameters()
+        if values is None:
             return None
-        values = dict(zip(names, self.parameters, strict=True))
-        focal = values.pop("fx", values.get("f", 0.0)), values.pop("fy", values.get("f", 0.0))
-        values.pop("f", None)
+        focal = values.pop("fx"), values.pop("fy")
         return build_lens(focal, (values.pop("cx"), values.pop("cy")), self.size, values)
 
 
 @dataclass(frozen=True)
-class ColmapImage:
-    """One photo as the file has it."""
+class ColmapPoints2D:
+    """Pixels of an image at which 3-D points are seen; id -1: the pixel is of no 3-D point."""
 
+    xy: Float[np.ndarray, "points 2"]
+    point3d_ids: Int[np.ndarray, " points"]
+
+
+@dataclass(frozen=True)
+class ColmapImage:
+    """One photo: its pose, as a quaternion and a translation from the world to the camera.
+
+    ``points2d`` is None where a reader has passed them over.
+    """
+
+    image_id: int
     name: str
     camera_id: int
-    cam_from_world: Float[Tensor, "3 4"]
+    quat_wxyz: tuple[float, ...]
+    translation: tuple[float, ...]
+    points2d: ColmapPoints2D | None = None
+
+    def cam_from_world(self) -> Float[Tensor, "3 4"]:
+        """The pose as a matrix, float64.
+
+        Raises:
+            CamerasError: the numbers are no pose.
+        """
+        if not all(map(math.isfinite, (*self.quat_wxyz, *self.translation))):
+            raise CamerasError(f"the pose of {self.name} is not finite")
+        w, x, y, z = self.quat_wxyz
+        # Before it is squared, so that neither tiny nor huge quaternions lose their direction.
+        largest = max(map(abs, self.quat_wxyz))
+        if not 1e-6 < largest < 1e6:
+            raise CamerasError(
+                f"the rotation of {self.name} is no quaternion: {w:g} {x:g} {y:g} {z:g}"
+            )
+        quat_xyzw = torch.tensor([x, y, z, w], dtype=torch.float64) / largest
+        translation = quat_xyzw.new_tensor(self.translation)[:, None]
+        pose = torch.cat([rotation_from_quat_xyzw(quat_xyzw), translation], -1)
+        refuse_far(pose, self.name)
+        return pose
 
 
-@dataclass
-class Oddities:
-    """Places of a file that were not understood, the first few of them in words."""
+@dataclass(frozen=True)
+class ColmapPoints3D:
+    """All 3-D points, and their tracks one after the other.
 
-    count: int = 0
-    shown: list[str] = field(default_factory=list)
-
-    def add(self, where: str, reason: str) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.shown) < _SHOWN:
-            self.shown.append(f"{where} ({reason})")
-
-    def warning(self, what: str) -> list[str]:
-        """One sentence about all of them, if there are any; ``what`` is not used for them."""
-        if not self.count:
-            return []
-        more = f" and {self.count - len(self.shown)} more" if self.count > len(self.shown) else ""
-        return [f"not understood, and {what}: {', '.join(self.shown)}{more}"]
-
-
-def build_image(name: str, camera_id: int, values: Sequence[float]) -> ColmapImage:
-    """``values`` are the quaternion w x y z and the translation.
-
-    Raises:
-        CamerasError: they are no pose.
+    A track has ``track_lengths`` elements; each is the 2-D point with index ``point2d_indices`` of
+    the image with id ``image_ids``. ``errors`` are mean reprojection errors in pixels.
     """
-    if not all(map(math.isfinite, values)):
-        raise CamerasError(f"the pose of {name} is not finite")
-    w, x, y, z, *translation = values
-    # Before it is squared, so that neither tiny nor huge quaternions lose their direction.
-    largest = max(map(abs, (w, x, y, z)))
-    if not 1e-6 < largest < 1e6:
-        raise CamerasError(f"the rotation of {name} is no quaternion: {w:g} {x:g} {y:g} {z:g}")
-    quat_xyzw = torch.tensor([x, y, z, w], dtype=torch.float64) / largest
-    shift = quat_xyzw.new_tensor(translation)[:, None]
-    pose = torch.cat([rotation_from_quat_xyzw(quat_xyzw), shift], -1)
-    refuse_far(pose, name)
-    return ColmapImage(name, camera_id, pose)
+
+    ids: Int[np.ndarray, " points"]
+    xyz: Float[np.ndarray, "points 3"]
+    colors: UInt8[np.ndarray, "points 3"]
+    errors: Float[np.ndarray, " points"]
+    track_lengths: Int[np.ndarray, " points"]
+    image_ids: Int[np.ndarray, " elements"]
+    point2d_indices: Int[np.ndarray, " elements"]
+
+    @property
+    def point_of_element(self) -> Int[np.ndarray, " elements"]:
+        """The position (not the id) of each track element's point."""
+        return np.repeat(np.arange(len(self.ids)), self.track_lengths)
+
+
+@dataclass(frozen=True)
+class ColmapModel:
+    """A whole model; cameras by their ids, images by theirs."""
+
+    cameras: Mapping[int, ColmapCamera]
+    images: Mapping[int, ColmapImage]
+    points: ColmapPoints3D

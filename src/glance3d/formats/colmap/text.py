@@ -2,7 +2,7 @@
 
 COLMAP writes two lines a photo: the pose, and the points that it sees. Many tools leave out the
 second one, or write it empty, so each line is taken for what it is; those that are neither are
-named.
+named. Text is read only: what Glance3D writes is binary.
 """
 
 import math
@@ -11,12 +11,8 @@ from pathlib import Path
 
 from glance3d.errors import CamerasError
 from glance3d.files.text_input import read_text
-from glance3d.formats.colmap.records import (
-    ColmapCamera,
-    ColmapImage,
-    Oddities,
-    build_image,
-)
+from glance3d.formats.colmap.records import ColmapCamera, ColmapImage
+from glance3d.formats.colmap.skipped_records import SkippedRecords
 
 _SHOWN_CHARACTERS = 40
 # Of a line of points, which may be megabytes long, so many numbers are looked at.
@@ -24,8 +20,8 @@ _TRIED_NUMBERS = 12
 _LARGEST_ID = 2**32
 
 
-def read_text_cameras(path: Path, oddities: Oddities) -> dict[int, ColmapCamera]:
-    """Each camera by its number; lines that hold none go to ``oddities``."""
+def read_text_cameras(path: Path, skipped: SkippedRecords) -> dict[int, ColmapCamera]:
+    """Each camera by its number; lines that hold none go to ``skipped``."""
     cameras: dict[int, ColmapCamera] = {}
     for number, line in _lines(path):
         words = line.split()
@@ -38,13 +34,13 @@ def read_text_cameras(path: Path, oddities: Oddities) -> dict[int, ColmapCamera]
             if cameras.setdefault(camera_id, camera) != camera:
                 raise CamerasError(f"camera {camera_id} a second time")
         except (ValueError, IndexError):
-            oddities.add(*_place(number, line, path, "wanted: number MODEL width height ..."))
+            skipped.add(*_place(number, line, path, "wanted: number MODEL width height ..."))
         except CamerasError as error:
-            oddities.add(*_place(number, line, path, str(error)))
+            skipped.add(*_place(number, line, path, str(error)))
     return cameras
 
 
-def read_text_images(path: Path, oddities: Oddities) -> list[ColmapImage]:
+def read_text_images(path: Path, skipped: SkippedRecords) -> list[ColmapImage]:
     """Every photo's pose, whether or not lines of points follow them."""
     images = []
     points_may_follow = False
@@ -60,10 +56,10 @@ def read_text_images(path: Path, oddities: Oddities) -> list[ColmapImage]:
             points_may_follow = True
         except (ValueError, IndexError):
             reason = "wanted: number qw qx qy qz tx ty tz camera name"
-            oddities.add(*_place(number, line, path, reason))
+            skipped.add(*_place(number, line, path, reason))
             points_may_follow = not _is_points(line)  # those of the photo that was not understood
         except CamerasError as error:
-            oddities.add(*_place(number, line, path, str(error)))
+            skipped.add(*_place(number, line, path, str(error)))
             points_may_follow = True
     return images
 
@@ -77,11 +73,16 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _image(line: str) -> ColmapImage:
-    image_id, *pose, camera_id, name = line.split(maxsplit=9)
-    _whole(image_id)
+    """The photo of a line; a ``ValueError`` if it is none, a ``CamerasError`` if it has no pose."""
+    first_word, *pose, camera_id, name = line.split(maxsplit=9)
+    image_id = _whole(first_word)
     if len(pose) != 7:
         raise ValueError("too few words")
-    return build_image(name.strip(), _whole(camera_id), [float(word) for word in pose])
+    numbers = [float(word) for word in pose]
+    quat_wxyz, translation = tuple(numbers[:4]), tuple(numbers[4:])
+    image = ColmapImage(image_id, name.strip(), _whole(camera_id), quat_wxyz, translation)
+    image.cam_from_world()
+    return image
 
 
 def _is_points(line: str) -> bool:

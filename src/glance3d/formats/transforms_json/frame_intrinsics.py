@@ -69,11 +69,11 @@ def read_frame_intrinsics(
     k4 = _numbers(values, ("k4",), where, read_radial)[0]
     if model not in _PINHOLES or values.get("is_fisheye") or (k4 and model != "FULL_OPENCV"):
         # nerfstudio's k4 belongs to fisheyes; a pinhole's file has it as 0.
-        said = f"model {model[:40]}" + (" with k4" if k4 else "")
+        lens = f"model {model[:40]}" + (" with k4" if k4 else "")
         return FrameIntrinsics(
             size=size,
             warnings=(
-                f"cameras of the {said} are no pinholes: only their poses are used; undistort the "
+                f"cameras of the {lens} are no pinholes: only their poses are used; undistort the "
                 "photos to use their intrinsics",
             ),
         )

@@ -6,11 +6,11 @@ from glance3d.formats.cameras_json import read_cameras_file
 from glance3d.known_cameras.cameras import KnownCamera, KnownCameras
 
 
-def read_glance_json(path: Path) -> KnownCameras:
+def read_cameras_json(path: Path) -> KnownCameras:
     """The cameras of a ``cameras.json``; poses and intrinsics may be missing, each by itself."""
     file = read_cameras_file(path)
     cameras = tuple(
-        KnownCamera(view.image, view.cam_from_world, view.intrinsics, view.radial, view.size)
+        KnownCamera(view.image, view.cam_from_world, view.intrinsics, view.radial or 0.0, view.size)
         for view in file.views
     )
     return KnownCameras(
