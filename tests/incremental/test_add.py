@@ -60,9 +60,11 @@ def test_nobody_trusts_what_was_not_checked(larger: Reconstruction) -> None:
     assert larger.report["additions"][0]["photos"] == ["d.png"]
 
 
-def test_photos_that_are_there_already_are_refused(scene: Reconstruction, folder: Path) -> None:
+def test_photos_that_are_there_already_are_refused(
+    scene: Reconstruction, folder: Path, tiny_weights: Path
+) -> None:
     with pytest.raises(InputError, match="are in the scene already"):
-        glance3d.add_photos(scene, folder / "b.png")
+        glance3d.add_photos(scene, folder / "b.png", model=tiny_weights)
 
 
 def test_old_cameras_can_be_held(larger: Reconstruction) -> None:

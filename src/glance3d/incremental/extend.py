@@ -8,16 +8,25 @@ from typing import Any
 
 from glance3d.errors import InputError
 from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
-from glance3d.images import ClipSampling, FoundSources, Originals, find_masks, find_sources
+from glance3d.images import (
+    ClipSampling,
+    FoundSources,
+    InputOptions,
+    MaskSources,
+    Originals,
+    find_masks,
+    find_sources,
+)
 from glance3d.images.clips import expand_clips, file_of
 from glance3d.images.finding.photo_search import has_content
 from glance3d.images.naming.unique_names import unique_names
 from glance3d.incremental.anchors import choose_anchors
 from glance3d.incremental.merge import join, joined_masks, on_canvas_of, take_views
 from glance3d.known_cameras import KnownCamera, KnownCameras
-from glance3d.models import VGGT
+from glance3d.models import VGGT, ModelSource
 from glance3d.models.zoo import known_name
-from glance3d.reconstruction import reconstruct
+from glance3d.pass_options import PassOptions
+from glance3d.reconstruction import reconstruct_scene
 from glance3d.report import describe_masks
 from glance3d.trust.rules import judge
 from glance3d.types import ImageBatch, PhotoContent, PhotoMask, Reconstruction, ViewTrust
@@ -75,25 +84,50 @@ def add_photos(
         InputError: every photo is in the scene already.
         ImageError: no new photo can be read, or the old ones are gone.
     """
+    return extend_scene(
+        scene,
+        photos,
+        ModelSource(
+            known_name(scene.model) if model is None else model, weights, device, precision
+        ),
+        InputOptions(masks=masks, clips=ClipSampling(fps=fps, views=views)),
+        PassOptions(window=window, overlap=overlap),
+        folder=folder,
+        max_anchors=max_anchors,
+        on_loaded=on_loaded,
+        progress=progress,
+    )
+
+
+def extend_scene(
+    scene: Reconstruction,
+    photos: str | Path | Sequence[str | Path],
+    source: ModelSource,
+    inputs: InputOptions,
+    options: PassOptions,
+    *,
+    folder: str | Path | None = None,
+    max_anchors: int = MAX_ANCHORS,
+    on_loaded: Callable[[ImageBatch], None] | None = None,
+    progress: bool = False,
+) -> Reconstruction:
+    """As :func:`add_photos`, which packs its arguments once; masks are those of the new photos."""
     if max_anchors < 1:
-        raise InputError(f"at least one old photo must be seen again, max_anchors is {max_anchors}")
-    sampling = ClipSampling(fps=fps, views=views)
-    found = find_sources(photos, apart=masks)
-    fresh = expand_clips(_new_photos(scene, found), sampling, progress=progress)
+        raise InputError(
+            f"max_anchors must be at least 1 old photo to see again, got {max_anchors}"
+        )
+    mask_folder = _folder_of(inputs.masks)
+    sources = find_sources(photos, apart=mask_folder)
+    fresh = expand_clips(_new_photos(scene, sources), inputs.clips, progress=progress)
     anchors = choose_anchors(scene, max_anchors)
     old = Originals(scene, folder).paths()
-    known_masks = _masks(scene, anchors, fresh, masks)
-    seen = reconstruct(
+    known_masks = _masks(scene, anchors, fresh, mask_folder)
+    mask_input = known_masks is not None and _saw_masked_photos(scene)
+    seen = reconstruct_scene(
         FoundSources((*(old[view] for view in anchors), *fresh)),
-        masks=known_masks,
-        mask_input=known_masks is not None and _saw_masked_photos(scene),
-        reference="first",
-        model=model or known_name(scene.model),
-        weights=weights,
-        device=device,
-        precision=precision,
-        window=window,
-        overlap=overlap,
+        source,
+        replace(inputs, masks=known_masks, mask_input=mask_input, clips=ClipSampling()),
+        options,
         on_loaded=on_loaded,
         progress=progress,
     )
@@ -127,11 +161,11 @@ def add_photos(
         ],
     }
     known = scene.report.get("warnings", [])
-    new = [*found.notes, *seen.report["warnings"]]
+    new = [*sources.notes, *seen.report["warnings"]]
     report["warnings"] = [*known, *(text for text in new if text not in known)]
     report["skipped"] = [
         *scene.report.get("skipped", []),
-        *map(asdict, found.skipped),
+        *map(asdict, sources.skipped),
         *seen.report["skipped"],
     ]
     report["masks"] = describe_masks(
@@ -141,15 +175,21 @@ def add_photos(
     return replace(join(trusted, added), report=report)
 
 
+def _folder_of(masks: MaskSources | None) -> str | Path | None:
+    if masks is None or isinstance(masks, str | Path):
+        return masks
+    raise InputError("masks of photos that are added must be a folder: give its path")
+
+
 def _masks(
     scene: Reconstruction, anchors: Sequence[int], fresh: Sequence[Path], folder: str | Path | None
 ) -> list[PhotoMask | Path | None] | None:
     """The masks of the photos that the network sees now; None if none has one."""
-    found: Sequence[Path | None] = [None] * len(fresh)
+    new: Sequence[Path | None] = [None] * len(fresh)
     if folder is not None:
-        found = find_masks(folder, unique_names(fresh), list(map(str, fresh)), scene.names)
+        new = find_masks(folder, unique_names(fresh), list(map(str, fresh)), scene.names)
     old = [scene.masks[view] if scene.masks else None for view in anchors]
-    return [*old, *found] if any([*old, *found]) else None
+    return [*old, *new] if any([*old, *new]) else None
 
 
 def _saw_masked_photos(scene: Reconstruction) -> bool:
@@ -176,8 +216,8 @@ def held_cameras(scene: Reconstruction, num_old: int) -> KnownCameras:
     )
 
 
-def _new_photos(scene: Reconstruction, found: FoundSources) -> list[Path]:
-    paths = found.paths
+def _new_photos(scene: Reconstruction, sources: FoundSources) -> list[Path]:
+    paths = sources.paths
     # A clip has given those of its frames that are worth it. Paths that a scene names are compared,
     # not looked at: a saved scene may come from anybody.
     present = {file_of(Path(source)) for source in scene.sources}
