@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glance3d import report as describe
 from glance3d.images import ClipSampling, InputOptions, MaskSources, Preprocessing
-from glance3d.known_cameras import KnownCameras, match_known_cameras
+from glance3d.known_cameras import KnownCameras, match_known_cameras, settle_by_poses
 from glance3d.models import VGGT, ModelSource
 from glance3d.models.aggregator import IMAGE_MEAN
 from glance3d.models.memory.plan import MemoryPlan
@@ -129,7 +129,9 @@ def reconstruct_scene(
         with times.stage("load_images"):
             batch = loading.result()
             if known is not None:
-                batch = replace(batch, known_focal_lengths=known.for_scene(batch).focal_lengths)
+                batch = replace(
+                    batch, known_focal_lengths=match_known_cameras(known, batch).focal_lengths
+                )
     if on_loaded is not None:
         on_loaded(batch)
     with times.stage("predict"):
@@ -151,7 +153,7 @@ def reconstruct_scene(
     report["windows"] = describe_windows(options.windows, joins, batch.names)
     report["warnings"] += window_warnings(options.windows, joins, batch.names)
     if known is not None:
-        known_views = match_known_cameras(known, scene)
+        known_views = settle_by_poses(match_known_cameras(known, scene), scene)
         report["known_cameras"] = known_views.describe()
         report["warnings"] += known_views.warnings
     for warning in report["warnings"]:

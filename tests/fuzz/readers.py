@@ -16,7 +16,7 @@ from glance3d.exporters import export, load_scene
 from glance3d.exporters.colmap.check import check_colmap_model
 from glance3d.images import load_images, load_masks
 from glance3d.images.masks import MaskedPhoto
-from glance3d.known_cameras import load_known_cameras
+from glance3d.known_cameras import load_known_cameras, match_views
 from glance3d.metric_scale.constraints import KnownDepthMap
 from glance3d.metric_scale.readings import scale_from_depths
 from glance3d.models import build_model, load_model
@@ -132,7 +132,7 @@ def _read_known_cameras(folder: Path) -> None:
     """Read by its content, and asked what it knows of two photos."""
     files = [path for path in folder.iterdir() if path.is_file()]
     known = load_known_cameras(files[0] if len(files) == 1 else folder)
-    known.for_views(cameras.NAMES, [photos.SIZE] * 2, orientations=[1, 6]).describe()
+    match_views(known, cameras.NAMES, [photos.SIZE] * 2, orientations=[1, 6]).describe()
 
 
 def _read_photo_set(folder: Path) -> None:

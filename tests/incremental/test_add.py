@@ -12,6 +12,7 @@ from glance3d.cli import main
 from glance3d.errors import InputError
 from glance3d.incremental import held_cameras
 from glance3d.incremental.anchors import choose_anchors
+from glance3d.known_cameras import match_known_cameras
 from glance3d.types import Reconstruction
 
 
@@ -68,7 +69,7 @@ def test_photos_that_are_there_already_are_refused(
 
 
 def test_old_cameras_can_be_held(larger: Reconstruction) -> None:
-    known = held_cameras(larger, 3).for_scene(larger)
+    known = match_known_cameras(held_cameras(larger, 3), larger)
     assert known.has_pose.tolist() == [True, True, True, False]
 
 

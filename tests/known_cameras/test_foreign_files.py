@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from glance3d.errors import CamerasError
-from glance3d.known_cameras import load_known_cameras
+from glance3d.known_cameras import load_known_cameras, match_views
 
 SIZE = (320, 240)
 CAMERAS = "# list\n1 PINHOLE 320 240 300 310 161 119\n2 OPENCV_FISHEYE 320 240 3 3 1 1 0 0 0 0\n"
@@ -145,7 +145,7 @@ def views_of(tmp_path, shared, *frames, names=("a.jpg", "b.jpg"), sizes=(SIZE, S
     ]
     path = tmp_path / "transforms.json"
     path.write_text(json.dumps({**shared, "frames": frames}))
-    return load_known_cameras(path).for_views(names, sizes, **options)
+    return match_views(load_known_cameras(path), names, sizes, **options)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_cameras_and_photos_that_find_no_partner_are_named(tmp_path):
     names = ("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
     views_of(tmp_path, FLAT, *[{}] * 5, names=names, sizes=[SIZE] * 5)
     known = load_known_cameras(tmp_path)
-    views = known.for_views(["a.jpg", "x.jpg"], [SIZE] * 2)
+    views = match_views(known, ["a.jpg", "x.jpg"], [SIZE] * 2)
     assert views.warnings == (
         f"4 of 5 cameras in {known.source} are of none of these photos: images/b.jpg, "
         "images/c.jpg, images/d.jpg and 1 more",

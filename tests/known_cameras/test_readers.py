@@ -16,7 +16,12 @@ from glance3d.errors import CamerasError, InputError
 from glance3d.exporters import export
 from glance3d.geometry.cameras import camera_centers, project_points
 from glance3d.geometry.transforms import invert
-from glance3d.known_cameras import CAMERA_FORMATS, load_known_cameras
+from glance3d.known_cameras import (
+    CAMERA_FORMATS,
+    load_known_cameras,
+    match_known_cameras,
+    match_views,
+)
 from tests.exporters.analytic import build_scene
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -59,7 +64,7 @@ def test_what_we_export_comes_back(scene, tmp_path, name, format, radial):
     known = load_known_cameras(tmp_path / name)
     assert known.format == format
     assert (known.units, known.warnings) == ("arbitrary", ())
-    assert_knows(known.for_scene(scene), scene)
+    assert_knows(match_known_cameras(known, scene), scene)
 
 
 def test_a_folder_of_ours_and_a_project_above_a_model(scene, tmp_path):
@@ -164,7 +169,9 @@ def read_transforms(tmp_path, record):
 
 
 def test_opengl_axes_and_shared_intrinsics(tmp_path):
-    views = read_transforms(tmp_path, transforms()).for_views(["a.jpg", "b.jpg"], [(320, 240)] * 2)
+    views = match_views(
+        read_transforms(tmp_path, transforms()), ["a.jpg", "b.jpg"], [(320, 240)] * 2
+    )
     # At (1, 2, 3), y up and looking along -z: in OpenCV's axes y and z point the other way.
     wanted = torch.tensor([[1.0, 0, 0, -1], [0, -1, 0, 2], [0, 0, -1, 3]]).double()
     torch.testing.assert_close(views.cam_from_world[0], wanted)
@@ -186,7 +193,7 @@ def test_a_field_of_view_alone(tmp_path):
     for key in ("fl_x", "fl_y", "cx", "cy", "w", "h"):
         del record[key]
     record["frames"][0]["file_path"] = "./train/r_0"
-    views = read_transforms(tmp_path, record).for_views(["r_0.png", "x.png"], [(800, 600)] * 2)
+    views = match_views(read_transforms(tmp_path, record), ["r_0.png", "x.png"], [(800, 600)] * 2)
     assert float(views.intrinsics[0, 0, 0]) == pytest.approx(400 / math.tan(0.35))
     assert views.intrinsics[0, :2, 2].tolist() == [400, 300]
     assert views.has_pose.tolist() == [True, False]
@@ -231,11 +238,11 @@ def write_tum(path, scene, times):
 
 def test_a_trajectory_by_order(scene, tmp_path):
     known = write_tum(tmp_path / "poses.txt", scene, [0.0, 0.5, 1.1, 1.6])
-    views = known.for_scene(scene)
+    views = match_known_cameras(known, scene)
     assert_knows(views, scene, intrinsics=False)
     assert views.matched_by.startswith("order")
     with pytest.raises(CamerasError, match=r"not clear which pose .* 4 poses for 3 photos"):
-        known.for_views(scene.names[:3], [(1, 1)] * 3)
+        match_views(known, scene.names[:3], [(1, 1)] * 3)
 
 
 @pytest.mark.parametrize("unit", ["{:.6f}.png", "{:.0f}000000.jpg", "frame_{:.3f}.jpg"])
@@ -247,7 +254,7 @@ def test_a_trajectory_by_time(scene, tmp_path, unit):
         names = [f"{round(t * 1000)}000.jpg" for t in shown]
     else:
         names = [unit.format(t) for t in shown]
-    views = known.for_views(names, [(1, 1)] * 3)
+    views = match_views(known, names, [(1, 1)] * 3)
     wanted = scene.cameras.cam_from_world.double()[[2, 0]]
     torch.testing.assert_close(views.cam_from_world[:2], wanted, rtol=0, atol=2e-6)
     assert views.has_pose.tolist() == [True, True, False]
@@ -256,10 +263,10 @@ def test_a_trajectory_by_time(scene, tmp_path, unit):
 
 def test_small_numbers_in_names_are_no_times(scene, tmp_path):
     known = write_tum(tmp_path / "poses.txt", scene, [0.0, 1.0333, 2.0667, 3.1])
-    views = known.for_views(["000.png", "001.png", "002.png", "003.png"], [(1, 1)] * 4)
+    views = match_views(known, ["000.png", "001.png", "002.png", "003.png"], [(1, 1)] * 4)
     assert views.matched_by.startswith("order")
     counted = write_tum(tmp_path / "counted.txt", scene, [0.0, 1.0, 2.0, 3.0])
-    views = counted.for_views(["003.png", "001.png"], [(1, 1)] * 2)
+    views = match_views(counted, ["003.png", "001.png"], [(1, 1)] * 2)
     wanted = scene.cameras.cam_from_world.double()[[3, 1]]
     torch.testing.assert_close(views.cam_from_world, wanted, rtol=0, atol=2e-6)
 
@@ -274,7 +281,7 @@ def test_cameras_that_know_only_intrinsics_or_only_poses(tmp_path):
     one = {"image": "a.jpg", "size": [8, 4], "intrinsics": [[9, 0, 4], [0, 9, 2], [0, 0, 1]]}
     two = {"image": "b.jpg", "cam_from_world": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]}
     (tmp_path / "cameras.json").write_text(json.dumps({"views": [one, two]}))
-    views = load_known_cameras(tmp_path).for_views(["a.jpg", "b.jpg"], [(8, 4)] * 2)
+    views = match_views(load_known_cameras(tmp_path), ["a.jpg", "b.jpg"], [(8, 4)] * 2)
     assert views.has_pose.tolist() == [False, True]
     assert views.has_intrinsics.tolist() == [True, False]
     assert views.describe()["num_poses"] == 1
@@ -293,7 +300,7 @@ def test_map_coordinates_are_moved_near_the_origin(scene, tmp_path):
     (tmp_path / "cameras.json").write_text(json.dumps(record))
     known = load_known_cameras(tmp_path, units="metre")
     assert "origin moved to (50012" in known.world
-    views = known.for_scene(scene)
+    views = match_known_cameras(known, scene)
     differences = camera_centers(views.cam_from_world) - camera_centers(poses)
     assert float((differences - differences[0]).abs().max()) < 1e-6
     assert float(camera_centers(views.cam_from_world).norm(dim=-1).max()) < 10
@@ -331,7 +338,7 @@ def test_real_sets(name):
     photos, known = load_photo_set(folder), load_known_cameras(folder)
     names = [path.name for path in photos.image_paths]
     sizes = [tuple(size) for size in photos.cameras.image_sizes.tolist()]
-    views = known.for_views(names, sizes)
+    views = match_views(known, names, sizes)
     assert views.has_pose.all()
     torch.testing.assert_close(views.cam_from_world.float(), photos.cameras.cam_from_world)
     torch.testing.assert_close(views.intrinsics.float(), photos.cameras.intrinsics)

@@ -11,6 +11,8 @@ from glance3d.known_cameras import (
     KnownCamera,
     KnownCameras,
     match_known_cameras,
+    match_views,
+    settle_by_poses,
     settle_reading,
 )
 from glance3d.known_cameras.matching.orientation import turned_upright
@@ -38,42 +40,42 @@ def whose(views):
 
 def test_file_names_then_stems_without_case():
     known = known_of("images/A.JPG", "sub\\b.png", "c", "d.jpg")
-    views = known.for_views(["b.jpg", "a.jpg", "C.HEIC", "e.jpg"], [SIZE] * 4)
+    views = match_views(known, ["b.jpg", "a.jpg", "C.HEIC", "e.jpg"], [SIZE] * 4)
     assert whose(views) == [1, 0, 2, None]
     assert views.unused == ("d.jpg",)
     assert views.describe()["unknown"] == ["e.jpg"]
 
 
 def test_a_file_name_wins_over_a_stem():
-    views = known_of("a.png", "a.jpg").for_views(["a.jpg"], [SIZE])
+    views = match_views(known_of("a.png", "a.jpg"), ["a.jpg"], [SIZE])
     assert whose(views) == [1]
 
 
 def test_dots_in_names_that_have_no_suffix():
-    views = known_of("r/1305.1", "r/1305.2").for_views(["1305.2.png", "1305.1.png"], [SIZE] * 2)
+    views = match_views(known_of("r/1305.1", "r/1305.2"), ["1305.2.png", "1305.1.png"], [SIZE] * 2)
     assert whose(views) == [1, 0]
 
 
 def test_folders_decide_between_cameras_of_one_name():
     known = known_of("cam0/1.jpg", "cam1/1.jpg")
     sources = ["/data/run/cam1/1.jpg"]
-    assert whose(known.for_views(["1.jpg"], [SIZE], sources=sources)) == [1]
+    assert whose(match_views(known, ["1.jpg"], [SIZE], sources=sources)) == [1]
     with pytest.raises(CamerasError, match=r"not clear which camera of a file is 1\.jpg's"):
-        known.for_views(["1.jpg"], [SIZE])
+        match_views(known, ["1.jpg"], [SIZE])
 
 
 def test_photos_that_would_share_a_camera_and_strangers_are_refused():
     with pytest.raises(CamerasError, match="would all have the camera of a"):
-        known_of("a").for_views(["a.jpg", "a.png"], [SIZE] * 2)
+        match_views(known_of("a"), ["a.jpg", "a.png"], [SIZE] * 2)
     with pytest.raises(CamerasError, match=r"none of the photos \(x\.jpg, y\.jpg\).* knows a\.jpg"):
-        known_of("a.jpg").for_views(["x.jpg", "y.jpg"], [SIZE] * 2)
+        match_views(known_of("a.jpg"), ["x.jpg", "y.jpg"], [SIZE] * 2)
     with pytest.raises(CamerasError, match="holds no cameras"):
         known_of()
 
 
 @pytest.mark.parametrize("size", [(640, 480), (160, 120), (1067, 800), (107, 80)])
 def test_intrinsics_of_another_size_are_scaled(size):
-    views = known_of("a.jpg").for_views(["a.jpg"], [size])
+    views = match_views(known_of("a.jpg"), ["a.jpg"], [size])
     ratio = torch.tensor(size).double() / torch.tensor(SIZE)
     torch.testing.assert_close(views.intrinsics[0, :2, 2], K[:2, 2] * ratio)
     torch.testing.assert_close(views.intrinsics[0].diagonal()[:2], K.diagonal()[:2] * ratio)
@@ -81,23 +83,23 @@ def test_intrinsics_of_another_size_are_scaled(size):
 
 
 def test_another_shape_is_not_used_and_said():
-    views = known_of("a.jpg").for_views(["a.jpg"], [(320, 200)])
+    views = match_views(known_of("a.jpg"), ["a.jpg"], [(320, 200)])
     assert views.has_pose.all()
     assert not views.has_intrinsics.any()
     assert "320x240 pixels, the photo is 320x200" in views.warnings[0]
 
 
 def test_no_size_is_the_photos_own():
-    views = known_of("a.jpg", size=None).for_views(["a.jpg"], [(330, 240)])
+    views = match_views(known_of("a.jpg", size=None), ["a.jpg"], [(330, 240)])
     assert torch.equal(views.intrinsics[0], K)
-    views = known_of("a.jpg", size=None).for_views(["a.jpg"], [(160, 120)])
+    views = match_views(known_of("a.jpg", size=None), ["a.jpg"], [(160, 120)])
     assert not views.has_intrinsics.any()
     assert "principal point (170, 110) is far from the middle" in views.warnings[0]
 
 
 @pytest.mark.parametrize("orientation", [6, 8])
 def test_the_camera_of_a_photo_on_its_side_is_turned_upright(orientation):
-    views = known_of("a.jpg").for_views(["a.jpg"], [SIZE[::-1]], orientations=[orientation])
+    views = match_views(known_of("a.jpg"), ["a.jpg"], [SIZE[::-1]], orientations=[orientation])
     points = torch.tensor([[0.3, -0.2, 1.0], [0.0, 0.4, 2.0], [-0.5, 0.1, 3.0]]).double()
     stored, depth = project_points(points, POSE, K)
     upright, depth_upright = project_points(points, views.cam_from_world[0], views.intrinsics[0])
@@ -152,7 +154,7 @@ def upside_down(**fields):
 )
 def test_where_sizes_cannot_tell_both_readings_are_kept(size, orientation, fields):
     known = upside_down(**fields)
-    views = known.for_views(["a.jpg", "b.jpg"], [SIZE, size], orientations=[1, orientation])
+    views = match_views(known, ["a.jpg", "b.jpg"], [SIZE, size], orientations=[1, orientation])
     assert views.ambiguous == ("b.jpg",)
     upright, stored = (reading.cam_from_world for reading in (views, views.as_stored))
     assert torch.equal(upright[0], stored[0])
@@ -173,7 +175,7 @@ def test_where_sizes_cannot_tell_both_readings_are_kept(size, orientation, field
 def test_one_photo_whose_size_tells_speaks_for_the_whole_file():
     known = known_of("a.jpg", "b.jpg", "c.jpg")
     names, sizes = ["a.jpg", "b.jpg", "c.jpg"], [SIZE, SIZE, SIZE[::-1]]
-    views = known.for_views(names, sizes, orientations=[1, 3, 6])
+    views = match_views(known, names, sizes, orientations=[1, 3, 6])
     assert views.as_stored is None
     half_turn = torch.diag(torch.tensor([-1.0, -1, 1])).double()
     assert torch.equal(views.cam_from_world[1], half_turn @ known.cameras[1].cam_from_world)
@@ -186,7 +188,7 @@ def test_one_photo_whose_size_tells_speaks_for_the_whole_file():
 def test_a_half_turn_changes_nothing_where_only_a_centred_lens_is_known():
     centred = torch.tensor([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]]).double()
     known = KnownCameras("a file", "test", (KnownCamera("a.jpg", intrinsics=centred),), "w")
-    views = known.for_views(["a.jpg"], [SIZE], orientations=[3])
+    views = match_views(known, ["a.jpg"], [SIZE], orientations=[3])
     assert views.as_stored is None
     assert views.ambiguous == ()
 
@@ -205,12 +207,15 @@ def test_poses_of_the_scene_tell_which_pixels_are_meant(tmp_path, turned, of_sto
         KnownCamera(name, half_turn @ pose if of_stored and orientation == 3 else pose)
         for name, pose, orientation in zip(scene.names, poses, turned, strict=True)
     ]
-    views = match_known_cameras(KnownCameras("a file", "test", tuple(cameras), "w"), scene)
+    known = KnownCameras("a file", "test", tuple(cameras), "w")
+    views = settle_by_poses(match_known_cameras(known, scene), scene)
     torch.testing.assert_close(views.cam_from_world, poses)
     assert views.ambiguous == ()
 
 
 def test_a_camera_that_speaks_of_the_upright_photo_stays():
-    views = known_of("a.jpg", size=SIZE[::-1]).for_views(["a.jpg"], [SIZE[::-1]], orientations=[6])
+    views = match_views(
+        known_of("a.jpg", size=SIZE[::-1]), ["a.jpg"], [SIZE[::-1]], orientations=[6]
+    )
     torch.testing.assert_close(views.cam_from_world[0], POSE)
     assert views.warnings == ()

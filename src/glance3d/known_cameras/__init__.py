@@ -6,9 +6,10 @@ from glance3d.known_cameras.disagreement import (
     ViewDisagreement,
     measure_disagreement,
 )
+from glance3d.known_cameras.matching.match import match_known_cameras, match_views
 from glance3d.known_cameras.matching.readings import (
     agreement_with_poses,
-    match_known_cameras,
+    settle_by_poses,
     settle_reading,
 )
 from glance3d.known_cameras.table import CAMERA_FORMATS, CamerasFormat, load_known_cameras
@@ -25,6 +26,8 @@ __all__ = [
     "agreement_with_poses",
     "load_known_cameras",
     "match_known_cameras",
+    "match_views",
     "measure_disagreement",
+    "settle_by_poses",
     "settle_reading",
 ]

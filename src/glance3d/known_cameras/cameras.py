@@ -1,7 +1,6 @@
 """What a file knows of photos' cameras, before it is known which photos are meant."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -9,12 +8,6 @@ from torch import Tensor
 
 from glance3d.errors import CamerasError
 from glance3d.geometry.similarity import Similarity
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from glance3d.known_cameras.views import KnownViews
-    from glance3d.types import ImageBatch, Reconstruction
 
 # Results are float32: beyond so many times the cameras' spread from the origin, as map coordinates
 # lie, a pose would lose what a pixel can tell.
@@ -68,28 +61,6 @@ class KnownCameras:
 
     def __len__(self) -> int:
         return len(self.cameras)
-
-    def for_views(
-        self,
-        names: "Sequence[str]",
-        sizes: "Sequence[tuple[int, int]]",
-        *,
-        sources: "Sequence[str] | None" = None,
-        orientations: "Sequence[int] | None" = None,
-    ) -> "KnownViews":
-        """What is known of these photos; see :func:`glance3d.known_cameras.views.match_views`."""
-        from glance3d.known_cameras.views import match_views
-
-        return match_views(self, names, sizes, sources=sources, orientations=orientations)
-
-    def for_scene(self, scene: "Reconstruction | ImageBatch") -> "KnownViews":
-        """What is known of a scene's photos, or of those that will be one."""
-        return self.for_views(
-            scene.names,
-            [placement.original_size for placement in scene.placements],
-            sources=scene.sources,
-            orientations=[placement.exif_orientation for placement in scene.placements],
-        )
 
 
 def near_the_origin(known: KnownCameras) -> KnownCameras:

@@ -11,7 +11,7 @@ from glance3d.densification import densify as densify_scene
 from glance3d.densification.consistency import mark_consistent
 from glance3d.errors import InputError
 from glance3d.images import Originals
-from glance3d.known_cameras import KnownCameras
+from glance3d.known_cameras import KnownCameras, match_known_cameras
 from glance3d.models import VGGT
 from glance3d.models.weights.cards import CARDS, is_good_at
 from glance3d.refinement.assembly.assemble import assemble_cameras
@@ -71,7 +71,7 @@ def refine(
     if scene.num_views < 1:
         raise InputError("a scene without photos cannot be refined")
     photos = Originals(scene, folder) if originals is None else originals
-    known_views = None if known is None else known.for_scene(scene)
+    known_views = None if known is None else match_known_cameras(known, scene)
     load_network = (lambda: network) if isinstance(network, VGGT) else network
     times = StageTimes()
     with quiet(), tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:

@@ -9,7 +9,7 @@ import torch
 
 from glance3d.exporters import export
 from glance3d.exporters.cameras.trajectory import view_times
-from glance3d.known_cameras import load_known_cameras
+from glance3d.known_cameras import load_known_cameras, match_known_cameras
 from glance3d.types import PhotoMetadata
 
 CLIP = (
@@ -31,7 +31,7 @@ def test_tum_is_read_back_by_the_known_cameras(scene, tmp_path, clip):
     if clip:
         scene = replace(scene, names=CLIP_NAMES, sources=CLIP)
     (path,) = export(scene, tmp_path / "run.tum")
-    known = load_known_cameras(path).for_scene(scene)
+    known = match_known_cameras(load_known_cameras(path), scene)
     assert known.has_pose.all()
     poses = known.cam_from_world.float()
     torch.testing.assert_close(poses, scene.cameras.cam_from_world, atol=2e-6, rtol=0)
@@ -40,7 +40,7 @@ def test_tum_is_read_back_by_the_known_cameras(scene, tmp_path, clip):
 def test_times_of_a_clip_pick_the_right_poses_of_a_longer_run(scene, tmp_path):
     (path,) = export(replace(scene, names=CLIP_NAMES, sources=CLIP), tmp_path / "run.tum")
     last = replace(scene, names=(*CLIP_NAMES[2:], *CLIP_NAMES[:2]))
-    known = load_known_cameras(path).for_scene(last)
+    known = match_known_cameras(load_known_cameras(path), last)
     expected = scene.cameras.cam_from_world[[2, 3, 0, 1]]
     torch.testing.assert_close(known.cam_from_world.float(), expected, atol=2e-6, rtol=0)
 
@@ -64,7 +64,7 @@ def test_time_stamps_say_what_they_are(scene, tmp_path):
 def test_photos_whose_names_are_numbers_in_another_order_keep_their_poses(scene, tmp_path):
     shuffled = replace(scene, names=("2.jpg", "0.jpg", "3.jpg", "1.jpg"))
     (path,) = export(shuffled, tmp_path / "run.tum")
-    known = load_known_cameras(path).for_scene(shuffled)
+    known = match_known_cameras(load_known_cameras(path), shuffled)
     poses = known.cam_from_world.float()
     torch.testing.assert_close(poses, scene.cameras.cam_from_world, atol=2e-6, rtol=0)
 

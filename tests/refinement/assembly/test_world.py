@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from glance3d.geometry.similarity import Similarity
-from glance3d.known_cameras import KnownCamera, KnownCameras, KnownViews
+from glance3d.known_cameras import KnownCamera, KnownCameras, KnownViews, match_known_cameras
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.assembly.world import depth_scale, place_in_world
 from glance3d.types import Reconstruction
@@ -42,7 +42,7 @@ def known_views(scene: Reconstruction, views: list[int]) -> KnownViews:
         KnownCamera(scene.names[view], scene.cameras.cam_from_world[view].double())
         for view in views
     )
-    return KnownCameras("s.json", "test", cameras, "survey", "metre").for_scene(scene)
+    return match_known_cameras(KnownCameras("s.json", "test", cameras, "survey", "metre"), scene)
 
 
 def test_depth_tells_the_old_scale(scene: Reconstruction, refined: RefinedCameras) -> None:

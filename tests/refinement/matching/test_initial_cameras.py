@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from glance3d.known_cameras import KnownCamera, KnownCameras
+from glance3d.known_cameras import KnownCamera, KnownCameras, match_known_cameras
 from glance3d.refinement.matching.initial_cameras import InitialCameras, collect_initial_cameras
 from glance3d.refinement.options import RefineOptions
 from glance3d.types import PhotoMetadata, Reconstruction
@@ -25,7 +25,7 @@ def scene() -> Reconstruction:
 
 
 def collect(scene: Reconstruction, known: KnownCameras | None = None) -> InitialCameras:
-    views = None if known is None else known.for_scene(scene)
+    views = None if known is None else match_known_cameras(known, scene)
     return collect_initial_cameras(scene, RefineOptions(), views)
 
 

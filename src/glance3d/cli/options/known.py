@@ -61,9 +61,11 @@ class KnownQuantities:
 
     def known_views(self, scene: "Reconstruction") -> "KnownViews | None":
         """What is known of the scene's own photos."""
-        from glance3d.known_cameras import match_known_cameras
+        from glance3d.known_cameras import match_known_cameras, settle_by_poses
 
-        return None if self.cameras is None else match_known_cameras(self.cameras, scene)
+        if self.cameras is None:
+            return None
+        return settle_by_poses(match_known_cameras(self.cameras, scene), scene)
 
     def constraints_for(self, scene: "Reconstruction") -> "MetricConstraints":
         """What ``apply_metric_scale`` takes."""

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from glance3d.errors import InputError
-from glance3d.known_cameras.cameras import KnownCameras
 from glance3d.known_cameras.disagreement import measure_disagreement
 from glance3d.known_cameras.sentences import some
 from glance3d.known_cameras.views import KnownViews
@@ -18,9 +17,9 @@ from glance3d.types import Reconstruction
 Agreement = Callable[[KnownViews], int]
 
 
-def match_known_cameras(known: KnownCameras, scene: Reconstruction) -> KnownViews:
-    """What is known of a scene's photos; its poses settle what sizes do not."""
-    return settle_reading(known.for_scene(scene), agreement_with_poses(scene))
+def settle_by_poses(views: KnownViews, scene: Reconstruction) -> KnownViews:
+    """One reading of cameras that have two: the one that the scene's poses agree with."""
+    return settle_reading(views, agreement_with_poses(scene))
 
 
 def settle_reading(views: KnownViews, *agreements: Agreement) -> KnownViews:
