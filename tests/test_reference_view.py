@@ -85,7 +85,7 @@ def test_the_view_that_shares_most_is_chosen(network) -> None:
     choice = choose_reference(network, batch, "auto")
     assert choice.view == int(likeness.argmax())
     assert "of 3 the one" in choice.reason
-    alone = choose_reference(network, batch.reordered([0]), "auto")
+    alone = choose_reference(network, batch.of_views([0]), "auto")
     assert alone.view == 0
 
 

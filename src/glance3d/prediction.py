@@ -67,8 +67,8 @@ def predict_and_align(
     order = [choice.view, *(view for view in range(len(batch.names)) if view != choice.view)]
     if choice.view == 0:
         return _predict_once(network, batch, options, on_grid, progress), ()
-    predictions = _predict_once(network, batch.reordered(order), options, on_grid, progress)
-    return predictions.reordered(sorted(range(len(order)), key=order.__getitem__)), ()
+    predictions = _predict_once(network, batch.of_views(order), options, on_grid, progress)
+    return predictions.of_views(sorted(range(len(order)), key=order.__getitem__)), ()
 
 
 def _predict_once(
@@ -158,7 +158,7 @@ def _predict_windows(
     of_window = PassOptions(needed, attention=options.attention)
 
     def predict_views(views: Sequence[int]) -> Predictions:
-        return _predict_once(network, batch.reordered(views), of_window)
+        return _predict_once(network, batch.of_views(views), of_window)
 
     layout = lay_out(len(batch.names), windows, reference)
     predictions, alignments = predict_in_windows(

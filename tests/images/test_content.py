@@ -30,7 +30,7 @@ def test_loaded_photos_come_with_their_content_and_whole_path(tmp_path, monkeypa
         for path in paths
     )
     assert all(content.is_valid for content in batch.contents)
-    assert batch.reordered([1, 0]).contents == batch.contents[::-1]
+    assert batch.of_views([1, 0]).contents == batch.contents[::-1]
 
 
 def test_images_in_memory_have_none():

@@ -196,7 +196,7 @@ def test_a_batch_has_focal_lengths_in_pixels_of_its_grid(tmp_path):
     scale = batch.placements[0].scale[0]
     assert float(batch.focal_lengths[0]) == pytest.approx(50 / 43.2666 * 800 * scale, rel=0.01)
     assert batch.focal_lengths[1].isnan()
-    knowing = replace(batch, known_focal_lengths=torch.tensor([torch.nan, 500.0])).reordered([1, 0])
+    knowing = replace(batch, known_focal_lengths=torch.tensor([torch.nan, 500.0])).of_views([1, 0])
     assert float(knowing.focal_lengths[0]) == pytest.approx(500 * scale, rel=0.01)
     assert knowing.focal_lengths[1] == batch.focal_lengths[0]
     assert load_images(tmp_path / "b.jpg").focal_lengths is None

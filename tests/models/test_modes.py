@@ -77,7 +77,7 @@ def test_matches_are_kept_only_where_they_are_needed(network: VGGT, batch: Image
         cameras = network(batch.images, outputs=("camera",))
         alone = network(batch.images[:1], outputs=("camera", "depth"))
         both = network(batch.images, outputs=("camera", "depth"))
-    assert type(cameras) is type(alone) is type(both.reordered([1, 0])) is glance3d.Predictions
+    assert type(cameras) is type(alone) is type(both.of_views([1, 0])) is glance3d.Predictions
     assert isinstance(both, MatchedPredictions)
 
 

@@ -150,7 +150,7 @@ def test_a_look_brings_what_matching_needs():
     assert torch.equal(features.images, batch.images)
     assert features.described.grid == (8, 12)
     assert features.described.descriptors.shape[:3] == (1, 2, 96)
-    alone = predict_with_features(network, batch.reordered([0]))[1]
+    alone = predict_with_features(network, batch.of_views([0]))[1]
     assert alone.described is None
 
 

@@ -47,7 +47,7 @@ class EvaluationScene:
         return replace(
             self,
             name=name,
-            batch=self.batch.reordered(views),
+            batch=self.batch.of_views(views),
             cameras=self.cameras.of_views(views),
             depth=tuple(self.depth[view] for view in views),
             tracks=None,

@@ -21,7 +21,7 @@ from glance3d.images.clips import expand_clips, file_of
 from glance3d.images.finding.photo_search import has_content
 from glance3d.images.naming.unique_names import unique_names
 from glance3d.incremental.anchors import choose_anchors
-from glance3d.incremental.merge import join, joined_masks, on_canvas_of, take_views
+from glance3d.incremental.merge import join, joined_masks, on_canvas_of
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT, ModelSource
 from glance3d.models.zoo import known_name
@@ -136,7 +136,7 @@ def extend_scene(
         seen.cameras.cam_from_world[: len(anchors)], scene.cameras.cam_from_world[anchors]
     )
     moved = seen.moved(fit.target_from_source, units=scene.units, world=scene.world)
-    added = take_views(moved, range(len(anchors), seen.num_views))
+    added = moved.of_views(range(len(anchors), seen.num_views))
     added = _renamed(added, scene)
     added = on_canvas_of(added, scene, Originals(added))
     added = replace(added, trust=tuple(_unchecked() for _ in added.names))

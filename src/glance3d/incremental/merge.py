@@ -1,6 +1,5 @@
 """Two scenes of one world as one: the views of the second behind those of the first."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,43 +21,6 @@ from glance3d.types import (
 )
 
 _WHITE = 255
-
-
-def take_views(scene: Reconstruction, views: Sequence[int]) -> Reconstruction:
-    """Some views of a scene, without what ties views together: tracks and measured points.
-
-    Which one was the reference is forgotten, too.
-    """
-    index = list(views)
-
-    def part(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor[index]
-
-    def parts(values: tuple) -> tuple:
-        return tuple(values[view] for view in index) if values else ()
-
-    return replace(
-        scene,
-        names=parts(scene.names),
-        sources=parts(scene.sources),
-        placements=parts(scene.placements),
-        cameras=scene.cameras.of_views(index),
-        colors=scene.colors[index],
-        mask=scene.mask[index],
-        depth=part(scene.depth),
-        points_world=part(scene.points_world),
-        confidence=part(scene.confidence),
-        tracks=None,
-        facts=parts(scene.facts),
-        sparse=None,
-        consistent=part(scene.consistent),
-        measured=part(scene.measured),
-        trust=parts(scene.trust) if scene.trust else None,
-        masks=parts(scene.masks),
-        reference_view=0,
-        contents=parts(scene.contents),
-        copies=parts(scene.copies),
-    )
 
 
 def on_canvas_of(

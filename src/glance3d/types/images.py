@@ -107,21 +107,21 @@ class ImageBatch:
         scales = [math.sqrt(math.prod(placement.scale)) for placement in self.placements]
         return None if bool(lengths.isnan().all()) else lengths * torch.tensor(scales)
 
-    def reordered(self, order: Sequence[int]) -> "ImageBatch":
-        """The same views, the one at ``order[0]`` first and so on."""
+    def of_views(self, views: Sequence[int]) -> "ImageBatch":
+        """The photos of some views, in this order."""
 
         def chosen(values: tuple) -> tuple:
-            return tuple(values[view] for view in order) if values else ()
+            return tuple(values[view] for view in views) if values else ()
 
         known = self.known_focal_lengths
         return replace(
             self,
-            images=self.images[list(order)],
+            images=self.images[list(views)],
             names=chosen(self.names),
             sources=chosen(self.sources),
             placements=chosen(self.placements),
             facts=chosen(self.facts),
             masks=chosen(self.masks),
             contents=chosen(self.contents),
-            known_focal_lengths=known if known is None else known[list(order)],
+            known_focal_lengths=known if known is None else known[list(views)],
         )

@@ -123,8 +123,8 @@ class Predictions:
             contents=batch.contents,
         ).masked()
 
-    def reordered(self, order: Sequence[int]) -> "Predictions":
-        """The same with views in another order: the one at ``order[0]`` first. Frames stay.
+    def of_views(self, views: Sequence[int]) -> "Predictions":
+        """What was predicted for some views, in this order; the frame stays.
 
         Matches that predictions may hold are left out.
         """
@@ -133,7 +133,7 @@ class Predictions:
             values = getattr(self, name)
             if values is None:
                 return None
-            index = torch.as_tensor(order, device=values.device)
+            index = torch.as_tensor(views, device=values.device)
             return values.index_select(2 if name.endswith("_iterations") else 1, index)
 
         names = [field.name for field in fields(Predictions) if field.name != "image_size"]

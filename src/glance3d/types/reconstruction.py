@@ -1,5 +1,6 @@
 """One scene for a person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,42 @@ class Reconstruction:
     def has_masks(self) -> bool:
         """Whether any photo has a mask."""
         return any(mask is not None for mask in self.masks)
+
+    def of_views(self, views: Sequence[int]) -> "Reconstruction":
+        """Some views, in this order, without what ties views together: tracks and measured points.
+
+        Which one was the reference is forgotten, too.
+        """
+        index = list(views)
+
+        def part(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[index]
+
+        def parts(values: tuple) -> tuple:
+            return tuple(values[view] for view in index) if values else ()
+
+        return replace(
+            self,
+            names=parts(self.names),
+            sources=parts(self.sources),
+            placements=parts(self.placements),
+            cameras=self.cameras.of_views(index),
+            colors=self.colors[index],
+            mask=self.mask[index],
+            depth=part(self.depth),
+            points_world=part(self.points_world),
+            confidence=part(self.confidence),
+            tracks=None,
+            facts=parts(self.facts),
+            sparse=None,
+            consistent=part(self.consistent),
+            measured=part(self.measured),
+            trust=parts(self.trust) if self.trust else None,
+            masks=parts(self.masks),
+            reference_view=0,
+            contents=parts(self.contents),
+            copies=parts(self.copies),
+        )
 
     def masked(self) -> "Reconstruction":
         """The scene without what its photos' masks leave out; as it is, if none has one.
