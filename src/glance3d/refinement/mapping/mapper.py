@@ -38,7 +38,8 @@ class MapperThresholds:
     two_view_points: bool
 
 
-#: COLMAP's own defaults.
+#: COLMAP's own defaults. The others accept less parallax first, and fewer inliers: what they find
+#: is believed only if it explains more of the matches (see ``attempts``).
 STRICT = MapperThresholds(100, 30, 16.0, 1.5, False)
 NORMAL = MapperThresholds(60, 20, 6.0, 1.5, False)
 RELAXED = MapperThresholds(30, 12, 3.0, 1.0, True)
@@ -120,7 +121,7 @@ def _pipeline_options(
     pipeline.num_threads = pipeline.mapper.num_threads = 1
     pipeline.random_seed = pipeline.mapper.random_seed = seed
     pipeline.triangulation.random_seed = seed
-    pipeline.min_model_size = 2
+    pipeline.min_model_size = 2  # a pair of photos is a scene, too
     pipeline.extract_colors = False
     pipeline.ba_refine_focal_length = pipeline.mapper.abs_pose_refine_focal_length = True
     pipeline.constant_cameras = set(constant_cameras)

@@ -10,8 +10,11 @@ from torch import Tensor
 from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.types import Reconstruction
 
-# A moderate wide angle, 45 degrees along the longer side: what COLMAP starts from, too.
+# In longer sides: a field of view of 45 degrees along it, and what COLMAP starts from, too.
 _DEFAULT_FOCAL = 1.2
+# Where k1 is in a camera's parameters. SIMPLE_RADIAL: f, cx, cy, k1.
+# OPENCV: fx, fy, cx, cy, k1, k2, p1, p2.
+_INDEX_OF_K1 = {"SIMPLE_RADIAL": 3, "OPENCV": 4}
 
 
 def build_colmap_camera(
@@ -23,12 +26,17 @@ def build_colmap_camera(
     known_radial: float = 0.0,
     is_prior: bool = False,
 ) -> Any:
-    """A camera of the photo's (width, height); known intrinsics are taken over whole."""
+    """A camera of a photo of ``size`` (width, height), its principal point in the middle.
+
+    ``focal`` is in pixels. ``known`` intrinsics, with k1 in ``known_radial``, are taken over whole
+    instead. ``is_prior``: whether the focal length is stated by somebody, and no default.
+    """
     pycolmap = import_pycolmap()
     width, height = size
     if known is not None:
         fx, fy, cx, cy = known.double()[[0, 1, 0, 1], [0, 1, 2, 2]].tolist()
         if known_radial:
+            # No smaller model of COLMAP has k1 and two focal lengths.
             params, name = [fx, fy, cx, cy, known_radial, 0.0, 0.0, 0.0], "OPENCV"
         else:
             params, name = [fx, fy, cx, cy], "PINHOLE"
@@ -42,7 +50,7 @@ def build_colmap_camera(
 
 
 def default_focal(size: tuple[int, int]) -> float:
-    """Where nothing is known."""
+    """In pixels, where nothing is known of a photo of this (width, height)."""
     return _DEFAULT_FOCAL * max(size)
 
 
@@ -54,6 +62,6 @@ def network_focal(scene: Reconstruction, views: Sequence[int]) -> float:
 
 def intrinsics_of(camera: Any) -> tuple[Float[Tensor, "3 3"], float]:
     """Intrinsics and k1 of a COLMAP camera, in float64."""
-    radial = {"SIMPLE_RADIAL": 3, "OPENCV": 4}.get(camera.model.name)
+    index = _INDEX_OF_K1.get(camera.model.name)
     matrix = torch.tensor(camera.calibration_matrix(), dtype=torch.float64)
-    return matrix, 0.0 if radial is None else float(camera.params[radial])
+    return matrix, 0.0 if index is None else float(camera.params[index])

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from glance3d.types import PhotoMetadata, Reconstruction
 
+# One camera may take photos of two sizes (a crop, or another setting); photos of more sizes come
+# from many cameras.
 _SIZES_OF_ONE_CAMERA = 2
 
 
@@ -18,7 +20,7 @@ def shared_camera_ids(scene: Reconstruction, camera: str = "auto") -> list[int]:
     could have been shared.
     """
     sizes = [placement.original_size for placement in scene.placements]
-    facts = scene.facts or (PhotoMetadata(),) * scene.num_views
+    photos = scene.facts or (PhotoMetadata(),) * scene.num_views
     if camera == "per-image":
         return list(range(scene.num_views))
     if camera == "single":
@@ -26,19 +28,23 @@ def shared_camera_ids(scene: Reconstruction, camera: str = "auto") -> list[int]:
     if camera == "per-folder":
         folders = [str(Path(source).parent) for source in scene.sources]
         return _numbers(list(zip(folders, sizes, strict=True)))
-    silent = {
-        tuple(sorted(size)) for size, fact in zip(sizes, facts, strict=True) if _says_nothing(fact)
+    # Upright or not, photos of one camera have the same two sides.
+    unstated_sizes = {
+        tuple(sorted(size))
+        for size, photo in zip(sizes, photos, strict=True)
+        if _is_unstated(photo)
     }
-    mixed = len(silent) > _SIZES_OF_ONE_CAMERA
+    is_mixture = len(unstated_sizes) > _SIZES_OF_ONE_CAMERA
     keys: list[Hashable] = []
-    for view, (size, fact) in enumerate(zip(sizes, facts, strict=True)):
-        alone = mixed and _says_nothing(fact)
-        keys.append(("alone", view) if alone else (size, fact.camera, fact.focal_35mm))
+    for view, (size, photo) in enumerate(zip(sizes, photos, strict=True)):
+        is_single = is_mixture and _is_unstated(photo)
+        keys.append(("single", view) if is_single else (size, photo.camera, photo.focal_35mm))
     return _numbers(keys)
 
 
-def _says_nothing(fact: PhotoMetadata) -> bool:
-    return fact.camera is None and fact.focal_35mm is None
+def _is_unstated(photo: PhotoMetadata) -> bool:
+    """Whether the file says nothing of its camera."""
+    return photo.camera is None and photo.focal_35mm is None
 
 
 def _numbers(keys: Sequence[Hashable]) -> list[int]:

@@ -29,6 +29,7 @@ def read_view_graph(database: Path, image_ids: Sequence[int]) -> ViewGraph:
         kind = pycolmap.TwoViewGeometryConfiguration(geometry.config).name
         if not len(matches) or kind == _WATERMARK:
             continue
+        # Rows of matches are the numbers of a feature in the first and in the second image.
         first, second = (pixels[i][matches[:, k]].astype(np.float64) for k, i in enumerate(ids))
         pairs.append(
             VerifiedPair(views[ids[0]], views[ids[1]], first, second, kind in _NO_PARALLAX)
