@@ -203,8 +203,8 @@ def _cast(
     centers = torch.tensor([center for center, _ in shapes]).to(pixels)
     half = torch.tensor([sizes for _, sizes in shapes]).to(pixels)
     local = torch.cat([torch.diag_embed(1 / half), -(centers / half)[..., None]], -1)
-    found = cast(local[None], cam_from_world.to(pixels)[None], intrinsics[None], pixels[None])
-    return found[0][0], found[1][0], found[2][0]
+    hits = cast(local[None], cam_from_world.to(pixels)[None], intrinsics[None], pixels[None])
+    return hits[0][0], hits[1][0], hits[2][0]
 
 
 def _texture(points: Tensor, seed: int) -> Tensor:

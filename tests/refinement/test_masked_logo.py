@@ -51,13 +51,13 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
 
 @pytest.fixture(scope="module")
 def masks(spoiled: Reconstruction) -> tuple[PhotoMask, ...]:
-    found = []
+    masks = []
     for view in range(spoiled.num_views):
         picture = Image.new("1", SIZE, 1)
         for x0, y0, x1, y1 in (LOGO, walker_box(view)):
             ImageDraw.Draw(picture).rectangle((x0, y0, x1 - 1, y1 - 1), fill=0)
-        found.append(PhotoMask.from_array(np.asarray(picture)))
-    return tuple(found)
+        masks.append(PhotoMask.from_array(np.asarray(picture)))
+    return tuple(masks)
 
 
 def scene_of(truth: Reconstruction, masks: tuple[PhotoMask, ...] = ()) -> Reconstruction:

@@ -204,10 +204,10 @@ def test_known_intrinsics_are_held(truth: Reconstruction) -> None:
     assert scene.world == "reference camera"
     (warning,) = [t for t in scene.report["refinement"]["warnings"] if "focal lengths" in t]
     assert "focal lengths of 5 of 5 photos are not what is stated" in warning
-    found = re.findall(
+    lengths = re.findall(
         rf"view0\d\.png: {1.2 * FOCAL + 8:.0f} pixels as known, (\d+) found", warning
     )
-    assert [float(focal) for focal in found] == pytest.approx([FOCAL] * 5, rel=0.05)
+    assert [float(focal) for focal in lengths] == pytest.approx([FOCAL] * 5, rel=0.05)
 
 
 def test_tracks_without_a_network_are_refused(truth: Reconstruction) -> None:

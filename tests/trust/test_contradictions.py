@@ -52,11 +52,11 @@ def test_half_of_the_views_with_another_scale_double_their_surfaces(
     assert scene.depth is not None
     depth = scene.depth.clone()
     depth[4:] *= factor
-    (found,) = find_contradictions(noisy(with_depth(scene, depth), noise, 0.0))
-    assert found["kind"] == "double surface"
-    assert found["groups"] == [FIRST, SECOND]
-    assert found["views"] == [*FIRST, *SECOND]
-    assert "there twice" in found["reason"]
+    (finding,) = find_contradictions(noisy(with_depth(scene, depth), noise, 0.0))
+    assert finding["kind"] == "double surface"
+    assert finding["groups"] == [FIRST, SECOND]
+    assert finding["views"] == [*FIRST, *SECOND]
+    assert "there twice" in finding["reason"]
 
 
 def test_half_of_the_cameras_standing_farther_back_double_their_surfaces(
@@ -64,16 +64,16 @@ def test_half_of_the_cameras_standing_farther_back_double_their_surfaces(
 ) -> None:
     poses = scene.cameras.cam_from_world.clone()
     poses[4:, 2, 3] += 0.8
-    (found,) = find_contradictions(with_cameras(scene, poses))
-    assert (found["kind"], found["groups"]) == ("double surface", [FIRST, SECOND])
+    (finding,) = find_contradictions(with_cameras(scene, poses))
+    assert (finding["kind"], finding["groups"]) == ("double surface", [FIRST, SECOND])
 
 
 def test_one_view_with_another_scale_is_named_against_the_rest(scene: Reconstruction) -> None:
     assert scene.depth is not None
     depth = scene.depth.clone()
     depth[2] *= 0.85
-    (found,) = find_contradictions(with_depth(scene, depth))
-    assert found["groups"][-1] == ["view02.png"]
+    (finding,) = find_contradictions(with_depth(scene, depth))
+    assert finding["groups"][-1] == ["view02.png"]
 
 
 def test_depth_where_it_was_measured_alone_is_asked(scene: Reconstruction) -> None:
@@ -94,8 +94,8 @@ def test_what_an_unsupported_view_sees_contradicts_nobody(scene: Reconstruction)
     doubled = with_depth(scene, depth)
     unsupported = replace(GOOD, verdict="unsupported")
     trust = tuple(unsupported if view == 2 else GOOD for view in range(8))
-    (found,) = find_contradictions(replace(doubled, trust=(GOOD,) * 8))
-    assert "their depth is off" in found["reason"]
+    (finding,) = find_contradictions(replace(doubled, trust=(GOOD,) * 8))
+    assert "their depth is off" in finding["reason"]
     assert find_contradictions(replace(doubled, trust=trust)) == []
 
 
@@ -104,15 +104,15 @@ def test_many_groups_are_told_by_the_largest(scene: Reconstruction) -> None:
     depth = scene.depth.clone()
     for factor, views in ((1.12, [4, 5]), (0.88, [6]), (1.28, [7])):
         depth[views] *= factor
-    (found,) = find_contradictions(with_depth(scene, depth))
-    assert len(found["groups"]) == 4
-    assert found["reason"].startswith("4 groups of photos, as view00.png, ")
+    (finding,) = find_contradictions(with_depth(scene, depth))
+    assert len(finding["groups"]) == 4
+    assert finding["reason"].startswith("4 groups of photos, as view00.png, ")
 
 
 def test_two_rooms_taken_for_one_are_possible_twins() -> None:
     other = Room(boxes=(((1.6, 0.8, 2.0), (0.9, 1.2, 0.6)), ((-1.2, -0.6, 1.4), (0.8, 0.8, 0.7))))
-    (found,) = find_contradictions(build_scene([Room()] * 4 + [other] * 4, arc(8)))
-    assert (found["kind"], found["groups"]) == ("possible twins", [FIRST, SECOND])
+    (finding,) = find_contradictions(build_scene([Room()] * 4 + [other] * 4, arc(8)))
+    assert (finding["kind"], finding["groups"]) == ("possible twins", [FIRST, SECOND])
 
 
 def test_a_thing_that_only_one_side_sees_is_no_twin() -> None:
@@ -150,10 +150,10 @@ def test_matches_that_cameras_rule_out_are_possible_twins(scene: Reconstruction)
     assert find_contradictions(scene, ViewGraph(8, tuple(true)), trust) == []
     wrong = [matches(scene, 0, 6, wrong=True), matches(scene, 1, 6, wrong=True)]
     graph = ViewGraph(8, (*true, *wrong))
-    (found,) = find_contradictions(scene, graph, trust)
-    assert found["kind"] == "possible twins"
-    assert found["groups"] == [["view00.png", "view01.png"], ["view06.png"]]
-    assert "120 points" in found["reason"]
+    (finding,) = find_contradictions(scene, graph, trust)
+    assert finding["kind"] == "possible twins"
+    assert finding["groups"] == [["view00.png", "view01.png"], ["view06.png"]]
+    assert "120 points" in finding["reason"]
 
 
 def test_a_camera_that_nothing_holds_rules_nothing_out(scene: Reconstruction) -> None:

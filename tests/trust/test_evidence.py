@@ -21,13 +21,13 @@ def test_evidence_is_counted_for_each_view() -> None:
     turn = matches_between(scene, 0.2, 0, 1)
     walk = replace(matches_between(scene, 0.2, 1, 2), flat=False)
     graph = ViewGraph(4, (turn, walk))
-    found = gather_evidence(scene, graph, ["bundle adjustment"] * 3 + ["similarity"])
-    assert [view.num_pairs for view in found] == [1, 2, 1, 0]
-    assert found[1].num_matches == len(turn) + len(walk)
-    assert [view.pure_rotation_share for view in found] == [1.0, 0.5, 0.0, 0.0]
-    assert found[2].epipolar_after == pytest.approx(0.2, abs=0.1)
-    assert (found[3].epipolar_after, found[3].registered_by) == (None, "similarity")
-    assert {view.epipolar_before for view in found} == {None}
+    evidence = gather_evidence(scene, graph, ["bundle adjustment"] * 3 + ["similarity"])
+    assert [view.num_pairs for view in evidence] == [1, 2, 1, 0]
+    assert evidence[1].num_matches == len(turn) + len(walk)
+    assert [view.pure_rotation_share for view in evidence] == [1.0, 0.5, 0.0, 0.0]
+    assert evidence[2].epipolar_after == pytest.approx(0.2, abs=0.1)
+    assert (evidence[3].epipolar_after, evidence[3].registered_by) == (None, "similarity")
+    assert {view.epipolar_before for view in evidence} == {None}
 
 
 def test_evidence_holds_both_cameras_and_given_poses_against_the_matches() -> None:
@@ -36,6 +36,6 @@ def test_evidence_holds_both_cameras_and_given_poses_against_the_matches() -> No
     poses = scene.cameras.cam_from_world.clone()
     poses[1, 1, 3] += 0.3
     wrong = replace(scene.cameras, cam_from_world=poses)
-    found = gather_evidence(scene, graph, ["known"] * 2, before=wrong, contradicted=[1])
-    assert found[0].epipolar_before > 3 > 1 > found[0].epipolar_after  # type: ignore[operator]
-    assert [view.contradicted for view in found] == [False, True]
+    evidence = gather_evidence(scene, graph, ["known"] * 2, before=wrong, contradicted=[1])
+    assert evidence[0].epipolar_before > 3 > 1 > evidence[0].epipolar_after  # type: ignore[operator]
+    assert [view.contradicted for view in evidence] == [False, True]

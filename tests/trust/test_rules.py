@@ -88,8 +88,8 @@ def test_a_scene_without_depth_is_judged_by_its_cameras(scene: Reconstruction) -
 def test_a_view_that_is_held(
     scene: Reconstruction, changes: dict[str, object], expected: str, reason: str
 ) -> None:
-    found = verdict(scene, **changes)
-    assert (found.verdict, reason in found.reason) == (expected, True), found
+    view = verdict(scene, **changes)
+    assert (view.verdict, reason in view.reason) == (expected, True), view
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_a_view_that_is_held(
 def test_a_view_whose_pose_is_a_guess(
     scene: Reconstruction, changes: dict[str, object], expected: str, reason: str
 ) -> None:
-    found = guessed(scene, **changes)
-    assert (found.verdict, reason in found.reason) == (expected, True), found
-    assert found.num_tracks == 0
-    assert found.median_error_px is None
+    view = guessed(scene, **changes)
+    assert (view.verdict, reason in view.reason) == (expected, True), view
+    assert view.num_tracks == 0
+    assert view.median_error_px is None
 
 
 def test_a_panorama_is_never_good(scene: Reconstruction) -> None:
@@ -123,9 +123,9 @@ def test_a_panorama_is_never_good(scene: Reconstruction) -> None:
 
 @pytest.mark.parametrize(("kept", "expected"), [(5, "unsupported"), (20, "weak")])
 def test_few_tracks_do_not_hold_a_camera(scene: Reconstruction, kept: int, expected: str) -> None:
-    found = judge(without_tracks_of_last(scene, kept), [HELD] * 4)[-1]
-    assert (found.verdict, found.num_tracks) == (expected, kept)
-    assert f"{kept}" in found.reason
+    view = judge(without_tracks_of_last(scene, kept), [HELD] * 4)[-1]
+    assert (view.verdict, view.num_tracks) == (expected, kept)
+    assert f"{kept}" in view.reason
 
 
 def test_a_small_part_of_a_scene_may_be_mistaken_together(scene: Reconstruction) -> None:
@@ -139,8 +139,8 @@ def test_a_small_part_of_a_scene_may_be_mistaken_together(scene: Reconstruction)
 
 def test_a_known_pose_that_nothing_checks_is_weak(scene: Reconstruction) -> None:
     known = [HELD] * 3 + [replace(HELD, registered_by="known")]
-    found = judge(without_tracks_of_last(scene, 3), known)[-1]
-    assert (found.verdict, "was given" in found.reason) == ("weak", True)
+    view = judge(without_tracks_of_last(scene, 3), known)[-1]
+    assert (view.verdict, "was given" in view.reason) == ("weak", True)
 
 
 def test_tracks_that_miss_are_a_large_error() -> None:

@@ -57,8 +57,8 @@ def test_one_camera_whose_focal_lengths_drift_is_doubted(
 
 def test_other_cameras_and_guesses_are_not_compared(scene: Reconstruction) -> None:
     zoomed = with_focals(scene, (1.0, 1.0, 2.0, 2.0))
-    told = with_facts(zoomed, [FOCAL, FOCAL, 2 * FOCAL, 2 * FOCAL], "Zoom")
-    assert focal_doubts(told, BY_ADJUSTMENT, OPTIONS) == [None] * 4
+    stated = with_facts(zoomed, [FOCAL, FOCAL, 2 * FOCAL, 2 * FOCAL], "Zoom")
+    assert focal_doubts(stated, BY_ADJUSTMENT, OPTIONS) == [None] * 4
     guesses = ("bundle adjustment", "bundle adjustment", "similarity", "known")
     assert focal_doubts(zoomed, guesses, OPTIONS) == [None] * 4
 
@@ -70,16 +70,16 @@ def test_a_focal_length_that_ran_away_is_doubted_unless_it_is_stated(
     away = with_focals(scene, (factor,) * 4)
     doubts = focal_doubts(away, BY_ADJUSTMENT, OPTIONS)
     assert all("which no file states" in str(doubt) for doubt in doubts)
-    told = with_facts(away, [factor * FOCAL] * 4, "Telescope")
-    assert focal_doubts(told, BY_ADJUSTMENT, OPTIONS) == [None] * 4
+    stated = with_facts(away, [factor * FOCAL] * 4, "Telescope")
+    assert focal_doubts(stated, BY_ADJUSTMENT, OPTIONS) == [None] * 4
 
 
 def test_contradicted_focal_lengths_are_named_photo_by_photo(scene: Reconstruction) -> None:
-    told = with_facts(scene, [FOCAL, 1.05 * FOCAL, 1.2 * FOCAL, FOCAL / 2], "Camera")
-    (warning,) = focal_warnings(told, [FOCAL] * 4, None, 1.1)
+    stated = with_facts(scene, [FOCAL, 1.05 * FOCAL, 1.2 * FOCAL, FOCAL / 2], "Camera")
+    (warning,) = focal_warnings(stated, [FOCAL] * 4, None, 1.1)
     assert "of 2 of 4 photos are not what is stated" in warning
     assert f"view02.png: {1.2 * FOCAL:.0f} pixels by its file, {FOCAL:.0f} found" in warning
     assert "view03.png" in warning
-    assert focal_warnings(told, [FOCAL, None, None, FOCAL / 2], None, 1.1) == []
+    assert focal_warnings(stated, [FOCAL, None, None, FOCAL / 2], None, 1.1) == []
     known = torch.tensor([FOCAL, torch.nan, FOCAL, FOCAL])
-    assert focal_warnings(told, [FOCAL] * 4, known, 1.1) == []
+    assert focal_warnings(stated, [FOCAL] * 4, known, 1.1) == []

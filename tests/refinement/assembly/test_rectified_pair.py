@@ -52,10 +52,10 @@ def find(left: np.ndarray, right: np.ndarray) -> RowMatches | None:
 
 def test_rows_are_found_from_either_side():
     left, right, _ = rows()
-    found = find(left, right)
-    assert found is not None
-    assert found.sign == 1
-    assert (found.disparity > 0).all()
+    matches = find(left, right)
+    assert matches is not None
+    assert matches.sign == 1
+    assert (matches.disparity > 0).all()
     mirrored = find(right, left)
     assert mirrored is not None
     assert mirrored.sign == -1

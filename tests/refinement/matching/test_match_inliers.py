@@ -52,26 +52,28 @@ def reconstruct(
     cameras: Cameras, views: list[int], focal: float = FOCAL
 ) -> pycolmap.Reconstruction:
     """A COLMAP reconstruction of some views, numbered from 1."""
-    found = pycolmap.Reconstruction()
+    reconstruction = pycolmap.Reconstruction()
     camera = pycolmap.Camera(
         model="SIMPLE_PINHOLE", width=320, height=240, params=[focal, 160, 120], camera_id=1
     )
-    found.add_camera_with_trivial_rig(camera)
+    reconstruction.add_camera_with_trivial_rig(camera)
     for view in views:
         image = pycolmap.Image(f"{view}.png", camera_id=1, image_id=view + 1)
-        found.add_image_with_trivial_frame(image, rigid_from_pose(cameras.cam_from_world[view]))
-    return found
+        reconstruction.add_image_with_trivial_frame(
+            image, rigid_from_pose(cameras.cam_from_world[view])
+        )
+    return reconstruction
 
 
 def test_the_truth_explains_what_is_right(cameras, graph):
-    found = count_match_inliers(graph, cameras, reconstruct(cameras, [0, 1, 2]), [1, 2, 3])
-    assert found == MatchInliers(190.0, 240.0)
-    assert found.share == pytest.approx(190 / 240)
+    inliers = count_match_inliers(graph, cameras, reconstruct(cameras, [0, 1, 2]), [1, 2, 3])
+    assert inliers == MatchInliers(190.0, 240.0)
+    assert inliers.share == pytest.approx(190 / 240)
 
 
 def test_a_missing_view_explains_none_of_its_matches(cameras, graph):
-    found = count_match_inliers(graph, cameras, reconstruct(cameras, [0, 1]), [1, 2, 3])
-    assert found == MatchInliers(80.0, 240.0)
+    inliers = count_match_inliers(graph, cameras, reconstruct(cameras, [0, 1]), [1, 2, 3])
+    assert inliers == MatchInliers(80.0, 240.0)
     assert count_match_inliers(graph, cameras, None, [1, 2, 3]) == MatchInliers(0.0, 240.0)
 
 
@@ -89,11 +91,11 @@ def test_no_pair_counts_beyond_enough(cameras, graph):
         np.repeat(graph.pairs[0].pixels_second, 10, axis=0),
         False,
     )
-    found = count_match_inliers(
+    inliers = count_match_inliers(
         ViewGraph(3, (many,)), cameras, reconstruct(cameras, [0, 1]), [1, 2, 3]
     )
-    assert found.explained == pytest.approx(200)
-    assert found.share == pytest.approx(1)
+    assert inliers.explained == pytest.approx(200)
+    assert inliers.share == pytest.approx(1)
 
 
 def test_without_matches_nothing_is_left_unexplained():
