@@ -21,6 +21,7 @@ from glance3d.models import VGGT, build_model
 from glance3d.models.config import vggt_1b
 from glance3d.nn.fast import cpu as fast_cpu
 from glance3d.nn.fast import paths as fast_paths
+from glance3d.nn.inference import predict_block_
 from glance3d.nn.rope import build_rope_table
 
 ROWS, COLUMNS, SPECIAL, CPU = 28, 37, 5, torch.device("cpu")
@@ -131,15 +132,15 @@ def build_parts(views: int) -> Parts:
     return {
         "embedding block": (
             lambda: theirs.patch_embed.blocks[0](tokens),
-            lambda: ours.patch_embed.blocks[0].predict_(tokens.clone()),
+            lambda: predict_block_(ours.patch_embed.blocks[0], tokens.clone()),
         ),
         "frame block": (
             lambda: theirs.frame_blocks[0](tokens, places, 100.0),
-            lambda: ours.frame_blocks[0].predict_(tokens.clone(), rope),
+            lambda: predict_block_(ours.frame_blocks[0], tokens.clone(), rope),
         ),
         "global block": (
             lambda: theirs.global_blocks[0](scene, scene_places, 100.0),
-            lambda: ours.global_blocks[0].predict_(scene.clone(), rope),
+            lambda: predict_block_(ours.global_blocks[0], scene.clone(), rope),
         ),
         "dense head": dense_heads(network, twin, views),
     }

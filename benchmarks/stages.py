@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from benchmarks.cases import CASES, Loader, random_photos, timed
 from glance3d.models import VGGT
+from glance3d.nn import inference
 from glance3d.nn.attention import SelfAttention
 from glance3d.nn.mlp import Mlp
 
@@ -19,8 +21,11 @@ class Stopwatch:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
-    def watch(self, owner: object, method: str, name: str) -> None:
-        """Replace a method of an object or a class by one that is timed."""
+    def watch(self, owner: object, method: str, name: str | Callable[..., str]) -> None:
+        """Replace a function of an object, class or module by one that is timed.
+
+        ``name`` is what its time counts for, or says so of the function's arguments.
+        """
         real = getattr(owner, method)
 
         def watched(*args, **kwargs):
@@ -29,7 +34,8 @@ class Stopwatch:
                 return real(*args, **kwargs)
             finally:
                 spent = time.perf_counter() - start
-                self.seconds[name] = self.seconds.get(name, 0.0) + spent
+                key = name if isinstance(name, str) else name(*args)
+                self.seconds[key] = self.seconds.get(key, 0.0) + spent
 
         setattr(owner, method, watched)
 
@@ -37,10 +43,11 @@ class Stopwatch:
 def watch_stages(network: VGGT, watch: Stopwatch) -> None:
     """The parts that a reader of the paper knows."""
     aggregator = network.aggregator
-    watch.watch(aggregator, "_embed", "patch embedding")
-    for kind in ("frame_blocks", "global_blocks"):
-        for block in getattr(aggregator, kind):
-            watch.watch(block, "predict_", kind.replace("_", " "))
+    watch.watch(aggregator, "embed", "patch embedding")
+    kinds = {block: "frame blocks" for block in aggregator.frame_blocks}
+    kinds |= {block: "global blocks" for block in aggregator.global_blocks}
+    in_embedding = "of which blocks of the patch embedding"
+    watch.watch(inference, "predict_block_", lambda block, *_: kinds.get(block, in_embedding))
     heads: dict[str, nn.Module | None] = {
         "camera head": network.camera_head,
         "depth head": network.depth_head,

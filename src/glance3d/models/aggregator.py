@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
 from glance3d.models.sparse_keys import check_attention, kept_keys
-from glance3d.nn.block import Block, run_block_
+from glance3d.nn.block import Block
+from glance3d.nn.inference import run_block_
 from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.patch_embed import ConvStem, PatchConv, StemMaps
 from glance3d.nn.precision import only_predicts

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from glance3d.nn.block import Block, run_block_
+from glance3d.nn.block import Block
+from glance3d.nn.inference import run_block_
 from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.patch_embed import PatchConv
 from glance3d.nn.precision import LayerNorm
