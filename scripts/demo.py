@@ -28,7 +28,7 @@ GUESSED_FOV = math.radians(60)  # across the longer side: a phone or a kit lens
 
 @dataclass(frozen=True)
 class Measure:
-    """One number after one look of the network, after refinement, and of the guess."""
+    """One number after one pass of the network, after refinement, and of the guess."""
 
     name: str
     unit: str
@@ -107,7 +107,7 @@ def _depth_of_first(scene: Reconstruction) -> torch.Tensor:
 
 def print_table(measures: list[Measure]) -> None:
     """The measures, one a line."""
-    print(f"{'':22} {'one look':>8} {'refined':>8} {'guess':>8}")
+    print(f"{'':22} {'one pass':>8} {'refined':>8} {'guess':>8}")
     for measure in measures:
         numbers = (measure.one_look, measure.refined, measure.guess)
         print(f"{measure.name:22} {' '.join(f'{n:8.3f}' for n in numbers)}  {measure.unit}")

@@ -1,4 +1,4 @@
-"""Glance3D: geometry from photos in one look.
+"""Glance3D: cameras, depth and points from photos in one forward pass.
 
 ``scene = glance3d.reconstruct("photos/")`` turns photos into cameras, depth and points;
 ``glance3d.export(scene, "scene.glb")`` writes them for other tools. Importing this package loads

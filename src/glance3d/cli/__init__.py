@@ -179,7 +179,7 @@ def top_level_help() -> str:
         [
             "usage: glance3d COMMAND ...",
             "",
-            "Geometry from photos in one look: cameras, depth and points.",
+            "Cameras, depth and points from photos in one forward pass.",
             "",
             "commands:",
             *(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()),
