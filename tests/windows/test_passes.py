@@ -20,31 +20,31 @@ def _joined(oracle: Oracle, size: int, overlap: int | None = None, reference: in
     return predict_in_windows(oracle.look, windows, usable)
 
 
-def _assert_true(said: Predictions, oracle: Oracle, atol: float = 1e-4) -> None:
+def _assert_true(predictions: Predictions, oracle: Oracle, atol: float = 1e-4) -> None:
     torch.testing.assert_close(
-        said.cameras()[0][0], oracle.cam_from_world.float(), atol=atol, rtol=0
+        predictions.cameras()[0][0], oracle.cam_from_world.float(), atol=atol, rtol=0
     )
-    assert said.depth is not None
-    torch.testing.assert_close(said.depth[0], oracle.depth.float(), atol=atol, rtol=atol)
+    assert predictions.depth is not None
+    torch.testing.assert_close(predictions.depth[0], oracle.depth.float(), atol=atol, rtol=atol)
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(8, None), (5, 3), (3, None), (4, 1), (2, None)])
 def test_the_truth_comes_back(size: int, overlap: int | None) -> None:
     oracle = walk(12, scales=SCALES)
-    said, joins = _joined(oracle, size, overlap)
-    _assert_true(said, oracle)
-    for join in joins:
-        assert join.num_agreeing == len(join.shared)
-        assert join.rotation_deg < 0.01
-        assert join.distance < 1e-4
-        assert join.depth_spread < 1e-4
-        assert join.scale_spread is None or join.scale_spread < 1e-3
+    predictions, alignments = _joined(oracle, size, overlap)
+    _assert_true(predictions, oracle)
+    for alignment in alignments:
+        assert alignment.num_agreeing == len(alignment.shared)
+        assert alignment.rotation_deg < 0.01
+        assert alignment.distance < 1e-4
+        assert alignment.depth_spread < 1e-4
+        assert alignment.scale_spread is None or alignment.scale_spread < 1e-3
 
 
 def test_the_world_is_the_reference_views_wherever_it_is() -> None:
     oracle = walk(20, scales=SCALES)
-    said, _ = _joined(oracle, 8, reference=11)
-    poses = said.cameras()[0][0]
+    predictions, _ = _joined(oracle, 8, reference=11)
+    poses = predictions.cameras()[0][0]
     torch.testing.assert_close(poses[11], torch.eye(3, 4), atol=1e-5, rtol=0)
     expected = oracle.cam_from_world[..., :3] @ oracle.cam_from_world[11, :, :3].T
     assert float(rotation_angle(poses[..., :3].double(), expected).max()) < 1e-3
@@ -52,48 +52,53 @@ def test_the_world_is_the_reference_views_wherever_it_is() -> None:
 
 def test_one_window_is_told_as_it_is() -> None:
     oracle = walk(6)
-    said, joins = _joined(oracle, 8)
+    predictions, alignments = _joined(oracle, 8)
     oracle.looks = 0
     plain = oracle.look(range(6))
-    assert joins == ()
-    assert torch.equal(said.pose_enc, plain.pose_enc)
-    assert torch.equal(said.depth, plain.depth)
-    assert torch.equal(said.depth_conf, plain.depth_conf)
+    assert alignments == ()
+    assert torch.equal(predictions.pose_enc, plain.pose_enc)
+    assert torch.equal(predictions.depth, plain.depth)
+    assert torch.equal(predictions.depth_conf, plain.depth_conf)
 
 
 def test_what_is_uncertain_and_a_wrong_camera_move_nothing() -> None:
     oracle = walk(20, scales=SCALES, noise=0.5, wrong=frozenset({(1, 7), (2, 9)}))
-    said, joins = _joined(oracle, 8, overlap=5)
-    assert joins[0].num_agreeing == len(joins[0].shared) - 1
+    predictions, alignments = _joined(oracle, 8, overlap=5)
+    assert alignments[0].num_agreeing == len(alignments[0].shared) - 1
     views = [view for view in range(20) if view not in (7, 9)]
     angles = rotation_angle(
-        said.cameras()[0][0, views, :, :3].double(), oracle.cam_from_world[views, :, :3]
+        predictions.cameras()[0][0, views, :, :3].double(), oracle.cam_from_world[views, :, :3]
     )
     assert float(angles.rad2deg().max()) < 0.2
-    shifts = (said.cameras()[0][0, views, :, 3] - oracle.cam_from_world[views, :, 3]).norm(dim=-1)
+    shifts = (predictions.cameras()[0][0, views, :, 3] - oracle.cam_from_world[views, :, 3]).norm(
+        dim=-1
+    )
     assert float(shifts.max()) < 0.05  # of cameras six apart
-    ratios = said.depth[0][said.depth_conf[0] >= 1.5] / oracle.depth[said.depth_conf[0] >= 1.5]
+    ratios = (
+        predictions.depth[0][predictions.depth_conf[0] >= 1.5]
+        / oracle.depth[predictions.depth_conf[0] >= 1.5]
+    )
     assert float((ratios - 1).abs().max()) < 0.01
 
 
 def test_shared_views_are_told_by_the_window_that_held_them_first() -> None:
     oracle = walk(12, scales=SCALES, noise=0.3)
-    said, _ = _joined(oracle, 8)
+    predictions, _ = _joined(oracle, 8)
     oracle.looks = 0
     first = oracle.look(range(8))
-    assert torch.equal(said.depth[0, :8], first.depth[0])
-    assert torch.equal(said.pose_enc[0, :8], first.pose_enc[0])
+    assert torch.equal(predictions.depth[0, :8], first.depth[0])
+    assert torch.equal(predictions.pose_enc[0, :8], first.pose_enc[0])
 
 
 def test_disagreement_is_measured() -> None:
     oracle = walk(12, scales=(1.0, 2.0), wrong=frozenset({(1, 5), (1, 6)}))
-    _, joins = _joined(oracle, 8, overlap=4)
-    assert [join.shared for join in joins] == [(7, 4, 5, 6)]
-    assert joins[0].rotation_deg > 5
-    assert joins[0].distance > 0.01
-    assert joins[0].scale_spread is not None
-    assert joins[0].scale_spread > 0.01
-    assert joins[0].depth_spread < 1e-4
+    _, alignments = _joined(oracle, 8, overlap=4)
+    assert [alignment.shared for alignment in alignments] == [(7, 4, 5, 6)]
+    assert alignments[0].rotation_deg > 5
+    assert alignments[0].distance > 0.01
+    assert alignments[0].scale_spread is not None
+    assert alignments[0].scale_spread > 0.01
+    assert alignments[0].depth_spread < 1e-4
 
 
 def test_points_move_with_their_window() -> None:
@@ -101,17 +106,19 @@ def test_points_move_with_their_window() -> None:
     look = oracle.look
 
     def with_points(views) -> Predictions:
-        said = look(views)
-        poses = said.cameras()[0][0]
+        predictions = look(views)
+        poses = predictions.cameras()[0][0]
         centers = -(poses[..., :3].transpose(-1, -2) @ poses[..., 3:])[..., 0]
         points = centers[:, None, None].expand(-1, HEIGHT, WIDTH, 3)[None]
-        return replace(said, points_world=points, points_conf=said.depth_conf)
+        return replace(predictions, points_world=points, points_conf=predictions.depth_conf)
 
     usable = torch.ones(12, HEIGHT, WIDTH, dtype=torch.bool)
-    said, _ = predict_in_windows(with_points, lay_out(12, WindowOptions(5)), usable)
+    predictions, _ = predict_in_windows(with_points, lay_out(12, WindowOptions(5)), usable)
     true = oracle.cam_from_world
     centers = -(true[..., :3].transpose(-1, -2) @ true[..., 3:])[..., 0]
-    torch.testing.assert_close(said.points_world[0, :, 3, 4], centers.float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        predictions.points_world[0, :, 3, 4], centers.float(), atol=1e-3, rtol=0
+    )
 
 
 def test_windows_without_common_depth_are_refused() -> None:

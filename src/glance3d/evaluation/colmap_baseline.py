@@ -56,8 +56,8 @@ def _map(scene: EvaluationScene) -> dict[str, dict[str, list[list[float]]]]:
             ended = subprocess.run(command, capture_output=True, text=True, check=False)
             if ended.returncode == 0:
                 return json.loads((out / "mapped.json").read_text())
-            said = ended.stderr[-2000:].strip()
-            logger.warning("pycolmap ended with %d: %s", ended.returncode, said)
+            message = ended.stderr[-2000:].strip()
+            logger.warning("pycolmap ended with %d: %s", ended.returncode, message)
     return {}
 
 

@@ -20,8 +20,8 @@ def main(photos: Path, camera_mode: str, out: Path) -> None:
     pycolmap.set_random_seed(0)
     pycolmap.extract_features(database, photos, camera_mode=mode)
     pycolmap.match_exhaustive(database)
-    found = pycolmap.incremental_mapping(database, photos, out / "mapped")
-    model = max(found.values(), key=lambda model: model.num_reg_images(), default=None)
+    models = pycolmap.incremental_mapping(database, photos, out / "mapped")
+    model = max(models.values(), key=lambda model: model.num_reg_images(), default=None)
     views = {}
     for image in [] if model is None else model.images.values():
         if image.has_pose:

@@ -46,13 +46,13 @@ class Gate:
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every number that counts and is known of both."""
-        found = []
+        comparisons = []
         for group in ("synthetic scenes", "photos"):
             for title, field in _COUNTED.items():
                 means = [_mean(report, field, group == "photos") for report in (self.old, self.new)]
                 if not any(map(math.isnan, means)):
-                    found.append(Comparison(f"{group}, {title}", *means))
-        return tuple(found)
+                    comparisons.append(Comparison(f"{group}, {title}", *means))
+        return tuple(comparisons)
 
     @property
     def clearly_better(self) -> bool:

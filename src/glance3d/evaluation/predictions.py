@@ -94,8 +94,8 @@ def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
     arrays |= _numbered("depth", prediction.depth)
     arrays |= _numbered("measured", prediction.measured or ())
     for name in ("registered", "trusted", "tracks"):
-        if (said := getattr(prediction, name)) is not None:
-            arrays[name] = said.numpy()
+        if (values := getattr(prediction, name)) is not None:
+            arrays[name] = values.numpy()
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 

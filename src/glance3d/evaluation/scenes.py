@@ -166,8 +166,8 @@ def _find_masks(folder: Path, photos: PhotoSet, chosen: Sequence[int]) -> list[P
     if not folder.is_dir():
         return None
     paths = list(map(str, photos.image_paths))
-    found = find_masks(folder, [path.name for path in photos.image_paths], paths)
-    return [found[view] for view in chosen]
+    masks = find_masks(folder, [path.name for path in photos.image_paths], paths)
+    return [masks[view] for view in chosen]
 
 
 def _where_kept(depth: Tensor | None, mask: PhotoMask | None) -> Tensor | None:

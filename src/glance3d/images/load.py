@@ -115,10 +115,10 @@ def load_images(
         InputError: arrays that are no images, or paths mixed with images in memory.
         MissingExtraError: a HEIC photo without pillow-heif, or a clip without PyAV.
     """
-    found, pictures = _found_and_pictures(sources, masks)
-    skipped, clips = list(found.skipped), []
-    _log_left_out(found)
-    candidates = pictures or _candidates(found, sampling, clips, skipped, progress)
+    found_sources, pictures = _found_and_pictures(sources, masks)
+    skipped, clips = list(found_sources.skipped), []
+    _log_left_out(found_sources)
+    candidates = pictures or _candidates(found_sources, sampling, clips, skipped, progress)
     views = _read_headers(candidates, skipped)
     left_out = [Path(photo.source).name for photo in skipped]
     known = _masks(masks, candidates, views, left_out)  # before the photos, which take longer
@@ -145,7 +145,7 @@ def load_images(
         skipped=tuple(skipped),
         masks=tuple(known[view.candidate] for view in views) if known else (),
         clips=tuple(clips),
-        notes=(*found.notes, *_notes_of(views)),
+        notes=(*found_sources.notes, *_notes_of(views)),
     )
 
 
@@ -177,14 +177,14 @@ def _folder_of(masks: MaskSources | None) -> PathLike | None:
 
 
 def _candidates(
-    found: FoundSources,
+    sources: FoundSources,
     sampling: ClipSampling,
     clips: list[ClipSummary],
     skipped: list[SkippedPhoto],
     progress: bool,
 ) -> list[_Candidate]:
     headers: dict[Path, PhotoHeader | None] = {}
-    for path in found.paths:
+    for path in sources.paths:
         if not is_clip(path):
             headers.setdefault(path)
             continue
@@ -317,9 +317,9 @@ def _notes_of(views: Sequence[_View]) -> list[str]:
     return [f"{note}: {first_names(photos)}" for note, photos in names.items()]
 
 
-def _log_left_out(found: FoundSources) -> None:
+def _log_left_out(sources: FoundSources) -> None:
     """One line for all that was left out when the sources were looked for."""
-    reasons = [photo.reason for photo in found.skipped]
+    reasons = [photo.reason for photo in sources.skipped]
     if reasons:
         more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
         _LOG.warning("left out: %s%s", "; ".join(reasons[:_SHOWN]), more)

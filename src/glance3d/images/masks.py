@@ -61,13 +61,13 @@ def load_masks(
         InputError: a list of another length, or of something else.
     """
     if isinstance(masks, Sequence) and not isinstance(masks, str):
-        found = _listed(masks, photos)
+        paths = _listed(masks, photos)
     else:
         names, sources = [photo.name for photo in photos], [photo.source for photo in photos]
-        found = find_masks(masks, names, sources, others)
+        paths = find_masks(masks, names, sources, others)
     return tuple(
         None if mask is None or photo.size is None else read_mask(mask, photo)
-        for mask, photo in zip(found, photos, strict=True)
+        for mask, photo in zip(paths, photos, strict=True)
     )
 
 
@@ -77,7 +77,7 @@ def masks_of_scene(folder: PathLike, scene: Reconstruction) -> Masks:
     Raises:
         ImageError: as :func:`load_masks`.
     """
-    found = find_masks(folder, scene.names, scene.sources)
+    paths = find_masks(folder, scene.names, scene.sources)
     before = scene.masks or (None,) * scene.num_views
     photos = [
         MaskedPhoto(name, source, placement.original_size, placement.exif_orientation)
@@ -87,7 +87,7 @@ def masks_of_scene(folder: PathLike, scene: Reconstruction) -> Masks:
     ]
     return tuple(
         old if file is None else read_mask(file, photo)
-        for old, file, photo in zip(before, found, photos, strict=True)
+        for old, file, photo in zip(before, paths, photos, strict=True)
     )
 
 
@@ -212,20 +212,20 @@ def find_masks(
     path = Path(folder).expanduser()
     keys = _keys(names, sources)
     elsewhere = {key for name in others for key in _called(name)}
-    found: list[Path | None] = [None] * len(names)
+    paired: list[Path | None] = [None] * len(names)
     lost = []
     for file in _images_in(path):
         view = keys.get(name_key(file.stem))
         if view is None:
             lost += [] if name_key(file.stem) in elsewhere else [file.name]
             continue
-        before = found[view]
+        before = paired[view]
         if before is not None and not _are_equal(before, file):
             raise ImageError(
                 f"{before.name} and {file.name} in {folder}/ are different masks of one photo, "
                 f"{names[view]}: remove one"
             )
-        found[view] = before or file
+        paired[view] = before or file
     if lost:
         few = first_names(lost)
         known = first_names(names)
@@ -233,7 +233,7 @@ def find_masks(
             f"{few} in {folder}/ {'is a mask' if len(lost) == 1 else 'are masks'} without a photo: "
             f"a mask has its photo's name ({known})"
         )
-    return found
+    return paired
 
 
 def _images_in(folder: Path) -> list[Path]:

@@ -63,16 +63,16 @@ def _estimates(
     scene: Reconstruction, constraints: MetricConstraints, seed: int
 ) -> list[ScaleEstimate]:
     """One of each kind that was given, in the order of precedence."""
-    found = []
+    estimates = []
     if constraints.poses is not None:
-        found.append(scale_from_poses(scene, constraints.poses, seed))
+        estimates.append(scale_from_poses(scene, constraints.poses, seed))
     if constraints.distances:
-        found.append(scale_from_distances(scene, constraints.distances))
+        estimates.append(scale_from_distances(scene, constraints.distances))
     if constraints.depths:
-        found.append(scale_from_depths(scene, constraints.depths))
+        estimates.append(scale_from_depths(scene, constraints.depths))
     if constraints.gps:
-        found.append(scale_from_gps(scene, seed))
-    return found
+        estimates.append(scale_from_gps(scene, seed))
+    return estimates
 
 
 def _interval(estimate: ScaleEstimate) -> Interval:
@@ -83,18 +83,18 @@ def _interval(estimate: ScaleEstimate) -> Interval:
 
 
 def _contradictions(estimates: list[ScaleEstimate]) -> list[str]:
-    found = []
+    sentences = []
     for one, other in combinations([e for e in estimates if e.is_usable], 2):
         (low, high), (other_low, other_high) = _interval(one), _interval(other)
         near = abs(math.log((one.metres_per_unit or 1) / (other.metres_per_unit or 1))) < 0.02
         if (low > other_high or other_low > high) and not near:
             used = min((one.by, other.by), key=_PRECEDENCE.index)
-            found.append(
+            sentences.append(
                 f"{one.by} and {other.by} contradict each other: {one.metres_per_unit:.4g} "
                 f"({low:.4g} to {high:.4g}) and {other.metres_per_unit:.4g} ({other_low:.4g} to "
                 f"{other_high:.4g}) metres a unit; {used} is believed"
             )
-    return found
+    return sentences
 
 
 def _chosen_scale(estimates: list[ScaleEstimate], contradictory: bool) -> ScaleEstimate | None:
@@ -140,7 +140,7 @@ def _world(scale: ScaleEstimate | None, frame: ScaleEstimate | None) -> str | No
 
 def _unused(estimates: list[ScaleEstimate], scale: ScaleEstimate | None) -> list[str]:
     """Why what was given does not make the scene metric."""
-    found = [
+    sentences = [
         f"{estimate.by}: the scale is known too badly to speak of metres "
         f"({estimate.interval[0]:.3g} to {estimate.interval[1]:.3g} metres a unit)"
         for estimate in estimates
@@ -150,8 +150,8 @@ def _unused(estimates: list[ScaleEstimate], scale: ScaleEstimate | None) -> list
         and estimate.half_width is None
     ]
     if scale is None:
-        found.append("no scale could be told: lengths keep the unit that they had")
-    return found
+        sentences.append("no scale could be told: lengths keep the unit that they had")
+    return sentences
 
 
 def _describe(

@@ -103,9 +103,9 @@ def view_of(photo: str, names: Sequence[str]) -> int:
     lower = [name_key(name) for name in names]
     stems = [PurePosixPath(name).stem for name in lower]
     for candidates in (lower, stems):
-        found = [view for view, name in enumerate(candidates) if name == wanted]
-        if len(found) == 1:
-            return found[0]
+        matching = [view for view, name in enumerate(candidates) if name == wanted]
+        if len(matching) == 1:
+            return matching[0]
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     raise InputError(f"there is no photo {photo!r} in the scene; there are: {shown}")
 

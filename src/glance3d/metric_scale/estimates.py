@@ -144,8 +144,8 @@ def _holds(reading: Measure, scale: float) -> bool:
 
 
 def _contradictory(by: str, readings: list[Measure], doubts: tuple[str, ...]) -> ScaleEstimate:
-    said = ", ".join(f"{m.name}: {m.metres_per_unit:.4g}" for m in readings[:5])
-    doubt = f"{by} contradict each other, and no majority agrees (metres a unit by {said})"
+    values = ", ".join(f"{m.name}: {m.metres_per_unit:.4g}" for m in readings[:5])
+    doubt = f"{by} contradict each other, and no majority agrees (metres a unit by {values})"
     measures = tuple(Measure(m.name, None, False, m.metres_per_unit, m.interval) for m in readings)
     return ScaleEstimate(by, None, None, measures, (*doubts, doubt))
 

@@ -38,20 +38,20 @@ def scale_from_gps(scene: Reconstruction, seed: int = 0) -> ScaleEstimate:
     geodetic, views, doubts = _gps_positions(scene)
     names = [scene.names[view] for view in views]
     if len(views) < 2:
-        told = (
+        reason = (
             "no photo's EXIF holds a position" if not views else f"only {names[0]} has a position"
         )
-        return ScaleEstimate("gps", None, doubts=(f"gps: {told}: no scale can be told",))
+        return ScaleEstimate("gps", None, doubts=(f"gps: {reason}: no scale can be told",))
     latitude, longitude, altitude = geodetic.median(0).values.tolist()
     origin = GeodeticOrigin(latitude, longitude, altitude)
     target = enu_from_geodetic(geodetic, origin)
     source = scene.cameras.centers.double()[views]
     if root_mean_square_spread(source) <= 1e-6 * float(source.abs().max() + 1e-12):
-        said = "gps: the cameras stand at one place of the scene: no scale can be told"
-        return ScaleEstimate("gps", None, doubts=(*doubts, said))
+        doubt = "gps: the cameras stand at one place of the scene: no scale can be told"
+        return ScaleEstimate("gps", None, doubts=(*doubts, doubt))
     if root_mean_square_spread(target) <= 1e-6:
-        said = "gps: all photos have the very same position: no scale can be told"
-        return ScaleEstimate("gps", None, doubts=(*doubts, said))
+        doubt = "gps: all photos have the very same position: no scale can be told"
+        return ScaleEstimate("gps", None, doubts=(*doubts, doubt))
     if len(views) == 2:
         return _from_two(names, source, target, doubts)
     fit = estimate_robust_similarity(source, target, seed=seed)
@@ -81,8 +81,8 @@ def scale_from_poses(scene: Reconstruction, poses: KnownPoses, seed: int = 0) ->
     views = known.nonzero()[:, 0].tolist()
     metric = poses.units == "metre"
     if not views:
-        said = "known poses: no photo of the scene has one"
-        return ScaleEstimate("known poses", None, doubts=(said,), is_metric=metric)
+        doubt = "known poses: no photo of the scene has one"
+        return ScaleEstimate("known poses", None, doubts=(doubt,), is_metric=metric)
     source = scene.cameras.cam_from_world.double()[known]
     target = poses.cam_from_world.double()[known]
     known_spread = root_mean_square_spread(camera_centers(target))
@@ -154,13 +154,13 @@ def _from_two(
     """The ratio of two distances, with the noise that such receivers usually have."""
     length, metres = float((source[1] - source[0]).norm()), float((target[1] - target[0]).norm())
     reach = 1.959964 * math.sqrt(2) * GPS_NOISE
-    said = (
+    doubt = (
         "gps: two positions tell a scale and no direction; their noise is taken to be "
         f"{GPS_NOISE:g} m along an axis"
     )
     measures = tuple(Measure(name) for name in names)
     scale, interval = metres / length, ((metres - reach) / length, (metres + reach) / length)
-    return ScaleEstimate("gps", scale, interval, measures, (*doubts, said), noise=GPS_NOISE)
+    return ScaleEstimate("gps", scale, interval, measures, (*doubts, doubt), noise=GPS_NOISE)
 
 
 def _estimate_of(
@@ -178,7 +178,7 @@ def _estimate_of(
     scale = fit.target_from_source.scale
     reach = student_quantile(max(freedom, 1)) * noise / math.sqrt(moment) if moment > 0 else 0.0
     outliers = [name for name, good in zip(names, fit.inliers.tolist(), strict=True) if not good]
-    said = f"{by}: left out, because the others contradict them: {', '.join(outliers)}"
+    exclusion = f"{by}: left out, because the others contradict them: {', '.join(outliers)}"
     measures = tuple(
         Measure(name, distance, agrees)
         for name, distance, agrees in zip(
@@ -191,7 +191,7 @@ def _estimate_of(
         metres_per_unit=scale,
         interval=(scale - reach, scale + reach),
         measures=measures,
-        doubts=(said,) if outliers else (),
+        doubts=(exclusion,) if outliers else (),
         frame=fit.target_from_source,
         pivot=(x, y, z),
         noise=noise,

@@ -31,7 +31,7 @@ class Committed:
 
     manifest: Manifest
     removed: tuple[str, ...]
-    left: tuple[str, ...]
+    remaining: tuple[str, ...]
 
 
 def commit(
@@ -72,8 +72,8 @@ def commit(
     except BaseException:  # Ctrl-C: what is left to do takes a moment
         finish_move(root, move, guard.is_still)
         raise
-    left = [path for path in old if path not in removes and os.path.lexists(root / path)]
-    return Committed(manifest, tuple(path for path in removes if path in old), tuple(left))
+    remaining = [path for path in old if path not in removes and os.path.lexists(root / path)]
+    return Committed(manifest, tuple(path for path in removes if path in old), tuple(remaining))
 
 
 def finish_move(root: Path, move: Move, is_still: IsStill | None = None) -> Manifest:

@@ -66,8 +66,8 @@ def _size_of_lines(path: Path, size: int) -> int:
 
 
 def _digest_of_start(file: BinaryIO, size: int) -> str:
-    digest, left = hashlib.sha256(), size
-    while left > 0 and (block := file.read(min(left, _END))):
+    digest, remaining = hashlib.sha256(), size
+    while remaining > 0 and (block := file.read(min(remaining, _END))):
         digest.update(block)
-        left -= len(block)
+        remaining -= len(block)
     return digest.hexdigest()

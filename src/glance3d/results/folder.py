@@ -109,11 +109,11 @@ class ResultFolder:
                 self.root,
                 shortened(done.removed),
             )
-        if done.left:
+        if done.remaining:
             logger.warning(
                 "warning: %s in %s belonged to an earlier result and was changed since: left as it "
                 "is",
-                shortened(done.left),
+                shortened(done.remaining),
                 self.root,
             )
 

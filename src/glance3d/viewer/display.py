@@ -144,9 +144,9 @@ def quaternion_wxyz(rotation: Float[Tensor, "3 3"]) -> Float[np.ndarray, "4"]:
     return np.array([w, x, y, z])
 
 
-def room_beside(left: Float[np.ndarray, "points 3"], right: Float[np.ndarray, "points 3"]) -> float:
+def room_beside(one: Float[np.ndarray, "points 3"], other: Float[np.ndarray, "points 3"]) -> float:
     """How far to move the left points to the left, so that most of them are clear of the right."""
-    if not len(left) or not len(right):
+    if not len(one) or not len(other):
         return TYPICAL_DISTANCE
-    edge, limit = np.quantile(left[:, 0], 0.97), np.quantile(right[:, 0], 0.03)
+    edge, limit = np.quantile(one[:, 0], 0.97), np.quantile(other[:, 0], 0.03)
     return float(np.clip(edge - limit + 0.05 * TYPICAL_DISTANCE, 0, 4 * TYPICAL_DISTANCE))

@@ -118,7 +118,7 @@ def share_budget(
     """
     bounds = [layer_bounds(int(count)) for count in counts]
     layers = [0] * len(bounds)
-    left = budget
+    remaining = budget
     # Negative, because the smallest is taken first; a cell without a layer comes before all others.
     waiting = [(-np.inf, -weight, cell) for cell, weight in enumerate(weights) if counts[cell] > 0]
     heapq.heapify(waiting)
@@ -126,9 +126,9 @@ def share_budget(
         _, weight, cell = heapq.heappop(waiting)
         ends = bounds[cell]
         cost = ends[layers[cell] + 1] - ends[layers[cell]]
-        if cost > left:
+        if cost > remaining:
             continue
-        left -= cost
+        remaining -= cost
         layers[cell] += 1
         if layers[cell] + 1 < len(ends):
             heapq.heappush(waiting, (weight / ends[layers[cell]], weight, cell))

@@ -185,5 +185,5 @@ class ScenePart:
 
 def _sources(scene: Reconstruction) -> list[str]:
     """What a scene can draw as points, the usual first."""
-    found = [DEPTH] if has_points(scene) else []
-    return found + ([SPARSE] if has_measured_points(scene) else [])
+    clouds = [DEPTH] if has_points(scene) else []
+    return clouds + ([SPARSE] if has_measured_points(scene) else [])

@@ -202,14 +202,14 @@ class Viewer:
             self._wake.clear()
             if done == self._asked and self._stopped.wait(_CAMERA_PAUSE):
                 return
-            asked = self._asked
-            if self._update_points(asked):
-                done = asked
+            request = self._asked
+            if self._update_points(request):
+                done = request
                 with self._lock:  # what was asked for meanwhile is not done
-                    if asked == self._asked:
+                    if request == self._asked:
                         self.up_to_date.set()
 
-    def _update_points(self, asked: int) -> bool:
+    def _update_points(self, request: int) -> bool:
         wishes, watchers = self.panel.wishes(), self._watchers()
         shown = [part for part in self.parts.values() if part.visible]
         for part in self.parts.values():
@@ -218,7 +218,7 @@ class Viewer:
             elif not part.update_points(
                 wishes.shared_by(len(shown)),
                 watchers,
-                lambda: asked != self._asked or self._stopped.is_set(),
+                lambda: request != self._asked or self._stopped.is_set(),
             ):
                 return False
         self.panel.say_shown(

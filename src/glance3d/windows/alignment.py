@@ -57,7 +57,7 @@ class WindowAlignment:
     scale_spread: float | None
 
 
-def estimate_join(
+def align_window(
     views: tuple[int, ...],
     shared: tuple[int, ...],
     scene: SharedViews,
@@ -101,14 +101,14 @@ def _log_ratios(
     scene: SharedViews, window: SharedViews, usable: Bool[Tensor, "views height width"]
 ) -> Float[Tensor, " pixels"]:
     """Logarithms of the scene's depth over the window's, where both are confident."""
-    found = []
+    ratios = []
     for view, counts in enumerate(usable):
         target, source = scene.depth[view].double(), window.depth[view].double()
         counts = counts & (target > 0) & (source > 0) & (target.isfinite() & source.isfinite())
         for confidence in (scene.confidence[view], window.confidence[view]):
             counts = counts & _confident(confidence, counts)
-        found.append((target[counts] / source[counts]).log())
-    return torch.cat(found)
+        ratios.append((target[counts] / source[counts]).log())
+    return torch.cat(ratios)
 
 
 def _scale_spread(

@@ -42,35 +42,36 @@ def _described(join: WindowAlignment, names: Sequence[str]) -> dict[str, Any]:
 
 
 def window_warnings(
-    options: WindowOptions | None, joins: Sequence[WindowAlignment], names: Sequence[str]
+    options: WindowOptions | None, alignments: Sequence[WindowAlignment], names: Sequence[str]
 ) -> list[str]:
     """That the scene is approximate, by how much, and where its parts do not fit."""
-    if options is None or not joins:
+    if options is None or not alignments:
         return []
-    found = [
-        f"approximate: {len(names)} photos were seen in {len(joins) + 1} windows of "
+    warnings = [
+        f"approximate: {len(names)} photos were seen in {len(alignments) + 1} windows of "
         f"{options.views}, not in one pass; where windows meet, cameras agree within "
-        f"{max(join.rotation_deg for join in joins):.1f} degrees and depth within "
-        f"{max(join.depth_spread for join in joins):.0%}"
+        f"{max(alignment.rotation_deg for alignment in alignments):.1f} degrees and depth within "
+        f"{max(alignment.depth_spread for alignment in alignments):.0%}"
     ]
-    for join in joins:
-        if reasons := _reasons(join):
-            found.append(
-                f"the window of {names[min(join.views)]} to {names[max(join.views)]} fits poorly: "
-                f"it and its neighbours differ about the {len(join.shared)} photos that they share "
-                f"by {', '.join(reasons)}; larger windows or a larger overlap may help"
+    for alignment in alignments:
+        if reasons := _reasons(alignment):
+            first, last = names[min(alignment.views)], names[max(alignment.views)]
+            warnings.append(
+                f"the window of {first} to {last} fits poorly: it and its neighbours differ "
+                f"about the {len(alignment.shared)} photos that they share by "
+                f"{', '.join(reasons)}; larger windows or a larger overlap may help"
             )
-    return found
+    return warnings
 
 
-def _reasons(join: WindowAlignment) -> list[str]:
-    said = []
-    if join.rotation_deg > POOR_ROTATION_DEG:
-        said.append(f"{join.rotation_deg:.0f} degrees")
-    if join.distance > POOR_DISTANCE:
-        said.append(f"{join.distance:.0%} of the depth in position")
-    if join.depth_spread > POOR_SPREAD:
-        said.append(f"{join.depth_spread:.0%} in depth")
-    if (join.scale_spread or 0.0) > POOR_SPREAD:
-        said.append(f"{join.scale_spread:.0%} in the distances between cameras")
-    return said
+def _reasons(alignment: WindowAlignment) -> list[str]:
+    reasons = []
+    if alignment.rotation_deg > POOR_ROTATION_DEG:
+        reasons.append(f"{alignment.rotation_deg:.0f} degrees")
+    if alignment.distance > POOR_DISTANCE:
+        reasons.append(f"{alignment.distance:.0%} of the depth in position")
+    if alignment.depth_spread > POOR_SPREAD:
+        reasons.append(f"{alignment.depth_spread:.0%} in depth")
+    if (alignment.scale_spread or 0.0) > POOR_SPREAD:
+        reasons.append(f"{alignment.scale_spread:.0%} in the distances between cameras")
+    return reasons

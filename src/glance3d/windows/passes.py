@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.types import Predictions
-from glance3d.windows.alignment import SharedViews, WindowAlignment, estimate_join
+from glance3d.windows.alignment import SharedViews, WindowAlignment, align_window
 
 _MAPS = ("depth", "depth_conf", "points_world", "points_conf")
 
@@ -30,78 +30,82 @@ def predict_in_windows(
     the CPU, since all views together may be too many for the device, and has no iterations.
     """
     scene: dict[str, Tensor] = {}
-    joins = []
+    alignments = []
     held: set[int] = set()
     size = (0, 0)
     for views in tqdm(windows, desc="windows", unit="window", disable=not progress):
-        said = _on_cpu(look(views))
-        size = said.image_size
+        predictions = _on_cpu(look(views))
+        size = predictions.image_size
         if held:
             shared = tuple(view for view in views if view in held)
-            join = estimate_join(
+            alignment = align_window(
                 views,
                 shared,
                 _shared(Predictions(size, **scene), shared),
-                _shared(said, [views.index(view) for view in shared]),
+                _shared(predictions, [views.index(view) for view in shared]),
                 usable[list(shared)],
             )
-            joins.append(join)
-            said = _moved(said, join)
+            alignments.append(alignment)
+            predictions = _moved(predictions, alignment)
         fresh = [place for place, view in enumerate(views) if view not in held]
-        _keep(scene, said, fresh, [views[place] for place in fresh], len(usable))
+        _keep(scene, predictions, fresh, [views[place] for place in fresh], len(usable))
         held |= set(views)
-    return Predictions(size, **scene), tuple(joins)
+    return Predictions(size, **scene), tuple(alignments)
 
 
-def _on_cpu(said: Predictions) -> Predictions:
+def _on_cpu(predictions: Predictions) -> Predictions:
     """What a scene is made of, as float32 on the CPU."""
     names = ("pose_enc", *_MAPS)
-    values = {name: getattr(said, name) for name in names}
+    values = {name: getattr(predictions, name) for name in names}
     return Predictions(
-        said.image_size,
+        predictions.image_size,
         **{name: None if value is None else value.float().cpu() for name, value in values.items()},
     )
 
 
-def _shared(said: Predictions, views: Sequence[int]) -> SharedViews:
-    assert said.depth is not None
-    assert said.depth_conf is not None
+def _shared(predictions: Predictions, views: Sequence[int]) -> SharedViews:
+    assert predictions.depth is not None
+    assert predictions.depth_conf is not None
     index = list(views)
-    return SharedViews(said.cameras()[0][0, index], said.depth[0, index], said.depth_conf[0, index])
+    return SharedViews(
+        predictions.cameras()[0][0, index],
+        predictions.depth[0, index],
+        predictions.depth_conf[0, index],
+    )
 
 
-def _moved(said: Predictions, join: WindowAlignment) -> Predictions:
+def _moved(predictions: Predictions, alignment: WindowAlignment) -> Predictions:
     """The window's predictions in the scene's frame, at its scale. Fields of view stay."""
-    world_from_window = join.world_from_window
-    cam_from_world, intrinsics = said.cameras()
+    world_from_window = alignment.world_from_window
+    cam_from_world, intrinsics = predictions.cameras()
     moved = world_from_window.transform_cameras(cam_from_world.double()).float()
-    encoded = encode_pose(moved, intrinsics, *said.image_size)
-    assert said.pose_enc is not None
-    points = said.points_world
+    encoded = encode_pose(moved, intrinsics, *predictions.image_size)
+    assert predictions.pose_enc is not None
+    points = predictions.points_world
     return replace(
-        said,
-        pose_enc=torch.cat([encoded[..., :7], said.pose_enc[..., 7:]], -1),
-        depth=None if said.depth is None else said.depth * world_from_window.scale,
-        points_world=None if points is None else _points_moved(points, join),
+        predictions,
+        pose_enc=torch.cat([encoded[..., :7], predictions.pose_enc[..., 7:]], -1),
+        depth=None if predictions.depth is None else predictions.depth * world_from_window.scale,
+        points_world=None if points is None else _points_moved(points, alignment),
     )
 
 
 def _points_moved(
-    points: Float[Tensor, "batch views height width 3"], join: WindowAlignment
+    points: Float[Tensor, "batch views height width 3"], alignment: WindowAlignment
 ) -> Float[Tensor, "batch views height width 3"]:
-    return join.world_from_window.transform_points(points.double()).float()
+    return alignment.world_from_window.transform_points(points.double()).float()
 
 
 def _keep(
     scene: dict[str, Tensor],
-    said: Predictions,
+    predictions: Predictions,
     places: Sequence[int],
     views: Sequence[int],
     num_views: int,
 ) -> None:
     """Put the views at these places of a window where they belong among all views."""
     for name in ("pose_enc", *_MAPS):
-        values = getattr(said, name)
+        values = getattr(predictions, name)
         if values is None:
             continue
         if name not in scene:

@@ -86,12 +86,12 @@ def _still_ends(survey: ClipSurvey) -> str:
     end = times[-1] - times[travel >= travel[-1] - _MOVING][0]
     if min(start, end) >= survey.seconds:
         return ""
-    said = [
+    counts = [
         f"the {which} {seconds:.1f} s"
         for which, seconds in (("first", start), ("last", end))
         if seconds >= _NOTABLE_STILL
     ]
-    return f"; nothing moves in {' and '.join(said)}" if said else ""
+    return f"; nothing moves in {' and '.join(counts)}" if counts else ""
 
 
 def _warnings(path: Path, survey: ClipSurvey, choice: Choice) -> tuple[str, ...]:

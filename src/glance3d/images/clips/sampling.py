@@ -73,8 +73,8 @@ def choose_frames(
     total = float(travel[-1] - travel[0])
     num_different = min(int(total / _SAME_VIEW) + 1, len(times))
     by_step = round(total / DEFAULT_STEP) + 1
-    asked = sampling.views or min(max(by_step, FEWEST_BY_DEFAULT), MOST_BY_DEFAULT)
-    wanted = min(asked, num_different)
+    num_wanted = sampling.views or min(max(by_step, FEWEST_BY_DEFAULT), MOST_BY_DEFAULT)
+    wanted = min(num_wanted, num_different)
     chosen = _spread(sharpness, travel, wanted)
     if sampling.views:  # where the picture jumps, even spacing leaves places empty
         chosen = _filled_up(chosen, sharpness, travel, wanted)

@@ -97,13 +97,13 @@ def pixel_aspect(clip: OpenClip) -> float:
 
 
 def _warnings(clip: OpenClip, last: float) -> tuple[str, ...]:
-    name, found = clip.path.name, []
+    name, frames = clip.path.name, []
     if clip.num_broken:
         pieces = "piece" if clip.num_broken == 1 else "pieces"
-        found.append(f"{name} is damaged: {clip.num_broken} {pieces} of it could not be decoded")
+        frames.append(f"{name} is damaged: {clip.num_broken} {pieces} of it could not be decoded")
     if clip.duration is not None and clip.duration - last > _MISSING_END + 0.1 * clip.duration:
-        found.append(
+        frames.append(
             f"{name} ends at {last:.1f} s, although it should last {clip.duration:.1f} s: it may "
             "be cut short"
         )
-    return tuple(found)
+    return tuple(frames)

@@ -178,8 +178,8 @@ def _without_own_results_among_photos(parts: Sequence[_Part]) -> list[_Part]:
         note = f"{len(own)} of the photos named are results of Glance3D"
         return [replace(parts[0], notes=(note,)), *parts[1:]]
     notes = _notes_of_results(own, None, is_copies=False)
-    left = [replace(p, paths=tuple(x for x in p.paths if x not in own)) for p in parts]
-    return [replace(left[0], notes=(*left[0].notes, *notes)), *left[1:]]
+    remaining = [replace(p, paths=tuple(x for x in p.paths if x not in own)) for p in parts]
+    return [replace(remaining[0], notes=(*remaining[0].notes, *notes)), *remaining[1:]]
 
 
 def _notes_of_folders_in(folder: Path, apart: PathLike | None) -> tuple[str, ...]:

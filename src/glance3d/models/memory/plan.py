@@ -120,22 +120,22 @@ class MemoryPlan:
         """For a person: the sum, whether it fits, and what would."""
         height, width = self.image_size
         waiting = f", {self.per_waiting / 1e6:.0f} MB while it waits" if self.num_waiting else ""
-        said = [
+        lines = [
             f"{self._views()} of {width} x {height}: {_gigabytes(self.peak)} at the peak",
             f"  program {_gigabytes(self.program)}, weights {_gigabytes(self.weights)}, in flight "
             f"{_gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB{waiting}",
         ]
         if self.peak > self.pass_peak:
-            said.append(
+            lines.append(
                 f"  at the photos' own size: decoding {_gigabytes(self.decoding)}, writing "
                 f"{_gigabytes(self.writing)}"
             )
         if self.available is not None:
             verdict = "fits" if self.fits else "does not fit"
-            said.append(f"  available: {_gigabytes(self.available)}; this {verdict}")
+            lines.append(f"  available: {_gigabytes(self.available)}; this {verdict}")
         if not self.fits:
-            said.append(f"  what would: {self.advice()}")
-        return said
+            lines.append(f"  what would: {self.advice()}")
+        return lines
 
     def advice(self) -> str:
         """What to change so that it fits."""

@@ -41,8 +41,8 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
             extra and misshapen ones are named.
     """
     expected = {published_from_name(name): t for name, t in model.state_dict().items()}
-    found = dict(_read_shapes(path))
-    _check_names(path, {n: tuple(t.shape) for n, t in expected.items()}, found)
+    shapes = dict(_read_shapes(path))
+    _check_names(path, {n: tuple(t.shape) for n, t in expected.items()}, shapes)
     state = {}
     for name, tensor in _read_tensors(path, device, {n: t.dtype for n, t in expected.items()}):
         ours = name_from_published(name)
@@ -192,20 +192,20 @@ def _load_pickled_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _check_names(
-    path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
+    path: Path, expected: dict[str, tuple[int, ...]], carried: dict[str, tuple[int, ...]]
 ) -> None:
     problems = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "extra": sorted(found.keys() - expected.keys()),
+        "missing": sorted(expected.keys() - carried.keys()),
+        "extra": sorted(carried.keys() - expected.keys()),
         "of another shape": [
-            f"{name} {found[name]} instead of {shape}"
+            f"{name} {carried[name]} instead of {shape}"
             for name, shape in expected.items()
-            if name in found and found[name] != shape
+            if name in carried and carried[name] != shape
         ],
     }
-    said = [f"{len(names)} {kind}: {_shorten(names)}" for kind, names in problems.items() if names]
-    if said:
-        raise WeightsError(f"{path} does not fit this network ({'; '.join(said)})")
+    parts = [f"{len(names)} {kind}: {_shorten(names)}" for kind, names in problems.items() if names]
+    if parts:
+        raise WeightsError(f"{path} does not fit this network ({'; '.join(parts)})")
 
 
 def _shorten(names: list[str]) -> str:

@@ -16,13 +16,13 @@ def load_partial_weights(model: nn.Module, path: Path) -> tuple[str, ...]:
     Raises:
         WeightsError: if the file cannot be read, or holds tensors that are not the network's.
     """
-    found = {name_from_published(name): t for name, t in read_tensors(path).items()}
+    tensors = {name_from_published(name): t for name, t in read_tensors(path).items()}
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    strange = [name for name, tensor in found.items() if shapes.get(name) != tensor.shape]
+    strange = [name for name, tensor in tensors.items() if shapes.get(name) != tensor.shape]
     if strange:
         raise WeightsError(
             f"{path} does not fit this network: it holds {visible_text(strange[0][:200])} of shape "
-            f"{tuple(found[strange[0]].shape)} and {len(strange) - 1} more that the network does "
+            f"{tuple(tensors[strange[0]].shape)} and {len(strange) - 1} more that the network does "
             "not have so; give weights of the same network, or of one with fewer parts"
         )
-    return tuple(model.load_state_dict(found, strict=False).missing_keys)
+    return tuple(model.load_state_dict(tensors, strict=False).missing_keys)

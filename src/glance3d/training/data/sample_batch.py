@@ -73,6 +73,6 @@ def load_textures(folder: str | Path, size: int) -> np.ndarray:
 def _load_square(path: Path, size: int) -> np.ndarray:
     image = open_upright(path)
     side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
+    x0, y0 = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((x0, y0, x0 + side, y0 + side))
     return np.asarray(square.resize((size, size), Image.Resampling.BOX))

@@ -31,10 +31,10 @@ def descriptor_loss(
     """
     batch, views = visibility.shape[:2]
     maps = described.descriptors.flatten(0, 1).transpose(1, 2).unflatten(2, described.grid)
-    asked = sample_sparsely(maps, tracks_cells.flatten(0, 1)).unflatten(0, (batch, views))
-    asked = F.normalize(asked, dim=-1)
+    queries = sample_sparsely(maps, tracks_cells.flatten(0, 1)).unflatten(0, (batch, views))
+    queries = F.normalize(queries, dim=-1)
     scores = described.sharpness * torch.einsum(
-        "bvpd,bwnd->bvwpn", asked, described.descriptors.float()
+        "bvpd,bwnd->bvwpn", queries, described.descriptors.float()
     )
     unseen = described.unseen.expand(*scores.shape[:-1], 1)
     log_probability = F.log_softmax(torch.cat([scores, unseen], -1), -1)
@@ -44,10 +44,10 @@ def descriptor_loss(
     at_truth = (log_probability.gather(-1, index) * share).sum(-1)
     others = ~torch.eye(views, dtype=torch.bool, device=scores.device)[:, :, None]
     seen_here = visibility[:, :, None] & others
-    there = seen_here & visibility[:, None]
-    chosen = torch.where(there, at_truth, log_probability[..., -1])
+    in_target = seen_here & visibility[:, None]
+    chosen = torch.where(in_target, at_truth, log_probability[..., -1])
     best = scores.detach().argmax(-1, keepdim=True)
-    right = ((best == index).any(-1) & there).sum() / there.sum().clamp(min=1)
+    right = ((best == index).any(-1) & in_target).sum() / in_target.sum().clamp(min=1)
     return {
         "descriptors": -torch.where(seen_here, chosen, 0.0).sum() / seen_here.sum().clamp(min=1),
         "descriptor_top1": right,

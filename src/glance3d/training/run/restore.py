@@ -42,11 +42,11 @@ def restore(
     average.load_state_dict(checkpoint.average)
 
 
-def _check_tensors(found: Any, expected: Mapping[str, Tensor], where: str) -> None:
-    if not isinstance(found, dict) or found.keys() != expected.keys():
+def _check_tensors(loaded: Any, expected: Mapping[str, Tensor], where: str) -> None:
+    if not isinstance(loaded, dict) or loaded.keys() != expected.keys():
         raise _damaged(f"the {where} has other tensors than this one")
     for name, tensor in expected.items():
-        value = found[name]
+        value = loaded[name]
         fits = is_plain(value) if tensor.is_floating_point() else isinstance(value, Tensor)
         if not fits or value.shape != tensor.shape:
             raise _damaged(f"{name} of the {where} is not {tuple(tensor.shape)} numbers")

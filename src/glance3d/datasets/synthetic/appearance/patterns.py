@@ -210,9 +210,9 @@ def posters(generator: torch.Generator, count: int, size: int) -> Images:
         fade = (0.5 - 0.5 * torch.cos(6.2832 * (x if item % 2 else y)))[None]
         image = ends[0, :, None, None] * (1 - fade) + ends[1, :, None, None] * fade
         number = int(torch.randint(8, 30, (), generator=generator))
-        for left, top, wide, tall, value, disc in torch.rand(number, 6, generator=generator):
-            u = (x - left + 0.5) % 1.0 - 0.5
-            v = (y - top + 0.5) % 1.0 - 0.5
+        for x_start, y_start, wide, tall, value, disc in torch.rand(number, 6, generator=generator):
+            u = (x - x_start + 0.5) % 1.0 - 0.5
+            v = (y - y_start + 0.5) % 1.0 - 0.5
             w, h = 0.02 + 0.25 * wide**2, 0.02 + 0.25 * tall**2
             inside = (u / w) ** 2 + (v / h) ** 2 < 1
             if disc < 0.6:

@@ -124,13 +124,13 @@ def _texture_rgb(
     x0, y0 = x.floor(), y.floor()
     fx, fy = x - x0, y - y0
     mask = size - 1
-    left, top = x0.long() & mask, y0.long() & mask
-    right, below = (left + 1) & mask, (top + 1) & mask
+    column0, row0 = x0.long() & mask, y0.long() & mask
+    right, below = (column0 + 1) & mask, (row0 + 1) & mask
     rgb = [torch.zeros_like(u) for _ in range(3)]
     for row, column, weight in (
-        (top, left, (1 - fx) * (1 - fy)),
-        (top, right, fx * (1 - fy)),
-        (below, left, (1 - fx) * fy),
+        (row0, column0, (1 - fx) * (1 - fy)),
+        (row0, right, fx * (1 - fy)),
+        (below, column0, (1 - fx) * fy),
         (below, right, fx * fy),
     ):
         packed = atlas.packed[offset + row * size + column]
