@@ -1,4 +1,4 @@
-"""What an export is going to write, known before the work: for the guard of its folder."""
+"""Which files an export is going to write, known before the work: for the guard of its folder."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,8 +21,8 @@ def claims_of(
     _, target = exporter.place(path)
     inside = target.relative_to(root).as_posix()
     if name == "images":
-        own = () if photos is None else photos_to_write(photos, target)
-        claims = Claims(files=tuple(file.relative_to(root).as_posix() for file in own))
+        written = () if photos is None else photos_to_write(photos, target)
+        claims = Claims(files=tuple(file.relative_to(root).as_posix() for file in written))
     elif exporter.names is not None:
         names = () if photos is None else exporter.names(photos)
         claims = Claims(

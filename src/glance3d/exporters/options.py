@@ -1,4 +1,4 @@
-"""What a writer is asked for, and what it answers."""
+"""Options of an export, and what a writer returns."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,7 +26,7 @@ class ExportOptions:
     ``depth_agreement``: how much of its depth a COLMAP point may differ from another view's depth
     map and still count as seen by that view.
     ``page_megabytes``: how large ``scene.html`` may become: fewer points, smaller pictures.
-    ``staging`` is not for callers: where files are written before they are moved into place.
+    ``staging`` is set by :func:`glance3d.export`: where files lie before they are moved into place.
     """
 
     percentile: float = DEFAULT_PERCENTILE
@@ -84,7 +84,7 @@ def build_options(**options: Any) -> ExportOptions:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """The files that a writer made, and what a person should know about them."""
+    """The files that a writer made, and warnings about them."""
 
     paths: tuple[Path, ...]
     warnings: tuple[str, ...] = ()

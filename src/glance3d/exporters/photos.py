@@ -41,7 +41,7 @@ def photos_to_write(scene: Photos, path: Path) -> list[Path]:
     paths = []
     for view, (name, _, placement) in enumerate(_photos(scene)):
         with suppress(ImageError):
-            photo = _found(scene, view)
+            photo = _photo_path(scene, view)
             is_file = file_of(photo).is_file()
             if is_file and not _is_in_place(photo, folder / name, placement):
                 paths.append(folder / name)
@@ -65,7 +65,7 @@ def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> W
     for view, (name, source, placement) in enumerate(_photos(scene)):
         options.keep(source)
         try:
-            photo = _found(scene, view)
+            photo = _photo_path(scene, view)
             if _is_in_place(photo, final / name, placement):
                 options.keep(final / name)
             else:
@@ -82,7 +82,7 @@ def write_photos(scene: Reconstruction, path: Path, options: ExportOptions) -> W
     return WriteResult(tuple(paths), tuple(warnings))
 
 
-def _found(scene: Photos, view: int) -> Path:
+def _photo_path(scene: Photos, view: int) -> Path:
     """Where a photo is; a batch's photos were just read. Raises ``ImageError``."""
     if isinstance(scene, Reconstruction):
         return find_photo(scene, view)
@@ -100,10 +100,10 @@ def _strangers(scene: Photos, final: Path, options: ExportOptions) -> Iterator[s
     """Names of photos in the folder that are neither the scene's nor ours."""
     if not final.is_dir():
         return
-    own = {*photo_file_names(scene), *(Path(source).name for source in scene.sources)}
+    known_names = {*photo_file_names(scene), *(Path(source).name for source in scene.sources)}
     for path in sorted(final.iterdir()):
         is_photo = path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith(".")
-        if is_photo and path.name not in own and not options.owns(path):
+        if is_photo and path.name not in known_names and not options.owns(path):
             yield path.name
 
 

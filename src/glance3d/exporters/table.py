@@ -1,4 +1,4 @@
-"""The one table of formats. A new format is a file with a writer, and a line here."""
+"""The one table of formats. A new format is a module with a writer, and a line here."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

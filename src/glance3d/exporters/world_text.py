@@ -1,4 +1,4 @@
-"""Whose frame the world is and what lengths are in, as files and people are told."""
+"""The world frame and the unit of lengths in words, for files and people."""
 
 from glance3d.text import visible_text
 

@@ -97,6 +97,21 @@ def is_plausible_lens(
     return is_straight and low <= float(focal.min()) and float(focal.max()) <= high
 
 
+def focal_of_angles(
+    angle_x: float | None, angle_y: float | None, size: tuple[int, int]
+) -> tuple[float, float]:
+    """Focal lengths in pixels for fields of view in radians; either alone means square pixels."""
+    focals = [
+        None if angle is None else side / 2 / math.tan(angle / 2)
+        for angle, side in zip((angle_x, angle_y), size, strict=True)
+    ]
+    known = next(focal for focal in focals if focal is not None)
+    return (
+        known if focals[0] is None else focals[0],
+        known if focals[1] is None else focals[1],
+    )
+
+
 @lru_cache(maxsize=256)  # the frames of one camera come one after the other
 def _build_lens(
     focal: tuple[float, float],
@@ -111,8 +126,8 @@ def _build_lens(
     if set(bent) <= {"k1"}:
         return Lens(intrinsics, bent.get("k1", 0.0))
     rays = _rays_over(size, intrinsics)
-    seen = _opencv_distorted(rays, bent) * rays.new_tensor(focal) + rays.new_tensor(center)
-    return _fit_one_coefficient(rays, seen, intrinsics, bent.get("k1", 0.0))
+    distorted = _opencv_distorted(rays, bent) * rays.new_tensor(focal) + rays.new_tensor(center)
+    return _fit_one_coefficient(rays, distorted, intrinsics, bent.get("k1", 0.0))
 
 
 def _rays_over(size: tuple[int, int], intrinsics: Tensor) -> Float[Tensor, "n 2"]:
@@ -144,7 +159,7 @@ def _opencv_distorted(rays: Float[Tensor, "n 2"], k: Mapping[str, float]) -> Flo
 
 def _fit_one_coefficient(
     rays: Float[Tensor, "n 2"],
-    seen: Float[Tensor, "n 2"],
+    pixels: Float[Tensor, "n 2"],
     intrinsics: Float[Tensor, "3 3"],
     k1: float,
 ) -> Lens:
@@ -152,11 +167,11 @@ def _fit_one_coefficient(
     (u, v), r2 = rays.unbind(-1), rays.square().sum(-1)
     none, one = torch.zeros_like(u), torch.ones_like(u)
     values = torch.stack([*intrinsics.diagonal()[:2], *intrinsics[:2, 2], u.new_tensor(k1)])
-    residual = seen
+    residual = pixels
     for _ in range(_ITERATIONS):
         fx, fy, cx, cy, bend = values
         ratio = 1 + bend * r2
-        residual = seen - torch.stack([fx * u * ratio + cx, fy * v * ratio + cy], -1)
+        residual = pixels - torch.stack([fx * u * ratio + cx, fy * v * ratio + cy], -1)
         rows_x = torch.stack([u * ratio, none, one, none, fx * u * r2], -1)
         rows_y = torch.stack([none, v * ratio, none, one, fy * v * r2], -1)
         jacobian = torch.cat([rows_x, rows_y])

@@ -1,4 +1,7 @@
-"""The one table of files that cameras are read from. A new format is a reader, and a line here."""
+"""The one table of files that cameras are read from. A new format is a reader, and a line here.
+
+The files themselves are read in :mod:`glance3d.formats`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

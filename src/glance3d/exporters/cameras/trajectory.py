@@ -64,7 +64,7 @@ def view_times(scene: Reconstruction) -> tuple[list[float], str]:
     # order: then they are the stamps.
     if match_times(scene.names, numbers, "")[0] != list(range(scene.num_views)):
         in_names = [seconds_in_name(name) for name in scene.names]
-        return [own or 0.0 for own in in_names], "numbers in the photos' names"
+        return [number or 0.0 for number in in_names], "numbers in the photos' names"
     return numbers, "numbers of the photos, from 0"
 
 

@@ -38,16 +38,16 @@ def scene_title(scene: Reconstruction) -> str:
 def warnings_of(scene: Reconstruction) -> list[str]:
     """Everything that a person should be told, once each."""
     report = scene.report
-    found = [*_sentences(report.get("warnings"))]
+    sentences = [*_sentences(report.get("warnings"))]
     contradictions = part(report, "trust", "contradictions")
     if isinstance(contradictions, list):
-        found += _sentences([part(contradiction, "reason") for contradiction in contradictions])
+        sentences += _sentences([part(contradiction, "reason") for contradiction in contradictions])
     skipped = report.get("skipped")
     if isinstance(skipped, list):
         for photo in skipped:
             name = PurePath(str(part(photo, "source") or "a photo")).name
-            found.append(f"{name} was left out: {part(photo, 'reason')}")
-    return list(dict.fromkeys(found))
+            sentences.append(f"{name} was left out: {part(photo, 'reason')}")
+    return list(dict.fromkeys(sentences))
 
 
 def stage_times(scene: Reconstruction) -> list[tuple[str, float]]:
@@ -90,5 +90,5 @@ def count(number: int, what: str, many: str | None = None) -> str:
     return f"{number:,} {what if number == 1 else many or what + 's'}"
 
 
-def _sentences(found: Any) -> Sequence[str]:
-    return [str(text) for text in found if text] if isinstance(found, list) else []
+def _sentences(values: Any) -> Sequence[str]:
+    return [str(text) for text in values if text] if isinstance(values, list) else []

@@ -106,24 +106,24 @@ def _bar(axes: Axes, start: Number, end: Number, value: Number, name: str | None
 
 def _grid(axes: Axes, unit: str) -> list[Markup]:
     """Lines across at quarters of the height, with their values."""
-    found = []
+    lines = []
     for share in (0.0, 0.5, 1.0):
         y = axes.y(share * axes.high_y)
-        found.append(element("line", class_="grid", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y))
+        lines.append(element("line", class_="grid", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y))
         value = f"{share * axes.high_y:.2g} {unit}" if share * axes.high_y < 100 else f"100 {unit}"
-        found.append(element("text", value, x=_LEFT - 6, y=y + 4, text_anchor="end"))
-    return found
+        lines.append(element("text", value, x=_LEFT - 6, y=y + 4, text_anchor="end"))
+    return lines
 
 
 def _marks(axes: Axes, marks: Sequence[tuple[float, str]]) -> list[Markup]:
-    found = []
+    elements = []
     for row, (value, name) in enumerate(marks):
         if not axes.low_x <= value <= axes.high_x:
             continue
         x = axes.x(value)
         right = x > _WIDTH * 0.7
-        found.append(element("line", class_="mark", x1=x, x2=x, y1=_TOP - 6, y2=axes.y(0)))
-        found.append(
+        elements.append(element("line", class_="mark", x1=x, x2=x, y1=_TOP - 6, y2=axes.y(0)))
+        elements.append(
             element(
                 "text",
                 name,
@@ -133,7 +133,7 @@ def _marks(axes: Axes, marks: Sequence[tuple[float, str]]) -> list[Markup]:
                 text_anchor="end" if right else "start",
             )
         )
-    return found
+    return elements
 
 
 def _ticks(axes: Axes, ticks: Sequence[tuple[float, str]], label: str) -> list[Markup]:

@@ -19,17 +19,17 @@ def surer_shares(percentiles: Float[Tensor, "views h w"]) -> list[float]:
 
 def plots_section(scene: Reconstruction, percentiles: Float[Tensor, "views h w"] | None) -> Markup:
     """The plots that this scene has data for; ``percentiles`` of its confidence, if it has one."""
-    found = []
+    plots = []
     if percentiles is not None:
-        found += [_confidence(scene, ~percentiles.isnan()), _by_photo(scene, percentiles)]
+        plots += [_confidence(scene, ~percentiles.isnan()), _by_photo(scene, percentiles)]
     if has_measured_points(scene):
-        found.append(_reprojection(scene))
+        plots.append(_reprojection(scene))
     measured = _measured(scene)
     if measured is not None:
-        found.append(measured)
-    if not found:
+        plots.append(measured)
+    if not plots:
         return element("p", "There are no points to draw plots of.", class_="quiet")
-    return join(found)
+    return join(plots)
 
 
 def _confidence(scene: Reconstruction, usable: Bool[Tensor, "views h w"]) -> Markup:

@@ -55,12 +55,12 @@ def summary_section(scene: Reconstruction, num_points: int) -> Markup:
 
 def warnings_section(scene: Reconstruction) -> Markup:
     """Everything that went wrong or is doubtful, one sentence each."""
-    found = warnings_of(scene)
+    warnings = warnings_of(scene)
     if scene.trust is None:
-        found.insert(0, _NOT_CHECKED)
-    if not found:
+        warnings.insert(0, _NOT_CHECKED)
+    if not warnings:
         return element("p", "No warnings.", class_="quiet")
-    return element("ul", [element("li", text) for text in found], class_="warnings")
+    return element("ul", [element("li", text) for text in warnings], class_="warnings")
 
 
 _NOT_CHECKED = (

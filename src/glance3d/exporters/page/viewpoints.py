@@ -62,7 +62,7 @@ def _seen_depths(
     scene: Reconstruction, points: Float[Tensor, "points 3"]
 ) -> list[tuple[float, int]]:
     """Of each view: the median depth of the points in its frame, and how many those are."""
-    found = []
+    depths = []
     for view in range(scene.num_views):
         pixels, depth = project_points(
             points.double(),
@@ -70,10 +70,10 @@ def _seen_depths(
             scene.cameras.intrinsics[view].double(),
         )
         size = pixels.new_tensor(scene.placements[view].original_size)
-        seen = ((pixels > 0) & (pixels < size)).all(-1) & (depth > 0)
-        distance = depth[seen].median().item() if bool(seen.any()) else 1.0
-        found.append((distance, int(seen.sum())))
-    return found
+        visible = ((pixels > 0) & (pixels < size)).all(-1) & (depth > 0)
+        distance = depth[visible].median().item() if bool(visible.any()) else 1.0
+        depths.append((distance, int(visible.sum())))
+    return depths
 
 
 def _most_telling(scene: Reconstruction, num_seen: list[int]) -> int:
@@ -97,5 +97,5 @@ def _corner_rays(scene: Reconstruction, view: int) -> Float[Tensor, "4 3"]:
 def _rounded(values: Tensor | float) -> Any:
     """To five digits, which is finer than anything on a screen."""
     numbers = values.flatten().tolist() if isinstance(values, Tensor) else [values]
-    found = [float(f"{number:.{_DIGITS}g}") for number in numbers]
-    return found if isinstance(values, Tensor) else found[0]
+    rounded = [float(f"{number:.{_DIGITS}g}") for number in numbers]
+    return rounded if isinstance(values, Tensor) else rounded[0]

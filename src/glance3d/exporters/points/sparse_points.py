@@ -41,14 +41,14 @@ def observation_errors(points: SparsePoints, cameras: Cameras) -> Float[Tensor, 
     """Distance, in original pixels, of each observation from its point's projection; float64."""
     errors = torch.zeros(points.num_observations, dtype=torch.float64)
     for view in range(len(cameras)):
-        own = points.view_indices == view
+        in_view = points.view_indices == view
         projected, _ = project_points(
-            points.points_world[points.point_indices[own]].double(),
+            points.points_world[points.point_indices[in_view]].double(),
             cameras.cam_from_world[view].double(),
             cameras.intrinsics[view].double(),
             radial_of(cameras, view),
         )
-        errors[own] = (projected - points.pixels_original[own].double()).norm(dim=-1)
+        errors[in_view] = (projected - points.pixels_original[in_view].double()).norm(dim=-1)
     return errors
 
 
@@ -69,7 +69,7 @@ def select_sparse_points(
     if scene.sparse is not None and has_measured_points(scene):
         return _sorted_by_view(scene.sparse)
     if scene.points_world is None:
-        return _none()
+        return _no_points()
     tracked = _from_tracks(scene, max_points)
     num_left = max_points - len(tracked.points_world)
     # More candidates than wanted, so that the budget is filled with points that several views see.
@@ -94,7 +94,7 @@ def _sorted_by_view(points: SparsePoints) -> SparsePoints:
     )
 
 
-def _none() -> SparsePoints:
+def _no_points() -> SparsePoints:
     index, position = torch.zeros(0, dtype=torch.long), torch.zeros(0, 3, dtype=torch.float64)
     color = torch.zeros(0, 3, dtype=torch.uint8)
     return SparsePoints(position, color, index, index, position[:, :2])
@@ -104,13 +104,13 @@ def _subset(points: SparsePoints, kept: Int[Tensor, " kept"]) -> SparsePoints:
     new_index = torch.full((len(points.points_world),), -1)
     new_index[kept] = torch.arange(len(kept))
     renumbered = new_index[points.point_indices]
-    own = renumbered >= 0
+    is_kept = renumbered >= 0
     return SparsePoints(
         points.points_world[kept],
         points.colors[kept],
-        points.view_indices[own],
-        renumbered[own],
-        points.pixels_original[own],
+        points.view_indices[is_kept],
+        renumbered[is_kept],
+        points.pixels_original[is_kept],
     )
 
 
@@ -136,7 +136,7 @@ def _from_pixels(
     every = torch.arange(len(points))
     views, indices, pixels = [cloud.view_indices], [every], [cloud.pixels_original]
     for view, placement in enumerate(scene.placements):
-        seen, at = seen_by_depth(
+        is_seen, pixels_processed = seen_by_depth(
             points,
             depth[view],
             scene.cameras.cam_from_world[view].double(),
@@ -144,10 +144,10 @@ def _from_pixels(
             depth_agreement,
             radial_of(scene.cameras, view),
         )
-        others = every[seen & (cloud.view_indices != view)]
+        others = every[is_seen & (cloud.view_indices != view)]
         views.append(torch.full_like(others, view))
         indices.append(others)
-        pixels.append(placement.to_original(at[others]))
+        pixels.append(placement.to_original(pixels_processed[others]))
     return SparsePoints(
         points, cloud.colors, torch.cat(views), torch.cat(indices), torch.cat(pixels)
     ).where_kept(scene.masks)
@@ -156,7 +156,7 @@ def _from_pixels(
 def _from_tracks(scene: Reconstruction, max_points: int) -> SparsePoints:
     """A point for each query that at least two views see, where its own view's depth puts it."""
     if scene.tracks is None:
-        return _none()
+        return _no_points()
     positions = scene.tracks.positions.double()
     num_queries = positions.shape[1]
     query_views = scene.tracks.query_views

@@ -29,8 +29,8 @@ def photo_thumbnail(scene: Reconstruction, view: int, max_side: int) -> Image.Im
             return photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
         except Glance3DError:
             pass  # it was readable once: what the network saw of it is still here
-    seen = Image.fromarray(scene.colors[view].numpy())
-    return _at_photo_size(seen, scene.placements[view], size)
+    network_input = Image.fromarray(scene.colors[view].numpy())
+    return _at_photo_size(network_input, scene.placements[view], size)
 
 
 def depth_thumbnail(

@@ -51,6 +51,6 @@ def upright_from_world(scene: Reconstruction) -> Float[Tensor, "3 3"]:
     forward, below = axes[2], axes[1]
     # A first camera that looks straight down has its upper edge ahead.
     ahead = forward if abs(float(forward @ up)) < 0.99 else -below
-    back = up * (ahead @ up) - ahead
-    back = back / back.norm()
-    return torch.stack([torch.linalg.cross(up, back), up, back]).float()
+    backward = up * (ahead @ up) - ahead
+    backward = backward / backward.norm()
+    return torch.stack([torch.linalg.cross(up, backward), up, backward]).float()

@@ -114,5 +114,5 @@ def _check_range(name: str, numbers: Tensor, limit: int) -> None:
 
 def _are_rotations(matrices: Tensor) -> bool:
     identity = torch.eye(3, dtype=matrices.dtype)
-    off = (matrices @ matrices.mT - identity).abs().amax()
-    return bool(off < _ROTATION_SLACK and (torch.linalg.det(matrices) > 0).all())
+    deviation = (matrices @ matrices.mT - identity).abs().amax()
+    return bool(deviation < _ROTATION_SLACK and (torch.linalg.det(matrices) > 0).all())

@@ -22,7 +22,7 @@ from glance3d.formats.camera_values import (
     read_radial,
     read_side,
 )
-from glance3d.formats.lenses import DISTORTIONS, build_lens
+from glance3d.formats.lenses import DISTORTIONS, build_lens, focal_of_angles
 
 Size = tuple[int, int]
 
@@ -89,21 +89,6 @@ def read_frame_intrinsics(
             return FrameIntrinsics(None, radial, None, angles[0], angles[1], warnings)
         matrix = _matrix_of_angles(values, angles, size, where)
     return _with_distortion(matrix, size, values, where, (*unread, *skew))
-
-
-def focal_of_angles(
-    angle_x: float | None, angle_y: float | None, size: Size
-) -> tuple[float, float]:
-    """Focal lengths in pixels for fields of view in radians; either alone means square pixels."""
-    focals = [
-        None if angle is None else side / 2 / math.tan(angle / 2)
-        for angle, side in zip((angle_x, angle_y), size, strict=True)
-    ]
-    known = next(focal for focal in focals if focal is not None)
-    return (
-        known if focals[0] is None else focals[0],
-        known if focals[1] is None else focals[1],
-    )
 
 
 def _merged(record: Mapping[str, Any], frame: Mapping[str, Any]) -> dict[str, Any]:

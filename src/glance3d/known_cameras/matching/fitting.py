@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.formats.lenses import is_plausible_lens
-from glance3d.formats.transforms_json.frame_intrinsics import focal_of_angles
+from glance3d.formats.lenses import focal_of_angles, is_plausible_lens
 from glance3d.geometry.cameras import scale_intrinsics
 from glance3d.known_cameras.cameras import KnownCamera
 from glance3d.known_cameras.matching.orientation import is_turned, stored_size, turned_upright

@@ -51,10 +51,10 @@ def match_views(
     by_time = all(camera.name is None for camera in known.cameras)
     if by_time:
         times = [camera.time for camera in known.cameras]
-        own, matched_by = match_times(names, times, known.source)
+        camera_indices, matched_by = match_times(names, times, known.source)
     else:
         paths = names if sources is None else sources
-        own, differing = match_names(
+        camera_indices, differing = match_names(
             [camera.name for camera in known.cameras], names, paths, known.source
         )
         warnings += differing
@@ -62,9 +62,11 @@ def match_views(
     orientations = [1] * len(names) if orientations is None else orientations
     photos = [
         _Photo(name, size, orientation, None if index is None else known.cameras[index])
-        for name, size, orientation, index in zip(names, sizes, orientations, own, strict=True)
+        for name, size, orientation, index in zip(
+            names, sizes, orientations, camera_indices, strict=True
+        )
     ]
-    used = set(own)
+    used = set(camera_indices)
     unused = tuple(
         camera.name or f"time {camera.time}"
         for index, camera in enumerate(known.cameras)

@@ -28,26 +28,28 @@ def match_names(
     known = [composed(name or "").replace("\\", "/") for name in cameras]
     keys = [_keys_of_photo(name, path) for name, path in zip(names, paths, strict=True)]
     folders = [_folders(path) for path in paths]
-    own: list[int | None] = [None] * len(names)
+    camera_indices: list[int | None] = [None] * len(names)
     warnings: list[str] = []
     for level in _LEVELS:
         places = _places([level.key(name) for name in known])
-        free = set(range(len(known))) - {index for index in own if index is not None}
+        free = set(range(len(known))) - {index for index in camera_indices if index is not None}
         claims: dict[int, list[int]] = {}
-        for view in [view for view, index in enumerate(own) if index is None]:
+        for view in [view for view, index in enumerate(camera_indices) if index is None]:
             candidates = {i for key in keys[view] for i in places.get(level.key(key), ())} & free
             index = _nearest(sorted(candidates), folders[view], known, source, names[view])
             if index is not None:
                 claims.setdefault(index, []).append(view)
         for index, views in claims.items():
-            own[_rightful(views, index, folders, known, names, source)] = index
-        warnings += level.warnings([views[0] for views in claims.values()], own, names, known)
-    if all(index is None for index in own):
+            camera_indices[_view_nearest_to(views, index, folders, known, names, source)] = index
+        warnings += level.warnings(
+            [views[0] for views in claims.values()], camera_indices, names, known
+        )
+    if all(index is None for index in camera_indices):
         raise CamerasError(
             f"none of the photos ({some(names)}) is in {source}, which knows {some(known)}: "
             "names must be the same"
         )
-    return own, warnings
+    return camera_indices, warnings
 
 
 class _Level:
@@ -59,7 +61,7 @@ class _Level:
     def warnings(
         self,
         views: Sequence[int],
-        own: Sequence[int | None],
+        camera_indices: Sequence[int | None],
         names: Sequence[str],
         known: Sequence[str],
     ) -> list[str]:
@@ -67,7 +69,7 @@ class _Level:
         pairs = [
             (names[view], PurePosixPath(known[index]).name)
             for view in views
-            if (index := own[view]) is not None
+            if (index := camera_indices[view]) is not None
         ]
         odd = [
             f"{PurePosixPath(camera).name} for {name}"
@@ -135,7 +137,7 @@ def _nearest(
     return best[0]
 
 
-def _rightful(
+def _view_nearest_to(
     views: list[int],
     index: int,
     folders: Sequence[Sequence[str]],

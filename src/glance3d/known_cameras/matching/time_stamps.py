@@ -30,12 +30,12 @@ def match_times(
     if all(stamp in exact for stamp in stamps):
         return [exact[stamp] for stamp in stamps if stamp is not None], "time stamps in the names"
     for unit in (1.0, 1e-3, 1e-6, 1e-9):
-        own = [
+        camera_indices = [
             _nearest(known, stamp * unit) if stamp is not None and _is_time(name) else None
             for name, stamp in zip(names, stamps, strict=True)
         ]
-        if any(index is not None for index in own):
-            return own, f"time stamps in the names, to {TOLERANCE_SECONDS} s"
+        if any(index is not None for index in camera_indices):
+            return camera_indices, f"time stamps in the names, to {TOLERANCE_SECONDS} s"
     if len(names) == len(times):
         in_order: list[int | None] = list(range(len(names)))
         return in_order, "order: as many poses as photos, no time stamps in the names"
