@@ -12,7 +12,7 @@ from glance3d.cli.evaluate import Options, build_sets
 from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ImageError, InputError
 from glance3d.evaluation import evaluate, photo_set, score_sets, synthetic_set
-from glance3d.evaluation.methods import ask, choose_methods
+from glance3d.evaluation.methods import choose_methods, run_methods
 from glance3d.evaluation.predictions import ScenePrediction, load_prediction, save_prediction
 from glance3d.evaluation.score import mean_scores, score_scene
 from glance3d.images import Preprocessing
@@ -157,7 +157,7 @@ def test_predictions_come_back_from_disk(tmp_path):
 
 def test_predicted_intrinsics_speak_of_the_original_photo(model, photo_folder):
     (scene,) = photo_set(photo_folder, FIT).scenes
-    ((_, said),) = ask(model, scene, choose_methods(["network"]))
+    ((_, said),) = run_methods(model, scene, choose_methods(["network"]))
     # The tiny network says about one radian along each side, whatever the photo's shape.
     for matrix, (width, height) in zip(
         said.intrinsics, scene.cameras.image_sizes.tolist(), strict=True

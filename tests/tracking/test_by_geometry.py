@@ -7,7 +7,7 @@ import torch
 
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import project_points
-from glance3d.tracking.by_geometry import GeometryFollower
+from glance3d.tracking.by_geometry import GeometryTracker
 from glance3d.types import Reconstruction
 from tests.exporters.analytic import build_scene, cast, without_points
 
@@ -37,7 +37,7 @@ def grid_pixels(scene: Reconstruction, view: int) -> torch.Tensor:
 def test_points_land_where_rays_say(tmp_path, bent: bool, view: int, target: int):
     scene = build_scene(tmp_path, photos=False, bent=bent)
     pixels = grid_pixels(scene, view)
-    found = GeometryFollower(scene).follow(view, pixels, [target])
+    found = GeometryTracker(scene).track(view, pixels, [target])
     expected, seen = truth(scene, view, target, pixels)
     known = expected.isfinite().all(-1)
     torch.testing.assert_close(found.positions[0][known], expected[known], rtol=0, atol=0.05)
@@ -50,7 +50,7 @@ def test_points_land_where_rays_say(tmp_path, bent: bool, view: int, target: int
 def test_unknown_depth_is_said(scene: Reconstruction):
     depth = scene.depth.clone()
     depth[0] = 0.0
-    found = GeometryFollower(replace(scene, depth=depth)).follow(
+    found = GeometryTracker(replace(scene, depth=depth)).track(
         0, torch.tensor([[160.0, 120.0]]), [1, 2]
     )
     assert found.positions.isnan().all()
@@ -59,16 +59,16 @@ def test_unknown_depth_is_said(scene: Reconstruction):
 
 def test_confidence_is_the_rank_in_the_photo(scene: Reconstruction):
     flat = torch.arange(112.0 * 112).view(1, 112, 112).expand(4, -1, -1)
-    follower = GeometryFollower(replace(scene, confidence=flat))
+    tracker = GeometryTracker(replace(scene, confidence=flat))
     placement = scene.placements[0]
     low, high = placement.to_original(torch.tensor([[0.5, 14.5], [111.5, 97.5]]))
-    confidence = follower.follow(0, torch.stack([low, high]), [1]).confidence[0]
+    confidence = tracker.track(0, torch.stack([low, high]), [1]).confidence[0]
     assert confidence[0] == 0
     assert confidence[1] == pytest.approx(1, abs=1e-3)
-    without = GeometryFollower(replace(scene, confidence=None))
-    assert without.follow(0, low[None], [1]).confidence.item() == 1
+    without = GeometryTracker(replace(scene, confidence=None))
+    assert without.track(0, low[None], [1]).confidence.item() == 1
 
 
 def test_a_scene_without_depth_is_refused(scene: Reconstruction):
     with pytest.raises(InputError, match="needs depth"):
-        GeometryFollower(without_points(scene))
+        GeometryTracker(without_points(scene))

@@ -11,7 +11,7 @@ from glance3d.models import VGGT
 from glance3d.multiview import descriptor_tracking as following
 from glance3d.multiview.descriptor_tracking import CELL
 from glance3d.multiview.matches import Descriptors
-from glance3d.tracking.by_matching import MatchingFollower
+from glance3d.tracking.by_matching import MatchingTracker
 from glance3d.tracking.feature_maps import FeatureMaps, predict_with_features
 from glance3d.types import Placement
 from tests.tracking.conftest import as_batch
@@ -41,7 +41,7 @@ def centers(features: FeatureMaps, cells: list[tuple[int, int]]) -> torch.Tensor
 def test_shifted_copies_are_found_where_they_are(network: VGGT):
     features = shifted_maps()
     pixels = centers(features, [(5, 6), (12, 10), (17, 4)])
-    found = MatchingFollower(network, features).follow(0, pixels, [1])
+    found = MatchingTracker(network, features).track(0, pixels, [1])
     # A window of random features about the best one leaves little besides it.
     moved = pixels + torch.tensor(SHIFT) * 6
     assert (found.positions[0] - moved).abs().max() < 0.2
@@ -52,7 +52,7 @@ def test_shifted_copies_are_found_where_they_are(network: VGGT):
 def test_what_is_not_in_the_other_view_is_not_visible(network: VGGT):
     features = shifted_maps()
     gone = centers(features, [(22, 10), (23, 15), (10, 0), (22, 1)])
-    found = MatchingFollower(network, features).follow(0, gone, [1])
+    found = MatchingTracker(network, features).track(0, gone, [1])
     assert ((found.visibility < 0.5) | (found.confidence < 0.85)).all()
 
 
@@ -60,7 +60,7 @@ def test_padding_is_never_found(network: VGGT):
     content = torch.ones(2, ROWS, COLUMNS, dtype=torch.bool)
     content[1, :, 12:] = False
     features = shifted_maps(content)
-    found = MatchingFollower(network, features).follow(0, centers(features, [(14, 10)]), [1])
+    found = MatchingTracker(network, features).track(0, centers(features, [(14, 10)]), [1])
     assert found.positions[0, 0, 0] < 12 * 6 + 2 * 6  # a window reaches two cells further
     assert found.confidence[0, 0] < 0.85
 
@@ -68,7 +68,7 @@ def test_padding_is_never_found(network: VGGT):
 def test_against_a_slow_search(network: VGGT):
     features = shifted_maps(noise=0.3)
     pixels = centers(features, [(3, 7), (9, 12), (15, 16), (20, 3)])
-    found = MatchingFollower(network, features).follow(0, pixels, [1])
+    found = MatchingTracker(network, features).track(0, pixels, [1])
     norm = network.track_head.tracker.map_norm
     for index, (x, y) in enumerate([(3, 7), (9, 12), (15, 16), (20, 3)]):
         wanted = norm(features.maps[0, :, y, x])
@@ -87,16 +87,16 @@ def test_against_a_slow_search(network: VGGT):
 def test_many_queries_at_a_time_give_the_same(network: VGGT, monkeypatch: pytest.MonkeyPatch):
     features = shifted_maps(noise=0.3)
     pixels = centers(features, [(x, y) for x in range(2, 22, 3) for y in range(2, 18, 3)])
-    whole = MatchingFollower(network, features).follow(1, pixels, [0])
+    whole = MatchingTracker(network, features).track(1, pixels, [0])
     monkeypatch.setattr(following, "_SIMILARITIES", 5 * ROWS * COLUMNS)
-    chunked = MatchingFollower(network, features).follow(1, pixels, [0])
+    chunked = MatchingTracker(network, features).track(1, pixels, [0])
     for a, b in zip(whole, chunked, strict=True):
         torch.testing.assert_close(a, b)
 
 
 def test_return_errors_undo_visibility(network: VGGT):
-    follower = MatchingFollower(network, shifted_maps())
-    errors = follower.return_errors(torch.tensor([1.0, 0.5, 0.0]))
+    tracker = MatchingTracker(network, shifted_maps())
+    errors = tracker.return_errors(torch.tensor([1.0, 0.5, 0.0]))
     assert errors.tolist() == [0.0, 4.0, torch.inf]  # pixels of the grid: two cells are four
 
 
@@ -115,8 +115,8 @@ def test_pictures_say_the_place_to_a_fraction_of_a_pixel(network: VGGT):
     sharp = replace(features, images=torch.cat(views))
     pixels = centers(features, [(5, 6), (12, 10), (8, 15)])
     true = pixels + shift * 3
-    coarse = MatchingFollower(network, features).follow(0, pixels, [1])
-    fine = MatchingFollower(network, sharp).follow(0, pixels, [1])
+    coarse = MatchingTracker(network, features).track(0, pixels, [1])
+    fine = MatchingTracker(network, sharp).track(0, pixels, [1])
     assert (coarse.positions[0] - true).norm(dim=-1).min() > 1.5
     assert (fine.positions[0] - true).norm(dim=-1).max() < 0.2
     assert (fine.visibility > 0.95).all()
@@ -135,12 +135,12 @@ def test_larger_cells_decide_between_places_that_look_alike(network: VGGT):
         torch.tensor(10.0),
     )
     pixels = centers(features, [(2, 8), (4, 12), (5, 15)])
-    told = MatchingFollower(network, replace(features, maps=twice, described=described))
-    found = told.follow(0, pixels, [1])
+    told = MatchingTracker(network, replace(features, maps=twice, described=described))
+    found = told.track(0, pixels, [1])
     assert (found.positions[0] - pixels - torch.tensor(SHIFT) * 6).abs().max() < 0.3
     elsewhere = described._replace(descriptors=torch.stack([of_side, of_side.flip(-1)])[None])
-    other = MatchingFollower(network, replace(features, maps=twice, described=elsewhere))
-    assert (other.follow(0, pixels, [1]).positions[0, :, 0] > 12 * 6).all()
+    other = MatchingTracker(network, replace(features, maps=twice, described=elsewhere))
+    assert (other.track(0, pixels, [1]).positions[0, :, 0] > 12 * 6).all()
 
 
 def test_a_look_brings_what_matching_needs():
@@ -160,8 +160,8 @@ def test_a_network_that_matches_follows_so_by_itself():
     queries = torch.tensor([[20.0, 30.0], [70.5, 12.25], [0.0, 0.0]])
     with torch.inference_mode():
         said = network(batch.images, queries, outputs=("tracks",))
-    follower = MatchingFollower(network, predict_with_features(network, batch)[1])
-    found = follower.follow(0, queries + 0.5, [1, 2])
+    tracker = MatchingTracker(network, predict_with_features(network, batch)[1])
+    found = tracker.track(0, queries + 0.5, [1, 2])
     torch.testing.assert_close(said.tracks[0, 1:] + 0.5, found.positions, rtol=0, atol=0.01)
     torch.testing.assert_close(said.visibility[0, 1:], found.visibility, rtol=0, atol=0.01)
     torch.testing.assert_close(said.track_conf[0, 1:], found.confidence, rtol=0, atol=0.01)

@@ -8,7 +8,7 @@ import torch
 from glance3d.errors import InputError
 from glance3d.models import VGGT, build_model
 from glance3d.models.config import ModelConfig, tiny
-from glance3d.tracking.by_network import NetworkFollower
+from glance3d.tracking.by_network import NetworkTracker
 from glance3d.tracking.feature_maps import predict_with_features
 from glance3d.types import ImageBatch
 from tests.tracking.conftest import as_batch
@@ -23,7 +23,7 @@ def on_network(pixels_original: torch.Tensor) -> torch.Tensor:
 def test_queries_of_the_first_view_are_what_the_model_says(network: VGGT, batch: ImageBatch):
     said = network(batch.images, on_network(QUERIES), outputs=("tracks",))
     _, features = predict_with_features(network, batch)
-    found = NetworkFollower(network, features).follow(0, QUERIES, [1, 2, 3])
+    found = NetworkTracker(network, features).track(0, QUERIES, [1, 2, 3])
     torch.testing.assert_close(
         found.positions, (said.tracks[0, 1:] + 0.5) * 2, rtol=1e-4, atol=1e-3
     )
@@ -43,7 +43,7 @@ def test_queries_of_another_view_equal_a_model_that_is_given_that_view_first(
     order = [view, *(other for other in range(4) if other != view)]
     said = network(batch.images[order], on_network(QUERIES), outputs=("tracks",))
     _, features = predict_with_features(network, batch)
-    found = NetworkFollower(network, features).follow(view, QUERIES, order[1:])
+    found = NetworkTracker(network, features).track(view, QUERIES, order[1:])
     expected = (said.tracks[0, 1:] + 0.5) * 2
     torch.testing.assert_close(found.positions, expected, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(found.confidence, said.track_conf[0, 1:], rtol=1e-4, atol=1e-5)
@@ -51,8 +51,8 @@ def test_queries_of_another_view_equal_a_model_that_is_given_that_view_first(
 
 def test_the_order_of_the_other_views_does_not_matter(network: VGGT, batch: ImageBatch):
     _, features = predict_with_features(network, batch)
-    follower = NetworkFollower(network, features)
-    straight, shuffled = (follower.follow(2, QUERIES, order) for order in ([0, 1, 3], [3, 0, 1]))
+    tracker = NetworkTracker(network, features)
+    straight, shuffled = (tracker.track(2, QUERIES, order) for order in ([0, 1, 3], [3, 0, 1]))
     for a, b in zip(straight, shuffled, strict=True):
         torch.testing.assert_close(a, b[[1, 2, 0]], rtol=1e-4, atol=1e-3)
 

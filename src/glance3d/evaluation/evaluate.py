@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from glance3d.evaluation.methods import Method, ask, choose_methods, methods_for
+from glance3d.evaluation.methods import Method, choose_methods, methods_for, run_methods
 from glance3d.evaluation.predictions import load_prediction, save_prediction
 from glance3d.evaluation.report import EvaluationReport, SetReport
 from glance3d.evaluation.scenes import EvaluationSet
@@ -70,7 +70,7 @@ def write_predictions(
         result.claim(Claims(tuple(places)))
         with result.staged() as staging:
             for set_name, scene in tqdm(jobs, "predicting", unit="scene", disable=not progress):
-                for method, prediction in ask(model, scene, chosen):
+                for method, prediction in run_methods(model, scene, chosen):
                     file = _file(staging.folder, method, set_name, scene.name)
                     save_prediction(prediction, file)
 

@@ -1,7 +1,7 @@
 """The methods that are measured side by side, in one table. Add one here.
 
-A method is asked about one scene at a time. It answers with a ``Reconstruction``, from which others
-may go on, or with bare cameras and depth.
+A method predicts one scene at a time: a ``Reconstruction``, from which others may go on, or bare
+cameras and depth.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from glance3d.evaluation.predictions import ScenePrediction, prediction_of_scene
 from glance3d.evaluation.scenes import EvaluationScene
 from glance3d.models import VGGT
 from glance3d.prediction import predict
-from glance3d.tracking import follow_pixels
+from glance3d.tracking import track_pixels
 from glance3d.types import Reconstruction
 
 
@@ -37,31 +37,31 @@ class Method:
     """How to get cameras and depth.
 
     ``after`` names the method from whose scene this one starts. One that ``needs_photos`` reads
-    them at full size from their files, so that rendered scenes are none of its business. ``follow``
+    them at full size from their files, so that rendered scenes are none of its business. ``track``
     says where the points of a scene with true tracks are, off the clock.
     """
 
     name: str
     about: str
-    answer: Callable[[Task], Reconstruction | ScenePrediction]
+    predict: Callable[[Task], Reconstruction | ScenePrediction]
     after: str | None = None
     needs_photos: bool = False
-    follow: Callable[[Task], Float[Tensor, "views queries 2"] | None] | None = None
+    track: Callable[[Task], Float[Tensor, "views queries 2"] | None] | None = None
 
 
-def _look(task: Task) -> Reconstruction:
+def _predict(task: Task) -> Reconstruction:
     batch = task.scene.batch
     return predict(task.model, batch).to_reconstruction(batch, model=task.model.config.name)
 
 
-def _follow(task: Task) -> Float[Tensor, "views queries 2"] | None:
+def _track(task: Task) -> Float[Tensor, "views queries 2"] | None:
     """By the way that is the network's best, at the size of its pictures."""
     true = task.scene.tracks
     if true is None or task.model.track_head is None:
         return None
     pixels = true.positions[0]
     first = torch.zeros(len(pixels), dtype=torch.long)
-    return follow_pixels(task.model, task.scene.batch, first, pixels).positions
+    return track_pixels(task.model, task.scene.batch, first, pixels).positions
 
 
 def _stay(task: Task) -> Float[Tensor, "views queries 2"] | None:
@@ -87,7 +87,7 @@ def _densify(task: Task) -> Reconstruction:
 METHODS = {
     method.name: method
     for method in (
-        Method("network", "one pass of the network", _look, follow=_follow),
+        Method("network", "one pass of the network", _predict, track=_track),
         Method("refined", "the network's scene, refined", _refine, "network", True),
         Method("densified", "the refined scene, densified", _densify, "refined", True),
         Method(
@@ -95,7 +95,7 @@ METHODS = {
             "cameras side by side, 55 degrees wide, constant depth, points that stay: looks at no "
             "pixel",
             lambda task: predict_trivially(task.scene),
-            follow=_stay,
+            track=_stay,
         ),
         Method(
             "colmap",
@@ -119,22 +119,22 @@ def choose_methods(names: Sequence[str]) -> tuple[Method, ...]:
 
 
 def methods_for(scene: EvaluationScene, methods: Sequence[Method]) -> list[Method]:
-    """Those of ``methods`` that can be asked about this scene."""
+    """Those of ``methods`` that can predict this scene."""
     return [method for method in methods if scene.has_photos or not method.needs_photos]
 
 
-def ask(
+def run_methods(
     model: VGGT, scene: EvaluationScene, methods: Sequence[Method]
 ) -> Iterator[tuple[Method, ScenePrediction]]:
-    """Every method's answer about one scene, each timed alone."""
+    """What every method predicts for one scene, each timed alone."""
     made: dict[str, Reconstruction] = {}
     for method in methods_for(scene, methods):
         task = Task(scene, model, made.get(method.after or ""))
         start = perf_counter()
-        answer = method.answer(task)
+        predicted = method.predict(task)
         seconds = perf_counter() - start
-        if isinstance(answer, Reconstruction):
-            made[method.name] = answer
-            answer = prediction_of_scene(answer)
-        tracks = None if method.follow is None else method.follow(task)
-        yield method, replace(answer, seconds=seconds, tracks=tracks)
+        if isinstance(predicted, Reconstruction):
+            made[method.name] = predicted
+            predicted = prediction_of_scene(predicted)
+        tracks = None if method.track is None else method.track(task)
+        yield method, replace(predicted, seconds=seconds, tracks=tracks)

@@ -1,8 +1,8 @@
-"""Points followed through the photos, from any of them.
+"""Points tracked through the photos, from any of them.
 
-``track_points`` is the front door. ``feature_maps`` is one look of the network, on which any number
-of queries are followed: ``by_network`` (its tracker), ``by_matching`` (its features alone) or
-``by_geometry`` (no look needed).
+``track_points`` is the front door. ``feature_maps`` is one pass of the network, on which any number
+of queries are tracked: ``by_network`` (its tracker), ``by_matching`` (its features alone) or
+``by_geometry`` (no pass needed).
 """
 
 from glance3d.tracking.correspondences import Correspondences, estimate_correspondences
@@ -14,7 +14,7 @@ from glance3d.tracking.methods import (
     thresholds_of,
 )
 from glance3d.tracking.track_files import open_tracks, save_tracks
-from glance3d.tracking.track_points import follow_pixels, track
+from glance3d.tracking.track_points import track, track_pixels
 
 __all__ = [
     "METHODS",
@@ -23,9 +23,9 @@ __all__ = [
     "Thresholds",
     "estimate_correspondences",
     "finer_preprocessing",
-    "follow_pixels",
     "open_tracks",
     "save_tracks",
     "thresholds_of",
     "track",
+    "track_pixels",
 ]

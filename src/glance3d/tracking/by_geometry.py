@@ -1,4 +1,4 @@
-"""Points followed by depth and cameras: out into the world, and back into the other photos."""
+"""Points tracked by depth and cameras: out into the world, and back into the other photos."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from glance3d.geometry.cameras import camera_rays, project_points
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.transforms import invert, transform_points
 from glance3d.tracking.feature_maps import is_seen
-from glance3d.tracking.following import Followed
+from glance3d.tracking.point_tracker import TrackedPoints
 from glance3d.types import Reconstruction
 
 
-class GeometryFollower:
+class GeometryTracker:
     """As good as the scene's cameras and depth, and blind to what moves.
 
     ``visibility`` is ``2 ** -(e / AGREES_WITHIN)``, where ``e`` is by how much of its depth the
@@ -35,10 +35,10 @@ class GeometryFollower:
         self._scene = scene
         self._depth = torch.where(scene.mask, scene.depth, 0.0).double()
 
-    def follow(
+    def track(
         self, view: int, pixels_original: Float[Tensor, "queries 2"], targets: Sequence[int]
-    ) -> Followed:
-        """See :class:`glance3d.tracking.following.Follower`; NaN where the depth is not known."""
+    ) -> TrackedPoints:
+        """See :class:`~glance3d.tracking.point_tracker.PointTracker`; NaN without a known depth."""
         cameras, pixels = self._scene.cameras, pixels_original.double()
         y, x = self._cells(view, pixels)
         depth = self._depth[view, y, x]
@@ -46,15 +46,15 @@ class GeometryFollower:
         rays = camera_rays(pixels, cameras.intrinsics[view].double(), self._radial(view))
         world_from_cam = invert(cameras.cam_from_world[view].double())
         points = transform_points(world_from_cam, rays * depth[:, None])
-        found = [self._seen_in(target, points) for target in targets]
+        projected = [self._project(target, points) for target in targets]
         nothing = torch.zeros(0, len(pixels))
-        return Followed(
-            torch.stack([p for p, _ in found]) if found else torch.zeros(0, len(pixels), 2),
-            torch.stack([v for _, v in found]) if found else nothing,
+        return TrackedPoints(
+            torch.stack([p for p, _ in projected]) if projected else torch.zeros(0, len(pixels), 2),
+            torch.stack([v for _, v in projected]) if projected else nothing,
             self._confidence(view, y, x).expand(len(targets), -1),
         )
 
-    def _seen_in(
+    def _project(
         self, target: int, points: Float[Tensor, "queries 3"]
     ) -> tuple[Float[Tensor, "queries 2"], Float[Tensor, " queries"]]:
         """Pixels of world points in a photo, NaN behind its camera, and their visibility."""

@@ -1,4 +1,4 @@
-"""Points followed by their descriptors, from any view (:mod:`.models.correspondence.following`)."""
+"""Points tracked by their descriptors, from any view (:mod:`.multiview.descriptor_tracking`)."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from torch import Tensor
 from glance3d.models import VGGT
 from glance3d.multiview.descriptor_tracking import MUTUAL_WITHIN, DescriptorTracker
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
-from glance3d.tracking.following import Followed
+from glance3d.tracking.point_tracker import TrackedPoints
 
 
-class MatchingFollower:
+class MatchingTracker:
     """Visibility is mutuality, confidence is likeness; padding is never searched."""
 
     def __init__(self, network: VGGT, features: FeatureMaps) -> None:
@@ -23,17 +23,17 @@ class MatchingFollower:
                 maps, features.described, features.images, features.content
             )
 
-    def follow(
+    def track(
         self, view: int, pixels_original: Float[Tensor, "queries 2"], targets: Sequence[int]
-    ) -> Followed:
-        """See :class:`glance3d.tracking.following.Follower`."""
+    ) -> TrackedPoints:
+        """See :class:`glance3d.tracking.point_tracker.PointTracker`."""
         cells = self._features.to_cells(pixels_original, view)
-        found = self._search.follow(view, cells, targets)
+        tracked = self._search.follow(view, cells, targets)
         positions = torch.zeros(len(targets), len(cells), 2)
         for index, target in enumerate(targets):
-            positions[index] = self._features.to_original(found.cells[index], target)
-        return Followed(positions, found.visibility.cpu(), found.confidence.cpu())
+            positions[index] = self._features.to_original(tracked.cells[index], target)
+        return TrackedPoints(positions, tracked.visibility.cpu(), tracked.confidence.cpu())
 
     def return_errors(self, visibility: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """What visibility says in pixels of the network's grid: from the query to where it ends."""
+        """Distance between a query and its match's own match, in pixels of the network's grid."""
         return -torch.log2(visibility) * MUTUAL_WITHIN

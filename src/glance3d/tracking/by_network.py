@@ -1,4 +1,4 @@
-"""Points followed by the network's tracker, from any view.
+"""Points tracked by the network's tracker, from any view.
 
 The published tracker takes its queries from the first view it is given. It knows the views' order
 by that alone (one code for the queries' view, another for all the rest, attention over the views
@@ -15,14 +15,14 @@ from torch import Tensor
 from glance3d.models import VGGT
 from glance3d.multiview.descriptor_tracking import CELL
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
-from glance3d.tracking.following import Followed, stack_followed
+from glance3d.tracking.point_tracker import TrackedPoints, stack_tracked
 
 # Bounds the tracker's memory. Queries that run together see each other through virtual tracks, so
 # that results depend slightly on this.
 _QUERIES_TIMES_VIEWS = 16384
 
 
-class NetworkFollower:
+class NetworkTracker:
     """Visibility and confidence are the tracker's own: sigmoids, 0.5 where it is undecided.
 
     Visibility was trained to say that nothing hides the point; confidence, that the position is
@@ -33,17 +33,17 @@ class NetworkFollower:
         self._tracker = track_head_of(network).tracker
         self._features = features
 
-    def follow(
+    def track(
         self, view: int, pixels_original: Float[Tensor, "queries 2"], targets: Sequence[int]
-    ) -> Followed:
-        """See :class:`glance3d.tracking.following.Follower`; only these views are looked at."""
+    ) -> TrackedPoints:
+        """See :class:`~glance3d.tracking.point_tracker.PointTracker`; targets see each other."""
         cells = self._features.to_cells(pixels_original, view)
         step = max(1, _QUERIES_TIMES_VIEWS // (1 + len(targets)))
-        return stack_followed([self._some(view, part, targets) for part in cells.split(step)])
+        return stack_tracked([self._some(view, part, targets) for part in cells.split(step)])
 
     def _some(
         self, view: int, cells: Float[Tensor, "queries 2"], targets: Sequence[int]
-    ) -> Followed:
+    ) -> TrackedPoints:
         rows, columns = self._features.maps.shape[-2:]
         # The network's grid ends half a pixel after the last one's centre; queries end there.
         last = cells.new_tensor([columns, rows]) - 1 / CELL
@@ -62,4 +62,4 @@ class NetworkFollower:
         visible = visibility[0, 1:].cpu()
         if seen:  # outside the photo nothing is visible, whatever the network says
             visible = visible * torch.stack(seen)
-        return Followed(stacked, visible, confidence[0, 1:].cpu())
+        return TrackedPoints(stacked, visible, confidence[0, 1:].cpu())

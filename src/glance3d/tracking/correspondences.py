@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from glance3d.errors import InputError
 from glance3d.models import VGGT
-from glance3d.tracking.by_matching import MatchingFollower
-from glance3d.tracking.by_network import NetworkFollower
+from glance3d.tracking.build_tracker import build_tracker
+from glance3d.tracking.by_matching import MatchingTracker
+from glance3d.tracking.by_network import NetworkTracker
 from glance3d.tracking.feature_maps import FeatureMaps, predict_with_features
-from glance3d.tracking.followers import build_follower
-from glance3d.tracking.following import Followed
 from glance3d.tracking.methods import resolve_without_scene, thresholds_of
+from glance3d.tracking.point_tracker import TrackedPoints
 from glance3d.tracking.select_queries import select_queries
 from glance3d.types import ImageBatch, kept_pixels
 
@@ -41,7 +41,7 @@ class Correspondences:
 
     @property
     def num_tracks(self) -> int:
-        """How many points were followed."""
+        """How many points were tracked."""
         return len(self.track_indices.unique())
 
 
@@ -59,7 +59,7 @@ def estimate_correspondences(
     seed: int = 0,
     progress: bool = False,
 ) -> Correspondences:
-    """Corners of several photos, followed to all others and back again.
+    """Corners of several photos, tracked to all others and back again.
 
     The aggregator runs once. What comes back farther than ``max_return_error`` pixels of the
     network's grid from where it started is dropped, and what is below the method's thresholds.
@@ -69,7 +69,7 @@ def estimate_correspondences(
         network: One with a track head.
         batch: The photos as the network sees them.
         queries_per_view: At most so many corners of each query view.
-        query_views: The views whose corners are followed; by default all, or 12 evenly spaced.
+        query_views: The views whose corners are tracked; by default all, or 12 evenly spaced.
         by: ``"network"``, ``"matching"`` or ``"auto"``, as in :func:`glance3d.track`.
         min_visibility: Instead of the method's own; see ``glance3d.tracking.METHODS``.
         min_confidence: Likewise.
@@ -87,8 +87,8 @@ def estimate_correspondences(
     method = resolve_without_scene(by, network.config.name)
     thresholds = thresholds_of(method, min_visibility, min_confidence)
     _, features = predict_with_features(network, batch)
-    follower = build_follower(method, network, features)
-    found, first_track, usable = [], 0, batch.usable_mask
+    tracker = build_tracker(method, network, features)
+    parts, first_track, usable = [], 0, batch.usable_mask
     for view in tqdm(views, "correspondences", disable=not progress, unit="photo"):
         queries = select_queries(
             batch.images[view],
@@ -99,52 +99,52 @@ def estimate_correspondences(
         )
         pixels = batch.placements[view].to_original(queries)
         targets = [other for other in range(len(batch.names)) if other != view]
-        followed = follower.follow(view, pixels, targets)
-        kept = (followed.visibility >= thresholds.min_visibility) & (
-            followed.confidence >= thresholds.min_confidence
+        tracked = tracker.track(view, pixels, targets)
+        kept = (tracked.visibility >= thresholds.min_visibility) & (
+            tracked.confidence >= thresholds.min_confidence
         )
         if batch.masks:
-            kept &= kept_pixels([batch.masks[other] for other in targets], followed.positions)
-        errors = _return_errors(follower, features, view, pixels, targets, followed)
+            kept &= kept_pixels([batch.masks[other] for other in targets], tracked.positions)
+        errors = _return_errors(tracker, features, view, pixels, targets, tracked)
         kept &= errors <= max_return_error
-        found.append(_observations(view, pixels, targets, followed, kept, first_track))
-        first_track += found[-1].num_tracks
-    return _joined(found)
+        parts.append(_observations(view, pixels, targets, tracked, kept, first_track))
+        first_track += parts[-1].num_tracks
+    return _joined(parts)
 
 
-def _query_views(asked: Sequence[int] | None, num_views: int) -> list[int]:
-    if asked is None:
+def _query_views(views: Sequence[int] | None, num_views: int) -> list[int]:
+    if views is None:
         count = min(num_views, _MOST_QUERY_VIEWS)
         return [index * num_views // count for index in range(count)]
-    wrong = [view for view in asked if not 0 <= view < num_views]
+    wrong = [view for view in views if not 0 <= view < num_views]
     if wrong:
         raise InputError(f"there is no view {wrong[0]}: there are {num_views}, counted from 0")
-    return list(dict.fromkeys(asked))
+    return list(dict.fromkeys(views))
 
 
 def _return_errors(
-    follower: MatchingFollower | NetworkFollower,
+    tracker: MatchingTracker | NetworkTracker,
     features: FeatureMaps,
     view: int,
     pixels: Float[Tensor, "queries 2"],
     targets: Sequence[int],
-    followed: Followed,
+    tracked: TrackedPoints,
 ) -> Float[Tensor, "views queries"]:
-    """How far from its query each point ends when it is followed back, in pixels of the grid.
+    """How far from its query each point ends when it is tracked back, in pixels of the grid.
 
     Infinite outside the photo. Each goes back by its own pair of views alone.
     """
-    if isinstance(follower, MatchingFollower):  # which has been back already
-        return follower.return_errors(followed.visibility)
+    if isinstance(tracker, MatchingTracker):  # which has been back already
+        return tracker.return_errors(tracked.visibility)
     placement = features.placements[view]
     start = placement.to_processed(pixels)
-    errors = torch.full(followed.visibility.shape, torch.inf)
+    errors = torch.full(tracked.visibility.shape, torch.inf)
     for index, target in enumerate(targets):
-        there = followed.positions[index]
-        inside = features.sees(there, target)
+        positions = tracked.positions[index]
+        inside = features.sees(positions, target)
         if inside.any():
-            back = follower.follow(target, there[inside], [view]).positions[0]
-            errors[index, inside] = (placement.to_processed(back) - start[inside]).norm(dim=-1)
+            returned = tracker.track(target, positions[inside], [view]).positions[0]
+            errors[index, inside] = (placement.to_processed(returned) - start[inside]).norm(dim=-1)
     return errors
 
 
@@ -152,7 +152,7 @@ def _observations(
     view: int,
     pixels: Float[Tensor, "queries 2"],
     targets: Sequence[int],
-    followed: Followed,
+    tracked: TrackedPoints,
     kept: Bool[Tensor, "views queries"],
     first_track: int,
 ) -> Correspondences:
@@ -167,8 +167,8 @@ def _observations(
     return Correspondences(
         views[order],
         numbers[order],
-        torch.cat([pixels[useful], followed.positions[index, query]])[order],
-        torch.cat([torch.ones(len(useful)), followed.confidence[index, query]])[order],
+        torch.cat([pixels[useful], tracked.positions[index, query]])[order],
+        torch.cat([torch.ones(len(useful)), tracked.confidence[index, query]])[order],
     )
 
 

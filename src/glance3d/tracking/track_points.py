@@ -15,16 +15,16 @@ from glance3d.images.naming.view_names import ViewName
 from glance3d.models import VGGT, ModelSource
 from glance3d.models.config import Output
 from glance3d.models.weights.cards import CARDS
-from glance3d.tracking.by_geometry import GeometryFollower
+from glance3d.tracking.build_tracker import build_tracker
+from glance3d.tracking.by_geometry import GeometryTracker
 from glance3d.tracking.feature_maps import predict_with_features
-from glance3d.tracking.followers import build_follower
-from glance3d.tracking.following import Follower
 from glance3d.tracking.methods import (
     METHODS,
     finer_preprocessing,
     resolve_method,
     resolve_without_scene,
 )
+from glance3d.tracking.point_tracker import PointTracker
 from glance3d.tracking.queries import PointsToTrack, Query
 from glance3d.types import ImageBatch, Reconstruction, Tracks
 
@@ -103,12 +103,12 @@ def _track_photos(
     predictions, features = predict_with_features(network, batch, outputs)
     scene = predictions.to_reconstruction(batch, model=network.config.name)
     if method == "geometry":
-        return _with_tracks(scene, method, GeometryFollower(scene), placed)
+        return _with_tracks(scene, method, GeometryTracker(scene), placed)
     finer = _preprocessing(method, inputs, network)
     if finer != inputs.preprocessing(network.preprocessing):
         photos = load_images(sources, finer, progress=progress)
         features = predict_with_features(network, replace(photos, masks=batch.masks))[1]
-    return _with_tracks(scene, method, build_follower(method, network, features), placed)
+    return _with_tracks(scene, method, build_tracker(method, network, features), placed)
 
 
 def _track_scene(
@@ -123,12 +123,12 @@ def _track_scene(
     method = resolve_method(by, source.network_name, scene)
     placed = points.place(scene)  # what is wrong is refused before the network is loaded
     if method == "geometry":
-        return _with_tracks(scene, method, GeometryFollower(scene), placed)
+        return _with_tracks(scene, method, GeometryTracker(scene), placed)
     network = source.load()
     batch = _photos_again(scene, _preprocessing(method, inputs, network), originals, progress)
     placed = points.place(batch)
-    follower = build_follower(method, network, predict_with_features(network, batch)[1])
-    return _with_tracks(scene, method, follower, placed)
+    tracker = build_tracker(method, network, predict_with_features(network, batch)[1])
+    return _with_tracks(scene, method, tracker, placed)
 
 
 def _preprocessing(method: str, inputs: InputOptions, network: VGGT) -> Preprocessing:
@@ -138,14 +138,14 @@ def _preprocessing(method: str, inputs: InputOptions, network: VGGT) -> Preproce
 
 
 def _with_tracks(
-    scene: Reconstruction, method: str, follower: Follower, placed: tuple[Tensor, Tensor]
+    scene: Reconstruction, method: str, tracker: PointTracker, placed: tuple[Tensor, Tensor]
 ) -> Reconstruction:
-    tracks = follow_all(follower, *placed, scene.num_views).where_kept(scene.masks)
+    tracks = track_all(tracker, *placed, scene.num_views).where_kept(scene.masks)
     return replace(scene, tracks=tracks, report=scene.report | {"tracks": _report(method, tracks)})
 
 
-def follow_all(
-    follower: Follower,
+def track_all(
+    tracker: PointTracker,
     views: Int[Tensor, " queries"],
     pixels_original: Float[Tensor, "queries 2"],
     num_views: int,
@@ -157,13 +157,13 @@ def follow_all(
         own = (views == view).nonzero().squeeze(-1)
         targets = [other for other in range(num_views) if other != view]
         cells = torch.tensor(targets, dtype=torch.long)[:, None], own
-        positions[cells], visibility[cells], confidence[cells] = follower.follow(
+        positions[cells], visibility[cells], confidence[cells] = tracker.track(
             view, pixels_original[own], targets
         )
     return Tracks(positions, visibility, confidence, views)
 
 
-def follow_pixels(
+def track_pixels(
     network: VGGT,
     batch: ImageBatch,
     views: Int[Tensor, " queries"],
@@ -177,8 +177,8 @@ def follow_pixels(
             depth and cameras.
     """
     method = resolve_without_scene(by, network.config.name)
-    follower = build_follower(method, network, predict_with_features(network, batch)[1])
-    return follow_all(follower, views, pixels_original, len(batch.names))
+    tracker = build_tracker(method, network, predict_with_features(network, batch)[1])
+    return track_all(tracker, views, pixels_original, len(batch.names))
 
 
 def _model_of(scene: Reconstruction | None) -> str:

@@ -16,25 +16,26 @@ _MAPS = ("depth", "depth_conf", "points_world", "points_conf")
 
 
 def predict_in_windows(
-    look: Callable[[Sequence[int]], Predictions],
+    predict_views: Callable[[Sequence[int]], Predictions],
     windows: Sequence[tuple[int, ...]],
     usable: Bool[Tensor, "views height width"],
     *,
     progress: bool = False,
 ) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
-    """What the network says of all views, and how the windows were joined.
+    """Predictions of all views, and how the windows were aligned.
 
-    ``look`` sees some views, the first of them first, and must tell cameras and depth; ``usable``
-    says which pixels count. ``windows`` are those of :func:`glance3d.windows.lay_out`. What several
-    windows hold is told by the first of them; its frame and scale are the scene's. The result is on
-    the CPU, since all views together may be too many for the device, and has no iterations.
+    ``predict_views`` shows a network some views, the first of them first, and must predict cameras
+    and depth; ``usable`` says which pixels count. ``windows`` are those of
+    :func:`glance3d.windows.lay_out`. Of what several windows predict, the first one's is kept; its
+    frame and scale are the scene's. The result is on the CPU, since all views together may be too
+    many for the device, and has no iterations.
     """
     scene: dict[str, Tensor] = {}
     alignments = []
     held: set[int] = set()
     size = (0, 0)
     for views in tqdm(windows, desc="windows", unit="window", disable=not progress):
-        predictions = _on_cpu(look(views))
+        predictions = _on_cpu(predict_views(views))
         size = predictions.image_size
         if held:
             shared = tuple(view for view in views if view in held)

@@ -1,4 +1,4 @@
-"""What all ways of following points have in common."""
+"""What all ways of tracking points have in common."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-class Followed(NamedTuple):
+class TrackedPoints(NamedTuple):
     """Where queries of one view are in some other views, in original pixels (NaN: not known).
 
-    ``visibility`` and ``confidence`` are from 0 to 1; what they mean is the follower's business.
+    ``visibility`` and ``confidence`` are from 0 to 1; what they mean depends on the tracker.
     """
 
     positions: Float[Tensor, "views queries 2"]
@@ -20,17 +20,19 @@ class Followed(NamedTuple):
 
 
 @runtime_checkable
-class Follower(Protocol):
+class PointTracker(Protocol):
     """Finds points of one view in others."""
 
-    def follow(
+    def track(
         self, view: int, pixels_original: Float[Tensor, "queries 2"], targets: Sequence[int]
-    ) -> Followed:
-        """Follow pixels of ``view`` to each of ``targets``, which do not hold ``view``."""
+    ) -> TrackedPoints:
+        """Track pixels of ``view`` to each of ``targets``, which do not hold ``view``."""
         ...
 
 
-def stack_followed(parts: Sequence[Followed]) -> Followed:
-    """Queries that were followed a few at a time, side by side again."""
+def stack_tracked(parts: Sequence[TrackedPoints]) -> TrackedPoints:
+    """Queries that were tracked a few at a time, side by side again."""
     positions, visibility, confidence = zip(*parts, strict=True)
-    return Followed(torch.cat(positions, 1), torch.cat(visibility, 1), torch.cat(confidence, 1))
+    return TrackedPoints(
+        torch.cat(positions, 1), torch.cat(visibility, 1), torch.cat(confidence, 1)
+    )
