@@ -17,7 +17,8 @@ def describe_refinement(
     refined: RefinedCameras,
 ) -> dict[str, Any]:
     """Options, attempts, who was registered by what, and what a person should be warned of."""
-    verified, known = registration.network_poses, registration.photos.known
+    photos = registration.photos
+    verified, known = photos.network_poses, photos.known
     described: dict[str, Any] = {
         "options": asdict(registration.photos.options),
         "attempts": list(registration.attempts),
@@ -80,7 +81,7 @@ def _contradictions(
     scene: Reconstruction, registration: Registration, differing: tuple[str, ...]
 ) -> list[str]:
     """Known poses that the photos contradict, named."""
-    verified = registration.known_poses
+    verified = registration.photos.known_poses
     named = set(differing)
     if verified is not None:
         named |= {scene.names[view] for view in verified.contradicted}
@@ -102,5 +103,5 @@ def contradicted_views(scene: Reconstruction, registration: Registration) -> set
         scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
     ).contradicting
     views = {scene.names.index(name) for name in differing}
-    verified = registration.known_poses
+    verified = registration.photos.known_poses
     return views | set(() if verified is None else verified.contradicted)

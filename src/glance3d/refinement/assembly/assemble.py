@@ -61,14 +61,14 @@ def _merge_cameras(
     if worse:
         measured = {view: pose for view, pose in measured.items() if view not in worse}
         cameras = _all_cameras(scene, registration, measured)
+    registered_by = tuple(
+        _registered_by(view, measured, registration) for view in range(scene.num_views)
+    )
     sparse = read_sparse_points(
         registration.reconstruction,
         registration.photos.image_ids,
         set(adjusted) - worse,
         originals,
-    )
-    registered_by = tuple(
-        _registered_by(view, measured, registration) for view in range(scene.num_views)
     )
     return RefinedCameras(cameras, sparse, registered_by)
 

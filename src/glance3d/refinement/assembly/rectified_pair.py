@@ -158,7 +158,7 @@ def _focal(scene: Reconstruction, registration: Registration) -> float:
     stated = scene.facts[0].focal_length(size) if scene.facts else None
     if stated is not None:
         return stated
-    if len(registration.network_poses.confirmed) == 2:
+    if len(registration.photos.network_poses.confirmed) == 2:
         return network_focal(scene, [0, 1])
     return default_focal(size)
 

@@ -31,7 +31,6 @@ from glance3d.refinement.matching.database import copy_with_cameras
 from glance3d.refinement.matching.initial_cameras import CameraAssignment
 from glance3d.refinement.matching.match_inliers import MatchInliers, count_match_inliers
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
-from glance3d.refinement.matching.pose_verification import PoseVerification
 
 # Degrees by which rays may miss each other, round by round: guesses are first off by several.
 _GUESS_ANGLES = (8.0, 4.0, 2.0)
@@ -79,16 +78,12 @@ class AttemptResult:
 
 
 def run_attempts(
-    photos: MatchedPhotos, network: PoseVerification, held_poses: dict[int, Float[Tensor, "3 4"]]
+    photos: MatchedPhotos,
 ) -> tuple[AttemptResult | None, tuple[dict[str, Any], ...]]:
-    """The best attempt, and a JSON-ready record of all that were made.
-
-    ``network`` says which of the network's poses the photos confirm; ``held_poses`` are known ones
-    that they do not contradict.
-    """
+    """The best attempt, and a JSON-ready record of all that were made."""
     best: AttemptResult | None = None
     records = []
-    for attempt in _attempts(photos, network, held_poses):
+    for attempt in _attempts(photos):
         if best is not None and _is_enough(best, photos):
             break
         result = _run(photos, attempt)
@@ -98,18 +93,16 @@ def run_attempts(
     return best, tuple(records)
 
 
-def _attempts(
-    photos: MatchedPhotos, network: PoseVerification, held_poses: dict[int, Float[Tensor, "3 4"]]
-) -> Iterator[Attempt]:
+def _attempts(photos: MatchedPhotos) -> Iterator[Attempt]:
     """What to try, in order; made one after the other, so that what is not needed costs nothing."""
-    scene = photos.scene
-    use_network = len(network.confirmed) >= max(2, scene.num_views / 2)
+    scene, confirmed = photos.scene, photos.network_poses.confirmed
+    use_network = len(confirmed) >= max(2, scene.num_views / 2)
     shared = _set_up_cameras(photos, "shared", shared=True, use_network=use_network)
-    if held_poses:
-        start = StartingPoses(held_poses, True, _KNOWN_ANGLES)
+    if photos.held_poses:
+        start = StartingPoses(photos.held_poses, True, _KNOWN_ANGLES)
         yield Attempt("known poses", shared, RELAXED, start)
     if use_network:
-        poses = {view: scene.cameras.cam_from_world[view] for view in network.confirmed}
+        poses = {view: scene.cameras.cam_from_world[view] for view in confirmed}
         start = StartingPoses(poses, False, _GUESS_ANGLES)
         yield Attempt("network poses", shared, NORMAL, start)
     yield Attempt("from pairs, carefully", shared, STRICT)
@@ -125,7 +118,7 @@ def _set_up_cameras(
     photos: MatchedPhotos, name: str, *, shared: bool, use_network: bool
 ) -> CameraSetup:
     assignment = photos.initial_cameras.assign(shared=shared, use_network=use_network)
-    path = photos.folder / f"{photos.database.stem}-{name}.db"
+    path = photos.database.with_name(f"{photos.database.stem}-{name}.db")
     copy_with_cameras(photos.database, path, assignment)
     return CameraSetup(path, assignment)
 
@@ -147,7 +140,7 @@ def _run(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None:
     name = attempt.name.replace(" ", "-").replace(",", "")
     reconstruction = map_views(
         attempt.setup.database,
-        photos.folder / f"{attempt.setup.database.stem}-{name}",
+        attempt.setup.database.with_name(f"{attempt.setup.database.stem}-{name}"),
         photos.image_ids,
         attempt.thresholds,
         start=attempt.start,

@@ -24,11 +24,6 @@ from glance3d.refinement.mapping.mapper import MIN_OBSERVATIONS, num_supported
 from glance3d.refinement.matching.match_inliers import count_match_inliers
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.matching.network_tracks import add_network_tracks
-from glance3d.refinement.matching.pose_verification import (
-    PoseVerification,
-    verify_known_poses,
-    verify_network_poses,
-)
 from glance3d.refinement.pycolmap_interface import posed_images
 
 # Pixels at a diagonal of 1000; the features' own precision is far below.
@@ -44,25 +39,18 @@ class Registration:
     """A COLMAP reconstruction of the views that have matches enough, and how it came about.
 
     ``held_poses`` are the known poses that were held, by view: the reconstruction, if there is one,
-    is in their frame. ``network_poses`` is what the photos say of the network's poses,
-    ``known_poses`` of known ones. ``attempts`` is JSON-ready. ``free_focal_lengths``: what the
-    focal lengths of views with known intrinsics would be, in pixels, were they adjusted with the
-    rest.
+    is in their frame. ``images`` are the reconstruction's with a pose, by view. ``attempts`` is
+    JSON-ready. ``free_focal_lengths``: what the focal lengths of views with known intrinsics would
+    be, in pixels, were they adjusted with the rest.
     """
 
     reconstruction: Any | None
     photos: MatchedPhotos
     camera_of_view: tuple[int, ...]
     held_poses: dict[int, Float[Tensor, "3 4"]]
-    network_poses: PoseVerification
-    known_poses: PoseVerification | None
     attempts: tuple[dict[str, Any], ...]
+    images: Mapping[int, Any] = field(default_factory=dict)
     free_focal_lengths: Mapping[int, float] = field(default_factory=dict)
-
-    @property
-    def images(self) -> dict[int, Any]:
-        """By view, the images of the reconstruction that have a pose."""
-        return posed_images(self.reconstruction, self.photos.image_ids)
 
     @property
     def num_supported(self) -> int:
@@ -114,28 +102,21 @@ def _is_improved(tracked: Registration, by_sift: Registration) -> bool:
 
 def _register(photos: MatchedPhotos) -> Registration:
     """The best of all attempts on these matches, adjusted."""
-    seed, initial_cameras = photos.options.seed, photos.initial_cameras
-    network_poses = verify_network_poses(photos.view_graph, initial_cameras, seed)
-    known_poses = verify_known_poses(photos.view_graph, initial_cameras, seed)
-    held_poses = _held_poses(photos, known_poses)
     best, attempts = None, ()
     # Between photos from one place any cameras fit, if their lenses may be chosen freely.
     if not _is_rotation_only(photos):
-        best, attempts = run_attempts(photos, network_poses, held_poses)
+        best, attempts = run_attempts(photos)
     if best is None:
-        camera_ids = initial_cameras.camera_ids
-        return Registration(
-            None, photos, camera_ids, held_poses, network_poses, known_poses, attempts
-        )
+        camera_ids = photos.initial_cameras.camera_ids
+        return Registration(None, photos, camera_ids, photos.held_poses, attempts)
     _adjust(photos, best)
     return Registration(
         best.reconstruction,
         photos,
         best.attempt.setup.assignment.camera_of_view,
         best.attempt.fixed_poses,
-        network_poses,
-        known_poses,
         attempts,
+        posed_images(best.reconstruction, photos.image_ids),
         _free_focal_lengths(photos, best),
     )
 
@@ -147,18 +128,6 @@ def _is_rotation_only(photos: MatchedPhotos) -> bool:
         return False
     cameras = photos.scene.cameras, photos.initial_cameras.to_cameras()
     return all(is_pure_rotation(pair, *cameras) for pair in pairs)
-
-
-def _held_poses(
-    photos: MatchedPhotos, verification: PoseVerification | None
-) -> dict[int, Float[Tensor, "3 4"]]:
-    """Known poses that the photos do not contradict, if there are two at least."""
-    known = photos.known
-    if known is None or verification is None:
-        return {}
-    views = known.has_pose.nonzero().squeeze(-1).tolist()
-    kept = [view for view in views if view not in verification.contradicted]
-    return {view: known.cam_from_world[view] for view in kept} if len(kept) > 1 else {}
 
 
 def _adjust(photos: MatchedPhotos, result: AttemptResult) -> None:

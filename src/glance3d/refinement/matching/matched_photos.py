@@ -1,15 +1,25 @@
 """Photos matched pair by pair: the door of matching, and what registration works with."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from jaxtyping import Float
+from torch import Tensor
+
 from glance3d.images import Originals
-from glance3d.known_cameras import KnownViews, agreement_with_poses, settle_reading
+from glance3d.known_cameras import KnownViews
 from glance3d.multiview.view_graph import ViewGraph
 from glance3d.refinement.matching.database import create_database, write_empty_features
 from glance3d.refinement.matching.features import extract_features, match_features
 from glance3d.refinement.matching.initial_cameras import InitialCameras, collect_initial_cameras
-from glance3d.refinement.matching.pose_verification import verify_known_poses
+from glance3d.refinement.matching.pose_verification import (
+    PoseVerification,
+    choose_held_poses,
+    verify_known_poses,
+    verify_network_poses,
+    with_one_reading,
+)
 from glance3d.refinement.matching.view_graph import read_view_graph
 from glance3d.refinement.options import RefineOptions
 from glance3d.types import Reconstruction
@@ -17,10 +27,12 @@ from glance3d.types import Reconstruction
 
 @dataclass(frozen=True)
 class MatchedPhotos:
-    """The photos of a scene with their verified matches.
+    """The photos of a scene with their verified matches, and what these say of poses.
 
-    ``database`` is COLMAP's, ``image_ids`` are its numbers of the views, in order; ``view_graph``
-    is what it holds of pairs. ``initial_cameras`` are those to start from.
+    ``initial_cameras`` are those to start from. ``database`` is COLMAP's, ``image_ids`` are its
+    numbers of the views, in order; ``view_graph`` is what it holds of pairs. ``network_poses`` and
+    ``known_poses`` say which of the network's and of known poses the pairs confirm, the latter None
+    with fewer than two; ``held_poses`` are the known ones to hold, by view.
     """
 
     scene: Reconstruction
@@ -29,16 +41,14 @@ class MatchedPhotos:
     database: Path
     image_ids: tuple[int, ...]
     view_graph: ViewGraph
+    network_poses: PoseVerification
+    known_poses: PoseVerification | None
+    held_poses: dict[int, Float[Tensor, "3 4"]]
 
     @property
     def known(self) -> KnownViews | None:
         """What is known of the cameras, in one reading."""
         return self.initial_cameras.known
-
-    @property
-    def folder(self) -> Path:
-        """Where the database is, and where attempts may put theirs."""
-        return self.database.parent
 
 
 def match_photos(
@@ -63,22 +73,29 @@ def match_photos(
     else:
         extract_features(database, originals, options, masks=scene.masks, progress=progress)
         match_features(database, scene.num_views, options)
-    view_graph = read_view_graph(database, image_ids)
-    settled = _with_one_reading(initial_cameras, view_graph, options.seed)
-    return MatchedPhotos(scene, options, settled, database, tuple(image_ids), view_graph)
+    return read_matches(scene, options, initial_cameras, database, image_ids)
 
 
-def _with_one_reading(
-    initial_cameras: InitialCameras, view_graph: ViewGraph, seed: int
-) -> InitialCameras:
-    """Known cameras of stored or of upright pixels, where sizes cannot tell: as the matches say."""
-    if initial_cameras.known is None:
-        return initial_cameras
-
-    def num_agreeing_pairs(reading: KnownViews) -> int:
-        verified = verify_known_poses(view_graph, replace(initial_cameras, known=reading), seed)
-        return 0 if verified is None else verified.num_agreeing_pairs
-
-    agreement = agreement_with_poses(initial_cameras.scene)
-    known = settle_reading(initial_cameras.known, num_agreeing_pairs, agreement)
-    return replace(initial_cameras, known=known)
+def read_matches(
+    scene: Reconstruction,
+    options: RefineOptions,
+    initial_cameras: InitialCameras,
+    database: Path,
+    image_ids: Sequence[int],
+) -> MatchedPhotos:
+    """The photos with the verified matches of a database, and poses compared with these."""
+    view_graph, seed = read_view_graph(database, image_ids), options.seed
+    initial_cameras = with_one_reading(initial_cameras, view_graph, seed)
+    network_poses = verify_network_poses(view_graph, initial_cameras, seed)
+    known_poses = verify_known_poses(view_graph, initial_cameras, seed)
+    return MatchedPhotos(
+        scene,
+        options,
+        initial_cameras,
+        database,
+        tuple(image_ids),
+        view_graph,
+        network_poses,
+        known_poses,
+        choose_held_poses(initial_cameras, known_poses),
+    )

@@ -11,8 +11,7 @@ from jaxtyping import Int, UInt32
 from glance3d.images import Originals
 from glance3d.models import VGGT
 from glance3d.refinement.matching.database import copy_with_cameras, open_database
-from glance3d.refinement.matching.matched_photos import MatchedPhotos
-from glance3d.refinement.matching.view_graph import read_view_graph
+from glance3d.refinement.matching.matched_photos import MatchedPhotos, read_matches
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.tracking import Correspondences, estimate_correspondences, finer_preprocessing
@@ -37,11 +36,10 @@ def add_network_tracks(
         network, batch, by=method, seed=photos.options.seed, progress=progress
     )
     scale = min(min(placement.scale) for placement in batch.placements)
-    database = photos.folder / "tracked.db"
+    database = photos.database.with_name("tracked.db")
     image_ids = _write_tracks(photos, tracks, database)
     _verify(database, max(_USUAL_ERROR, _GRID_ERROR / scale), photos.options)
-    view_graph = read_view_graph(database, image_ids)
-    return replace(photos, database=database, view_graph=view_graph)
+    return read_matches(photos.scene, photos.options, photos.initial_cameras, database, image_ids)
 
 
 def _write_tracks(photos: MatchedPhotos, tracks: Correspondences, database: Path) -> list[int]:

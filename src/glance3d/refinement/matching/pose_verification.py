@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.transforms import compose, invert, rotation_angle
+from glance3d.known_cameras import KnownViews, agreement_with_poses, settle_reading
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.refinement.matching.camera_models import build_colmap_camera
 from glance3d.refinement.matching.initial_cameras import InitialCameras
@@ -88,6 +89,34 @@ def verify_known_poses(
     poses = torch.where(known.has_pose[:, None, None], known.cam_from_world, cameras.cam_from_world)
     views = known.has_pose.nonzero().squeeze(-1).tolist()
     return verify_poses(graph, replace(cameras, cam_from_world=poses), views, seed)
+
+
+def with_one_reading(
+    initial_cameras: InitialCameras, graph: ViewGraph, seed: int
+) -> InitialCameras:
+    """Known cameras of stored or of upright pixels, where sizes cannot tell: as the matches say."""
+    if initial_cameras.known is None:
+        return initial_cameras
+
+    def num_agreeing_pairs(reading: KnownViews) -> int:
+        verified = verify_known_poses(graph, replace(initial_cameras, known=reading), seed)
+        return 0 if verified is None else verified.num_agreeing_pairs
+
+    agreement = agreement_with_poses(initial_cameras.scene)
+    known = settle_reading(initial_cameras.known, num_agreeing_pairs, agreement)
+    return replace(initial_cameras, known=known)
+
+
+def choose_held_poses(
+    initial_cameras: InitialCameras, verification: PoseVerification | None
+) -> dict[int, Float[Tensor, "3 4"]]:
+    """Known poses that the photos do not contradict, by view, if there are two at least."""
+    known = initial_cameras.known
+    if known is None or verification is None:
+        return {}
+    views = known.has_pose.nonzero().squeeze(-1).tolist()
+    kept = [view for view in views if view not in verification.contradicted]
+    return {view: known.cam_from_world[view] for view in kept} if len(kept) > 1 else {}
 
 
 def _agrees(pair: VerifiedPair, cameras: Cameras, seed: int) -> bool:
