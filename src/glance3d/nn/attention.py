@@ -25,6 +25,7 @@ def attend(
     is 2 to 7 times slower there (69 to 276 tokens), though it needs less memory.
     """
     if v.dtype == torch.bfloat16 and v.device.type == "cpu" and v.requires_grad:
+        # Queries are scaled and not scores: there are fewer of them.
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         return scores.softmax(-1) @ v
     predicting = v.device.type == "cpu" and not torch.is_grad_enabled()
@@ -54,6 +55,7 @@ class SelfAttention(nn.Module):
         self, x: Float[Tensor, "batch tokens dim"], rope: RopeTable | None = None
     ) -> Float[Tensor, "batch tokens dim"]:
         """Attend; ``rope`` is the table of one view, which the tokens repeat view after view."""
+        # Channels of the packed product: q, k, v, each head after head.
         qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         q, k = self.q_norm(q), self.k_norm(k)
@@ -72,6 +74,7 @@ class SelfAttention(nn.Module):
         q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(2)
         if rope is not None:
             return _norm_and_rotate(self.q_norm, q, rope), _norm_and_rotate(self.k_norm, k, rope), v
+        # Norms are float32; attention wants all three at the values' precision.
         q, k = self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype)
         return q, k, v
 
@@ -88,6 +91,7 @@ def _norm_and_rotate(norm: nn.Module, x: Heads, rope: RopeTable) -> Heads:
         learned = (norm.weight, norm.bias, norm.eps) if isinstance(norm, LayerNorm) else None
         table = (rope.wide_cos, rope.wide_sin)
         return fused_gpu.norm_and_rotate(kernels, x.flatten(0, 1), learned, table).view(x.shape)
+    # [views of all scenes, view tokens, heads, head_dim]: each starts at the table's start.
     views = x.unflatten(1, (-1, len(rope.cos))).flatten(0, 1)
     out = views.new_empty(views.shape)
     numbers = views[:, 0].numel()
@@ -114,8 +118,10 @@ class PackedAttention(nn.Module):
         """Attend from ``x`` to ``context``."""
         weight, bias = self.in_proj.weight, self.in_proj.bias
         dim = x.shape[-1]
+        # Under autocast F.linear casts by itself.
         if not torch.is_autocast_enabled(x.device.type):
             x, context = x.to(weight.dtype), context.to(weight.dtype)
+        # Rows of the packed weight: q, then k and v, which read the context.
         q = F.linear(x, weight[:dim], bias[:dim])
         kv = F.linear(context, weight[dim:], bias[dim:])
         q = q.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)

@@ -15,6 +15,7 @@ class LayerScale(nn.Module):
 
     def __init__(self, dim: int, init_value: float) -> None:
         super().__init__()
+        # Small values let a new block change little of what it is given.
         self.gamma = nn.Parameter(torch.full((dim,), init_value))
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:

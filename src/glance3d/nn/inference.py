@@ -74,6 +74,7 @@ def _attend_(
             del projected, part  # or the next are made beside them
     if keys is not None:
         k, v = k[:, keys], v[:, keys]
+    # Attention alone needs the whole sequence at once.
     attended = block.attn.attend(q, k, v)
     for piece, of_piece in zip(pieces, attended.split(step, dim=1), strict=True):
         _add_scaled_(piece, block.attn.proj(of_piece), block.ls1)

@@ -92,6 +92,7 @@ class ConvStem(nn.Module):
         else:
             coarsest, *maps = self._maps(images)
         aspect = images.shape[-1] / images.shape[-2]
+        # The code depends on the grid alone: one view's serves all.
         place = add_uv_embedding(torch.zeros_like(coarsest[:1]), aspect, scale=1.0)
         tokens, place = (x.flatten(2).transpose(1, 2) for x in (coarsest, place))
         return tokens + self.position(place), tuple(maps)

@@ -32,6 +32,7 @@ def product(
     gelu: bool = False,
 ) -> Float[Tensor, "*batch out_dim"]:
     """``x W^T + b``, at the weight's precision; under autocast, at autocast's."""
+    # Autocast casts input and weight itself, inside F.linear.
     if not torch.is_autocast_enabled(x.device.type):
         x = x.to(weight.dtype)
         if x.device.type == "cpu" and not torch.is_grad_enabled():
@@ -64,6 +65,7 @@ class LayerNorm(nn.LayerNorm):
 
         What is float32 in between stays in the cache.
         """
+        # Nothing to round: the norm's own result is what the product takes.
         if dtype == torch.float32:
             return self(x)
         kernels = fused_gpu.kernels_for(x.device)

@@ -39,6 +39,8 @@ def build_rope_table(
     x = torch.arange(1, columns + 1, device=device, dtype=torch.float32)
     patches = torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)
     positions = torch.cat([patches.new_zeros(num_special, 2), patches])
+    # omega_i = base^(-i / quarter), for y and for x alike. A token at position p turns the pair of
+    # channels i and i + quarter of an axis's half by the angle omega_i p.
     exponents = torch.arange(quarter, device=device, dtype=torch.float32) / quarter
     angles = positions[:, :, None] * base**-exponents
     cos, sin = angles.cos(), angles.sin()
@@ -53,8 +55,10 @@ def apply_rope(
     """Rotate queries or keys of one or several views that share one grid (view after view)."""
     cos, sin = table.cos, table.sin
     tokens, axes, quarter = cos.shape
+    # [..., views, tokens, axis (y, x), first or second of a pair, quarter]
     pairs = x.reshape(*x.shape[:2], -1, tokens, axes, 2, quarter)
     first, second = pairs.unbind(-2)
+    # (a, b) becomes (a cos - b sin, b cos + a sin).
     rotated = torch.stack([first * cos - second * sin, second * cos + first * sin], dim=-2)
     return rotated.reshape(x.shape)
 
@@ -67,6 +71,7 @@ def rotate_(
     ``x`` holds the tokens of each view from ``start`` on.
     """
     tokens = slice(start, start + x.shape[1])
+    # A half holds two quarters: rolling it by one quarter exchanges a and b of every pair.
     swapped = x.unflatten(-1, (2, -1)).roll(x.shape[-1] // 4, -1).flatten(-2)
     x.mul_(table.wide_cos[tokens, None])
     return x.addcmul_(swapped, table.wide_sin[tokens, None])

@@ -18,6 +18,7 @@ def sample_bilinear(
     every coordinate along that side reads that pixel.
     """
     height, width = maps.shape[-2:]
+    # With align_corners, grid_sample's -1 and 1 are the first and the last pixel's centre.
     scale = constant((2 / max(width - 1, 1), 2 / max(height - 1, 1)), points.device)
     normalised = points.flatten(1, -2)[:, :, None] * scale - 1
     sampled = F.grid_sample(maps, normalised, padding_mode=padding, align_corners=True)

@@ -26,10 +26,13 @@ def build_uv_table(
     height, width = size
     diagonal = math.sqrt(aspect**2 + 1)
     axes = []
+    # Half the width and half the height of an image whose half diagonal is 1.
     for count, extent in ((width, aspect / diagonal), (height, 1 / diagonal)):
+        # The outer pixels' centres: half a pixel, extent / count, inside the border.
         end = extent * (count - 1) / count
         positions = torch.linspace(-end, end, count, dtype=torch.float64)
         quarter = channels // 4
+        # sin(omega_i p), cos(omega_i p); omega_i = base^(-i / quarter) (Vaswani et al. 2017).
         omega = base ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
         angles = omega[:, None] * positions
         axes.append(torch.cat([angles.sin(), angles.cos()]).float().to(device))
@@ -75,9 +78,12 @@ def add_convolved_uv_code_(
     height, width = x.shape[-2:]
     u, v = build_uv_table((height, width), weight.shape[1], aspect, base, x.device)
     of_u, of_v = weight.split(weight.shape[1] // 2, dim=1)
+    # Three equal rows stand for all: the middle one has both neighbours, as every inner row has,
+    # the outer ones have the padding's zeros on one side, as the first and the last row have.
     rows = F.conv2d((scale * u.expand(-1, 3, -1))[None].to(weight.dtype), of_u, padding=1)
     columns = F.conv2d((scale * v.expand(-1, -1, 3))[None].to(weight.dtype), of_v, padding=1)
     x.add_(rows[:, :, 1:2]).add_(columns[..., 1:2])
+    # What the padding takes away at the four edges; a corner loses both.
     for edge, of_three in ((0, 0), (-1, 2)):
         x[:, :, edge] += rows[:, :, of_three] - rows[:, :, 1]
         x[..., edge] += columns[..., of_three] - columns[..., 1]

@@ -76,6 +76,7 @@ class VisionTransformer(nn.Module):
         if torch.is_grad_enabled() and self.pos_embed.requires_grad:
             return self._resample_positions(grid)
         weight = self.pos_embed
+        # Tensors made in inference mode have no version counter.
         version = 0 if weight.is_inference() else weight._version
         key = (grid, weight.data_ptr(), weight.device, version)
         if self._position_cache is None or self._position_cache[0] != key:
@@ -86,6 +87,7 @@ class VisionTransformer(nn.Module):
         if grid == (self.position_grid, self.position_grid):
             return self.pos_embed
         square = self.pos_embed[:, 1:].float().unflatten(1, (self.position_grid, -1))
+        # As DINOv2 resamples its positions. The class token's position belongs to no place.
         patches = F.interpolate(
             square.permute(0, 3, 1, 2),
             size=grid,

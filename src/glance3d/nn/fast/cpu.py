@@ -196,11 +196,13 @@ def attend_in_blocks(
     """
     batch, heads, queries, dim = q.shape
     out = q.new_empty(batch, queries, heads, dim)
+    # So many queries that their weights of all keys fill a block.
     rows = max(64, SCORE_BYTES // (v.element_size() * k.shape[2]))
     rows = math.ceil(queries / math.ceil(queries / rows))  # the last block is no smaller
     attend = _attend_by_sigmoid if v.dtype == torch.bfloat16 else _attend_by_softmax
     for scene in range(batch):
         for head in range(heads):
+            # Queries are scaled once, so that scores need no pass of their own.
             asking = (q[scene, head] * dim**-0.5).contiguous()
             keys, values = k[scene, head].contiguous(), v[scene, head].contiguous()
             for start in range(0, queries, rows):
@@ -220,6 +222,8 @@ def _attend_by_sigmoid(
     float32. The sums of the weights divide after the second product. Rows whose sum leaves a doubt
     are done again by softmax.
     """
+    # sigmoid(s - SHIFT) = e^(s - SHIFT) / (1 + e^(s - SHIFT)), whose denominator is 1 as far as
+    # bfloat16 sees. The shift is the product's bias, and cancels: softmax(s) v = sum(e v) / sum(e).
     shift = asking.new_full((len(keys),), -SHIFT, dtype=torch.float32)
     weights = _onednn(asking, keys, shift, "sigmoid")
     # In parts, each rounded by itself: to sum in float32, PyTorch would first copy all of them.

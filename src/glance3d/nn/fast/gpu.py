@@ -65,6 +65,7 @@ def norm(
 ) -> Float[Tensor, "*batch dim"]:
     """Layer norm in float32 of any ``x``, rounded to ``dtype``."""
     rows = x.reshape(-1, x.shape[-1])
+    # The kernel takes any stride between rows, and channels side by side.
     rows = rows if rows.stride(-1) == 1 else rows.contiguous()
     out = rows.new_empty(rows.shape, dtype=dtype)
     dim = rows.shape[1]
@@ -112,6 +113,7 @@ def plain_norm_and_rotate(
     values = x.float()
     if norm is not None:
         values = F.layer_norm(values, (x.shape[-1],), *norm)
+    # (axis, first or second of a pair, quarter): flipping the pair gives each channel its partner.
     swapped = values.unflatten(-1, (2, 2, -1)).flip(-2).flatten(-3)
     return (values * cos + swapped * sin).to(x.dtype)
 

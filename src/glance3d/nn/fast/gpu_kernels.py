@@ -51,6 +51,8 @@ def norm_and_rotate_kernel(
     head, channel = tl.arange(0, HEADS)[:, None], tl.arange(0, WIDTH)[None, :]
     exists = (head < num_heads) & (channel < dim)
     half = dim // 2
+    # In each half (y's, then x's) channel c turns together with the one a quarter of the head on,
+    # cyclically.
     partner = channel // half * half + (channel % half + dim // 4) % half
     start = x + token * token_stride + head * head_stride
     first = tl.load(start + channel, mask=exists, other=0.0).to(tl.float32)
@@ -62,8 +64,10 @@ def norm_and_rotate_kernel(
         scale = tl.rsqrt(tl.sum(centered * centered, 1)[:, None] / dim + eps)
         first = centered * scale * tl.load(weight + channel, mask=known, other=0.0)
         first += tl.load(bias + channel, mask=known, other=0.0)
+        # Mean and scale are of the whole head, so that the partner's are the same.
         second = (second - mean) * scale * tl.load(weight + partner, mask=known, other=0.0)
         second += tl.load(bias + partner, mask=known, other=0.0)
+    # The table is one view's, row by row; tokens come view after view.
     place = token % view_tokens * dim
     rotated = first * tl.load(cos + place + channel, mask=known, other=0.0)
     rotated += second * tl.load(sin + place + channel, mask=known, other=0.0)

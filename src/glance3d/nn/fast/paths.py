@@ -175,6 +175,7 @@ class FastPaths:
         choice = self.choices.get(key)
         if choice is None:
             with self._lock:
+                # Looked up again: another thread may have tried it while this one waited.
                 choice = self.choices.get(key) or self._made(operation, key, device, make_trial)
                 self.choices[key] = choice
         return choice
@@ -263,20 +264,24 @@ def _try(
     right, reasons = _right_ones(ways, tolerance)
     seconds: dict[str, float] = {}
     running, spent = right, 0.0
+    # All paths in turn, round after round, so that a busy moment of the machine hits all alike.
     for number in range(1, 1 + (ROUNDS if len(right) > 1 else 0)):
         for path in running:
             taken = _timed(ways[path], clock, device)
+            # The least of all rounds: other programs only ever add to it.
             seconds[path] = min(taken, seconds.get(path, taken))
             spent += taken
         if number < LEAST_ROUNDS:
             continue
         best = min(seconds.values())
+        # What is far behind is not timed again.
         running = [path for path in running if seconds[path] <= HOPELESS * best]
         if spent >= ENOUGH_SECONDS or len(running) < 2:
             break
     plain = seconds.get(PLAIN, 0.0)
     speedups = {path: plain / max(seconds[path], 1e-9) for path in seconds if path != PLAIN}
     path = max(speedups, key=lambda name: speedups[name], default=PLAIN)
+    # By a margin, or noise would choose another path in every process.
     path = path if speedups.get(path, 0.0) >= margin else PLAIN
     slower = {
         name: f"{ratio:.2f} times as fast as the plain steps" for name, ratio in speedups.items()
@@ -314,6 +319,7 @@ def _largest_difference(given: list[Tensor], expected: list[Tensor]) -> float:
     for a, b in zip(given, expected, strict=True):
         if a.shape != b.shape or a.dtype != b.dtype:
             return float("inf")
+        # The maximum keeps NaN, and NaN is not equal to itself: it counts as infinitely far.
         off = float((a.float() - b.float()).abs().max() / b.float().abs().max().clamp_min(1e-30))
         worst = max(worst, off if off == off else float("inf"))
     return worst
