@@ -45,6 +45,7 @@ def compare_job(
         if not any(fnmatch(f"{name}/{key}", pattern) for pattern in options.ignore)
     ]
     different = [key for key in keys if a.get(key) != b.get(key)]
+    different.sort(key=lambda key: ".npz:" not in key)  # arrays first: they say by how much
     if different:
         print(f"{name}: {len(different)} of {len(keys)} differ")
     folders = [Path(content["kept"], name) for content in contents if content["kept"]]
