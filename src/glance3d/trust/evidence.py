@@ -58,8 +58,10 @@ def gather_evidence(
     """
     grey = to_grey(scene.colors)
     same, texture = find_duplicates(grey), texture_shares(grey)
+    # Views of one picture, by the first of them.
     alike = {first: [v for v, s in enumerate(same) if s == first] for first in same}
     cameras = [scene.cameras] if before is None else [scene.cameras, before]
+    # Flat pairs alone can be rotations; the test tries many focal lengths, once a pair.
     is_rotation = {
         id(pair): pair.flat and is_pure_rotation(pair, *cameras) for pair in view_graph.pairs
     }

@@ -42,6 +42,7 @@ def measure_tracks(scene: Reconstruction) -> list[TrackQuality]:
     if sparse is None or not sparse.num_observations:
         return [TrackQuality()] * scene.num_views
     errors, parallax = _errors(scene, sparse), _parallax(scene, sparse)
+    # seen[view, point]: two views are partners if they see any point in common.
     seen = torch.zeros(scene.num_views, len(sparse), dtype=torch.bool)
     seen[sparse.view_indices, sparse.point_indices] = True
     qualities = []
@@ -106,6 +107,7 @@ def _depth_agreement(scene: Reconstruction, sparse: SparsePoints, view: int) -> 
     points = sparse.points_world[sparse.point_indices[own]].float()
     measured = transform_points(scene.cameras.cam_from_world[view].float(), points)[:, 2]
     pixels = scene.placements[view].to_processed(sparse.pixels_original[own].float())
+    # Any of the four pixels around may agree: at an edge of depth they lie on two surfaces.
     around = depths_around(torch.where(scene.mask[view], scene.depth[view], 0.0), pixels)
     known = (around > 0).any(0) & usable_depth(measured)
     if not bool(known.any()):

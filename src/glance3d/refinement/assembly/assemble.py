@@ -47,6 +47,7 @@ def _merge_cameras(
     adjusted = {
         view: pose_from_rigid(image.cam_from_world()) for view, image in registration.images.items()
     }
+    # Of a view with both, the given pose wins: it was held fixed, and differs by rounding at most.
     measured = adjusted | registration.held_poses
     cameras = _all_cameras(scene, registration, measured)
     errors_before = view_epipolar_errors(graph, scene.cameras)
@@ -92,6 +93,7 @@ def _all_cameras(scene: Reconstruction, registration: Registration, measured: Po
     intrinsics = scene.cameras.intrinsics.double().clone()
     radial = torch.zeros(scene.num_views, dtype=torch.float64)
     adjusted = _adjusted_intrinsics(registration, measured)
+    # A view without a pose of its own still gets the intrinsics of the camera that it shares.
     for view, camera_index in enumerate(registration.camera_of_view):
         if camera_index in adjusted:
             intrinsics[view], radial[view] = adjusted[camera_index]
@@ -133,6 +135,7 @@ def _measured_from_guessed(guessed: Float[Tensor, "views 3 4"], measured: Poses)
     if int(fit.inliers.sum()) * 2 > len(views):
         return fit.target_from_source
     source_centers, target_centers = camera_centers(guessed[views]), camera_centers(target)
+    # Spread about the mean centre: Frobenius norm of the centred positions.
     extent = [float((c - c.mean(0)).norm()) for c in (source_centers, target_centers)]
     scale = extent[1] / extent[0] if min(extent) > 0 else 1.0
     rotation = fit.target_from_source.rotation

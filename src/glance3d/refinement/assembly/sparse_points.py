@@ -31,6 +31,7 @@ def read_sparse_points(
             for element in point.track.elements
             if element.image_id in view_of
         ]
+        # A track may hold two features of one photo, which are no second view.
         if len({view for view, _ in seen}) < 2:
             continue
         observations += [(view, len(positions), feature) for view, feature in seen]

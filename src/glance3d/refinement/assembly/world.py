@@ -54,6 +54,7 @@ def depth_scale(scene: Reconstruction, refined: RefinedCameras) -> float | None:
         pixels = placement.to_processed(refined.sparse.pixels_original[own]).long()
         x, y = pixels[:, 0].clamp(0, width - 1), pixels[:, 1].clamp(0, height - 1)
         guessed = scene.depth[view, y, x].double()
+        # Points behind the camera, masked pixels and missing depth tell nothing of the scale.
         usable = usable_depth(guessed) & usable_depth(measured) & scene.mask[view, y, x]
         ratios.append(guessed[usable] / measured[usable])
     joined = torch.cat(ratios)

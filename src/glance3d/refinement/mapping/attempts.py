@@ -96,6 +96,7 @@ def run_attempts(
 def _attempts(photos: MatchedPhotos) -> Iterator[Attempt]:
     """What to try, in order; made one after the other, so that what is not needed costs nothing."""
     scene, confirmed = photos.scene, photos.network_poses.confirmed
+    # The network's focal lengths are believed where its poses are, of half of the views at least.
     use_network = len(confirmed) >= max(2, scene.num_views / 2)
     shared = _set_up_cameras(photos, "shared", shared=True, use_network=use_network)
     if photos.held_poses:
@@ -126,7 +127,7 @@ def _set_up_cameras(
 def _is_enough(best: AttemptResult, photos: MatchedPhotos) -> bool:
     """Whether another attempt is not worth its time."""
     if best.attempt.fixed_poses:
-        return True
+        return True  # any other attempt would leave the frame of the known poses
     graph = photos.view_graph
     # Views that have matches enough to be supported, if half of them become points.
     num_reachable = sum(

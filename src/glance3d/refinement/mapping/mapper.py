@@ -146,6 +146,7 @@ def _triangulate_start(
     usual_angle = pipeline.triangulation.create_max_angle_error
     usual_error = pipeline.mapper.filter_max_reproj_error
     for angle_error in start.angle_errors:
+        # How much looser than usual the round is.
         slack = max(1.0, angle_error / usual_angle)
         pipeline.triangulation.create_max_angle_error = angle_error
         pipeline.triangulation.continue_max_angle_error = angle_error

@@ -93,6 +93,7 @@ def _is_improved(tracked: Registration, by_sift: Registration) -> bool:
     if tracked.num_supported <= by_sift.num_supported:
         return False
     graph, cameras = by_sift.photos.view_graph, by_sift.photos.scene.cameras
+    # Both are counted on SIFT's matches, which tracks had no part in.
     alone, together = (
         count_match_inliers(graph, cameras, one.reconstruction, one.photos.image_ids).explained
         for one in (by_sift, tracked)
@@ -149,6 +150,7 @@ def _adjust(photos: MatchedPhotos, result: AttemptResult) -> None:
         if image.has_pose and image.num_points3D < MIN_OBSERVATIONS and image.image_id not in fixed
     ]
     if weak:
+        # Their few observations go with them, and points that fewer than two views then see.
         for frame_id in weak:
             reconstruction.deregister_frame(frame_id)
         adjust_until_converged(reconstruction, **settings)

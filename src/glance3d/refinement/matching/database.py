@@ -61,6 +61,8 @@ def _write_views(database: Any, assignment: CameraAssignment) -> list[int]:
     """Cameras, each the only sensor of a rig, and a frame with one image for every view."""
     pycolmap = import_pycolmap()
     rig_ids = []
+    # COLMAP poses rigs, not cameras: a camera by itself is a rig with one sensor, and each photo is
+    # a frame of it.
     for camera in assignment.cameras:
         database.write_camera(camera, use_camera_id=True)
         rig = pycolmap.Rig()

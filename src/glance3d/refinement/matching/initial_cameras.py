@@ -69,7 +69,7 @@ class InitialCameras:
             is_known.append(camera is not None)
             if camera is None:
                 camera = self._guessed_camera(views, use_network)
-            camera.camera_id = index + 1
+            camera.camera_id = index + 1  # COLMAP counts from 1
             cameras.append(camera)
         return CameraAssignment(tuple(cameras), camera_of_view, tuple(is_known))
 
@@ -97,6 +97,7 @@ class InitialCameras:
         """By the photo's file (EXIF), by the network, or by default."""
         scene, first = self.scene, views[0]
         size = scene.placements[first].original_size
+        # Views of one camera state the same, or they would not share it.
         stated = scene.facts[first].focal_length(size) if scene.facts else None
         focal = stated or (network_focal(scene, views) if use_network else default_focal(size))
         return build_colmap_camera(size, focal, self.camera_model, is_prior=stated is not None)

@@ -61,6 +61,7 @@ def verify_poses(
     confirmed = _largest_component(edges)
     contradicted = []
     for view in views:
+        # A pair votes for both of its views: a wrong pose loses all its votes, the others one each.
         votes = [a for p, a in zip(pairs, agrees, strict=True) if view in (p.first, p.second)]
         if votes and view not in confirmed and sum(votes) * 2 < len(votes):
             contradicted.append(view)
