@@ -1,4 +1,4 @@
-"""Which pixels other views confirm: there and back again through their depth maps."""
+"""Which pixels other views confirm: forward-backward consistency through their depth maps."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -35,11 +35,11 @@ def confirms(
     nearest = torch.where(around > 0, (around - z).abs(), torch.inf).argmin(0, keepdim=True)
     surface = around.gather(0, nearest)[0]
     # Along the other view's line of sight, from the point to the surface that it sees.
-    found = other.center + (points - other.center) * (surface / z.clamp(min=1e-12))[:, None]
-    back, back_z = project_points(found, view.cam_from_world, view.intrinsics, view.radial)
-    apart = (back - pixel_grid(*view.size).flatten(0, 1)).norm(dim=-1)
+    seen = other.center + (points - other.center) * (surface / z.clamp(min=1e-12))[:, None]
+    pixels, seen_z = project_points(seen, view.cam_from_world, view.intrinsics, view.radial)
+    error = (pixels - pixel_grid(*view.size).flatten(0, 1)).norm(dim=-1)
     own = depth.flatten()
-    agrees = (apart <= max_pixels) & ((back_z - own).abs() <= max_ratio * own)
+    agrees = (error <= max_pixels) & ((seen_z - own).abs() <= max_ratio * own)
     return (agrees & (own > 0) & (surface > 0)).view_as(depth)
 
 
