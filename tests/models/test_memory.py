@@ -5,6 +5,7 @@ import torch
 
 from glance3d.models import VGGT, build_model
 from glance3d.models.config import glance_small, tiny, vggt_1b
+from glance3d.models.memory import available
 from glance3d.models.memory import plan as memory_plan
 from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import plan_memory
@@ -97,6 +98,19 @@ def test_pairs_of_views_are_counted_where_they_are_matched() -> None:
     assert plan_memory(small, 1, (128, 128), ("camera",), CPU).matches == 0
 
 
+def test_layers_that_are_kept_whole_are_counted() -> None:
+    small = build_model(glance_small()).eval()
+    outputs = ("camera", "depth", "tracks")
+    streamed, kept = (
+        plan_memory(small, 4, (64, 64), outputs, CPU, keeps_layers=keeps) for keeps in (False, True)
+    )
+    with torch.inference_mode():
+        images = torch.rand(1, 4, 3, 64, 64)
+        layers = small.encode(images, small.config.layers_needed(outputs)).layers.values()
+    held = sum(layer.numel() * layer.element_size() for layer in layers)
+    assert kept.pass_peak - streamed.pass_peak == held
+
+
 def test_a_stem_works_some_views_at_a_time() -> None:
     torch.manual_seed(0)
     stem = ConvStem(16, 32, 8)
@@ -181,8 +195,8 @@ def test_less_memory_changes_no_number() -> None:
 
 
 def test_a_limit_of_the_shell_is_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = memory_plan.available_memory(CPU)
-    monkeypatch.setattr(memory_plan, "address_space_limit", lambda: 10**15)
-    assert memory_plan.available_memory(CPU) == pytest.approx(before, rel=0.2)
-    monkeypatch.setattr(memory_plan, "address_space_limit", lambda: 2 * 10**9)
-    assert memory_plan.available_memory(CPU) < 2 * 10**9
+    before = available.available_memory(CPU)
+    monkeypatch.setattr(available, "address_space_limit", lambda: 10**15)
+    assert available.available_memory(CPU) == pytest.approx(before, rel=0.2)
+    monkeypatch.setattr(available, "address_space_limit", lambda: 2 * 10**9)
+    assert available.available_memory(CPU) < 2 * 10**9

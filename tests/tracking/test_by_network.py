@@ -5,9 +5,10 @@ import copy
 import pytest
 import torch
 
-from glance3d.errors import InputError
+from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.models import VGGT, build_model
 from glance3d.models.config import ModelConfig, tiny
+from glance3d.models.memory import plan as memory_plan
 from glance3d.tracking.by_network import NetworkTracker
 from glance3d.tracking.feature_maps import predict_with_features
 from glance3d.types import ImageBatch
@@ -75,3 +76,11 @@ def test_images_that_are_too_small_are_refused(network: VGGT):
     model = build_model(ModelConfig.from_dict(config))
     with pytest.raises(InputError, match="at least 64 pixels"):
         predict_with_features(model, as_batch(torch.rand(2, 3, 56, 70)))
+
+
+def test_what_cannot_fit_is_refused(
+    network: VGGT, batch: ImageBatch, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(memory_plan, "available_memory", lambda _: 10**8)
+    with pytest.raises(NotEnoughMemoryError, match="4 views of 70 x 56 pixels would take"):
+        predict_with_features(network, batch)
