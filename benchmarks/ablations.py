@@ -31,7 +31,7 @@ from glance3d.files.atomic import save_json
 from glance3d.models import VGGT
 from glance3d.models.config import ConvEmbedConfig, ModelConfig
 from glance3d.training.config import TrainConfig
-from glance3d.training.data.sample_batch import SyntheticDraw
+from glance3d.training.data.sample_batch import SyntheticSampler
 from glance3d.training.losses.objective import compute_losses
 from glance3d.training.losses.scene import LossWeights
 from glance3d.training.recipes import build_recipe
@@ -84,7 +84,7 @@ def common(scenes: int, textures: Path | None) -> TrainConfig:
         data=replace(recipe.data, images_per_batch=32, area_factors=(1, 2, 4)),
         total_samples=scenes,
         textures=None if textures is None else str(textures),
-        rehearsal=None,
+        relation_pretraining=None,
         optimiser=replace(
             recipe.optimiser, peak_lr=6e-4, warmup_samples=scenes // 10, average_decay=0.98
         ),
@@ -122,7 +122,7 @@ def matching_study(base: TrainConfig) -> Study:
 def heads_study(base: TrainConfig) -> Study:
     """What depth and tracks are worth."""
     losses = LossWeights.only(depth=1.0, track=0.2, matching=0.25)
-    full = replace(base, losses=losses, learns=HEADS)
+    full = replace(base, losses=losses, trainable=HEADS)
     return Study(
         {
             "full": full,
@@ -154,8 +154,8 @@ def run(study: Study, variant: str, seed: int, start: Path, folder: Path) -> Non
         save_file(kept, folder / "start.safetensors")
         trainer.start_from(folder / "start.safetensors")
     trainer.run()
-    draw = SyntheticDraw.of(config, "validation")()
-    scenes = [draw(index) for index in range(config.num_validation_batches)]
+    sample_batch = SyntheticSampler.of(config, "validation")()
+    scenes = [sample_batch(index) for index in range(config.num_validation_batches)]
     with torch.no_grad():
         scores = study.measure(trainer.averaged_model(), scenes, config)
     print(variant, seed, scores, flush=True)

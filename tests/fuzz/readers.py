@@ -25,7 +25,7 @@ from glance3d.models.weights.partial import load_partial_weights
 from glance3d.models.zoo import outline_model
 from glance3d.training import Trainer
 from glance3d.training.data.sample_batch import load_textures
-from glance3d.training.run.training_log import draw_learning_curve, read_journal
+from glance3d.training.run.training_log import draw_learning_curve, read_log
 from glance3d.types import Reconstruction
 from glance3d.viewer.clouds import depth_cloud, sparse_cloud
 from glance3d.viewer.display import first_look, surer_points, upright_display
@@ -178,7 +178,7 @@ def _read_checkpoint(folder: Path) -> None:
 
 
 def _read_log(folder: Path) -> None:
-    lines = read_journal(folder / "log.jsonl", "train")
+    lines = read_log(folder / "log.jsonl", "train")
     draw_learning_curve(lines, ("loss", "camera"), folder / "curve.png", 0.9)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from glance3d.errors import ConfigError, WeightsError
 from glance3d.training import Trainer
-from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_journal
+from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_log
 from tests.fuzz.seeds.networks import take_step, training
 
 
@@ -80,10 +80,10 @@ def test_another_networks_checkpoint_is_refused(state: dict[str, Any], tmp_path:
 
 
 def _log(folder: Path, num_lines: int = 3) -> Path:
-    journal = TrainingLog(folder / "log.jsonl")
+    log = TrainingLog(folder / "log.jsonl")
     for step in range(1, num_lines + 1):
-        journal.write("train", step, 4 * step, loss=1.0 / step)
-    return journal.path
+        log.write("train", step, 4 * step, loss=1.0 / step)
+    return log.path
 
 
 @pytest.mark.parametrize("num_left", [1, 10, 40])
@@ -97,14 +97,14 @@ def test_a_torn_last_line_is_dropped_and_said(
         TrainingLog(path).write("train", 3, 12, loss=0.25)
     assert "cut short" in caplog.text
     assert path.read_bytes().splitlines(keepends=True)[:2] == lines[:2]
-    assert [line["loss"] for line in read_journal(path, "train")] == [1.0, 0.5, 0.25]
+    assert [line["loss"] for line in read_log(path, "train")] == [1.0, 0.5, 0.25]
 
 
 def test_a_line_that_only_lacks_its_end_is_kept(tmp_path: Path) -> None:
     path = _log(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
     TrainingLog(path).write("train", 4, 16, loss=0.25)
-    assert [line["step"] for line in read_journal(path, "train")] == [1, 2, 3, 4]
+    assert [line["step"] for line in read_log(path, "train")] == [1, 2, 3, 4]
 
 
 DAMAGED_LINES = [
@@ -129,7 +129,7 @@ def test_a_damaged_line_is_named_and_left_out(
     text = "\n".join([first, line, *rest]) + "\n"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with caplog.at_level(logging.WARNING, "glance3d"):
-        assert [line["step"] for line in read_journal(path, "train")] == [1, 2, 3]
+        assert [line["step"] for line in read_log(path, "train")] == [1, 2, 3]
     assert "lines 2 of" in caplog.text
 
 

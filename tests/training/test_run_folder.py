@@ -82,18 +82,18 @@ def test_weights_never_replace_somebody_elses(tmp_path):
 
 
 def test_two_trainers_do_not_share_a_folder(tmp_path):
-    told, answer = os.pipe(), os.pipe()
+    held, release = os.pipe(), os.pipe()
     first = trainer(tmp_path)
     child = os.fork()
     if child == 0:
         try:
             with first.folder.open():
-                os.write(told[1], b"held")
-                os.read(answer[0], 1)
+                os.write(held[1], b"held")
+                os.read(release[0], 1)
         finally:
             os._exit(0)
-    assert os.read(told[0], 4) == b"held"
+    assert os.read(held[0], 4) == b"held"
     with pytest.raises(OutputError, match="another run"):
         first.run(max_steps=0)
-    os.write(answer[1], b"x")
+    os.write(release[1], b"x")
     os.waitpid(child, 0)

@@ -9,9 +9,9 @@ from glance3d.datasets import SyntheticScenes
 from glance3d.errors import ConfigError, WeightsError
 from glance3d.training import RECIPES, build_recipe, load_checkpoint
 from glance3d.training.config import OptimiserConfig
-from glance3d.training.data.sample_batch import SyntheticDraw, load_textures
+from glance3d.training.data.sample_batch import SyntheticSampler, load_textures
 from glance3d.training.run.spikes import SpikeDetector
-from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_journal
+from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_log
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 
 
@@ -45,8 +45,8 @@ def test_average_moves_towards_the_weights():
     for _ in range(3):
         average.update(layer)
     # Decays 2/11, 3/12 and 4/13 are all below 0.5.
-    left = 2 / 11 * 3 / 12 * 4 / 13
-    torch.testing.assert_close(average.values["weight"], start + 1 - left)
+    weight_of_start = 2 / 11 * 3 / 12 * 4 / 13
+    torch.testing.assert_close(average.values["weight"], start + 1 - weight_of_start)
 
 
 def test_spikes_stand_out_of_the_noise():
@@ -71,12 +71,12 @@ def test_configs_fail_when_made():
         OptimiserConfig(peak_lr=0.0)
 
 
-def test_journal_keeps_what_is_not_finite_readable(tmp_path):
-    journal = TrainingLog(tmp_path / "log.jsonl")
-    journal.write("train", 1, 8, loss=1.5)
-    journal.write("skipped", 2, 16, loss=float("nan"))
-    assert read_journal(journal.path, "train")[0]["loss"] == 1.5
-    assert read_journal(journal.path, "skipped")[0]["loss"] == "nan"
+def test_the_log_keeps_numbers_that_are_not_finite_readable(tmp_path):
+    log = TrainingLog(tmp_path / "log.jsonl")
+    log.write("train", 1, 8, loss=1.5)
+    log.write("skipped", 2, 16, loss=float("nan"))
+    assert read_log(log.path, "train")[0]["loss"] == 1.5
+    assert read_log(log.path, "skipped")[0]["loss"] == "nan"
 
 
 def test_the_curve_falls_from_left_to_right_where_the_loss_does(tmp_path):
@@ -124,10 +124,10 @@ def test_textures_are_central_squares_in_order(tmp_path):
     assert textures[1, 7, 7].tolist() == [0, 0, 255]
 
 
-def test_a_draw_gives_the_streams_batches_by_number():
+def test_a_sampler_gives_the_scenes_batches_by_number():
     config = build_recipe("tiny-test")
-    draw = SyntheticDraw.of(config, "train")()
+    sample_batch = SyntheticSampler.of(config, "train")()
     expected = SyntheticScenes(config.data, config.seed).batch(3)
-    assert torch.equal(draw(3).images, expected.images)
-    held_out = SyntheticDraw.of(config, "validation")()
+    assert torch.equal(sample_batch(3).images, expected.images)
+    held_out = SyntheticSampler.of(config, "validation")()
     assert not torch.equal(held_out(3).images, expected.images)

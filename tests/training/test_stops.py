@@ -1,4 +1,4 @@
-"""Signals while a network learns: saved, said, and nobody left behind."""
+"""Signals during training: a checkpoint is saved, and no worker keeps running."""
 
 import os
 import signal
@@ -18,16 +18,16 @@ from tests.training.test_trainer import make_trainer
 WORKERS = """
 import sys, time
 from glance3d.training.data.stream import build_stream
-from tests.training.test_stops import draws
+from tests.training.test_stops import build_sampler
 if __name__ == "__main__":
-    with build_stream(draws, 0, 2) as stream:
+    with build_stream(build_sampler, 0, 2) as stream:
         stream.next_batch()
         print(*[worker.pid for worker in stream._workers], flush=True)
         time.sleep(100)
 """
 
 
-def draws() -> Callable[[int], object]:
+def build_sampler() -> Callable[[int], object]:
     return lambda index: make_sample(seed=index)
 
 
@@ -35,15 +35,15 @@ def _trainer(folder: Path, interrupted_by: tuple[int, ...]) -> Trainer:
     """A run whose second batch comes with these signals."""
 
     def build() -> Callable[[int], object]:
-        def draw(index: int) -> object:
+        def sample_batch(index: int) -> object:
             for number in interrupted_by if index == 1 else ():
                 os.kill(os.getpid(), number)
                 time.sleep(0.3)
             return make_sample(seed=index)
 
-        return draw
+        return sample_batch
 
-    return make_trainer(folder, build_draw=build)
+    return make_trainer(folder, build_sampler=build)
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)

@@ -16,11 +16,11 @@ from glance3d.training import TrainConfig, Trainer, build_recipe, load_checkpoin
 from glance3d.training.data.stream import build_stream
 from glance3d.training.losses.objective import compute_losses
 from glance3d.training.losses.scene import LossWeights
-from glance3d.training.run.training_log import read_journal
+from glance3d.training.run.training_log import read_log
 from tests.training.scenes import make_sample
 
 
-def build_draw():
+def build_sampler():
     return lambda index: make_sample(seed=index)
 
 
@@ -42,7 +42,7 @@ def make_config(**changes) -> TrainConfig:
 
 
 def make_trainer(out, config=None, **options) -> Trainer:
-    options = {"build_draw": build_draw, "build_validation_draw": build_draw} | options
+    options = {"build_sampler": build_sampler, "build_validation_sampler": build_sampler} | options
     return Trainer(config or make_config(), out, show_progress=False, **options)
 
 
@@ -72,9 +72,9 @@ def test_resuming_gives_the_same_weights_bit_for_bit(tmp_path):
 
 
 def test_the_loss_of_one_scene_falls(tmp_path):
-    trainer = make_trainer(tmp_path, make_config(total_samples=60), build_draw=build_one_scene)
+    trainer = make_trainer(tmp_path, make_config(total_samples=60), build_sampler=build_one_scene)
     trainer.run()
-    losses = [line["loss"] for line in read_journal(tmp_path / "log.jsonl", "train")]
+    losses = [line["loss"] for line in read_log(tmp_path / "log.jsonl", "train")]
     assert losses[-1] < 0.7 * losses[0]
 
 
@@ -88,14 +88,14 @@ def test_steps_that_are_not_finite_are_left_out(tmp_path):
 
         return draw
 
-    trainer = make_trainer(tmp_path, build_draw=build_poisoned)
+    trainer = make_trainer(tmp_path, build_sampler=build_poisoned)
     trainer.run(max_steps=1)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     trainer.run(max_steps=1)
     after = trainer.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert trainer.progress.num_skipped == 1
-    assert len(read_journal(tmp_path / "log.jsonl", "skipped")) == 1
+    assert len(read_log(tmp_path / "log.jsonl", "skipped")) == 1
     trainer.run(max_steps=1)
     assert not all(torch.equal(before[name], trainer.model.state_dict()[name]) for name in before)
 
@@ -107,7 +107,7 @@ def test_what_a_run_leaves_behind(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["recipe"] == "tiny-test"
     assert load_checkpoint(tmp_path / "checkpoint.pt").progress.samples == 4
     assert Image.open(tmp_path / "curve.png").format == "PNG"
-    (validation,) = read_journal(tmp_path / "log.jsonl", "validation")
+    (validation,) = read_log(tmp_path / "log.jsonl", "validation")
     assert validation["eval_auc"] == 0.25
     assert validation["loss"] > 0
     with safe_open(tmp_path / "weights.safetensors", "pt") as file:
@@ -150,7 +150,7 @@ def test_an_interrupt_finishes_the_step_and_saves(tmp_path):
 
         return draw
 
-    trainer = make_trainer(tmp_path, build_draw=build_interrupting)
+    trainer = make_trainer(tmp_path, build_sampler=build_interrupting)
     trainer.run()
     assert trainer.progress.step == 2
     assert load_checkpoint(tmp_path / "checkpoint.pt").progress.step == 2
@@ -171,14 +171,14 @@ def test_every_used_parameter_gets_a_gradient():
 
 
 def test_worker_batches_come_in_order_and_equal_inline_ones():
-    with build_stream(build_draw_for_workers, 5, 2) as stream:
+    with build_stream(build_sampler_for_workers, 5, 2) as stream:
         drawn = [stream.next_batch() for _ in range(4)]
     for index, sample in enumerate(drawn, start=5):
         expected = make_sample(batch=1, views=2, size=28, seed=index)
         assert torch.equal(sample.images, expected.images)
 
 
-def build_draw_for_workers():
+def build_sampler_for_workers():
     return draw_small
 
 
@@ -188,11 +188,11 @@ def draw_small(index: int):
 
 def test_an_error_in_a_worker_reaches_the_trainer():
     with (
-        build_stream(build_failing_draw, 0, 1) as stream,
+        build_stream(build_failing_sampler, 0, 1) as stream,
         pytest.raises(Glance3DError, match="no scenes today"),
     ):
         stream.next_batch()
 
 
-def build_failing_draw():
+def build_failing_sampler():
     raise ValueError("no scenes today")

@@ -42,10 +42,10 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True)
-class RehearsalConfig:
-    """Relative poses learned from simulated matches before the run (:mod:`.match_rehearsal`).
+class RelationPretrainingConfig:
+    """Pretraining of relative poses on simulated matches (:mod:`.relation_pretraining`).
 
-    How long and how fast; ``cells_per_view`` cells of a view, drawn anew, make a set of matches.
+    AdamW over ``num_steps`` batches; each takes ``cells_per_view`` random cells of every view.
     """
 
     num_steps: int = 1500
@@ -65,19 +65,20 @@ class RehearsalConfig:
 class TrainConfig:
     """One run, complete: the same config and seed give the same stream of scenes.
 
-    The schedule is over when ``total_samples`` scenes were seen, or ``time_budget_minutes`` of
-    training were spent, whichever comes first; either may be changed when a run is resumed.
-    ``num_data_workers`` processes draw scenes while the network learns; 0 draws them in between.
-    The tracker learns from the first ``track_queries`` query points of ``track_scenes`` scenes of
-    a batch, every ``track_every_steps``; the matching loss uses all, every
-    ``matching_every_steps``. The depth and points heads learn every ``depth_every_steps`` and
-    ``points_every_steps``, from the first ``dense_views`` views of a scene (None: all of them);
-    depth by its logarithm after one factor a scene, with ``log_depth``. ``textures`` is a
-    folder of pictures to paint the scenes with (None: procedural ones). ``rehearsal`` teaches a
-    correspondence head what it can learn without pictures, before the first step (None: no).
-    ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`). ``learns`` are the
-    parts of the network that learn, by the beginnings of their parameters' names (none: all of
-    it).
+    The schedule ends after ``total_samples`` scenes or ``time_budget_minutes`` of training,
+    whichever comes first; either may be changed when a run is resumed. ``num_data_workers``
+    processes render scenes during training; with 0 they are rendered between the steps.
+
+    The tracker is trained on the first ``track_queries`` query points of ``track_scenes`` scenes
+    of a batch, every ``track_every_steps``; the matching loss uses all, every
+    ``matching_every_steps``. The depth and points heads are trained every ``depth_every_steps`` and
+    ``points_every_steps``, on the first ``dense_views`` views of a scene (None: all of them).
+    ``log_depth`` compares logarithms of depth, aligned by one factor per scene. ``textures`` is a
+    folder of pictures for the surfaces of the scenes (None: procedural textures).
+    ``relation_pretraining`` trains the correspondence head on simulated matches before the first
+    step (None: no). ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`).
+    ``trainable`` names the parts of the network that are trained, by the beginnings of their
+    parameters' names (empty: all of them).
     """
 
     recipe: str
@@ -106,8 +107,8 @@ class TrainConfig:
     validate_every_samples: int = 10_000
     num_validation_batches: int = 2
     checkpoint_every_minutes: float = 5.0
-    rehearsal: RehearsalConfig | None = None
-    learns: tuple[str, ...] = ()
+    relation_pretraining: RelationPretrainingConfig | None = None
+    trainable: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges."""
@@ -123,13 +124,13 @@ class TrainConfig:
             _require(getattr(self, name) >= 0, f"{name} >= 0", getattr(self, name))
         _require(self.precision in PRECISIONS, f"precision in {PRECISIONS}", self.precision)
         head = self.model.correspondence
-        _require(head is not None or not self.rehearsal, "a correspondence head", head)
+        _require(head is not None or not self.relation_pretraining, "a correspondence head", head)
         budget = self.time_budget_minutes
         _require(budget is None or budget > 0, "time_budget_minutes > 0", budget)
         _require(self.checkpoint_every_minutes > 0, "checkpoint_every_minutes > 0", self)
 
     def losses_at(self, step: int) -> LossWeights:
-        """The weights of one step: heads that learn seldom have none at the others."""
+        """Loss weights of one step: 0 for the losses that this step leaves out."""
         left_out = {}
         if step % self.track_every_steps:
             left_out["track"] = 0.0
@@ -156,4 +157,4 @@ def _plain(value: Any) -> Any:
 
 def _require(holds: bool, wanted: str, got: Any) -> None:
     if not holds:
-        raise ConfigError(f"a training config needs {wanted}, got {got}")
+        raise ConfigError(f"a training config needs {wanted}: got {got}")

@@ -1,7 +1,7 @@
 """A batch's losses and gradients, by one thread or by several that share its scenes.
 
-On a processor with few cores the small products of a small network leave most threads of one
-operation idle. Threads that each take a part of the scenes through the whole network do not.
+The matrix products of a small network are too small for several threads per operation. Threads that
+each take a part of the scenes through the whole network keep all cores of a small processor busy.
 """
 
 from concurrent.futures import ThreadPoolExecutor

@@ -6,31 +6,32 @@ from collections.abc import Callable
 from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ConfigError
 from glance3d.models import config as models
-from glance3d.training.config import OptimiserConfig, RehearsalConfig, TrainConfig
+from glance3d.training.config import OptimiserConfig, RelationPretrainingConfig, TrainConfig
 from glance3d.training.losses.scene import LossWeights
 
-# The points head is a spare (points come from depth and cameras); matching is what a small network
-# learns first, and what cameras are learned from.
+# The points head gets little weight: points come from depth and cameras. A small network learns
+# matching first, and cameras from it.
 _LOSSES = LossWeights(
     camera=5.0, depth=1.0, points=0.5, track=0.2, matching=0.25, descriptors=1.0, pairs=1.0
 )
 
 
 def small_cpu_descriptors() -> TrainConfig:
-    """What cells are told apart by, down to the stem, from true correspondences alone.
+    """Descriptors, and all layers below them, from true correspondences alone.
 
     The first hours of a ``glance-small`` on a processor with two cores. Only the layers below the
-    matches run, and nothing is matched: twice as many scenes a minute as learning all heads. What
-    reads these layers learns afterwards, by :func:`small_cpu`; what judges matches rehearses
-    before. Pictures of 128 x 128 pixels' area in every shape from 1:2 to 2:1, 2 to 6 views a scene.
+    descriptors run, and nothing is matched: twice as many scenes a minute as training all heads.
+    The heads above are trained afterwards, by :func:`small_cpu`; the pair-pose network is
+    pretrained before. Pictures have the area of 128 x 128 pixels, in every aspect ratio from 1:2 to
+    2:1, and scenes 2 to 6 views.
     """
     return TrainConfig(
         recipe="small-cpu-descriptors",
         model=models.glance_small(),
-        learns=("aggregator.", "correspondence_head."),  # as far as the loss reaches
+        trainable=("aggregator.", "correspondence_head."),  # as far as the loss reaches
         data=SyntheticConfig(images_per_batch=32, num_queries=128),
         losses=LossWeights.only(descriptors=1.0),
-        rehearsal=RehearsalConfig(),
+        relation_pretraining=RelationPretrainingConfig(),
         optimiser=OptimiserConfig(
             peak_lr=6e-4, warmup_samples=600, cooldown=0.65, average_decay=0.996
         ),
@@ -47,13 +48,13 @@ def small_cpu_descriptors() -> TrainConfig:
 def small_cpu() -> TrainConfig:
     """Descriptors and every head but the cameras: the hours after :func:`small_cpu_descriptors`.
 
-    On pictures of one to eight times as many pixels, as photos come, and longer lenses. Cameras
-    start from matches, which :func:`small_cpu_matches` learns to judge.
+    On pictures of one to eight times as many pixels, and longer lenses, as real photos have them.
+    Cameras start from matches, which :func:`small_cpu_matches` trains to judge.
     """
     return dataclasses.replace(
         small_cpu_descriptors(),
         recipe="small-cpu",
-        learns=(),
+        trainable=(),
         data=SyntheticConfig(
             images_per_batch=48,
             num_queries=160,
@@ -72,11 +73,11 @@ def small_cpu() -> TrainConfig:
 
 
 def small_cpu_matches() -> TrainConfig:
-    """What judges the matches of two views, on the matches that are found; all else stays."""
+    """Only the pair-pose network, on the matches of trained descriptors."""
     return dataclasses.replace(
         small_cpu(),
         recipe="small-cpu-matches",
-        learns=("correspondence_head.relations.",),
+        trainable=("correspondence_head.relations.",),
         losses=LossWeights.only(pairs=1.0),
         optimiser=OptimiserConfig(
             peak_lr=1.5e-3, warmup_samples=500, cooldown=0.6, average_decay=0.99
@@ -86,13 +87,13 @@ def small_cpu_matches() -> TrainConfig:
 
 
 def small_cpu_cameras() -> TrainConfig:
-    """Only the camera head, for weights that match well and start their cameras from that."""
+    """Only the camera head, for weights whose matches, its starting point, are good."""
     return dataclasses.replace(
         small_cpu(),
         recipe="small-cpu-cameras",
-        learns=("camera_head.",),
+        trainable=("camera_head.",),
         losses=LossWeights.only(camera=5.0),
-        rehearsal=None,
+        relation_pretraining=None,
         optimiser=OptimiserConfig(
             peak_lr=5e-4, warmup_samples=500, cooldown=0.6, average_decay=0.99
         ),
@@ -101,14 +102,14 @@ def small_cpu_cameras() -> TrainConfig:
 
 
 def small_h200() -> TrainConfig:
-    """The same network with a larger batch and more samples, for one data-centre GPU. Not tried."""
+    """The same network with a larger batch and more samples, for one data-centre GPU. Untested."""
     return TrainConfig(
         recipe="small-h200",
         model=models.glance_small(),
         data=SyntheticConfig(images_per_batch=768),
         losses=_LOSSES,
         log_depth=True,
-        rehearsal=RehearsalConfig(num_steps=2000, images_per_batch=768),
+        relation_pretraining=RelationPretrainingConfig(num_steps=2000, images_per_batch=768),
         optimiser=OptimiserConfig(peak_lr=1e-3, warmup_samples=20_000, cooldown=0.5),
         total_samples=3_000_000,
         device="cuda",
@@ -119,7 +120,7 @@ def small_h200() -> TrainConfig:
 
 
 def tiny_test() -> TrainConfig:
-    """Seconds, not hours: the smallest network on the smallest pictures, to see the path work."""
+    """The smallest network on the smallest pictures: a few seconds, to test the training code."""
     return TrainConfig(
         recipe="tiny-test",
         model=models.tiny(),
@@ -155,5 +156,5 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
 def build_recipe(name: str) -> TrainConfig:
     """The config of a recipe by name."""
     if name not in RECIPES:
-        raise ConfigError(f"there is no recipe {name!r}: choose from {', '.join(RECIPES)}")
+        raise ConfigError(f"no recipe is called {name!r}: choose from {', '.join(RECIPES)}")
     return RECIPES[name]()

@@ -11,9 +11,9 @@ from glance3d.errors import ConfigError
 def learning_rate_factor(
     progress: float, samples: int, warmup_samples: int, cooldown: float, floor: float
 ) -> float:
-    """What to multiply the peak learning rate by.
+    """The factor on the peak learning rate.
 
-    ``progress`` is how much of the run is over, 0 to 1. The factor rises linearly over
+    ``progress`` is how much of the run is done, 0 to 1. The factor rises linearly over
     ``warmup_samples``, stays 1, and falls as half a cosine to ``floor`` over the run's last
     ``cooldown`` (a fraction; 1 is the plain cosine schedule). A run whose cooldown has not begun
     can be extended as if it had been planned longer.
@@ -30,7 +30,7 @@ class WeightAverage:
     """Exponential moving average of a module's floating-point state, in float32.
 
     The decay starts low, min(decay, (1 + n) / (10 + n)) after n updates, so that the first random
-    weights are soon forgotten.
+    weights soon have no influence.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -43,7 +43,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Move towards the module's present weights."""
+        """Move towards the module's current weights."""
         self.num_updates += 1
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         averages, values = [], []
@@ -56,11 +56,11 @@ class WeightAverage:
         torch._foreach_lerp_(averages, values, 1 - decay)
 
     def state_dict(self) -> dict[str, Tensor | int | dict[str, Tensor]]:
-        """Everything that a resumed run needs."""
+        """The state that a resumed run needs."""
         return {"num_updates": self.num_updates, "values": self.values}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from what :meth:`state_dict` gave."""
+        """Continue from a result of :meth:`state_dict`."""
         self.num_updates = state["num_updates"]
         for name, value in state["values"].items():
             self.values[name].copy_(value)

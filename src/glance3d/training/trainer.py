@@ -24,11 +24,11 @@ from glance3d.models.heads.correspondence import CELLS_PER_PATCH_SIDE
 from glance3d.models.weights.partial import load_partial_weights
 from glance3d.results import settle
 from glance3d.training.config import TrainConfig
-from glance3d.training.data.sample_batch import SyntheticDraw
-from glance3d.training.data.stream import BuildDraw, build_stream
+from glance3d.training.data.sample_batch import SyntheticSampler
+from glance3d.training.data.stream import BuildSampler, build_stream
 from glance3d.training.gradients import compute_gradients
 from glance3d.training.losses.objective import compute_losses
-from glance3d.training.relation_pretraining import rehearse_relations
+from glance3d.training.relation_pretraining import pretrain_relations
 from glance3d.training.run.checkpoint import (
     Checkpoint,
     Progress,
@@ -40,7 +40,7 @@ from glance3d.training.run.folder import CHECKPOINT, CONFIG, CURVE, LOG, WEIGHTS
 from glance3d.training.run.interrupts import StopRequest
 from glance3d.training.run.restore import restore
 from glance3d.training.run.spikes import SpikeDetector
-from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_journal
+from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_log
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 
 Evaluate = Callable[[VGGT], dict[str, float]]
@@ -51,13 +51,13 @@ _MAX_SKIPPED_IN_A_ROW = 50
 
 
 class Trainer:
-    """A network, its optimiser, its average, and how far they are.
+    """A network, its optimiser, the average of its weights, and the progress of the run.
 
     ``out`` receives ``config.json``, ``log.jsonl``, ``curve.png``, ``checkpoint.pt`` and
     ``weights.safetensors`` (the averaged weights). ``evaluate`` is called with the averaged network
-    at every validation, and what it returns is logged. ``build_draw`` and
-    ``build_validation_draw`` replace the synthetic scenes. ``overwrite`` allows to replace files of
-    those names that Glance3D did not write.
+    at every validation, and the numbers it returns are logged. ``build_sampler`` and
+    ``build_validation_sampler`` replace the synthetic scenes. ``overwrite`` allows to replace files
+    of those names that Glance3D did not write.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class Trainer:
         out: str | Path,
         *,
         evaluate: Evaluate | None = None,
-        build_draw: BuildDraw | None = None,
-        build_validation_draw: BuildDraw | None = None,
+        build_sampler: BuildSampler | None = None,
+        build_validation_sampler: BuildSampler | None = None,
         show_progress: bool = True,
         overwrite: bool = False,
     ) -> None:
@@ -80,20 +80,20 @@ class Trainer:
         #: The signal that ended the last :meth:`run` before its schedule did.
         self.stopped_by: int | None = None
         self._is_updating = False
-        self.journal = TrainingLog(self.out / LOG)
+        self.log = TrainingLog(self.out / LOG)
         self.device = torch.device(config.device)
         torch.manual_seed(config.seed)
         self.model = build_model(config.model, device=config.device).train()
-        _freeze_all_but(self.model, config.learns)
+        _freeze_all_but(self.model, config.trainable)
         self.average = WeightAverage(self.model, config.optimiser.average_decay)
         self.optimiser = _build_optimiser(self.model, config)
-        self._build_draw = build_draw or SyntheticDraw.of(config, "train")
-        self._build_validation_draw = build_validation_draw or SyntheticDraw.of(
+        self._build_sampler = build_sampler or SyntheticSampler.of(config, "train")
+        self._build_validation_sampler = build_validation_sampler or SyntheticSampler.of(
             config, "validation"
         )
         self._spikes = SpikeDetector()
         self._skipped_in_a_row = 0
-        self._has_rehearsed = False
+        self._relations_pretrained = False
         self._validation: list[MultiViewSample] | None = None
 
     def resume(self, path: str | Path | None = None) -> None:
@@ -109,59 +109,59 @@ class Trainer:
         theirs = checkpoint.config.get("model")
         if theirs != mine["model"]:
             raise ConfigError(
-                f"the checkpoint holds the network {theirs}, the config asks "
-                f"for {mine['model']}: resume with the same network, or start a new run"
+                f"the checkpoint holds the network {theirs}, the config has {mine['model']}: "
+                "resume with the same network, or start a new run"
             )
         changed = {key: value for key, value in mine.items() if checkpoint.config.get(key) != value}
         restore(checkpoint, self.model, self.average, self.optimiser)
         self.progress = checkpoint.progress
-        self._has_rehearsed = True
-        self._log("resumed", changed=json.dumps(changed))
+        self._relations_pretrained = True
+        self._log_event("resumed", changed=json.dumps(changed))
 
     def start_from(self, weights: str | Path) -> None:
         """Begin a run with the weights of a file; parts that the file lacks stay as they are.
 
-        What the file knows of matches is not rehearsed again.
+        Relations are not pretrained if the file has a complete correspondence head.
         """
         missing = load_partial_weights(self.model, Path(weights))
-        self._has_rehearsed = not any("correspondence_head." in name for name in missing)
+        self._relations_pretrained = not any("correspondence_head." in name for name in missing)
         self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
-        self._log("started_from", weights=str(weights), num_missing=float(len(missing)))
+        self._log_event("started_from", weights=str(weights), num_missing=float(len(missing)))
 
-    def rehearse(self) -> None:
-        """What is learned before the first step, unless that was done, or the run is resumed."""
-        head, rehearsal = self.model.correspondence_head, self.config.rehearsal
-        if head is None or rehearsal is None or self._has_rehearsed:
+    def pretrain_relations(self) -> None:
+        """Pretrain the pair-pose network, unless that is done or the run is resumed."""
+        head, pretraining = self.model.correspondence_head, self.config.relation_pretraining
+        if head is None or pretraining is None or self._relations_pretrained:
             return
         cell = self.config.model.patch_size // CELLS_PER_PATCH_SIDE
-        losses = rehearse_relations(
+        losses = pretrain_relations(
             head.relations,
             self.config.data,
             cell,
-            rehearsal,
+            pretraining,
             self.config.seed,
             precision=self.config.precision,
             show_progress=self.show_progress,
         )
-        self._has_rehearsed = True
+        self._relations_pretrained = True
         self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
-        self._log("rehearsed", **_as_floats(losses))
+        self._log_event("rehearsed", **_as_floats(losses))  # the kind's name in saved logs
 
     def run(self, max_steps: int | None = None) -> Progress:
         """Train until the schedule ends, a signal, or ``max_steps`` more steps; always checkpoint.
 
         Ctrl-C, SIGTERM and SIGHUP finish the step first and are then in ``stopped_by``; a second
-        one raises ``KeyboardInterrupt``, and the checkpoint before stands.
-        A new run rehearses first, if the config says so. The folder is held as long as it lasts.
+        one raises ``KeyboardInterrupt``, and the previous checkpoint stays. A new run pretrains
+        relations first, if the config has ``relation_pretraining``. The folder is locked meanwhile.
         """
         with self.folder.open():
             return self._run(max_steps)
 
     def _run(self, max_steps: int | None) -> Progress:
         self._write_config()
-        self.rehearse()
+        self.pretrain_relations()
         last_step = math.inf if max_steps is None else self.progress.step + max_steps
-        stream = build_stream(self._build_draw, self.progress.step, self.config.num_data_workers)
+        stream = build_stream(self._build_sampler, self.progress.step, self.config.num_data_workers)
         bar = tqdm(
             total=self.config.total_samples,
             initial=self.progress.samples,
@@ -183,11 +183,11 @@ class Trainer:
                     ):
                         self.save()
                         last_checkpoint = time.monotonic()
-            except KeyboardInterrupt as second:  # who asks twice waits for nothing more
-                second.add_note(f"the checkpoint that was saved before stands in {self.out}")
+            except KeyboardInterrupt as second:  # after a second signal nothing more is saved
+                second.add_note(f"the last saved checkpoint is in {self.out}")
                 raise
             except BaseException:
-                if not self._is_updating:  # else weights and progress are of two steps
+                if not self._is_updating:  # otherwise weights and progress are of different steps
                     self.save()
                 raise
             self.stopped_by = stop.number
@@ -209,12 +209,12 @@ class Trainer:
         )
         self._is_updating = False
         if updated and self.progress.step % self.config.log_every_steps == 0:
-            self._log("train", **values, waited=waited, step_seconds=seconds)
+            self._log_event("train", **values, waited=waited, step_seconds=seconds)
 
     def train_step(self, sample: MultiViewSample) -> tuple[dict[str, float], bool]:
         """One update from one batch: its numbers, and whether the weights were updated.
 
-        They are not where the loss or a gradient is not finite.
+        They are not updated if the loss or a gradient is not finite.
         """
         rate = self._set_learning_rate()
         losses = compute_gradients(
@@ -231,7 +231,7 @@ class Trainer:
             return values, False
         self._skipped_in_a_row = 0
         if self._spikes.is_spike(values["loss"]):
-            self._log("spike", **values)
+            self._log_event("spike", **values)
         self._is_updating = True
         self.optimiser.step()
         self.average.update(self.model)
@@ -239,7 +239,7 @@ class Trainer:
 
     def _skip(self, values: dict[str, float]) -> None:
         self.optimiser.zero_grad(set_to_none=True)
-        self._log("skipped", **values)
+        self._log_event("skipped", **values)
         self._skipped_in_a_row += 1
         if self._skipped_in_a_row >= _MAX_SKIPPED_IN_A_ROW:
             raise Glance3DError(
@@ -261,7 +261,7 @@ class Trainer:
         return rate
 
     def _schedule_progress(self) -> float:
-        """How much of the run is over: by samples, or by time if that is nearer its end."""
+        """How much of the run is done, 0 to 1: by samples or by time, whichever is more."""
         by_samples = self.progress.samples / self.config.total_samples
         budget = self.config.time_budget_minutes
         return max(by_samples, 0.0 if budget is None else self.progress.seconds / (budget * 60))
@@ -280,9 +280,9 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Losses of the averaged weights on the same held-out scenes each time."""
         if self._validation is None:
-            draw = self._build_validation_draw()
+            sample_batch = self._build_validation_sampler()
             count = self.config.num_validation_batches
-            self._validation = [draw(index) for index in range(count)]
+            self._validation = [sample_batch(index) for index in range(count)]
         model = self.averaged_model()
         all_losses = [
             _as_floats(compute_losses(model, sample.to(self.device), self.config))
@@ -294,7 +294,7 @@ class Trainer:
         }
         if self.evaluate is not None:
             means |= {f"eval_{key}": value for key, value in self.evaluate(model).items()}
-        self._log("validation", **means)
+        self._log_event("validation", **means)
         return means
 
     def save(self) -> None:
@@ -321,28 +321,31 @@ class Trainer:
             step=str(self.progress.step),
             samples=str(self.progress.samples),
         )
-        if self.journal.path.is_file():
-            lines, smooth = read_journal(self.journal.path, "validation"), 0.0
+        if self.log.path.is_file():
+            lines, smooth = read_log(self.log.path, "validation"), 0.0
             if len(lines) < _POINTS_OF_A_CURVE:
-                lines, smooth = read_journal(self.journal.path, "train"), 0.9
+                lines, smooth = read_log(self.log.path, "train"), 0.9
             draw_learning_curve(lines, _CURVES, folder / CURVE, smooth)
 
     def _write_config(self) -> None:
         with self.folder.staged() as staging:
             save_json(staging.folder / CONFIG, self.config.to_dict())
 
-    def _log(self, kind: str, **values: float | str) -> None:
+    def _log_event(self, kind: str, **values: float | str) -> None:
         with self.folder.open():
-            self.journal.write(kind, self.progress.step, self.progress.samples, **values)
+            self.log.write(kind, self.progress.step, self.progress.samples, **values)
 
 
-def _freeze_all_but(model: VGGT, learns: tuple[str, ...]) -> None:
-    """Only parameters whose names begin with one of these learn; without any, all do."""
-    for part in learns:
+def _freeze_all_but(model: VGGT, trainable: tuple[str, ...]) -> None:
+    """Train only parameters whose names begin with one of these; all, if there are none."""
+    for part in trainable:
         if not any(name.startswith(part) for name, _ in model.named_parameters()):
-            raise ConfigError(f"no parameter of {model.config.name} begins with {part!r}")
+            raise ConfigError(
+                f"no parameter of {model.config.name} begins with {part!r}: give the beginning of "
+                "a parameter's name"
+            )
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not learns or name.startswith(learns))
+        parameter.requires_grad_(not trainable or name.startswith(trainable))
 
 
 def _build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:

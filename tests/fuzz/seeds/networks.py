@@ -90,11 +90,11 @@ def take_step(trainer: Trainer) -> None:
 def log_seeds() -> list[Seed]:
     """``log.jsonl`` of a short run."""
     with tempfile.TemporaryDirectory() as folder:
-        journal = TrainingLog(Path(folder) / "log.jsonl")
-        journal.write("resumed", 0, 0, changed="{}")
+        log = TrainingLog(Path(folder) / "log.jsonl")
+        log.write("resumed", 0, 0, changed="{}")
         for step in range(1, 6):
-            journal.write("train", step, 4 * step, loss=2.0 / step, camera=float("nan"))
-        journal.write("validation", 5, 20, loss=0.5, camera=0.25)
+            log.write("train", step, 4 * step, loss=2.0 / step, camera=float("nan"))
+        log.write("validation", 5, 20, loss=0.5, camera=0.25)
         return [seed_of_folder(Path(folder))]
 
 

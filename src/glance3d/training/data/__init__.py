@@ -1,1 +1,1 @@
-"""Where the batches of a training run come from."""
+"""The batches of a training run."""

@@ -1,4 +1,4 @@
-"""The synthetic scenes of a training config, made in whichever process draws them."""
+"""The synthetic scenes of a training config, built in the process that samples them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,14 @@ from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.errors import ImageError
 from glance3d.images import open_upright
 from glance3d.training.config import TrainConfig
-from glance3d.training.data.stream import DrawBatch
+from glance3d.training.data.stream import SampleBatch
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tga")
 
 
 @dataclass(frozen=True)
-class SyntheticDraw:
-    """Called, it builds the stream and returns its ``batch``; small, so that it can be pickled."""
+class SyntheticSampler:
+    """A picklable factory: called, it builds the scenes and returns their ``batch`` function."""
 
     data: SyntheticConfig
     seed: int
@@ -27,10 +27,10 @@ class SyntheticDraw:
     device: str = "cpu"
 
     @classmethod
-    def of(cls, config: TrainConfig, split: str) -> "SyntheticDraw":
+    def of(cls, config: TrainConfig, split: str) -> "SyntheticSampler":
         """The scenes of a config; other splits than "train" keep procedural textures.
 
-        Without workers they are drawn on the device that learns from them: a GPU draws its own.
+        Without workers the scenes are rendered on the device that trains.
         """
         training = split == "train"
         return cls(
@@ -42,8 +42,8 @@ class SyntheticDraw:
             "cpu" if config.num_data_workers else config.device,
         )
 
-    def __call__(self) -> DrawBatch:
-        """Build the scenes' textures and, if asked to, compile the ray caster."""
+    def __call__(self) -> SampleBatch:
+        """Build the scenes' textures and, if ``compiled``, compile the ray caster."""
         textures = None
         if self.textures is not None:
             textures = load_textures(self.textures, self.data.texture_size)
@@ -59,13 +59,16 @@ class SyntheticDraw:
 
 
 def load_textures(folder: str | Path, size: int) -> np.ndarray:
-    """All pictures below a folder, sorted by path: central squares, ``[count, size, size, 3]``."""
+    """The central squares of all pictures in a folder and its subfolders, sorted by path.
+
+    Returns ``[count, size, size, 3]``, uint8.
+    """
     folder = Path(folder)
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
     if not paths:
         raise ImageError(
-            f"no pictures below {folder}: give a folder of textures ({', '.join(_PICTURES)}), or "
-            "none to use procedural ones"
+            f"no pictures in {folder}: give a folder with textures ({', '.join(_PICTURES)}), or "
+            "no folder, to use procedural ones"
         )
     return np.stack([_load_square(path, size) for path in paths])
 

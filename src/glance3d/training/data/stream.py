@@ -1,7 +1,7 @@
-"""Where a trainer's batches come from: drawn in between steps, or ahead by worker processes.
+"""A trainer's batches: sampled between steps, or ahead by worker processes.
 
-Either way batch number ``i`` is a pure function of ``i``, and batches come in order. A resumed run
-therefore sees exactly what an uninterrupted one would have seen, however many workers there are.
+In both cases batch number ``i`` is a pure function of ``i``, and batches come in order. A resumed
+run therefore sees the same batches as an uninterrupted one, with any number of workers.
 """
 
 import dataclasses
@@ -23,18 +23,18 @@ from glance3d.datasets import MultiViewSample
 from glance3d.errors import Glance3DError
 from glance3d.training.run.interrupts import STOP_SIGNALS
 
-DrawBatch = Callable[[int], MultiViewSample]  # the batch of that number
-BuildDraw = Callable[[], DrawBatch]  # made in the process that draws; must be picklable
+SampleBatch = Callable[[int], MultiViewSample]  # the batch of that number
+BuildSampler = Callable[[], SampleBatch]  # called in the process that samples; must be picklable
 
 _BATCHES_AHEAD = 3
 _SECONDS_TO_STOP = 10
 
 
 class InlineStream:
-    """Draws each batch when it is asked for."""
+    """Samples each batch when ``next_batch`` is called."""
 
-    def __init__(self, build_draw: BuildDraw, first_index: int) -> None:
-        self._draw = build_draw()
+    def __init__(self, build_sampler: BuildSampler, first_index: int) -> None:
+        self._sample_batch = build_sampler()
         self._index = first_index
 
     def __enter__(self) -> "InlineStream":
@@ -44,17 +44,17 @@ class InlineStream:
         """Nothing to stop."""
 
     def next_batch(self) -> MultiViewSample:
-        """Draw the next batch."""
-        sample = self._draw(self._index)
+        """Sample the next batch."""
+        sample = self._sample_batch(self._index)
         self._index += 1
         return sample
 
 
 class WorkerStream:
-    """Processes of one thread each draw ahead; worker w of n draws batches w, w + n, w + 2n ..."""
+    """Samples ahead, one thread a process: worker w of n takes batches w, w + n, w + 2n ..."""
 
-    def __init__(self, build_draw: BuildDraw, first_index: int, num_workers: int) -> None:
-        self._build_draw = build_draw
+    def __init__(self, build_sampler: BuildSampler, first_index: int, num_workers: int) -> None:
+        self._build_sampler = build_sampler
         self._first_index = first_index
         self._num_workers = num_workers
         self._turn = 0
@@ -65,9 +65,9 @@ class WorkerStream:
         self._stop = context.Event()
         self._workers = [
             context.Process(
-                target=_draw_forever,
+                target=_sample_forever,
                 args=(
-                    self._build_draw,
+                    self._build_sampler,
                     self._first_index + number,
                     self._num_workers,
                     batches,
@@ -87,14 +87,14 @@ class WorkerStream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the workers; batches drawn ahead are dropped, and drawn again on resume."""
+        """Stop the workers; batches sampled ahead are dropped, and sampled again on resume."""
         self._stop.set()
         deadline = time.monotonic() + _SECONDS_TO_STOP
         for worker, batches in zip(self._workers, self._queues, strict=True):
             while worker.is_alive() and time.monotonic() < deadline:
-                _drop_waiting(batches)  # a worker that waits to put cannot see that it should stop
+                _drop_waiting(batches)  # a worker that waits for space cannot see the stop event
                 worker.join(timeout=0.05)
-            worker.kill()  # it is deaf to SIGTERM
+            worker.kill()  # it ignores SIGTERM
             worker.join()
 
     def next_batch(self) -> MultiViewSample:
@@ -116,30 +116,30 @@ class WorkerStream:
             return MultiViewSample(**result)
 
 
-def _draw_forever(
-    build_draw: BuildDraw,
+def _sample_forever(
+    build_sampler: BuildSampler,
     first_index: int,
     stride: int,
     batches: Queue,
     stop: Event,
 ) -> None:
-    """What a worker does. Signals, which come to all of a group, are left to the trainer."""
+    """A worker's main function. It ignores the stop signals, which the trainer handles."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_trainer, daemon=True).start()
     torch.set_num_threads(1)
     torch.multiprocessing.set_sharing_strategy("file_system")
     try:
-        draw, index = build_draw(), first_index
+        sample_batch, index = build_sampler(), first_index
         while not stop.is_set():
-            batches.put(_fields(draw(index)))
+            batches.put(_fields(sample_batch(index)))
             index += stride
     except Exception as error:
         batches.put(f"{type(error).__name__}: {error}")
 
 
 def _end_with_the_trainer() -> None:
-    """A trainer that is killed cannot end its workers, which would wait for it for ever."""
+    """End this worker when the trainer dies: a killed trainer cannot stop its workers itself."""
     trainer = multiprocessing.parent_process()
     if trainer is not None:
         trainer.join()
@@ -159,8 +159,8 @@ def _fields(sample: MultiViewSample) -> dict[str, object]:
 BatchStream = InlineStream | WorkerStream
 
 
-def build_stream(build_draw: BuildDraw, first_index: int, num_workers: int) -> BatchStream:
-    """The stream for a number of workers; 0 draws inline."""
+def build_stream(build_sampler: BuildSampler, first_index: int, num_workers: int) -> BatchStream:
+    """The stream for a number of workers; 0 samples inline."""
     if num_workers == 0:
-        return InlineStream(build_draw, first_index)
-    return WorkerStream(build_draw, first_index, num_workers)
+        return InlineStream(build_sampler, first_index)
+    return WorkerStream(build_sampler, first_index, num_workers)

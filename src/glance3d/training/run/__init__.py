@@ -1,1 +1,1 @@
-"""A training run on disk: folder, checkpoints, log, and how it stops and goes on."""
+"""A training run on disk: folder, checkpoints, log, stopping and resuming."""

@@ -24,11 +24,13 @@ from glance3d.models.weights.pickled_data import load_plain_data
 from glance3d.results import Claims, open_result
 
 FORMAT = "glance3d-checkpoint-1"
+#: Fields of a config under their names in older checkpoints.
+_RENAMED_FIELDS = {"rehearsal": "relation_pretraining", "learns": "trainable"}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is."""
+    """How much of a run is done."""
 
     step: int = 0
     samples: int = 0
@@ -68,14 +70,16 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint, onto the CPU, without running any code in it.
 
     Raises:
-        WeightsError: there is none, it is damaged, or something else than training wrote it.
+        WeightsError: there is no file, it is damaged, or training did not write it.
     """
     path = Path(path)
     if not path.exists():
         raise WeightsError(f"there is no checkpoint {path}: give a file that training wrote")
     state = load_plain_data(path, "checkpoint")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise WeightsError(f"{path} is no checkpoint of the format {FORMAT!r}")
+        raise WeightsError(
+            f"{path} is no checkpoint of the format {FORMAT!r}: give a file that training wrote"
+        )
     config = state.get("config")
     if not isinstance(config, str):
         raise WeightsError(f"{path} is damaged: it does not say what it was trained by")
@@ -83,15 +87,16 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     missing = [name for name, part in parts.items() if not isinstance(part, dict)]
     if missing:
         raise WeightsError(f"{path} is damaged: it lacks the {' and the '.join(missing)}")
+    fields_of_config = parse_json_object(config, f"the config in {path}", error=WeightsError)
     return Checkpoint(
-        config=parse_json_object(config, f"the config in {path}", error=WeightsError),
+        config={_RENAMED_FIELDS.get(key, key): value for key, value in fields_of_config.items()},
         progress=_read_progress(state.get("progress"), path),
         **parts,
     )
 
 
 def _read_progress(record: Any, path: Path) -> Progress:
-    """How far the run was; an older file may lack a number."""
+    """The run's progress; an older file may lack a number."""
     known = {field.name: field.type for field in fields(Progress)}
     if not isinstance(record, dict) or not set(record) <= set(known):
         raise WeightsError(f"{path} is damaged: it does not say how far the run was")
@@ -110,7 +115,7 @@ def export_weights(
     overwrite: bool = False,
     **about: str,
 ) -> None:
-    """Write a network's weights as ``.safetensors`` of ``dtype``, with where they are from.
+    """Write a network's weights as ``.safetensors`` of ``dtype``; ``about`` is its metadata.
 
     The network itself keeps its precision.
 

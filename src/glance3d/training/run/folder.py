@@ -1,4 +1,4 @@
-"""The folder of a run: written many times while it lasts, each time as one."""
+"""The folder of a run: written many times during it, all files of one time together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,22 +12,22 @@ FILES = (CONFIG, CHECKPOINT, WEIGHTS, CURVE, LOG)
 
 
 class RunFolder:
-    """``out`` of one trainer, which it may write to again and again.
+    """``out`` of one trainer, which may write to it many times.
 
-    The manifest knows gigabytes of checkpoint and weights by their size and ends, and the log, to
-    which lines are appended in place, by its start.
+    The manifest identifies checkpoint and weights, which have gigabytes, by their size and ends,
+    and the log, to which lines are appended in place, by its start.
     """
 
     def __init__(self, out: Path, *, overwrite: bool) -> None:
         self.out = out
         self.overwrite = overwrite
-        #: Whether the run goes on from a checkpoint there: a folder without a manifest is its own.
+        #: Whether the run resumes a checkpoint of ``out``, whose files are then its own.
         self.goes_on = False
         self._result: ResultFolder | None = None
 
     @contextmanager
     def open(self) -> Iterator[ResultFolder]:
-        """Hold the folder; within such a block again, it is the same one.
+        """Lock the folder; nested blocks share one lock.
 
         Raises:
             OutputError: another run writes there, or it holds files of such names that Glance3D

@@ -1,4 +1,4 @@
-"""Signals during training: finish the step, write a checkpoint, then leave."""
+"""Signals during training: finish the step, write a checkpoint, then stop."""
 
 import signal
 import threading
@@ -8,15 +8,15 @@ from typing import Any
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 STOP_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
-# A terminal and the program between send the same signal twice; nobody types as fast.
+# A terminal and a parent process may both send the same signal; nobody types twice as fast.
 _SAME_SIGNAL_SECONDS = 0.25
 
 
 class StopRequest:
-    """True once Ctrl-C, SIGTERM or SIGHUP came; a second one interrupts at once.
+    """True after Ctrl-C, SIGTERM or SIGHUP; a second signal raises ``KeyboardInterrupt``.
 
     ``number`` is the first signal's. Outside the main thread, where signals cannot be caught, it
-    stays False, and a signal that the process was born to ignore stays ignored.
+    stays False, and a signal that the process ignored from the start stays ignored.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class StopRequest:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Give the signals back."""
+        """Restore the signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

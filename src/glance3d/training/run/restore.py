@@ -1,7 +1,7 @@
-"""From a checkpoint to a trainer's network, average and optimiser, each held to what is there.
+"""Restore a trainer's network, average and optimiser from a checkpoint, after checking each.
 
-A checkpoint may be damaged or of another run; what torch's own loading would take, or answer with
-an error of its own at the first step, is refused before anything is changed.
+A checkpoint may be damaged or of another run. Values that torch would load silently, or refuse only
+at the first step, are refused here before anything is changed.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def restore(
     """Fill all three from a checkpoint.
 
     Raises:
-        WeightsError: it does not fit them; they are then as they were.
+        WeightsError: it does not fit them; nothing was changed.
     """
     expected = model.state_dict()
     _check_tensors(checkpoint.model, expected, "network")
@@ -53,7 +53,7 @@ def _check_tensors(loaded: Any, expected: Mapping[str, Tensor], where: str) -> N
 
 
 def _check_optimiser(state: dict[str, Any], optimiser: torch.optim.Optimizer) -> None:
-    """Groups as ours, and of each parameter either nothing or all that its updates need."""
+    """Check the groups, and that each parameter has no state or the complete state of AdamW."""
     groups, kept = state.get("param_groups"), state.get("state")
     ours = optimiser.state_dict()["param_groups"]
     if not isinstance(groups, list) or not isinstance(kept, dict) or len(groups) != len(ours):
@@ -64,7 +64,7 @@ def _check_optimiser(state: dict[str, Any], optimiser: torch.optim.Optimizer) ->
         _check_options(group, own)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     if not kept.keys() <= set(range(len(parameters))):
-        raise _damaged("the optimiser's state is of parameters that are not there")
+        raise _damaged("the optimiser's state is of parameters that this network does not have")
     for index, moments in kept.items():
         shape = parameters[index].shape
         sizes = {"step": torch.Size(()), "exp_avg": shape, "exp_avg_sq": shape}

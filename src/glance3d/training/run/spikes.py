@@ -1,4 +1,4 @@
-"""Notice when a loss suddenly rises."""
+"""Detect sudden rises of a loss."""
 
 import math
 
@@ -6,7 +6,7 @@ import math
 class SpikeDetector:
     """A loss is a spike if it is ``threshold`` standard deviations above its running mean.
 
-    Nothing is called a spike before ``patience`` losses were seen.
+    The first ``patience`` losses are never spikes.
     """
 
     def __init__(self, threshold: float = 6.0, decay: float = 0.98, patience: int = 50) -> None:
@@ -14,7 +14,7 @@ class SpikeDetector:
         self._mean, self._variance, self._count = 0.0, 0.0, 0
 
     def is_spike(self, loss: float) -> bool:
-        """Judge a loss by those before it, then count it in."""
+        """Compare a loss with those before it, then add it to their statistics."""
         self._count += 1
         difference = loss - self._mean
         deviation = math.sqrt(self._variance)

@@ -1,4 +1,4 @@
-"""The record of a run: one JSON object a line, and the learning curve as a picture."""
+"""The log of a run: one JSON object a line, and the learning curve as a picture."""
 
 import json
 import logging
@@ -41,11 +41,11 @@ class TrainingLog:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            self._is_mended = False  # a part of the line may stand there now
+            self._is_mended = False  # the file may end with a part of the line
             raise output_error(self.path, error) from error
 
     def _mend(self) -> None:
-        """Let the file end with a whole line."""
+        """Make the file end with a whole line."""
         if self._is_mended or not self.path.exists():
             self._is_mended = True
             return
@@ -68,11 +68,10 @@ def _json_number(value: Any) -> Any:
     return value
 
 
-def read_journal(path: str | Path, kind: str) -> list[dict[str, Any]]:
+def read_log(path: str | Path, kind: str) -> list[dict[str, Any]]:
     """All lines of one kind: "train", "validation", "spike", "skipped" ...
 
-    Lines that are none of a log, because a disk or an editor damaged them, are left out and named
-    in a warning.
+    Damaged lines are left out, and a warning names them.
 
     Raises:
         InputError: the file cannot be read, or is larger than a log can be.
@@ -101,8 +100,8 @@ def _parsed(text: str) -> dict[str, Any] | None:
     if not isinstance(line, dict) or not isinstance(line.get("kind"), str):
         return None
     counts = [line.get("step"), line.get("samples")]
-    right = all(type(count) is int and 0 <= count < 2**53 for count in counts)
-    return line if right else None
+    valid = all(type(count) is int and 0 <= count < 2**53 for count in counts)
+    return line if valid else None
 
 
 def draw_learning_curve(

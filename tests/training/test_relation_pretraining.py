@@ -15,14 +15,15 @@ from glance3d.models.config import CorrespondenceConfig, StemEmbedConfig, tiny
 from glance3d.models.heads.pair_pose_network import PairPoseNet
 from glance3d.models.weights.files import save_weights
 from glance3d.training import Trainer, build_recipe
-from glance3d.training.config import RehearsalConfig, TrainConfig
+from glance3d.training.config import RelationPretrainingConfig, TrainConfig
 from glance3d.training.losses.scene import LossWeights
 from glance3d.training.relation_pretraining import (
-    rehearsal_losses,
-    rehearse_relations,
+    pretrain_relations,
+    pretraining_losses,
     simulate_matches,
 )
-from glance3d.training.run.training_log import read_journal
+from glance3d.training.run.checkpoint import load_checkpoint, save_checkpoint
+from glance3d.training.run.training_log import read_log
 from tests.training.scenes import make_sample
 
 DATA = SyntheticConfig(
@@ -86,28 +87,28 @@ def test_fewer_cells_may_be_drawn(places: TruePlaces) -> None:
     assert matches.inside.shape[-1] == 10
 
 
-def test_rehearsing_teaches_and_repeats(places: TruePlaces) -> None:
-    config = RehearsalConfig(
+def test_pretraining_lowers_the_loss_and_is_repeatable(places: TruePlaces) -> None:
+    config = RelationPretrainingConfig(
         num_steps=15, peak_lr=4e-3, warmup_steps=3, images_per_batch=8, cells_per_view=24
     )
 
-    def rehearsed() -> PairPoseNet:
+    def pretrained() -> PairPoseNet:
         torch.manual_seed(0)
         relations = PairPoseNet(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
-        rehearse_relations(relations, DATA, CELL, config, seed=1, show_progress=False)
+        pretrain_relations(relations, DATA, CELL, config, seed=1, show_progress=False)
         return relations
 
     def loss(relations: PairPoseNet) -> float:
         with torch.no_grad():
             generator = torch.Generator().manual_seed(5)
-            return float(rehearsal_losses(relations, places, 64, generator)["pairs"])
+            return float(pretraining_losses(relations, places, 64, generator)["pairs"])
 
-    once, again = rehearsed(), rehearsed()
+    once, again = pretrained(), pretrained()
     torch.manual_seed(0)
-    untaught = PairPoseNet(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
-    assert loss(once) < 0.95 * loss(untaught)
-    for left, right in zip(once.parameters(), again.parameters(), strict=True):
-        assert torch.equal(left, right)
+    untrained = PairPoseNet(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
+    assert loss(once) < 0.95 * loss(untrained)
+    for first, second in zip(once.parameters(), again.parameters(), strict=True):
+        assert torch.equal(first, second)
 
 
 def config_with_layer() -> TrainConfig:
@@ -119,30 +120,46 @@ def config_with_layer() -> TrainConfig:
         config,
         model=model,
         losses=LossWeights(1.0, 0.0, 0.0, 0.0, 0.0, descriptors=1.0, pairs=1.0),
-        rehearsal=RehearsalConfig(num_steps=2, images_per_batch=8, cells_per_view=16),
+        relation_pretraining=RelationPretrainingConfig(
+            num_steps=2, images_per_batch=8, cells_per_view=16
+        ),
         validate_every_samples=0,
         log_every_steps=1,
     )
 
 
 def run(out: Path, steps: int, **options: bool) -> Trainer:
-    def build_draw():
+    def build_sampler():
         return lambda index: make_sample(size=64, seed=index)
 
-    trainer = Trainer(config_with_layer(), out, build_draw=build_draw, show_progress=False)
+    trainer = Trainer(config_with_layer(), out, build_sampler=build_sampler, show_progress=False)
     if options.get("resume"):
         trainer.resume()
     trainer.run(max_steps=steps)
     return trainer
 
 
-def test_a_run_rehearses_once_and_resumes_bit_for_bit(tmp_path: Path) -> None:
+def test_a_run_pretrains_once_and_resumes_bit_for_bit(tmp_path: Path) -> None:
     straight = run(tmp_path / "straight", 2)
     run(tmp_path / "parts", 1)
     parts = run(tmp_path / "parts", 1, resume=True)
-    assert len(read_journal(tmp_path / "parts" / "log.jsonl", "rehearsed")) == 1
-    for left, right in zip(straight.model.parameters(), parts.model.parameters(), strict=True):
-        assert torch.equal(left, right)
+    assert len(read_log(tmp_path / "parts" / "log.jsonl", "rehearsed")) == 1
+    for whole, resumed in zip(straight.model.parameters(), parts.model.parameters(), strict=True):
+        assert torch.equal(whole, resumed)
+
+
+def test_a_checkpoint_with_the_old_field_names_is_resumed(tmp_path: Path) -> None:
+    run(tmp_path / "old", 1)
+    checkpoint = load_checkpoint(tmp_path / "old" / "checkpoint.pt")
+    fields = dict(checkpoint.config)
+    fields["rehearsal"] = fields.pop("relation_pretraining")
+    fields["learns"] = fields.pop("trainable")
+    save_checkpoint(dataclasses.replace(checkpoint, config=fields), tmp_path / "renamed.pt")
+    trainer = Trainer(config_with_layer(), tmp_path / "new", show_progress=False)
+    trainer.resume(tmp_path / "renamed.pt")
+    assert trainer.progress.step == 1
+    (resumed,) = read_log(tmp_path / "new" / "log.jsonl", "resumed")
+    assert resumed["changed"] == "{}"
 
 
 def test_a_run_may_start_from_weights_that_lack_the_layer(tmp_path: Path) -> None:
@@ -163,7 +180,7 @@ def test_a_run_may_start_from_weights_that_lack_the_layer(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("has_layer", [True, False])
-def test_what_weights_know_of_matches_is_not_rehearsed_again(
+def test_weights_with_a_correspondence_head_are_not_pretrained_again(
     tmp_path: Path, has_layer: bool
 ) -> None:
     config = config_with_layer()
@@ -172,16 +189,16 @@ def test_what_weights_know_of_matches_is_not_rehearsed_again(
     save_weights(start, tmp_path / "start.safetensors", start.config)
     trainer = Trainer(config, tmp_path / "run", show_progress=False)
     trainer.start_from(tmp_path / "start.safetensors")
-    trainer.rehearse()
-    rehearsed = read_journal(tmp_path / "run" / "log.jsonl", "rehearsed")
-    assert len(rehearsed) == (0 if has_layer else 1)
+    trainer.pretrain_relations()
+    pretrained = read_log(tmp_path / "run" / "log.jsonl", "rehearsed")
+    assert len(pretrained) == (0 if has_layer else 1)
 
 
-def test_only_what_is_named_learns(tmp_path: Path) -> None:
-    config = dataclasses.replace(config_with_layer(), learns=("camera_head.",))
+def test_only_the_named_parameters_are_trained(tmp_path: Path) -> None:
+    config = dataclasses.replace(config_with_layer(), trainable=("camera_head.",))
     trainer = Trainer(config, tmp_path / "run", show_progress=False)
-    learning = {name for name, p in trainer.model.named_parameters() if p.requires_grad}
-    assert learning
-    assert all(name.startswith("camera_head.") for name in learning)
+    trained = {name for name, p in trainer.model.named_parameters() if p.requires_grad}
+    assert trained
+    assert all(name.startswith("camera_head.") for name in trained)
     with pytest.raises(ConfigError, match="no parameter"):
-        Trainer(dataclasses.replace(config, learns=("camera_hat.",)), tmp_path / "other")
+        Trainer(dataclasses.replace(config, trainable=("camera_hat.",)), tmp_path / "other")
