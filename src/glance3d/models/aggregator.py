@@ -136,6 +136,7 @@ class Aggregator(nn.Module):
             )
             halves = {}
             for position, kind in enumerate(self.config.order):
+                # Frame: [batch * views, tokens, dim]; global: [batch, views * tokens, dim].
                 if kind == "frame":
                     tokens = run_block_(self.frame_blocks[index], tokens, rope, None)
                 else:
@@ -143,6 +144,7 @@ class Aggregator(nn.Module):
                     scene = run_block_(self.global_blocks[index], scene, rope, keys)
                     tokens = scene.unflatten(1, (num_views, -1)).flatten(0, 1)
                 if index in layers:
+                    # The second block of the pair works in place on what the first one left.
                     overwritten = predicting and position == 0
                     halves[kind] = tokens.clone() if overwritten else tokens
             layer_done()

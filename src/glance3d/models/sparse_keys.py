@@ -67,6 +67,7 @@ def _lattice(
     kept = [torch.arange(view_tokens)]
     row, column = torch.arange(rows)[:, None], torch.arange(columns)
     for view in range(1, num_views):
+        # The lattice's origin: (phase // stride, phase % stride), another one for each view.
         phase = view % stride**2  # neighbouring views keep different patches
         chosen = (row % stride == phase // stride) & (column % stride == phase % stride)
         patches = num_special + chosen.flatten().nonzero().squeeze(1)

@@ -88,7 +88,7 @@ class VGGT(nn.Module):
                 points. What is not asked for is not computed.
             attention: "full", or "thin": approximate, see :mod:`glance3d.models.sparse_keys`.
             focal_lengths: ``[S]`` or ``[B,S]``, in pixels, where known (say from EXIF); else NaN.
-                Cameras that start from matches start from them; other networks do not look.
+                Cameras that start from matches start from them; other networks ignore them.
 
         Raises:
             InputError: A shape, size or value cannot be used. Values that are on a GPU are not

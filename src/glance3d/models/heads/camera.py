@@ -53,6 +53,7 @@ class CameraHead(nn.Module):
             raw = plain if start is None else start
         predictions = []
         for _ in range(self.num_iterations):
+            # Gradients reach each update, not what it starts from.
             delta = self._refine(tokens, self.empty_pose if raw is None else raw.detach())
             raw = delta if raw is None else raw + delta
             predictions.append(_activate(raw))
@@ -62,6 +63,7 @@ class CameraHead(nn.Module):
         self, tokens: Float[Tensor, "batch views dim"], pose_enc: Float[Tensor, "#batch #views 9"]
     ) -> Float[Tensor, "batch views 9"]:
         """One update of the raw encoding: tokens modulated by the current one, then the trunk."""
+        # Adaptive layer norm (Peebles and Xie 2023): the pose decides shift, scale and gate.
         embedded = F.silu(self.embed_pose(pose_enc)).expand(tokens.shape)
         shift, scale, gate = self.modulation(embedded).chunk(3, dim=-1)
         x = gate * (self.adaptive_norm(tokens) * (1 + scale) + shift) + tokens

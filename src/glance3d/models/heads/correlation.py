@@ -40,6 +40,7 @@ def correlate(
         points, vectors = coords[:, :, chosen].flatten(0, 1), features[:, :, chosen].flatten(0, 1)
         levels = []
         for level, maps in enumerate(pyramid):
+            # A window of the same number of cells at every level sees twice as far at the next.
             around = (points / 2**level)[:, :, None] + window
             sampled = sample_bilinear(maps.flatten(0, 1), around, padding="zeros")
             levels.append(torch.einsum("nqwc,nqc->nqw", sampled, vectors))
@@ -53,6 +54,7 @@ def embed_flow(
     """Sines and cosines, interleaved, of x's motion then y's, then the scaled motion twice."""
     per_axis = latent_dim // 2
     steps = torch.arange(0, per_axis, 2, device=flow.device, dtype=torch.float32)
+    # Frequencies grow linearly here; those of positions fall geometrically.
     angles = flow[..., None] * (steps * (1000.0 / per_axis))
     waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-3)
     scaled = flow / flow_scale

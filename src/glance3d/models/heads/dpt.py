@@ -140,12 +140,14 @@ class DPTFeatures(nn.Module):
         maps = []
         levels, stem_maps = projected[: len(self.laterals)], projected[len(self.laterals) :]
         channels_last = keeps_channels_last(levels[0], self.out_conv.weight.dtype)
+        # [views, patches, channels] to maps of 4, 2, 1 and 1/2 times the patch grid's size.
         for tokens, resize, lateral in zip(levels, self.resizes, self.laterals, strict=True):
             x = tokens.unflatten(1, grid).permute(0, 3, 1, 2)
             maps.append(lateral(resize(x if channels_last else x.contiguous())))
         for level, (x, lateral) in enumerate(zip(stem_maps, self.stem_laterals, strict=True)):
             maps[level] = maps[level] + lateral(x)
         fine_size = (maps[0].shape[-2] * 2, maps[0].shape[-1] * 2)
+        # From the coarsest to the finest, each stage enlarges to the size of the next.
         sizes = [fine_size, *((m.shape[-2], m.shape[-1]) for m in maps[:3])]
         x = self.stages[3](maps[3], None, sizes[3])
         for level in (2, 1, 0):
@@ -227,6 +229,7 @@ def convolve_in_strips(
         return layer(maps)
     parts = []
     for rows in strips:
+        # One row more on either side, where there is one, and the result without them.
         first, last = max(0, rows.start - 1), min(height, rows.stop + 1)  # what the kernel sees
         inner = slice(rows.start - first, min(rows.stop, height) - first)
         parts.append(layer(maps[:, :, first:last])[:, :, inner])

@@ -29,8 +29,6 @@ from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 from glance3d.nn.sampling import sample_bilinear
 
-#: Pixels along a side of a cell of the feature maps, which have half the image's resolution.
-
 TrackIterations = Float[Tensor, "iterations batch views queries 2"]
 
 
@@ -134,10 +132,12 @@ class Tracker(nn.Module):
         identity = self._identity_codes(num_views)
         history = []
         for _ in range(self.config.num_iterations):
+            # Each iteration learns its own update (RAFT, Teed and Deng 2020).
             coords = coords.detach()
             inputs = self._inputs(pyramid, coords, features) + position[:, None] + identity
             delta = self.update_transformer(inputs)
             features = features + F.gelu(self.feature_update(self.feature_norm(delta[..., 2:])))
+            # In its own view a query stays where it is.
             coords = torch.cat([queries[:, None], (coords + delta[..., :2])[:, 1:]], dim=1)
             history.append(coords)
         visibility = self.visibility_head(features).squeeze(-1).sigmoid()

@@ -84,6 +84,8 @@ class UpdateTransformer(nn.Module):
             self.point_from_virtual,
             strict=True,
         )
+        # Over time a sequence is one track's views. In a view it is all tracks: virtual ones read
+        # the points, then each other, and the points read them: linear in the number of points.
         for over_time, gather, mix, spread in blocks:
             tokens = over_time(tokens.flatten(0, 1)).unflatten(0, (num_scenes, -1))
             in_view = tokens.transpose(1, 2).flatten(0, 1)
