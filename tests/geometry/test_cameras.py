@@ -14,13 +14,8 @@ from glance3d.geometry.cameras import (
     unproject_depth,
 )
 from glance3d.geometry.pose_encoding import decode_pose, encode_pose
-from glance3d.geometry.transforms import (
-    compose,
-    invert,
-    rotation_angle,
-    rotation_from_quat_xyzw,
-    transform_points,
-)
+from glance3d.geometry.rotations import rotation_angle, rotation_from_quat_xyzw
+from glance3d.geometry.transforms import compose, invert, transform_points
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from glance3d.geometry.robust_similarity import (
     estimate_robust_similarity,
     principal_spread,
 )
+from glance3d.geometry.rotations import rotation_angle
 from glance3d.geometry.similarity import Similarity
-from glance3d.geometry.transforms import rotation_angle
 
 
 def draw(seed, *shape):

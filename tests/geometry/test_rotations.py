@@ -1,4 +1,4 @@
-"""Quaternions of rotations, against roma."""
+"""Rotations as quaternions and axis-angle vectors, and nearest ones, against roma."""
 
 import math
 
@@ -6,7 +6,13 @@ import pytest
 import roma
 import torch
 
-from glance3d.geometry.rotations import quat_xyzw_from_rotation
+from glance3d.geometry.rotations import (
+    kabsch,
+    nearest_rotation,
+    positive_quat_xyzw_from_rotation,
+    quat_xyzw_from_rotation,
+    so3_exp,
+)
 
 
 @pytest.fixture(params=[torch.float32, torch.float64])
@@ -27,9 +33,9 @@ def test_quaternions_are_romas(rotations: torch.Tensor) -> None:
     assert torch.equal(quat_xyzw_from_rotation(shaped), expected[:12].view(3, 4, 4))
 
 
-def test_there_and_back(rotations: torch.Tensor) -> None:
-    back = roma.unitquat_to_rotmat(quat_xyzw_from_rotation(rotations))
-    torch.testing.assert_close(back, rotations, atol=8 * torch.finfo(rotations.dtype).eps, rtol=0)
+def test_quaternions_give_back_their_rotation(rotations: torch.Tensor) -> None:
+    again = roma.unitquat_to_rotmat(quat_xyzw_from_rotation(rotations))
+    torch.testing.assert_close(again, rotations, atol=8 * torch.finfo(rotations.dtype).eps, rtol=0)
 
 
 def test_gradients_are_finite(rotations: torch.Tensor) -> None:
@@ -37,3 +43,26 @@ def test_gradients_are_finite(rotations: torch.Tensor) -> None:
     quat_xyzw_from_rotation(rotations).sum().backward()
     assert rotations.grad is not None
     assert rotations.grad.isfinite().all()
+
+
+def test_positive_quaternions_are_the_same_up_to_sign(rotations: torch.Tensor) -> None:
+    positive = positive_quat_xyzw_from_rotation(rotations)
+    assert (positive[:, 3] >= 0).all()
+    cosine = (positive * quat_xyzw_from_rotation(rotations)).sum(-1).abs()
+    torch.testing.assert_close(cosine, torch.ones_like(cosine), rtol=0, atol=1e-6)
+
+
+def test_the_exponential_map_is_romas() -> None:
+    generator = torch.Generator().manual_seed(1)
+    vectors = torch.randn(50, 3, generator=generator, dtype=torch.float64)
+    vectors = torch.cat([vectors, 1e-9 * vectors, 0 * vectors[:1]])
+    expected = roma.rotvec_to_rotmat(vectors)
+    torch.testing.assert_close(so3_exp(vectors), expected, rtol=0, atol=1e-12)
+
+
+def test_the_nearest_rotation_is_romas_special_procrustes() -> None:
+    matrices = torch.randn(50, 3, 3, generator=torch.Generator().manual_seed(2)).double()
+    nearest = nearest_rotation(matrices)
+    torch.testing.assert_close(nearest, roma.special_procrustes(matrices), rtol=0, atol=1e-9)
+    trace = (nearest * matrices).sum((-1, -2))
+    torch.testing.assert_close(kabsch(matrices)[1].sum(-1), trace)

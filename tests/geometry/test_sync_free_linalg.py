@@ -2,14 +2,14 @@
 
 import torch
 
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
 from glance3d.geometry.sync_free_linalg import (
     decompose_essential,
     least_eigenvector,
-    nearest_rotation,
+    orthonormalise,
     top_eigenvector,
     wahba_rotation,
 )
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -64,7 +64,7 @@ def test_the_nearest_rotation() -> None:
     rotation = random_rotations(5)
     near = rotation + 0.05 * random(5, 3, 3, seed=2)
     u, _, vt = torch.linalg.svd(near)
-    torch.testing.assert_close(nearest_rotation(near), u @ vt, rtol=0, atol=1e-5)
+    torch.testing.assert_close(orthonormalise(near), u @ vt, rtol=0, atol=1e-5)
 
 
 def test_matrices_of_zeros_stay_finite() -> None:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from glance3d.geometry.transforms import compose, invert, rotation_angle, rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_angle, rotation_from_quat_xyzw
+from glance3d.geometry.transforms import compose, invert
 from glance3d.multiview.pose_initialisation import fields_of_view
 from glance3d.multiview.relative_pose import RelativePoses, ViewPairMatches
 from glance3d.multiview.two_view import quaternion

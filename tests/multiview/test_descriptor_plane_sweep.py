@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
 from glance3d.multiview import descriptor_plane_sweep as depth_sweep
 from glance3d.multiview.descriptor_plane_sweep import choose_partners, sweep_depth_by_descriptors
 from glance3d.multiview.matches import Descriptors, half_diagonal

@@ -32,7 +32,7 @@ def guessing(factor: float, scenes: int = 1, views: int = len(SCENE.cameras)) ->
 
 def errors(pose: torch.Tensor, scene: MatchedScene = SCENE) -> tuple[float, float]:
     """Of rotations in degrees, and of the first focal length as a factor."""
-    from glance3d.geometry.transforms import rotation_from_quat_xyzw
+    from glance3d.geometry.rotations import rotation_from_quat_xyzw
 
     rotation = rotation_from_quat_xyzw(pose[:, 3:7])
     turned = degrees_between(rotation, pose[:, :3], scene.cameras)[0]

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from glance3d.geometry.transforms import rotation_angle, rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_angle, rotation_from_quat_xyzw
 from glance3d.multiview.two_view import (
     FOCAL_LENGTHS,
     NUM_PAIR_FEATURES,

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from glance3d.files.atomic import to_json_text
-from glance3d.geometry.transforms import compose, rotation_angle
+from glance3d.geometry.rotations import rotation_angle
+from glance3d.geometry.transforms import compose
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.refinement import RefineOptions, refine
 from glance3d.trust.report import trust_text

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from glance3d.errors import InputError
-from glance3d.geometry.transforms import rotation_angle
+from glance3d.geometry.rotations import rotation_angle
 from glance3d.types import Predictions
 from glance3d.windows import WindowOptions, lay_out, predict_in_windows
 from tests.windows.scenes import HEIGHT, WIDTH, Oracle, walk

@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import InputError
-from glance3d.geometry.transforms import compose, invert, rotation_angle
+from glance3d.geometry.rotations import rotation_angle
+from glance3d.geometry.transforms import compose, invert
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.cameras import intrinsics_from_fov
-from glance3d.geometry.rotations import quat_xyzw_from_rotation
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
+from glance3d.geometry.rotations import quat_xyzw_from_rotation, rotation_from_quat_xyzw
 
 
 def decode_pose(

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import camera_centers
+from glance3d.geometry.rotations import nearest_rotation, rotation_angle
 from glance3d.geometry.similarity import Similarity, estimate_similarity
-from glance3d.geometry.transforms import rotation_angle
 
 MAX_SAMPLES = 1000
 # Of a distance in three dimensions with noise sigma per axis, 99.7 % lie below 3.7 sigma.
@@ -115,7 +115,7 @@ def estimate_robust_pose_similarity(
     angle_floor = max(min_angle_sigma, _ROUNDING_ANGLE)
     angle_sigma = max(_sigma_of_consensus(angles, 1), angle_floor)
     usable = _geman_mcclure(angles, angle_sigma) * (angles <= INLIER_SIGMAS * angle_sigma)
-    rotation = _nearest_rotation(torch.einsum("n,nij->ij", usable, rotations))
+    rotation = nearest_rotation(torch.einsum("n,nij->ij", usable, rotations))
 
     x, y = camera_centers(source), camera_centers(target)
     floor = max(min_sigma, _rounding(y))
@@ -169,19 +169,11 @@ def _solve_samples(
     source_mean, target_mean = source.mean(1), target.mean(1)
     x, y = source - source_mean[:, None], target - target_mean[:, None]
     covariance = y.transpose(-1, -2) @ x
-    rotation = _nearest_rotation(covariance)
+    rotation = nearest_rotation(covariance)
     variance = x.square().sum((-1, -2))
     scale = (rotation * covariance).sum((-1, -2)) / variance.clamp_min(1e-300)
     shift = target_mean - scale[:, None] * (rotation @ source_mean[..., None])[..., 0]
     return scale, rotation, shift
-
-
-def _nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """The rotation R with the largest trace of R^T matrix."""
-    left, _, right = torch.linalg.svd(matrix)
-    sign = torch.ones_like(matrix[..., 0])
-    sign[..., 2] = torch.linalg.det(left @ right).sign()
-    return left @ (sign[..., :, None] * right)
 
 
 def _angles_between_all(rotations: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n n"]:
@@ -236,7 +228,7 @@ def _weighted(
     covariance = (y_centred * weights[:, None]).T @ x_centred
     turned = torch.einsum("n,nij->ij", weights, rotations)
     towards = before.scale * covariance / sigma**2 + turned / (2 * angle_sigma**2)
-    rotation = _nearest_rotation(towards)
+    rotation = nearest_rotation(towards)
     variance = float(weights @ x_centred.square().sum(-1))
     if known_scale is not None:
         scale = known_scale

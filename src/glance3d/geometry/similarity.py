@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import InputError
+from glance3d.geometry.rotations import kabsch
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,7 @@ def estimate_similarity(
     source_mean, target_mean = weights @ source, weights @ target
     source_centred, target_centred = source - source_mean, target - target_mean
     covariance = (target_centred * weights[:, None]).T @ source_centred
-    left, singular, right = torch.linalg.svd(covariance)
-    sign = torch.ones_like(singular)
-    sign[2] = torch.sign(torch.linalg.det(left) * torch.linalg.det(right))
-    rotation = left @ torch.diag(sign) @ right
+    rotation, singular = kabsch(covariance)
     variance = float((weights * source_centred.square().sum(-1)).sum())
-    scale = float((singular * sign).sum()) / variance if variance > 0 else 1.0
+    scale = float(singular.sum()) / variance if variance > 0 else 1.0
     return Similarity(scale, rotation, target_mean - scale * (rotation @ source_mean))

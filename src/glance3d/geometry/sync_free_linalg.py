@@ -45,10 +45,15 @@ def least_eigenvector(
     return vector, values * (trace[..., 0] + _EPS)
 
 
-def nearest_rotation(
+def orthonormalise(
     matrix: Float[Tensor, "*batch 3 3"], iterations: int = 6
 ) -> Float[Tensor, "*batch 3 3"]:
-    """The rotation nearest to a matrix that is nearly one, by Newton's iteration."""
+    """The rotation nearest to a matrix that is nearly one, by Newton and Schulz's iteration.
+
+    Unlike :func:`glance3d.geometry.rotations.nearest_rotation` it needs no singular values, and a
+    matrix that is far from a rotation does not converge. Source: N. J. Higham, Functions of
+    Matrices, 2008, section 8.3.
+    """
     for _ in range(iterations):
         matrix = 1.5 * matrix - 0.5 * matrix @ (matrix.transpose(-1, -2) @ matrix)
     return matrix
@@ -83,7 +88,7 @@ def decompose_essential(
     turned = turned.transpose(-1, -2)
     rotations = torch.stack([cofactors - turned, cofactors + turned], -3)
     size = rotations.square().sum((-1, -2), keepdim=True).sqrt() + _EPS
-    return nearest_rotation(rotations * (3**0.5 / size)), direction, uneven
+    return orthonormalise(rotations * (3**0.5 / size)), direction, uneven
 
 
 def wahba_rotation(

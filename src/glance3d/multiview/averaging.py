@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from glance3d.geometry.rotations import rotation_angle, rotation_from_quat_xyzw
 from glance3d.geometry.sync_free_linalg import wahba_rotation
-from glance3d.geometry.transforms import rotation_angle, rotation_from_quat_xyzw
 from glance3d.multiview.relative_pose import RelativePoses, ViewPairMatches
 
 _SQUARINGS = 6  # paths of up to 64 pairs

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
 from glance3d.multiview.two_view import essential_matrix
 
 _LEAST_PARALLAX = 0.01  # radians, below which nobody can say which side of a camera a point is on

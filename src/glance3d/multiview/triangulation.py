@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
 from glance3d.multiview.epipolar import (
     RayMatches,
     cheirality,

@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
 from glance3d.geometry.sync_free_linalg import (
     decompose_essential,
     least_eigenvector,
     wahba_rotation,
 )
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
 from glance3d.nn.tables import cached_table, constant
 
 #: In half diagonals of the image, one octave and a quarter around what lenses have.

@@ -23,7 +23,7 @@ from glance3d.errors import CamerasError, SceneError
 from glance3d.formats.colmap.binary import read_binary_model
 from glance3d.formats.colmap.records import ColmapCamera, ColmapModel, ColmapPoints2D
 from glance3d.geometry.cameras import project_points
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
 
 
 def check_colmap_model(folder: Path) -> dict[str, Any]:

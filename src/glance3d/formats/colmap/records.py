@@ -13,7 +13,7 @@ from glance3d.errors import CamerasError
 from glance3d.formats.camera_values import MAX_SIDE, refuse_far
 from glance3d.formats.colmap.camera_models import NUM_PARAMETERS, PINHOLE_PARAMETERS
 from glance3d.formats.lenses import Lens, build_lens
-from glance3d.geometry.transforms import rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
 
 
 @dataclass(frozen=True)

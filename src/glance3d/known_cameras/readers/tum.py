@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 
 from glance3d.formats.tum import TumPose, read_tum_trajectory
-from glance3d.geometry.transforms import invert, rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
+from glance3d.geometry.transforms import invert
 from glance3d.known_cameras.cameras import KnownCamera, KnownCameras
 
 

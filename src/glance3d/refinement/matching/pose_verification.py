@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.geometry.transforms import compose, invert, rotation_angle
+from glance3d.geometry.rotations import rotation_angle
+from glance3d.geometry.transforms import compose, invert
 from glance3d.known_cameras import KnownViews, agreement_with_poses, settle_reading
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.refinement.matching.camera_models import build_colmap_camera

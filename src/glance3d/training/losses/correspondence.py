@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.geometry.pose_encoding import encode_pose
-from glance3d.geometry.transforms import compose, invert, rotation_from_quat_xyzw
+from glance3d.geometry.rotations import rotation_from_quat_xyzw
+from glance3d.geometry.transforms import compose, invert
 from glance3d.multiview.matches import Descriptors, PairEstimates, SoftMatches, grid_to_unit
 from glance3d.multiview.two_view import essential_matrix, sampson_distance
 from glance3d.training.losses.descriptor_lookup import bilinear_corners, sample_sparsely
