@@ -8,13 +8,13 @@ import torch
 from glance3d.densification.agreement import confirms, without_speckles
 from glance3d.densification.completion import complete_depth
 from glance3d.densification.sources import choose_sources, inverse_depth_range
-from glance3d.densification.views import Transfer, build_view, plan_grids
+from glance3d.densification.views import build_view, plan_grids, warp_between
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import project_points
 from tests.densification.scenes import Patch, build_scene, row_of_cameras, sparse_points
 
 
-def test_a_transfer_goes_where_projection_goes() -> None:
+def test_a_warp_goes_where_projection_goes() -> None:
     cameras = row_of_cameras(2, sizes=((20, 16), (24, 14)))
     turned = cameras.cam_from_world.clone()
     turn = torch.tensor([[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]])
@@ -23,7 +23,7 @@ def test_a_transfer_goes_where_projection_goes() -> None:
     colors = [torch.zeros(16, 20, 3, dtype=torch.uint8), torch.zeros(14, 24, 3, dtype=torch.uint8)]
     first, second = (build_view(photo, cameras, view) for view, photo in enumerate(colors))
     depth = 2 + torch.rand(16, 20, generator=torch.Generator().manual_seed(0))
-    grid, inside = Transfer.between(first, second).grid((1 / depth)[None])
+    grid, inside = warp_between(first, second).grid((1 / depth)[None])
     points = first.points_world(depth).flatten(0, 1)
     pixels, z = project_points(points, second.cam_from_world, second.intrinsics)
     wanted = (pixels * 2 / torch.tensor([24.0, 14.0]) - 1).view(16, 20, 2)

@@ -19,9 +19,15 @@ from glance3d.models.config import (
 )
 from glance3d.models.heads import correspondence as head_module
 from glance3d.models.weights.files import load_weights, save_weights
-from glance3d.multiview.matches import Correspondence, cell_positions, find_matches, grid_to_unit
+from glance3d.multiview.matches import (
+    Correspondence,
+    cell_centers,
+    find_matches,
+    grid_to_hd,
+    select_pair_matches,
+)
+from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.pose_initialisation import initialise_poses
-from glance3d.multiview.relative_pose import best_matches
 
 HEAD = CorrespondenceConfig(descriptor_dim=16, hidden_dim=16, pair_dim=16, num_pools=2)
 
@@ -36,8 +42,9 @@ def small_config(correspondence: CorrespondenceConfig | None) -> ModelConfig:
 
 def first_poses(found: Correspondence) -> torch.Tensor:
     """Of photos of 48 x 32 pixels."""
-    pairs = best_matches(found.matches, found.relations, found.grid)
-    return initialise_poses(pairs, found.relations, (32, 48))
+    options, estimates = MultiviewOptions(), found.pair_estimates
+    pairs = select_pair_matches(found.matches, estimates, found.grid, options.pair_selection)
+    return initialise_poses(pairs, estimates, (32, 48), options)
 
 
 def random_images(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -96,8 +103,8 @@ def test_one_view_and_views_of_one_token(model: VGGT) -> None:
     found = match(model, random_images(1, 3, 3, 16, 16))
     assert found is not None
     assert found.grid == (2, 2)
-    assert found.relations.pose_enc.shape == (1, 3, 3, 9)
-    assert all(part.isfinite().all() for part in (*found.matches, *found.relations))
+    assert found.pair_estimates.pose_enc.shape == (1, 3, 3, 9)
+    assert all(part.isfinite().all() for part in (*found.matches, *found.pair_estimates))
 
 
 def test_tokens_without_its_layer_are_not_described(model: VGGT) -> None:
@@ -123,10 +130,11 @@ def test_gradients_reach_the_whole_head_and_the_layers_below() -> None:
     told, found = model.describe(tokens), model.match(tokens, images)
     assert told is not None
     assert found is not None
-    scores = told.sharpness * (told.descriptors[:, 0] @ told.descriptors[:, 1].mT)
-    taught = scores.logsumexp(-1).sum() + told.unseen
+    scores = told.inverse_temperature * (told.descriptors[:, 0] @ told.descriptors[:, 1].mT)
+    taught = scores.logsumexp(-1).sum() + told.dustbin_score
     taught = taught + sum(
-        part.square().sum() for part in (found.relations.pose_enc, found.relations.inlier_logits)
+        part.square().sum()
+        for part in (found.pair_estimates.pose_enc, found.pair_estimates.inlier_logits)
     )
     taught.backward()
     assert model.correspondence_head is not None
@@ -141,14 +149,14 @@ def test_matches_find_what_was_moved() -> None:
     grid, descriptors = (6, 8), torch.nn.functional.normalize(random_images(48, 32) - 0.5, dim=-1)
     as_map = descriptors.unflatten(0, grid)
     moved = torch.roll(as_map, (1, 2), (0, 1)).flatten(0, 1)
-    sharpness, unseen = torch.tensor(60.0), torch.tensor(20.0)
+    inverse_temperature, dustbin_score = torch.tensor(60.0), torch.tensor(20.0)
     both = torch.stack([descriptors, moved])[None]
-    found = find_matches(both, grid, sharpness, unseen, radius=1)
-    where = cell_positions(grid, torch.device("cpu"))
+    found = find_matches(both, grid, inverse_temperature, dustbin_score, radius=1)
+    where = cell_centers(grid, torch.device("cpu"))
     stays = (where[:, 0] < 6) & (where[:, 1] < 5)
     expected = where + torch.tensor([2.0, 1.0])
-    assert (found.position[0, 0, 1] - expected)[stays].abs().max() < 0.05
-    assert found.inside[0, 0, 1][stays].min() > 0.95
+    assert (found.target_xy[0, 0, 1] - expected)[stays].abs().max() < 0.05
+    assert found.window_probability[0, 0, 1][stays].min() > 0.95
     assert found.mutual[0, 0, 1][stays].min() > 0.95
 
 
@@ -157,11 +165,11 @@ def test_what_resembles_nothing_is_not_inside() -> None:
     found = find_matches(
         torch.stack([here, there], 1), (2, 2), torch.tensor(15.0), torch.tensor(8.0)
     )
-    assert found.inside[0, 0, 1].max() < 0.01
+    assert found.window_probability[0, 0, 1].max() < 0.01
 
 
 def test_unit_positions_are_centred_and_square() -> None:
-    unit = grid_to_unit(cell_positions((3, 4), torch.device("cpu")), (3, 4))
+    unit = grid_to_hd(cell_centers((3, 4), torch.device("cpu")), (3, 4))
     torch.testing.assert_close(unit.mean(0), torch.zeros(2), rtol=0, atol=1e-6)
     torch.testing.assert_close(unit[1] - unit[0], torch.tensor([0.4, 0.0]))
     torch.testing.assert_close(unit[4] - unit[0], torch.tensor([0.0, 0.4]))
@@ -247,7 +255,7 @@ def test_many_views_are_read_some_at_a_time(model: VGGT, monkeypatch: pytest.Mon
     assert whole is not None
     assert parts is not None
     others = ~torch.eye(5, dtype=torch.bool)  # what a view says of itself is nonsense
-    for found, expected in zip(parts.relations, whole.relations, strict=True):
+    for found, expected in zip(parts.pair_estimates, whole.pair_estimates, strict=True):
         torch.testing.assert_close(  # a solver is in between
             found[:, others], expected[:, others], rtol=1e-2, atol=2e-3
         )

@@ -15,9 +15,7 @@ from glance3d.errors import InputError
 from glance3d.images import load_images
 from glance3d.models.checks import check_query_points
 from glance3d.models.config import ModelConfig, VitEmbedConfig, glance_small, tiny, vggt_1b
-from glance3d.multiview import pose_adjustment as adjustment
-from glance3d.multiview import pose_initialisation as first_poses
-from glance3d.multiview import relative_pose as pair_poses
+from glance3d.multiview.options import MultiviewOptions
 from glance3d.prediction import predict
 from glance3d.types import Predictions
 
@@ -36,17 +34,22 @@ def shallow(config: ModelConfig) -> ModelConfig:
         changed["patch_embed"] = replace(config.patch_embed, depth=1)
     if config.correspondence is not None:
         changed["correspondence"] = replace(config.correspondence, layer=1)
-    return replace(config, tracks=tracks, camera=camera, **changed)
+    multiview = few_tries(config.multiview)
+    return replace(config, tracks=tracks, camera=camera, multiview=multiview, **changed)
 
 
-@pytest.fixture(autouse=True)
-def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_tries(options: MultiviewOptions) -> MultiviewOptions:
     """Poses from matches are tried and improved once or twice: the other times are the same."""
-    monkeypatch.setattr(first_poses, "_FOCAL_LENGTHS", (0.8, 1.2))
-    monkeypatch.setattr(first_poses, "_FACTORS", (1.0, 0.8))
-    monkeypatch.setattr(pair_poses, "_FIRST_WIDTHS", (0.1,))
-    monkeypatch.setattr(pair_poses, "_LAST_WIDTHS", (0.015, 0.004))
-    monkeypatch.setattr(adjustment, "_WIDTHS", (0.03, 0.007))
+    return replace(
+        options,
+        focal_search=replace(
+            options.focal_search, focal_lengths_hd=(0.8, 1.0, 1.2), factors=(1.0, 0.8)
+        ),
+        relative_pose=replace(
+            options.relative_pose, first_widths_hd=(0.1,), last_widths_hd=(0.015, 0.004)
+        ),
+        pose_adjustment=replace(options.pose_adjustment, cauchy_widths_hd=(0.03, 0.007)),
+    )
 
 
 def ready(config: ModelConfig, views: int, attention: str = "full") -> Callable[..., Predictions]:

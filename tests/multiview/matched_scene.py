@@ -5,14 +5,20 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from glance3d.geometry.rotations import rotation_angle, rotation_from_quat_xyzw
+from glance3d.geometry.rotations import (
+    positive_quat_xyzw_from_rotation,
+    rotation_angle,
+    rotation_from_quat_xyzw,
+)
 from glance3d.geometry.transforms import compose, invert
+from glance3d.multiview.matches import ViewPairMatches
+from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.pose_initialisation import fields_of_view
-from glance3d.multiview.relative_pose import RelativePoses, ViewPairMatches
-from glance3d.multiview.two_view import quaternion
+from glance3d.multiview.relative_pose import RelativePoses
 
 FOCAL = 1.2
 SIZE = (96, 128)
+OPTIONS = MultiviewOptions()
 
 
 class MatchedScene(NamedTuple):
@@ -30,17 +36,17 @@ class MatchedScene(NamedTuple):
         generator = torch.Generator().manual_seed(5)
         views = len(self.cameras)
         first, second = torch.triu_indices(views, views, 1)
-        own, other = self.places[first], self.places[second]
-        other = other + noise * torch.randn(other.shape, generator=generator)
-        anywhere = torch.rand(other.shape, generator=generator) - 0.5
-        is_wrong = torch.rand(other.shape[:2], generator=generator) < wrong
-        other = torch.where(is_wrong[..., None], anywhere, other)
-        weight = torch.full(own.shape[:2], 1 / own.shape[1])
+        source, target = self.places[first], self.places[second]
+        target = target + noise * torch.randn(target.shape, generator=generator)
+        anywhere = torch.rand(target.shape, generator=generator) - 0.5
+        is_wrong = torch.rand(target.shape[:2], generator=generator) < wrong
+        target = torch.where(is_wrong[..., None], anywhere, target)
+        weight = torch.full(source.shape[:2], 1 / source.shape[1])
         amount = torch.ones(len(first))
-        parts = (first, second, own, other, weight, amount)
+        parts = (first, second, source, target, weight, amount)
         return ViewPairMatches(*(part[None] for part in parts))
 
-    def pair_poses(self) -> RelativePoses:
+    def relative_poses(self) -> RelativePoses:
         """The true ones."""
         views = len(self.cameras)
         relative = self.relative(*torch.triu_indices(views, views, 1))
@@ -53,7 +59,8 @@ class MatchedScene(NamedTuple):
         views = torch.arange(len(self.cameras))
         first, second = (part.flatten() for part in torch.meshgrid(views, views, indexing="ij"))
         relative = self.relative(first, second)
-        parts = [relative[..., 3], quaternion(relative[..., :3]), torch.ones(len(first), 2)]
+        quat = positive_quat_xyzw_from_rotation(relative[..., :3])
+        parts = [relative[..., 3], quat, torch.ones(len(first), 2)]
         return torch.cat(parts, -1).unflatten(0, (len(views), len(views)))[None]
 
 

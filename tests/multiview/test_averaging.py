@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from glance3d.multiview.averaging import ScenePoses, average_poses
 from glance3d.multiview.relative_pose import RelativePoses
-from tests.multiview.matched_scene import degrees_between, matched_scene
+from tests.multiview.matched_scene import OPTIONS, degrees_between, matched_scene
 
 SCENE = matched_scene(views=7, points=8, turns=0.2)
 MATCHES = SCENE.matches()
@@ -19,12 +19,12 @@ def errors(found: ScenePoses) -> tuple[float, float]:
     return float(rotation.max()), float(direction[1:].max())
 
 
-def with_fit(fit: torch.Tensor) -> RelativePoses:
-    return SCENE.pair_poses()._replace(fit=fit[None])
+def with_inliers(share: torch.Tensor) -> RelativePoses:
+    return SCENE.relative_poses()._replace(inlier_share=share[None])
 
 
 def test_exact_pairs_give_exact_cameras() -> None:
-    found = average_poses(MATCHES, SCENE.pair_poses(), 7)
+    found = average_poses(MATCHES, SCENE.relative_poses(), 7, OPTIONS.averaging)
     rotation, direction = errors(found)
     assert rotation < 0.05
     assert direction < 6  # lengths of at least one are a bias
@@ -34,22 +34,22 @@ def test_exact_pairs_give_exact_cameras() -> None:
 
 def test_a_chain_reaches_views_that_share_nothing_with_the_first() -> None:
     neighbours = (MATCHES.second - MATCHES.first == 1)[0]
-    poses = with_fit(neighbours.float())
+    poses = with_inliers(neighbours.float())
     nonsense = torch.eye(3).expand_as(poses.rotation)
     poses = poses._replace(
         rotation=torch.where(neighbours[:, None, None], poses.rotation, nonsense)
     )
-    assert errors(average_poses(MATCHES, poses, 7))[0] < 3
+    assert errors(average_poses(MATCHES, poses, 7, OPTIONS.averaging))[0] < 3
 
 
 def test_pairs_that_agree_outvote_those_that_do_not() -> None:
-    poses = SCENE.pair_poses()
+    poses = SCENE.relative_poses()
     generator = torch.Generator().manual_seed(2)
     turned = F.normalize(torch.randn(21, 3, 3, generator=generator), dim=-1)
     turned[..., 2, :] = torch.linalg.cross(turned[..., 0, :], turned[..., 1, :])
     wrong = torch.arange(21) % 5 == 2
     rotation = torch.where(wrong[:, None, None], torch.linalg.qr(turned).Q, poses.rotation[0])
-    found = average_poses(MATCHES, poses._replace(rotation=rotation[None]), 7)
+    found = average_poses(MATCHES, poses._replace(rotation=rotation[None]), 7, OPTIONS.averaging)
     assert errors(found)[0] < 3
     assert found.trust[0, wrong].max() < 0.2 * found.trust[0, ~wrong].min()
 
@@ -57,26 +57,31 @@ def test_pairs_that_agree_outvote_those_that_do_not() -> None:
 def test_scenes_do_not_know_of_each_other() -> None:
     twice = [
         type(part)(*(torch.cat([x, x]) for x in part))
-        for part in (MATCHES, with_fit(torch.ones(21)))
+        for part in (MATCHES, with_inliers(torch.ones(21)))
     ]
     matches, poses = twice
     poses.rotation[1] = torch.eye(3)
-    found = average_poses(matches, poses, 7)
-    alone = average_poses(MATCHES, SCENE.pair_poses(), 7)
+    found = average_poses(matches, poses, 7, OPTIONS.averaging)
+    alone = average_poses(MATCHES, SCENE.relative_poses(), 7, OPTIONS.averaging)
     torch.testing.assert_close(found.rotation[0], alone.rotation[0])
     torch.testing.assert_close(found.rotation[1], torch.eye(3).expand(7, 3, 3))
 
 
 def test_a_pair_from_one_place_moves_nobody() -> None:
-    poses = SCENE.pair_poses()
+    poses = SCENE.relative_poses()
     pair = (MATCHES.first == 2) & (MATCHES.second == 3)
-    direction, apart = poses.direction.clone(), poses.apart.clone()
-    direction[pair], apart[pair] = -direction[pair], 0.0
+    direction, parallax = poses.direction.clone(), poses.parallax_share.clone()
+    direction[pair], parallax[pair] = -direction[pair], 0.0
     misled = poses._replace(direction=direction)
-    assert errors(average_poses(MATCHES, misled, 7))[1] > 10
-    assert errors(average_poses(MATCHES, misled._replace(apart=apart), 7))[1] < 6
+    assert errors(average_poses(MATCHES, misled, 7, OPTIONS.averaging))[1] > 10
+    assert (
+        errors(
+            average_poses(MATCHES, misled._replace(parallax_share=parallax), 7, OPTIONS.averaging)
+        )[1]
+        < 6
+    )
 
 
 def test_nothing_known_is_finite() -> None:
-    found = average_poses(MATCHES, with_fit(torch.zeros(21)), 7)
+    found = average_poses(MATCHES, with_inliers(torch.zeros(21)), 7, OPTIONS.averaging)
     assert all(part.isfinite().all() for part in found)

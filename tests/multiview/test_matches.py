@@ -17,9 +17,9 @@ def test_parts_do_not_matter(views_at_a_time: int, monkeypatch: pytest.MonkeyPat
     whole = find_matches(descriptors, grid, *numbers)
     seen = []
     monkeypatch.setattr(matches, "SCORES_AT_A_TIME", views_at_a_time * batch * 48**2)
-    around = matches.around_best
+    around = matches.windowed_soft_argmax
     monkeypatch.setattr(
-        matches, "around_best", lambda s, *a: seen.append(s.shape[1]) or around(s, *a)
+        matches, "windowed_soft_argmax", lambda s, *a: seen.append(s.shape[1]) or around(s, *a)
     )
     parts = find_matches(descriptors, grid, *numbers)
     assert max(seen) == views_at_a_time
@@ -33,10 +33,14 @@ def test_of_many_matches_the_surest_are_kept() -> None:
     every = find_matches(descriptors, (6, 8), torch.tensor(20.0), torch.tensor(10.0))
     assert every.best(48) is every
     best = every.best(10)
-    assert best.own.shape == best.position.shape == (1, 3, 3, 10, 2)
-    sure = (every.inside * every.mutual).sort(-1, descending=True).values
-    torch.testing.assert_close(best.inside * best.mutual, sure[..., :10], rtol=0, atol=0)
+    assert best.source_xy.shape == best.target_xy.shape == (1, 3, 3, 10, 2)
+    sure = (every.window_probability * every.mutual).sort(-1, descending=True).values
+    torch.testing.assert_close(
+        best.window_probability * best.mutual, sure[..., :10], rtol=0, atol=0
+    )
     for index in range(10):  # each is still one of the cells' matches, whole
-        same = (every.own == best.own[..., index, None, :]).all(-1)
+        same = (every.source_xy == best.source_xy[..., index, None, :]).all(-1)
         assert (same.sum(-1) == 1).all()
-        torch.testing.assert_close(every.position[same], best.position[..., index, :].flatten(0, 2))
+        torch.testing.assert_close(
+            every.target_xy[same], best.target_xy[..., index, :].flatten(0, 2)
+        )

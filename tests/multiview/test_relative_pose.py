@@ -2,22 +2,31 @@
 
 import torch
 
-from glance3d.multiview.matches import PairEstimates, SoftMatches, cell_positions
-from glance3d.multiview.relative_pose import (
-    PAIRS_PER_VIEW,
+from glance3d.multiview.matches import (
+    PairEstimates,
+    SoftMatches,
     ViewPairMatches,
-    best_matches,
-    fit_relative_poses,
+    cell_centers,
+    select_pair_matches,
 )
-from tests.multiview.matched_scene import FOCAL, degrees_between, matched_scene, scene_of, turntable
+from glance3d.multiview.relative_pose import estimate_relative_poses
+from tests.multiview.matched_scene import (
+    FOCAL,
+    OPTIONS,
+    degrees_between,
+    matched_scene,
+    scene_of,
+    turntable,
+)
 
 NOTHING = torch.tensor([0.0, 0, 1, 0, 0, 0, 1, 1, 1])
+SELECTION = OPTIONS.pair_selection
 FOCALS = torch.tensor([FOCAL])
 
 
 def errors(matches: ViewPairMatches, learned: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     scene = matched_scene()
-    found = fit_relative_poses(matches, learned, FOCALS)
+    found = estimate_relative_poses(matches, learned, FOCALS, OPTIONS.relative_pose)
     true = scene.relative(matches.first[0], matches.second[0])
     return degrees_between(found.rotation[0], found.direction[0], true)
 
@@ -42,16 +51,21 @@ def test_a_long_lens_needs_starts_that_turn_around_the_thing() -> None:
     errors_of = {
         orbits: degrees_between(found.rotation[0], found.direction[0], true)[0]
         for orbits in (False, True)
-        for found in [fit_relative_poses(matches, NOTHING.expand(1, 3, 3, 9), focal, orbits)]
+        for found in [
+            estimate_relative_poses(
+                matches, NOTHING.expand(1, 3, 3, 9), focal, OPTIONS.relative_pose, orbits
+            )
+        ]
     }
     assert errors_of[True].max() < 1
     assert errors_of[False].max() > 10
 
 
-def test_the_fit_says_what_share_of_the_matches_is_right() -> None:
+def test_the_inlier_share_says_what_share_of_the_matches_is_right() -> None:
     matches = matched_scene().matches(wrong=0.35)
-    fit = fit_relative_poses(matches, matched_scene().pose_encodings(), FOCALS).fit
-    assert 0.6 < fit.median() < 0.75
+    learned = matched_scene().pose_encodings()
+    poses = estimate_relative_poses(matches, learned, FOCALS, OPTIONS.relative_pose)
+    assert 0.6 < poses.inlier_share.median() < 0.75
 
 
 def test_points_lie_before_both_cameras() -> None:
@@ -64,12 +78,17 @@ def test_points_lie_before_both_cameras() -> None:
 
 def test_matches_that_say_nothing_are_finite() -> None:
     matches = matched_scene().matches()
-    for empty in (matches._replace(weight=0 * matches.weight), matches._replace(own=matches.other)):
-        found = fit_relative_poses(empty, torch.zeros(1, 6, 6, 9), FOCALS)
+    for empty in (
+        matches._replace(weight=0 * matches.weight),
+        matches._replace(first_hd=matches.second_hd),
+    ):
+        found = estimate_relative_poses(
+            empty, torch.zeros(1, 6, 6, 9), FOCALS, OPTIONS.relative_pose
+        )
         assert all(part.isfinite().all() for part in found)
 
 
-def relations_of(weight: torch.Tensor) -> PairEstimates:
+def estimates_of(weight: torch.Tensor) -> PairEstimates:
     views = weight.shape[:3]
     return PairEstimates(weight, weight.mean(-1), NOTHING.expand(*views, 9), 9 + 0 * weight)
 
@@ -77,16 +96,16 @@ def relations_of(weight: torch.Tensor) -> PairEstimates:
 def random_matches(views: int, grid: tuple[int, int]) -> tuple[SoftMatches, PairEstimates]:
     generator = torch.Generator().manual_seed(0)
     cells = grid[0] * grid[1]
-    position = 8 * torch.rand(1, views, views, cells, 2, generator=generator)
+    target_xy = 8 * torch.rand(1, views, views, cells, 2, generator=generator)
     weight = torch.rand(1, views, views, cells, generator=generator)
-    own = cell_positions(grid, torch.device("cpu")).expand_as(position)
-    matches = SoftMatches(own, position, weight, weight)
-    return matches, relations_of(weight)
+    source_xy = cell_centers(grid, torch.device("cpu")).expand_as(target_xy)
+    matches = SoftMatches(source_xy, target_xy, weight, weight)
+    return matches, estimates_of(weight)
 
 
 def test_the_best_matches_of_either_side_come_first() -> None:
-    matches, relations = random_matches(3, (20, 30))
-    pairs = best_matches(matches, relations, (20, 30))
+    matches, estimates = random_matches(3, (20, 30))
+    pairs = select_pair_matches(matches, estimates, (20, 30), SELECTION)
     assert pairs.weight.shape == (1, 3, 256)
     assert bool((pairs.weight.diff(dim=-1) <= 0).all())
     torch.testing.assert_close(pairs.weight.sum(-1), torch.ones(1, 3))
@@ -95,12 +114,12 @@ def test_the_best_matches_of_either_side_come_first() -> None:
 
 
 def test_of_many_views_only_pairs_that_share_most_are_looked_at() -> None:
-    views = 2 * PAIRS_PER_VIEW + 4
-    matches, relations = random_matches(views, (2, 3))
-    unlike = relations.weight.clone()
+    views = 2 * SELECTION.pairs_per_view + 4
+    matches, estimates = random_matches(views, (2, 3))
+    unlike = estimates.weight.clone()
     unlike[:, 0, 5] = unlike[:, 5, 0] = 0
-    pairs = best_matches(matches, relations_of(unlike), (2, 3))
-    assert pairs.first.shape == (1, PAIRS_PER_VIEW * views)
+    pairs = select_pair_matches(matches, estimates_of(unlike), (2, 3), SELECTION)
+    assert pairs.first.shape == (1, SELECTION.pairs_per_view * views)
     assert not bool(((pairs.first == 0) & (pairs.second == 5)).any())
     assert bool((pairs.first < pairs.second).all())
 
@@ -111,7 +130,9 @@ def test_turned_in_place_is_known_from_moved() -> None:
     turned[2, :, 3] = 0  # the third camera stands where the first does
     world = 4 * torch.rand(150, 3, generator=torch.Generator().manual_seed(4))
     scene = scene_of(turned, world + torch.tensor([-2.0, -2, 4]))
-    found = fit_relative_poses(scene.matches(), scene.pose_encodings(), FOCALS)
-    (one_two, one_three, _) = found.apart[0].tolist()
+    found = estimate_relative_poses(
+        scene.matches(), scene.pose_encodings(), FOCALS, OPTIONS.relative_pose
+    )
+    (one_two, one_three, _) = found.parallax_share[0].tolist()
     assert one_two > 0.9
     assert one_three < 0.1

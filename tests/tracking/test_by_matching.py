@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 import glance3d
 from glance3d.models import VGGT
-from glance3d.multiview import descriptor_tracking as following
+from glance3d.multiview import descriptor_tracking
 from glance3d.multiview.descriptor_tracking import CELL
 from glance3d.multiview.matches import Descriptors
 from glance3d.tracking.by_matching import MatchingTracker
@@ -88,7 +88,7 @@ def test_many_queries_at_a_time_give_the_same(network: VGGT, monkeypatch: pytest
     features = shifted_maps(noise=0.3)
     pixels = centers(features, [(x, y) for x in range(2, 22, 3) for y in range(2, 18, 3)])
     whole = MatchingTracker(network, features).track(1, pixels, [0])
-    monkeypatch.setattr(following, "_SIMILARITIES", 5 * ROWS * COLUMNS)
+    monkeypatch.setattr(descriptor_tracking, "_SIMILARITIES", 5 * ROWS * COLUMNS)
     chunked = MatchingTracker(network, features).track(1, pixels, [0])
     for a, b in zip(whole, chunked, strict=True):
         torch.testing.assert_close(a, b)

@@ -12,7 +12,7 @@ from glance3d.geometry.cameras import project_points
 from glance3d.geometry.transforms import invert, transform_points
 from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, ModelConfig, StemEmbedConfig, tiny
-from glance3d.multiview.matches import Descriptors, PairEstimates, SoftMatches, cell_positions
+from glance3d.multiview.matches import Descriptors, PairEstimates, SoftMatches, cell_centers
 from glance3d.training import build_recipe
 from glance3d.training.losses.correspondence import (
     descriptor_loss,
@@ -27,14 +27,12 @@ from tests.training.scenes import make_sample
 CORNERS = torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]])
 
 
-def mirrored_views(sharpness: float) -> tuple[Descriptors, torch.Tensor]:
+def mirrored_views(inverse_temperature: float) -> tuple[Descriptors, torch.Tensor]:
     """Two views of 2 x 2 cells; the second shows the cells of the first in reverse order."""
     code = torch.eye(4)
     descriptors = torch.stack([code, code.flip(0)])[None].requires_grad_()
-    scale, unseen = torch.tensor(sharpness), torch.tensor(0.0)
-    return Descriptors(descriptors, (2, 2), scale, unseen), torch.stack([CORNERS, CORNERS.flip(0)])[
-        None
-    ]
+    numbers = torch.tensor(inverse_temperature), torch.tensor(0.0)
+    return Descriptors(descriptors, (2, 2), *numbers), torch.stack([CORNERS, CORNERS.flip(0)])[None]
 
 
 def test_right_descriptors_cost_nothing() -> None:
@@ -72,7 +70,7 @@ GRID = (7, 7)
 
 def exact_matches(sample: MultiViewSample) -> SoftMatches:
     """Where the cells of each view truly are in the others, inside the image or not."""
-    cells = (cell_positions(GRID, torch.device("cpu")) + 0.5) * 8
+    cells = (cell_centers(GRID, torch.device("cpu")) + 0.5) * 8
     pixel = cells.long()
     depth = sample.depth[..., pixel[:, 1], pixel[:, 0]]
     rays = (cells - sample.intrinsics[:, :, None, :2, 2]) / sample.intrinsics[0, 0, 0, 0]
@@ -81,10 +79,10 @@ def exact_matches(sample: MultiViewSample) -> SoftMatches:
     views = world.shape[1]
     everywhere = world.flatten(1, 2)[:, None].expand(-1, views, -1, -1)
     pixels, _ = project_points(everywhere, sample.cam_from_world, sample.intrinsics)
-    position = pixels.unflatten(2, (views, -1)).transpose(1, 2) / 8 - 0.5
-    sure = torch.ones(position.shape[:-1])
-    own = cell_positions(GRID, torch.device("cpu")).expand_as(position)
-    return SoftMatches(own, position, sure, sure)
+    target_xy = pixels.unflatten(2, (views, -1)).transpose(1, 2) / 8 - 0.5
+    sure = torch.ones(target_xy.shape[:-1])
+    source_xy = cell_centers(GRID, torch.device("cpu")).expand_as(target_xy)
+    return SoftMatches(source_xy, target_xy, sure, sure)
 
 
 def relations_saying(pose_enc: torch.Tensor, logits: torch.Tensor) -> PairEstimates:
@@ -97,7 +95,7 @@ def test_the_true_poses_and_matches_cost_nothing() -> None:
     sample = make_sample(batch=2, views=3)
     target = pair_pose_targets(sample.cam_from_world, sample.intrinsics, SIZE)
     matches = exact_matches(sample)
-    said = relations_saying(target, torch.full(matches.inside.shape, 30.0))
+    said = relations_saying(target, torch.full(matches.window_probability.shape, 30.0))
     shared = torch.ones(2, 3, 3)
     truth = (sample.cam_from_world, sample.intrinsics)
     losses = pair_loss(said, matches, GRID, *truth, shared, SIZE)
@@ -117,7 +115,7 @@ def test_matches_off_their_line_are_wrong() -> None:
     # Two cells across the line, which runs along the true direction of movement.
     normal = torch.tensor([0.0, 0.0])
     for shift in torch.eye(2):
-        moved = matches._replace(position=matches.position + 4 * shift)
+        moved = matches._replace(target_xy=matches.target_xy + 4 * shift)
         wrong = ~match_is_right(moved, GRID, target, sample.intrinsics, SIZE)[0, 0, 1]
         normal = torch.maximum(normal, wrong.float().mean() * torch.ones(2))
     assert normal.min() > 0.9
@@ -127,7 +125,7 @@ def test_pairs_that_share_nothing_do_not_count() -> None:
     sample = make_sample(batch=1, views=2)
     wrong = torch.full((1, 2, 2, 9), 3.0, requires_grad=True)
     matches = exact_matches(sample)
-    said = relations_saying(wrong, torch.zeros(matches.inside.shape))
+    said = relations_saying(wrong, torch.zeros(matches.window_probability.shape))
     truth = (sample.cam_from_world, sample.intrinsics)
     loss = pair_loss(said, matches, GRID, *truth, torch.zeros(1, 2, 2), SIZE)["pairs"]
     loss.backward()

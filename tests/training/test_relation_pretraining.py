@@ -14,6 +14,7 @@ from glance3d.models import build_model
 from glance3d.models.config import CorrespondenceConfig, StemEmbedConfig, tiny
 from glance3d.models.heads.pair_pose_network import PairPoseNet
 from glance3d.models.weights.files import save_weights
+from glance3d.multiview.options import EightPointOptions
 from glance3d.training import Trainer, build_recipe
 from glance3d.training.config import RelationPretrainingConfig, TrainConfig
 from glance3d.training.losses.scene import LossWeights
@@ -70,21 +71,21 @@ def test_a_cell_is_where_it_is_in_its_own_view(places: TruePlaces) -> None:
 def test_simulated_matches_are_right_where_they_are_sure(places: TruePlaces) -> None:
     count = places.seen.shape[-1]
     matches = simulate_matches(places, count, torch.Generator().manual_seed(0))
-    own = matches.own[0, 0, 0]
+    own = matches.source_xy[0, 0, 0]
     order = (own[:, 1] * places.grid[1] + own[:, 0]).round().long()
     truth = places.pixels[..., order, :] / CELL - 0.5
-    error = (matches.position - truth).norm(dim=-1)
-    seen, weight = places.seen[..., order], matches.inside * matches.mutual
+    error = (matches.target_xy - truth).norm(dim=-1)
+    seen, weight = places.seen[..., order], matches.window_probability * matches.mutual
     sure = weight > weight.quantile(0.8)
     assert (error[sure & seen] < 1.5).float().mean() > 0.8
     assert weight[~seen].mean() < 0.5 * weight[seen & (error < 1)].mean()
-    assert matches.position.isfinite().all()
+    assert matches.target_xy.isfinite().all()
 
 
 def test_fewer_cells_may_be_drawn(places: TruePlaces) -> None:
     matches = simulate_matches(places, 10, torch.Generator().manual_seed(0))
-    assert matches.own.shape == matches.position.shape
-    assert matches.inside.shape[-1] == 10
+    assert matches.source_xy.shape == matches.target_xy.shape
+    assert matches.window_probability.shape[-1] == 10
 
 
 def test_pretraining_lowers_the_loss_and_is_repeatable(places: TruePlaces) -> None:
@@ -94,7 +95,9 @@ def test_pretraining_lowers_the_loss_and_is_repeatable(places: TruePlaces) -> No
 
     def pretrained() -> PairPoseNet:
         torch.manual_seed(0)
-        relations = PairPoseNet(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
+        relations = PairPoseNet(
+            CorrespondenceConfig(hidden_dim=32, pair_dim=32), EightPointOptions()
+        )
         pretrain_relations(relations, DATA, CELL, config, seed=1, show_progress=False)
         return relations
 
@@ -105,7 +108,7 @@ def test_pretraining_lowers_the_loss_and_is_repeatable(places: TruePlaces) -> No
 
     once, again = pretrained(), pretrained()
     torch.manual_seed(0)
-    untrained = PairPoseNet(CorrespondenceConfig(hidden_dim=32, pair_dim=32))
+    untrained = PairPoseNet(CorrespondenceConfig(hidden_dim=32, pair_dim=32), EightPointOptions())
     assert loss(once) < 0.95 * loss(untrained)
     for first, second in zip(once.parameters(), again.parameters(), strict=True):
         assert torch.equal(first, second)

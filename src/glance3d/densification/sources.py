@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from glance3d.densification.views import SweepView, Transfer
+from glance3d.densification.views import SweepView, warp_between
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import project_points, unproject_depth
 from glance3d.geometry.filter import spread_sample, usable_depth
@@ -165,7 +165,7 @@ def plan_planes(
     middle = reference.grey.new_tensor([0.95, 1.05])[:, None, None] * (lowest + highest) / 2
     rate = 0.0
     for source in sources:
-        grid, _ = Transfer.between(reference, source).grid(middle)
+        grid, _ = warp_between(reference, source).grid(middle)
         pixels = (grid[1] - grid[0]) * grid.new_tensor([source.size[1], source.size[0]]) / 2
         moved = pixels.norm(dim=-1).median() / (0.05 * (lowest + highest))
         rate = max(rate, float(moved))

@@ -9,7 +9,8 @@ from torch.nn.functional import grid_sample
 
 from glance3d.densification.adaptive_windows import AdaptiveWindows
 from glance3d.densification.correlation import Windows
-from glance3d.densification.views import SweepView, Transfer
+from glance3d.densification.views import SweepView, warp_between
+from glance3d.multiview.plane_sweep import PlaneWarp
 
 #: Pixels that are compared at a time: what a core's cache holds.
 _AT_ONCE = 100_000
@@ -18,13 +19,13 @@ _MOSTLY_KEPT = 0.99
 
 
 def warp(
-    other: SweepView, transfer: Transfer, inverse_depth: Float[Tensor, "planes _height _width"]
+    other: SweepView, plane_warp: PlaneWarp, inverse_depth: Float[Tensor, "planes _height _width"]
 ) -> tuple[Float[Tensor, "planes height width"], Bool[Tensor, "planes height width"]]:
     """``other`` as the reference view would see it, and where it says so.
 
     What the other photo's mask leaves out says nothing.
     """
-    grid, inside = transfer.grid(inverse_depth)
+    grid, inside = plane_warp.grid(inverse_depth)
     planes, height, width = inside.shape
     # One tall picture of all planes: the image would have to be repeated for a batch of them.
     warped = grid_sample(
@@ -60,7 +61,7 @@ class Matcher:
     ) -> None:
         self.windows = windows
         self.sources = sources
-        self.transfers = [Transfer.between(reference, source) for source in sources]
+        self.warps = [warp_between(reference, source) for source in sources]
         self.best = min(best, len(sources))
         self.size = reference.size
 
@@ -72,8 +73,8 @@ class Matcher:
         A source in which the surface is hidden correlates badly and is outvoted.
         """
         ranked: list[Tensor] = []
-        for source, transfer in zip(self.sources, self.transfers, strict=True):
-            score = self._correlation(source, transfer, inverse_depth)
+        for source, plane_warp in zip(self.sources, self.warps, strict=True):
+            score = self._correlation(source, plane_warp, inverse_depth)
             for rank, other in enumerate(ranked):
                 ranked[rank], score = torch.maximum(other, score), torch.minimum(other, score)
             if len(ranked) < self.best:
@@ -83,8 +84,10 @@ class Matcher:
             total = total.add_(score)
         return total.div_(len(ranked))
 
-    def _correlation(self, source: SweepView, transfer: Transfer, inverse_depth: Tensor) -> Tensor:
-        warped, inside = warp(source, transfer, inverse_depth)
+    def _correlation(
+        self, source: SweepView, plane_warp: PlaneWarp, inverse_depth: Tensor
+    ) -> Tensor:
+        warped, inside = warp(source, plane_warp, inverse_depth)
         score = self.windows[0].correlate(warped)
         for windows in self.windows[1:]:
             score += windows.correlate(warped)

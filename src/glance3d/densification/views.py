@@ -14,6 +14,7 @@ from glance3d.errors import InputError
 from glance3d.geometry.cameras import camera_rays, pixel_grid
 from glance3d.geometry.distortion import distort
 from glance3d.geometry.transforms import compose, invert
+from glance3d.multiview.plane_sweep import PlaneWarp
 from glance3d.types import Cameras, Placement
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -140,35 +141,8 @@ def shrink(
     return torch.from_numpy(np.array(image))
 
 
-@dataclass(frozen=True)
-class Transfer:
-    """Where the pixels of one view lie in another, as a function of inverse depth.
-
-    The pixel at inverse depth w lies at (a + b w) of the other view, in homogeneous coordinates
-    that run from -1 to 1 over its image.
-    """
-
-    a: Float[Tensor, "3 height width"]
-    b: Float[Tensor, "3"]
-
-    @classmethod
-    def between(cls, reference: SweepView, other: SweepView) -> "Transfer":
-        """From pixels of ``reference`` to the pinhole image of ``other``."""
-        height, width = other.size
-        normalise = torch.tensor([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1.0]])
-        projection = normalise @ other.intrinsics
-        relative = compose(other.cam_from_world.double(), invert(reference.cam_from_world.double()))
-        a = reference.rays @ (projection @ relative[:, :3].float()).T
-        return cls(a.permute(2, 0, 1).contiguous(), projection @ relative[:, 3].float())
-
-    def grid(
-        self, inverse_depth: Float[Tensor, "planes _height _width"]
-    ) -> tuple[Float[Tensor, "planes height width 2"], Bool[Tensor, "planes height width"]]:
-        """Positions for ``grid_sample``, and which of them the other view sees."""
-        z = torch.addcmul(self.a[2], inverse_depth, self.b[2])
-        in_front = z > 1e-6
-        z.clamp_(min=1e-6).reciprocal_()
-        x = torch.addcmul(self.a[0], inverse_depth, self.b[0]).mul_(z)
-        y = torch.addcmul(self.a[1], inverse_depth, self.b[1]).mul_(z)
-        inside = (torch.maximum(x.abs(), y.abs()) <= 1) & in_front
-        return torch.stack([x, y], -1), inside
+def warp_between(reference: SweepView, other: SweepView) -> PlaneWarp:
+    """From pixels of ``reference`` to the pinhole image of ``other``."""
+    world_from_cam = invert(reference.cam_from_world.double())
+    relative = compose(other.cam_from_world.double(), world_from_cam)
+    return PlaneWarp.between(reference.rays, relative, other.intrinsics, other.size)

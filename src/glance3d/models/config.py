@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from glance3d.errors import ConfigError
 from glance3d.models.field_checks import check_fields, checked_values, refuse_indivisible
+from glance3d.multiview.options import MultiviewOptions
 from glance3d.pass_options import OUTPUTS, Output
 
 
@@ -172,7 +173,10 @@ class CorrespondenceConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A whole network. A head that is None is absent, and so are its outputs."""
+    """A whole network. A head that is None is absent, and so are its outputs.
+
+    ``multiview`` are the constants of the geometry that a network with a correspondence head runs.
+    """
 
     name: str
     patch_size: int = 14
@@ -184,6 +188,7 @@ class ModelConfig:
     points: DenseHeadConfig | None = field(default_factory=DenseHeadConfig)
     tracks: TrackHeadConfig | None = field(default_factory=TrackHeadConfig)
     correspondence: CorrespondenceConfig | None = None
+    multiview: MultiviewOptions = field(default_factory=MultiviewOptions)
 
     def __post_init__(self) -> None:
         """Refuse widths that heads cannot divide and layers that do not exist."""
@@ -263,8 +268,11 @@ class ModelConfig:
         return tuple(sorted(layers))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; :meth:`from_dict` reads it back."""
-        return asdict(self)
+        """JSON-ready, without default ``multiview``; :meth:`from_dict` reads it back."""
+        data = asdict(self)
+        if self.multiview == MultiviewOptions():
+            del data["multiview"]
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "ModelConfig":
@@ -279,6 +287,8 @@ class ModelConfig:
         for name, part in _PARTS.items():
             if given.get(name) is not None:
                 given[name] = _read_part(part, given[name], name)
+        if "multiview" in given:
+            given["multiview"] = _read_multiview(given["multiview"])
         embed = given.get("patch_embed")
         kind = embed.get("kind") if isinstance(embed, dict) else None
         if not isinstance(kind, str) or kind not in _EMBEDDINGS:
@@ -300,6 +310,17 @@ _PARTS: dict[str, Any] = {
     "tracks": TrackHeadConfig,
     "correspondence": CorrespondenceConfig,
 }
+
+
+def _read_multiview(data: Any) -> MultiviewOptions:
+    """Options stage by stage; those that are not named are the default."""
+    stages = {stage.name: stage.type for stage in fields(MultiviewOptions)}
+    if isinstance(data, dict):
+        data = {
+            name: _read_part(stages[name], part, f"multiview.{name}") if name in stages else part
+            for name, part in data.items()
+        }
+    return _read_part(MultiviewOptions, data, "multiview")
 
 
 def _read_part(kind: Any, data: Any, where: str) -> Any:

@@ -30,9 +30,8 @@ from glance3d.models.heads.dpt import (
 )
 from glance3d.models.heads.track import TrackHead
 from glance3d.models.weights.cards import WeightsCard
-from glance3d.multiview.matches import Correspondence, Descriptors
+from glance3d.multiview.matches import Correspondence, Descriptors, select_pair_matches
 from glance3d.multiview.reconcile import InitialPoses, MatchedPredictions, PoseInitialiser
-from glance3d.multiview.relative_pose import best_matches
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.types import Predictions
 
@@ -175,9 +174,12 @@ class VGGT(nn.Module):
         focal_lengths = check_focal_lengths(
             focal_lengths, descriptors.shape[:2], descriptors.device
         )
-        pairs = best_matches(matched.matches, matched.relations, matched.grid)
-        pose_enc = self.pose_initialiser(pairs, matched.relations, image_size, focal_lengths)
-        return InitialPoses(pose_enc, pairs, matched.described)
+        estimates, options = matched.pair_estimates, self.config.multiview
+        pairs = select_pair_matches(
+            matched.matches, estimates, matched.grid, options.pair_selection
+        )
+        pose_enc = self.pose_initialiser(pairs, estimates, image_size, options, focal_lengths)
+        return InitialPoses(pose_enc, pairs, matched.described, options)
 
     def decode(
         self,
@@ -273,7 +275,13 @@ class VGGT(nn.Module):
             tracked = head(projected, inputs.image_size, inputs.grid, query_points)
         else:
             tracked = track_by_descriptors(
-                head, projected, inputs.described, images, inputs.grid, query_points
+                head,
+                projected,
+                inputs.described,
+                images,
+                inputs.grid,
+                query_points,
+                self.config.multiview,
             )
         iterations, visibility, confidence = tracked
         return {
@@ -289,7 +297,9 @@ def _correspondence_head(
 ) -> CorrespondenceHead | None:
     if config.correspondence is None:
         return None
-    return CorrespondenceHead(config.correspondence, config.embed_dim, map_channels[0])
+    return CorrespondenceHead(
+        config.correspondence, config.embed_dim, map_channels[0], config.multiview
+    )
 
 
 def _dense_head(

@@ -1,10 +1,10 @@
-"""Points followed by descriptors: each view is searched for what looks most alike.
+"""Points tracked by descriptors: each view is searched for what looks most alike.
 
 Training teaches the track head's maps that corresponding pixels have similar features (InfoNCE over
 cosines, as in SuperGlue's and LoFTR's lineage); a network too small for a good tracker has good
 descriptors long before. A correspondence head's descriptors, coarser and surer, are compared along
 with them where there is one, and the pictures themselves say the place to a fraction of a pixel.
-Nothing is followed from view to view: every view is searched as a whole.
+Nothing is tracked from view to view: every view is searched as a whole.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from glance3d.multiview.matches import Descriptors, around_best, cell_positions
-from glance3d.multiview.subpixel import align, image_gradients
+from glance3d.multiview.matches import Descriptors, cell_centers, windowed_soft_argmax
+from glance3d.multiview.options import MultiviewOptions
+from glance3d.multiview.subpixel import align_patches, image_gradients
 from glance3d.nn.sampling import sample_bilinear
 
 CELL = 2  # pixels a side of a cell of the track head's maps
-TEMPERATURE = 0.07  # of the matching loss
 MUTUAL_WITHIN = 2.0 * CELL  # pixels
-_DESCRIBED_COUNT = 2.0  # times as much as the track head's maps; 1.4 to 3 is much the same
-_WINDOW = 2  # cells about the best one, whose weighted mean is finer than a cell
 _SIMILARITIES = 2**24  # at a time: 64 MiB
-_PATCH_RADIUS, _FARTHEST = 4, 4.0  # pixels, of the pictures' own comparison
 
 
 class TrackedCells(NamedTuple):
@@ -42,6 +39,7 @@ class DescriptorTracker:
     Args:
         maps: The track head's, of unit length along the channels; a cell (x, y), the first cell's
             centre being 0, is the pixel ``CELL * cell``, the first pixel's centre being 0.
+        options: Of the search, and of the pictures' own comparison.
         described: A correspondence head's descriptors of the same scene.
         images: What the network saw, for places finer than cells (None: as fine as the maps).
         content: False where nothing is looked for (None: everything is).
@@ -51,22 +49,26 @@ class DescriptorTracker:
     def __init__(
         self,
         maps: Float[Tensor, "views channels rows columns"],
+        options: MultiviewOptions,
         described: Descriptors | None = None,
         images: Float[Tensor, "views 3 height width"] | None = None,
         content: Bool[Tensor, "views rows columns"] | None = None,
     ) -> None:
-        self._descriptors, self._temperature = maps.float(), TEMPERATURE
+        self._tracking, self._subpixel = options.tracking, options.subpixel
+        self._descriptors, self._temperature = maps.float(), options.tracking.temperature
         if described is not None:
+            weight = options.tracking.described_weight
             between = _between_cells(described, (maps.shape[-2], maps.shape[-1]))
-            joined = torch.cat([self._descriptors, _DESCRIBED_COUNT**0.5 * between], 1)
+            # The cosine of joined vectors is the weighted mean of both cosines.
+            joined = torch.cat([self._descriptors, weight**0.5 * between], 1)
             self._descriptors = F.normalize(joined, dim=1)
-            self._temperature /= 1 + _DESCRIBED_COUNT
+            self._temperature /= 1 + weight
         gray = None if images is None else images.float().mean(1)
         self._pictures = None if gray is None else image_gradients(gray[None])[0]
         self._content = content
 
     @torch.no_grad()
-    def follow(
+    def track(
         self, view: int, cells: Float[Tensor, "queries 2"], targets: Sequence[int]
     ) -> TrackedCells:
         """Queries of ``view`` in each of ``targets``.
@@ -77,23 +79,23 @@ class DescriptorTracker:
         """
         rows, columns = self._descriptors.shape[-2:]
         parts = [
-            self._follow_some(view, some, targets)
+            self._track_some(view, some, targets)
             for some in cells.split(max(1, _SIMILARITIES // (rows * columns)))
         ]
         return TrackedCells(*(torch.cat(values, 1) for values in zip(*parts, strict=True)))
 
-    def _follow_some(
+    def _track_some(
         self, view: int, cells: Float[Tensor, "queries 2"], targets: Sequence[int]
     ) -> TrackedCells:
-        found = cells.new_zeros((len(targets), len(cells), 2))
-        visibility, confidence = torch.zeros_like(found[..., 0]), torch.zeros_like(found[..., 0])
+        tracked = cells.new_zeros((len(targets), len(cells), 2))
+        visibility, confidence = (torch.zeros_like(tracked[..., 0]) for _ in range(2))
         for index, target in enumerate(targets):
-            found[index], similarity = self._find(view, cells, target)
-            back, _ = self._find(target, found[index], view)
-            distance = CELL * (back - cells).norm(dim=-1)
+            tracked[index], similarity = self._find(view, cells, target)
+            returned, _ = self._find(target, tracked[index], view)
+            distance = CELL * (returned - cells).norm(dim=-1)
             visibility[index] = torch.exp2(-distance / MUTUAL_WITHIN)
             confidence[index] = similarity.clamp(min=0)
-        return TrackedCells(found, visibility, confidence)
+        return TrackedCells(tracked, visibility, confidence)
 
     def _find(
         self, view: int, cells: Float[Tensor, "queries 2"], target: int
@@ -102,10 +104,13 @@ class DescriptorTracker:
         coarse, similarity = self._search(target, self._describe(view, cells))
         if self._pictures is None:
             return coarse, similarity
-        here, there = self._pictures[None, view, None, :1], self._pictures[None, target, None]
-        own, about = CELL * cells[None, None], CELL * coarse[None, None]
-        fine, alike = align(here, own, there, about, _PATCH_RADIUS, _FARTHEST)
-        return torch.where(alike[0, 0, :, None] > 0, fine[0, 0] / CELL, coarse), similarity
+        image, maps = self._pictures[None, view, None, :1], self._pictures[None, target, None]
+        source, about = CELL * cells[None, None], CELL * coarse[None, None]
+        radius, max_shift = self._tracking.patch_radius, self._tracking.max_shift
+        fine, likeness = align_patches(
+            image, source, maps, about, radius, max_shift, self._subpixel
+        )
+        return torch.where(likeness[0, 0, :, None] > 0, fine[0, 0] / CELL, coarse), similarity
 
     def _describe(
         self, view: int, cells: Float[Tensor, "queries 2"]
@@ -123,7 +128,8 @@ class DescriptorTracker:
             similarity = similarity.masked_fill(~self._content[view].flatten(), -1.0)
         highest, best = similarity.max(-1)
         rows, columns = self._descriptors.shape[-2:]
-        cells, _ = around_best(similarity / self._temperature, best, (rows, columns), _WINDOW)
+        scores = similarity / self._temperature
+        cells, _ = windowed_soft_argmax(scores, best, (rows, columns), self._tracking.window)
         return cells, highest
 
 
@@ -133,7 +139,8 @@ def _between_cells(
     """Unit descriptors of a correspondence head's cells, between them where a map's cells are."""
     views = described.descriptors[0].float().transpose(1, 2).unflatten(2, described.grid)
     pixels_of_a_cell = CELL * size[0] / described.grid[0]
-    places = cell_positions(size, views.device) * CELL + 0.5
-    at = (places / pixels_of_a_cell - 0.5).expand(len(views), -1, -1)
-    between = sample_bilinear(views, at, padding="border")
+    # A cell of the maps is the pixel CELL * cell, whose centre is half a pixel from its corner.
+    pixels = cell_centers(size, views.device) * CELL + 0.5
+    cells = (pixels / pixels_of_a_cell - 0.5).expand(len(views), -1, -1)
+    between = sample_bilinear(views, cells, padding="border")
     return F.normalize(between, dim=-1).transpose(1, 2).unflatten(2, size)

@@ -1,29 +1,34 @@
-"""From descriptors of the cells of all views to where each cell is in every other view."""
+"""Matches of views: where each cell of a view is in the others, and the best ones of each pair.
+
+A cell is a pixel of a coarse grid on the image; its place is (x, y), the first cell's centre at 0.
+Solvers take places in half diagonals of the image about its centre (suffix ``_hd``), so that
+tolerances and focal lengths mean the same at every size and shape of a photo.
+"""
 
 import itertools
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from glance3d.multiview.options import PairSelectionOptions
 from glance3d.nn.tables import cached_table
 
 SCORES_AT_A_TIME = 2**25  # of all cells of some views with those of one; three copies are in flight
 
 
 class SoftMatches(NamedTuple):
-    """For cells of view ``v``, their places in view ``w``; ``[b, v, v]`` says nothing.
+    """For cells of view ``v``, their places in view ``w``; ``[b, v, v]`` means nothing.
 
-    ``own`` is where the cells are on their grid, ``position`` where they are in the other view:
-    (x, y), the first cell's centre at 0. ``inside`` is the
-    probability that the cell is seen around there, ``mutual`` the probability that the best cell
-    gives back among the cells of view ``v``.
+    ``source_xy`` is where the cells are on their own grid, ``target_xy`` where they are in the
+    other view. ``window_probability`` is the probability that the cell is seen around there,
+    ``mutual`` the probability that the best cell matches back among the cells of view ``v``.
     """
 
-    own: Float[Tensor, "batch own views cells 2"]
-    position: Float[Tensor, "batch own views cells 2"]
-    inside: Float[Tensor, "batch own views cells"]
+    source_xy: Float[Tensor, "batch own views cells 2"]
+    target_xy: Float[Tensor, "batch own views cells 2"]
+    window_probability: Float[Tensor, "batch own views cells"]
     mutual: Float[Tensor, "batch own views cells"]
 
     def of_views(self, start: int, stop: int) -> "SoftMatches":
@@ -32,14 +37,14 @@ class SoftMatches(NamedTuple):
 
     def best(self, number: int) -> "SoftMatches":
         """Of each two views, at most so many: the surest."""
-        if self.inside.shape[-1] <= number:
+        if self.mutual.shape[-1] <= number:
             return self
-        index = (self.inside * self.mutual).topk(number, -1).indices
-        places = index[..., None].expand(*index.shape, 2)
+        index = (self.window_probability * self.mutual).topk(number, -1).indices
+        index_xy = index[..., None].expand(*index.shape, 2)
         return SoftMatches(
-            self.own.gather(-2, places),
-            self.position.gather(-2, places),
-            self.inside.gather(-1, index),
+            self.source_xy.gather(-2, index_xy),
+            self.target_xy.gather(-2, index_xy),
+            self.window_probability.gather(-1, index),
             self.mutual.gather(-1, index),
         )
 
@@ -49,8 +54,8 @@ class PairEstimates(NamedTuple):
 
     ``weight`` is how far a cell's match may be trusted, 0 to 1 (0 against its own view).
     ``trust`` is how much of a pair's matches is believed and fits, 0 to 1 (0 against itself).
-    ``pose_enc`` is each pair's own guess: translation direction (of any length), quaternion x y z w
-    of ``camw_from_camv``, and the field of view (vertical, horizontal) of view ``v``.
+    ``pose_enc`` is each pair's own estimate: translation direction (of any length), quaternion
+    x y z w of ``camw_from_camv``, and the field of view (vertical, horizontal) of view ``v``.
     ``inlier_logits`` say which matches are believed to be right.
     """
 
@@ -63,13 +68,14 @@ class PairEstimates(NamedTuple):
 class Descriptors(NamedTuple):
     """A unit vector for each cell, row by row on ``grid``; how sharply they are told apart.
 
-    ``unseen`` is the score of not being in a view at all.
+    Scores are ``inverse_temperature`` times the cosine of two descriptors; ``dustbin_score`` is
+    the score of not being in a view at all (SuperGlue, Sarlin et al. 2020).
     """
 
     descriptors: Float[Tensor, "batch views cells dim"]
     grid: tuple[int, int]
-    sharpness: Float[Tensor, ""]
-    unseen: Float[Tensor, ""]
+    inverse_temperature: Float[Tensor, ""]
+    dustbin_score: Float[Tensor, ""]
 
 
 class Correspondence(NamedTuple):
@@ -77,7 +83,7 @@ class Correspondence(NamedTuple):
 
     described: Descriptors
     matches: SoftMatches
-    relations: PairEstimates
+    pair_estimates: PairEstimates
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -85,63 +91,108 @@ class Correspondence(NamedTuple):
         return self.described.grid
 
 
+class ViewPairMatches(NamedTuple):
+    """The best matches of some pairs of views, matched from either side.
+
+    ``first`` and ``second`` are views. ``first_hd`` are places in the first view, ``second_hd`` in
+    the second, (x, y) in half diagonals about the image's centre; ``weight`` sums to one over a
+    pair. ``amount``, 0 to 1, is how much of the views is matched.
+    """
+
+    first: Int[Tensor, "batch pairs"]
+    second: Int[Tensor, "batch pairs"]
+    first_hd: Float[Tensor, "batch pairs matches 2"]
+    second_hd: Float[Tensor, "batch pairs matches 2"]
+    weight: Float[Tensor, "batch pairs matches"]
+    amount: Float[Tensor, "batch pairs"]
+
+    def best(self, number: int) -> "ViewPairMatches":
+        """The pairs that share most; all pairs are in this order."""
+        return ViewPairMatches(*(part[:, :number] for part in self))
+
+    def zoomed(self, factor: Float[Tensor, "batch views"]) -> "ViewPairMatches":
+        """The same matches, of pictures each enlarged by its factor."""
+        return self._replace(
+            first_hd=self.first_hd * self.of_first(factor)[..., None, None],
+            second_hd=self.second_hd * self.of_second(factor)[..., None, None],
+        )
+
+    @property
+    def scene(self) -> Int[Tensor, "batch 1"]:
+        """Which scene of the batch each pair is of, to index with beside its views."""
+        return torch.arange(len(self.first), device=self.first.device)[:, None]
+
+    def of_first(self, of_views: Shaped[Tensor, "batch views *shape"]) -> Tensor:
+        """What belongs to each pair's first view."""
+        return of_views[self.scene, self.first]
+
+    def of_second(self, of_views: Shaped[Tensor, "batch views *shape"]) -> Tensor:
+        """What belongs to each pair's second view."""
+        return of_views[self.scene, self.second]
+
+    def rotation(self, of_views: Float[Tensor, "batch views 3 3"]) -> Tensor:
+        """``second_from_first`` of every pair, from ``cam_from_world`` of every view."""
+        return self.of_second(of_views) @ self.of_first(of_views).mT
+
+
 @torch.no_grad()
 def find_matches(
     descriptors: Float[Tensor, "batch views cells dim"],
     grid: tuple[int, int],
-    sharpness: Float[Tensor, ""],
-    unseen: Float[Tensor, ""],
+    inverse_temperature: Float[Tensor, ""],
+    dustbin_score: Float[Tensor, ""],
     radius: int = 2,
 ) -> SoftMatches:
     """Soft matches of unit descriptors, view by view, without gradients, in float32.
 
-    Each cell is compared with all cells of another view: a softmax of ``sharpness`` times the
-    cosine, with one more entry ``unseen`` for not being there. The position is the mean over the
-    (2 radius + 1)^2 cells around the best one, which is finer than a cell and blind to what
-    resembles the cell elsewhere; ``inside`` is what those cells have of the softmax. ``grid`` is
-    (rows, columns).
+    Each cell is compared with all cells of another view: a softmax of ``inverse_temperature`` times
+    the cosine, with one more entry ``dustbin_score`` for not being there. The place is the mean
+    over the (2 radius + 1)^2 cells around the best one, which is finer than a cell and blind to
+    what resembles the cell elsewhere; ``window_probability`` is what those cells have of the
+    softmax. ``grid`` is (rows, columns).
     """
     with torch.autocast(descriptors.device.type, enabled=False):
-        return _find_matches(descriptors.float(), grid, sharpness, unseen, radius)
+        return _find_matches(descriptors.float(), grid, inverse_temperature, dustbin_score, radius)
 
 
 def _find_matches(
     descriptors: Float[Tensor, "batch views cells dim"],
     grid: tuple[int, int],
-    sharpness: Float[Tensor, ""],
-    unseen: Float[Tensor, ""],
+    inverse_temperature: Float[Tensor, ""],
+    dustbin_score: Float[Tensor, ""],
     radius: int,
 ) -> SoftMatches:
     batch, num_views, cells = descriptors.shape[:3]
     others = descriptors.transpose(-1, -2)
     # Made once: what is kept between the views' scores would break their memory into pieces.
-    position = descriptors.new_empty((batch, num_views, num_views, cells, 2))
-    inside, tops, totals = (torch.empty_like(position[..., 0]) for _ in range(3))
+    target_xy = descriptors.new_empty((batch, num_views, num_views, cells, 2))
+    probability, tops, totals = (torch.empty_like(target_xy[..., 0]) for _ in range(3))
     bests = torch.empty_like(tops, dtype=torch.long)
     step = max(1, SCORES_AT_A_TIME // (batch * cells**2))
     for view, start in itertools.product(range(num_views), range(0, num_views, step)):
         pairs = (slice(None), view, slice(start, start + step))
-        scores = sharpness * (descriptors[:, view, None] @ others[:, pairs[2]])
+        scores = inverse_temperature * (descriptors[:, view, None] @ others[:, pairs[2]])
         tops[pairs], bests[pairs] = scores.max(-1)
-        position[pairs], mass = around_best(scores, bests[pairs], grid, radius)
-        # No score is above the sharpness: a softmax needs no other bound, and works in place.
-        summed = scores.sub_(sharpness).exp_().sum(-1)
-        totals[pairs] = torch.logaddexp(summed.log() + sharpness, unseen)
-        inside[pairs] = (mass - totals[pairs]).exp()
-    # The softmax of the best cell over this view is the one already made in the other direction.
-    back = totals.transpose(1, 2).gather(-1, bests)
-    mutual = (tops - back).exp()
-    own = cell_positions(grid, descriptors.device).expand_as(position)
-    return SoftMatches(own, position, inside, mutual)
+        target_xy[pairs], log_mass = windowed_soft_argmax(scores, bests[pairs], grid, radius)
+        # A cosine is at most 1, so no score is above the inverse temperature: a softmax needs no
+        # other bound, and works in place.
+        summed = scores.sub_(inverse_temperature).exp_().sum(-1)
+        totals[pairs] = torch.logaddexp(summed.log() + inverse_temperature, dustbin_score)
+        probability[pairs] = (log_mass - totals[pairs]).exp()
+    # totals[b, w, v, j]: the softmax of cell j of w over view v, made in the other direction.
+    total_of_best = totals.transpose(1, 2).gather(-1, bests)
+    mutual = (tops - total_of_best).exp()
+    source_xy = cell_centers(grid, descriptors.device).expand_as(target_xy)
+    return SoftMatches(source_xy, target_xy, probability, mutual)
 
 
-def around_best(
+def windowed_soft_argmax(
     scores: Float[Tensor, "*cells targets"],
     best: Int[Tensor, "*cells"],
     grid: tuple[int, int],
     radius: int,
 ) -> tuple[Float[Tensor, "*cells 2"], Float[Tensor, "*cells"]]:
-    """Mean position and log mass, by the softmax of the scores, of the window about the best."""
+    """Mean (x, y) and log mass, by the softmax of the scores, of the window about the best."""
     rows, columns = grid
     dx, dy = _window_offsets(radius, scores.device)
     x = (best % columns)[..., None] + dx
@@ -150,8 +201,8 @@ def around_best(
     index = y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)
     window = torch.where(exists, scores.gather(-1, index), -torch.inf)
     weights = window.softmax(-1)
-    position = torch.stack([(weights * x).sum(-1), (weights * y).sum(-1)], -1)
-    return position, window.logsumexp(-1)
+    mean = torch.stack([(weights * x).sum(-1), (weights * y).sum(-1)], -1)
+    return mean, window.logsumexp(-1)
 
 
 @cached_table
@@ -161,8 +212,43 @@ def _window_offsets(radius: int, device: torch.device) -> tuple[Tensor, Tensor]:
     return dx.flatten(), dy.flatten()
 
 
+def select_pair_matches(
+    matches: SoftMatches,
+    estimates: PairEstimates,
+    grid: tuple[int, int],
+    options: PairSelectionOptions,
+) -> ViewPairMatches:
+    """The best matches of every two views, or of those that share most, if there are many.
+
+    A match counts by its weight times the probability that it is right; matches from both sides
+    compete. ``grid`` is (rows, columns) of the cells.
+    """
+    batch, views, _, cells = estimates.weight.shape
+    weight = estimates.weight.float() * estimates.inlier_logits.float().sigmoid()
+    first, second = torch.triu_indices(views, views, 1, device=weight.device)
+    amount = weight.mean(-1)
+    amount = (amount + amount.mT)[:, first, second] / 2
+    num_pairs = min(len(first), options.pairs_per_view * views)
+    amount, kept = amount.topk(num_pairs, -1)
+    first, second = first[kept], second[kept]
+    scene = torch.arange(batch, device=weight.device)[:, None]
+    # Index [v, w] are matches of the cells of v in w: both directions of each pair.
+    forward, backward = (scene, first, second), (scene, second, first)
+    both = torch.cat([weight[forward], weight[backward]], -1)
+    weight, best = both.topk(min(options.matches_per_pair, 2 * cells), -1)
+    best = best[..., None].expand(-1, -1, -1, 2)
+    sources, targets = (
+        [grid_to_hd(xy[direction], grid) for direction in (forward, backward)]
+        for xy in (matches.source_xy, matches.target_xy)
+    )
+    first_hd = torch.cat([sources[0], targets[1]], -2).gather(-2, best)
+    second_hd = torch.cat([targets[0], sources[1]], -2).gather(-2, best)
+    weight = weight / (weight.sum(-1, keepdim=True) + 1e-6)
+    return ViewPairMatches(first, second, first_hd, second_hd, weight, amount)
+
+
 @cached_table
-def cell_positions(grid: tuple[int, int], device: torch.device) -> Float[Tensor, "cells 2"]:
+def cell_centers(grid: tuple[int, int], device: torch.device) -> Float[Tensor, "cells 2"]:
     """(x, y) of every cell on the grid (rows, columns), row by row, the first one at 0."""
     y, x = torch.meshgrid(
         torch.arange(grid[0], device=device, dtype=torch.float32),
@@ -172,14 +258,10 @@ def cell_positions(grid: tuple[int, int], device: torch.device) -> Float[Tensor,
     return torch.stack([x, y], -1).flatten(0, 1)
 
 
-def grid_to_unit(
-    position: Float[Tensor, "*shape 2"], grid: tuple[int, int]
-) -> Float[Tensor, "*shape 2"]:
-    """Positions about the image's centre, in half diagonals; cells are square."""
+def grid_to_hd(xy: Float[Tensor, "*shape 2"], grid: tuple[int, int]) -> Float[Tensor, "*shape 2"]:
+    """Places on a grid about the image's centre, in half diagonals; cells are square."""
     rows, columns = grid
-    centered = torch.stack(
-        [position[..., 0] - (columns - 1) / 2, position[..., 1] - (rows - 1) / 2], -1
-    )
+    centered = torch.stack([xy[..., 0] - (columns - 1) / 2, xy[..., 1] - (rows - 1) / 2], -1)
     return centered / half_diagonal(grid)
 
 

@@ -13,163 +13,190 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from glance3d.geometry.rotations import so3_exp
 from glance3d.multiview.averaging import ScenePoses
-from glance3d.multiview.epipolar import (
+from glance3d.multiview.matches import ViewPairMatches
+from glance3d.multiview.options import PoseAdjustmentOptions
+from glance3d.multiview.two_view import (
     RayMatches,
-    Residuals,
     cauchy_cost,
-    cheirality,
-    rays,
+    jacobian,
+    possible_cheirality,
+    rays_from_hd,
     residuals,
-    slopes,
-    tangents,
+    tangent_basis,
     triangulate_rays,
-    turn,
 )
-from glance3d.multiview.relative_pose import ViewPairMatches
 
-#: Widths of the Cauchy weights in half diagonals of the image, one for each step.
-_WIDTHS = (0.03, 0.02, 0.02, 0.015, 0.015, 0.01, 0.01, 0.01, 0.007, 0.007)
-_FOCAL_WEIGHT = 0.02  # of a focal length's squared deviations, against all matches together
-_LARGEST_STEP = 0.3  # radians, mean distances, and logarithms
-_RATIO = 1e-3  # of focal lengths, to see what a change does
-_PER_PAIR = 13  # turns of both views, moves of both, and the focal length
+_FOCAL_STEP = 1e-3  # of the logarithm, for a numerical derivative
+#: Numbers that a pair's residuals depend on: rotations and moves of both views, the focal length.
+_PER_PAIR = 3 + 3 + 3 + 3 + 1
 
 
 class FocalPrior(NamedTuple):
     """A focal length of all views, in half diagonals, and the deviation of its logarithm."""
 
-    focal: Float[Tensor, " batch"]
+    focal_hd: Float[Tensor, " batch"]
     deviation: Float[Tensor, " batch"]
 
-    def off(self, focal: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    def deviations(self, focal_hd: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
         """How far another focal length is from this one, in deviations."""
-        return (focal / self.focal).log() / self.deviation
+        return (focal_hd / self.focal_hd).log() / self.deviation
 
 
 @torch.no_grad()
 def adjust_poses(
-    pairs: ViewPairMatches, start: ScenePoses, expected: FocalPrior
+    pairs: ViewPairMatches,
+    start: ScenePoses,
+    prior: FocalPrior,
+    options: PoseAdjustmentOptions,
 ) -> tuple[ScenePoses, Float[Tensor, " batch"]]:
     """Poses and focal length (in half diagonals) that fit better; centres in any unit.
 
-    The focal length starts at the expected one, and matches have to outweigh how far it goes.
+    The focal length starts at the prior's, and matches have to outweigh how far it goes.
     """
-    focal = expected.focal
-    with torch.autocast(focal.device.type, enabled=False):
+    focal_hd = prior.focal_hd
+    with torch.autocast(focal_hd.device.type, enabled=False):
         size = start.centers.norm(dim=-1).mean(-1)[:, None, None]
         start = start._replace(centers=start.centers / (size + 1e-9))
-        state = _State(pairs, start, focal)
-        damping = torch.full_like(focal, 1e-3)
-        for width in _WIDTHS:
-            tried = state.moved(_step(state, expected, width, damping))
-            better = tried.cost(expected, width) < state.cost(expected, width)
+        state = _State(pairs, start, focal_hd)
+        damping = torch.full_like(focal_hd, 1e-3)
+        for width_hd in options.cauchy_widths_hd:
+            step = _step(state, prior, width_hd, damping, options)
+            tried = state.moved(step.clamp(-options.max_step, options.max_step))
+            cost, cost_tried = (
+                each.cost(prior, width_hd, options.focal_weight) for each in (state, tried)
+            )
+            better = cost_tried < cost
             state = tried.where(better, state)
             damping = torch.where(better, damping / 3, damping * 10)
-    return state.poses, state.focal
+    return state.poses, state.focal_hd
 
 
-def share_that_fits(
-    pairs: ViewPairMatches, poses: ScenePoses, focal: Float[Tensor, " batch"], width: float
+def inlier_share(
+    pairs: ViewPairMatches, poses: ScenePoses, focal_hd: Float[Tensor, " batch"], width_hd: float
 ) -> Float[Tensor, " batch"]:
     """How much of all pairs' matches fits from before both cameras, 0 to 1.
 
-    A match that is ``width`` half diagonals off counts half. Every pair counts by how much of its
-    views is matched, whether the others agree with it or not: for comparing different poses.
+    A match that is ``width_hd`` half diagonals off counts half. Every pair counts by how much of
+    its views is matched, whether the others agree with it or not: for comparing different poses.
     """
-    with torch.autocast(focal.device.type, enabled=False):
-        state = _State(pairs, poses, focal)
-        fits = state.in_front / (1 + (state.left.distance / width) ** 2)
+    with torch.autocast(focal_hd.device.type, enabled=False):
+        state = _State(pairs, poses, focal_hd)
+        fits = state.in_front / (1 + (state.residual.distance_hd / width_hd) ** 2)
         of_pairs = (pairs.weight * fits).sum(-1)
         return (pairs.amount * of_pairs).sum(-1) / (pairs.amount.sum(-1) + 1e-9)
 
 
 class _State:
-    """Poses, a focal length, and how all pairs fit them."""
+    """Poses, a focal length, and how all pairs fit them.
 
-    def __init__(self, pairs: ViewPairMatches, poses: ScenePoses, focal: Tensor) -> None:
-        self.pairs, self.poses, self.focal = pairs, poses, focal
-        self.of_second = pairs.of_second(poses.rotation)
+    With ``cam_from_world = [R_v | -R_v c_v]`` a pair's ``second_from_first`` has the rotation
+    ``R_2 R_1^T`` and the translation ``R_2 (c_1 - c_2)``.
+    """
+
+    def __init__(self, pairs: ViewPairMatches, poses: ScenePoses, focal_hd: Tensor) -> None:
+        self.pairs, self.poses, self.focal_hd = pairs, poses, focal_hd
+        self.second_rotation = pairs.of_second(poses.rotation)
         self.rotation = pairs.rotation(poses.rotation)
-        apart = pairs.of_first(poses.centers) - pairs.of_second(poses.centers)
-        translation = (self.of_second @ apart[..., None])[..., 0]
+        baseline = pairs.of_first(poses.centers) - pairs.of_second(poses.centers)
+        translation = (self.second_rotation @ baseline[..., None])[..., 0]
         self.length = translation.norm(dim=-1).clamp(min=1e-3)
         self.direction = translation / self.length[..., None]
-        self.matches = self._matches(focal)
-        self.left = residuals(self.rotation, self.direction, self.matches)
-        self.in_front = cheirality(triangulate_rays(self.rotation, self.direction, self.matches))[0]
+        self.matches = self._matches(focal_hd)
+        self.residual = residuals(self.rotation, self.direction, self.matches)
+        x, y = self.matches.x, self.matches.y
+        intersection = triangulate_rays(self.rotation, self.direction, x, y)
+        self.in_front = possible_cheirality(intersection)[0]
         self.share = poses.trust / (poses.trust.sum(-1, keepdim=True) + 1e-30)
 
-    def _matches(self, focal: Tensor) -> RayMatches:
-        pairs, of_pairs = self.pairs, focal[:, None].expand(self.pairs.amount.shape)
-        return RayMatches(
-            rays(pairs.own, of_pairs), rays(pairs.other, of_pairs), pairs.weight, of_pairs
-        )
+    def _matches(self, focal_hd: Tensor) -> RayMatches:
+        pairs, of_pairs = self.pairs, focal_hd[:, None].expand(self.pairs.amount.shape)
+        x, y = (rays_from_hd(places, of_pairs) for places in (pairs.first_hd, pairs.second_hd))
+        return RayMatches(x, y, pairs.weight, of_pairs)
 
-    def cost(self, expected: FocalPrior, width: float) -> Float[Tensor, " batch"]:
+    def cost(
+        self, prior: FocalPrior, width_hd: float, focal_weight: float
+    ) -> Float[Tensor, " batch"]:
         """Of all pairs; a match behind a camera is as bad as one that is a half diagonal off."""
-        distance = torch.where(self.in_front, self.left.distance, 1.0)
-        left = Residuals(distance, self.left.scale, self.left.of_y)
-        of_pairs = cauchy_cost(left, self.pairs.weight, width)
-        off_focal = expected.off(self.focal)
-        return (self.share * of_pairs).sum(-1) + _FOCAL_WEIGHT * off_focal.square()
+        distance_hd = torch.where(self.in_front, self.residual.distance_hd, 1.0)
+        of_pairs = cauchy_cost(distance_hd, self.pairs.weight, width_hd)
+        deviations = prior.deviations(self.focal_hd)
+        return (self.share * of_pairs).sum(-1) + focal_weight * deviations.square()
 
-    def slopes(self) -> Float[Tensor, "batch pairs matches 6"]:
-        """Of the distances, along a turn, a tilt, and the logarithm of the focal length."""
-        along = slopes(self.rotation, self.direction, self.matches, self.left)
-        longer = self._matches(self.focal * (1 + _RATIO))
-        then = residuals(self.rotation, self.direction, longer).distance
-        return torch.cat([along, ((then - self.left.distance) / _RATIO)[..., None]], -1)
+    def jacobian(self) -> Float[Tensor, "batch pairs matches 6"]:
+        """Of the distances, by rotation, direction, and the logarithm of the focal length."""
+        by_pose = jacobian(self.rotation, self.direction, self.matches, self.residual)
+        longer = self._matches(self.focal_hd * (1 + _FOCAL_STEP))
+        after = residuals(self.rotation, self.direction, longer).distance_hd
+        by_focal = (after - self.residual.distance_hd) / _FOCAL_STEP
+        return torch.cat([by_pose, by_focal[..., None]], -1)
 
     def chain(self) -> Float[Tensor, "batch pairs 6 13"]:
-        """How turns (about their own axes) and moves of both views change the relative pose."""
+        """How rotations (``exp([w]x) R_v``) and moves of both views change the relative pose.
+
+        Rows: 3 of the relative rotation ``R exp([r]x)``, 2 of the direction's tangents, 1 of the
+        focal length. Columns: rotations of the first and the second view, moves of the first and
+        the second centre, the focal length.
+        """
         chain = self.length.new_zeros(*self.length.shape, 6, _PER_PAIR)
-        across = tangents(self.direction)
-        moved = across.mT @ self.of_second / self.length[..., None, None]
+        tangents = tangent_basis(self.direction).mT
+        # exp([w2]x) R exp(-[w1]x) = R exp([R^T w2 - w1]x), to first order.
         chain[..., :3, 0:3] = -torch.eye(3, device=chain.device)
         chain[..., :3, 3:6] = self.rotation.mT
+        # The direction rotates with the second view: w2 x d, along each tangent a: w2 (d x a).
         chain[..., 3:5, 3:6] = torch.linalg.cross(
-            self.direction[..., None, :].expand_as(across.mT), across.mT
+            self.direction[..., None, :].expand_as(tangents), tangents
         )
-        chain[..., 3:5, 6:9], chain[..., 3:5, 9:12] = moved, -moved
+        by_move = tangents @ self.second_rotation / self.length[..., None, None]
+        chain[..., 3:5, 6:9], chain[..., 3:5, 9:12] = by_move, -by_move
         chain[..., 5, 12] = 1
         return chain
 
     def moved(self, step: Float[Tensor, "batch numbers"]) -> "_State":
-        """Every view turned and moved, and the focal length changed."""
+        """Every view rotated and moved, and the focal length changed."""
         views = self.poses.centers.shape[1]
-        turns = step[:, : 3 * views].unflatten(1, (views, 3))
+        rotations = step[:, : 3 * views].unflatten(1, (views, 3))
         moves = step[:, 3 * views : -1].unflatten(1, (views, 3))
         poses = self.poses._replace(
-            rotation=turn(turns) @ self.poses.rotation, centers=self.poses.centers + moves
+            rotation=so3_exp(rotations) @ self.poses.rotation, centers=self.poses.centers + moves
         )
-        return _State(self.pairs, poses, self.focal * step[:, -1].exp())
+        return _State(self.pairs, poses, self.focal_hd * step[:, -1].exp())
 
     def where(self, better: Tensor, other: "_State") -> "_State":
         """Scene by scene, this state or the other."""
-        focal = torch.where(better, self.focal, other.focal)
-        return _State(self.pairs, self.poses.where(better, other.poses), focal)
+        focal_hd = torch.where(better, self.focal_hd, other.focal_hd)
+        return _State(self.pairs, self.poses.where(better, other.poses), focal_hd)
 
 
 def _step(
-    state: _State, expected: FocalPrior, width: float, damping: Float[Tensor, " batch"]
+    state: _State,
+    prior: FocalPrior,
+    width_hd: float,
+    damping: Float[Tensor, " batch"],
+    options: PoseAdjustmentOptions,
 ) -> Float[Tensor, "batch numbers"]:
-    """Levenberg and Marquardt's: turns of all views, moves of all views, and the focal length."""
-    along, distance = state.slopes(), state.left.distance
+    """Levenberg and Marquardt's: rotations of all views, moves of all views, and the focal length.
+
+    A pair's matrix is ``C^T (J^T W J) C``: ``J`` of its 6 numbers, ``C`` the chain to the 13 of its
+    views, ``W`` Cauchy's weights times how far the pair is trusted.
+    """
+    derivative, distance_hd = state.jacobian(), state.residual.distance_hd
     trusted = state.in_front * state.share[..., None] * state.pairs.weight
-    trusted = (trusted / (width**2 + distance**2))[..., None]
+    trusted = (trusted / (width_hd**2 + distance_hd**2))[..., None]
     chain = state.chain()
-    of_pairs = chain.mT @ ((along * trusted).mT @ along) @ chain
-    right_of_pairs = chain.mT @ (along * trusted * distance[..., None]).sum(-2)[..., None]
-    normal, right = _gather_pairs(state, of_pairs.double(), right_of_pairs[..., 0].double())
-    prior = _FOCAL_WEIGHT / expected.deviation
-    normal[:, -1, -1] += prior / expected.deviation
-    right[:, -1] += prior * expected.off(state.focal)
+    of_pairs = chain.mT @ ((derivative * trusted).mT @ derivative) @ chain
+    gradient = (derivative * trusted * distance_hd[..., None]).sum(-2)[..., None]
+    right_of_pairs = (chain.mT @ gradient)[..., 0]
+    normal, right = _gather_pairs(state, of_pairs.double(), right_of_pairs.double())
+    weight = options.focal_weight / prior.deviation
+    normal[:, -1, -1] += weight / prior.deviation
+    right[:, -1] += weight * prior.deviations(state.focal_hd)
     diagonal = normal.diagonal(dim1=-1, dim2=-2)
     normal = normal + torch.diag_embed(damping[:, None] * diagonal + 1e-8)
     normal, right = _hold_first_view(normal, right)
     step = -torch.linalg.solve_ex(normal, right[..., None]).result[..., 0]
-    return torch.nan_to_num(step.float()).clamp(-_LARGEST_STEP, _LARGEST_STEP)
+    return torch.nan_to_num(step.float())
 
 
 def _gather_pairs(
@@ -177,7 +204,7 @@ def _gather_pairs(
     of_pairs: Float[Tensor, "batch pairs 13 13"],
     right_of_pairs: Float[Tensor, "batch pairs 13"],
 ) -> tuple[Float[Tensor, "batch numbers numbers"], Float[Tensor, "batch numbers"]]:
-    """The sums of what pairs say of their views."""
+    """The sums over pairs, at the rows and columns of their views."""
     batch, views = state.poses.centers.shape[:2]
     numbers = 6 * views + 1
     index = _numbers_of_pairs(state.pairs, views)
@@ -190,7 +217,7 @@ def _gather_pairs(
 
 
 def _numbers_of_pairs(pairs: ViewPairMatches, views: int) -> Int[Tensor, "batch pairs 13"]:
-    """Which of all numbers a pair's are: turns come first, then moves, last the focal length."""
+    """Which of all numbers a pair's are: first rotations, then moves, last the focal length."""
     axes = torch.arange(3, device=pairs.first.device)
     first, second = (3 * view[..., None] + axes for view in (pairs.first, pairs.second))
     last = torch.full_like(first[..., :1], 6 * views)
@@ -200,7 +227,7 @@ def _numbers_of_pairs(pairs: ViewPairMatches, views: int) -> Int[Tensor, "batch 
 def _hold_first_view(
     normal: Float[Tensor, "batch numbers numbers"], right: Float[Tensor, "batch numbers"]
 ) -> tuple[Float[Tensor, "batch numbers numbers"], Float[Tensor, "batch numbers"]]:
-    """The same equations, for a first view that neither turns nor moves."""
+    """The same equations, for a first view that neither rotates nor moves."""
     views = normal.shape[-1] // 6
     free = torch.ones_like(right)
     free[:, :3] = 0

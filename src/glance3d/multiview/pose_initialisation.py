@@ -4,36 +4,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.geometry.rotations import positive_quat_xyzw_from_rotation
 from glance3d.multiview.averaging import ScenePoses, average_poses
-from glance3d.multiview.matches import PairEstimates, half_diagonal
-from glance3d.multiview.pose_adjustment import (
-    FocalPrior,
-    adjust_poses,
-    share_that_fits,
-)
-from glance3d.multiview.relative_pose import ViewPairMatches, fit_relative_poses
-from glance3d.multiview.two_view import quaternion
-
-_USUAL_DISTANCE = 0.3  # of cameras from the reference, in units of the scene
-#: Focal lengths, in half diagonals, that are compared by how well the best pairs fit ...
-_FOCAL_LENGTHS = tuple(0.65 * 1.22**step for step in range(13))
-_PAIRS_COMPARED = 3  # for each view
-_FACTORS = (1.0, 0.8, 1.25)  # ... and what the best and the expected one are tried times
-_LEARNED_DEVIATION, _KNOWN_DEVIATION = 0.6, 0.1  # of the logarithm of an expected focal length
-_FITS = 0.008  # half diagonals, by which tries are compared ...
-_OFF_FOCAL = 0.0072  # ... and what being off the expected focal length costs
+from glance3d.multiview.matches import PairEstimates, ViewPairMatches, half_diagonal
+from glance3d.multiview.options import MultiviewOptions
+from glance3d.multiview.pose_adjustment import FocalPrior, adjust_poses, inlier_share
+from glance3d.multiview.relative_pose import estimate_relative_poses
 
 
 @torch.no_grad()
 def initialise_poses(
     pairs: ViewPairMatches,
-    relations: PairEstimates,
+    estimates: PairEstimates,
     image_size: tuple[int, int],
+    options: MultiviewOptions,
     focal_lengths: Float[Tensor, "batch views"] | None = None,
 ) -> Float[Tensor, "batch views 9"]:
     """Pose encodings against the first view; ``image_size`` is (height, width).
 
-    ``pairs`` are the best of the matches that ``relations`` are about. ``focal_lengths``, in
+    ``pairs`` are the best of the matches that ``estimates`` are about. ``focal_lengths``, in
     pixels, are what is known of the views' own: NaN where nothing is.
 
     Each pair of views is solved, pairs are made to agree, and all are adjusted together with one
@@ -42,84 +31,97 @@ def initialise_poses(
     known, and what most matches fit is taken. A known one can thus be overruled, by much that
     contradicts it. Translations are as long as cameras usually are apart.
     """
-    num_views = relations.trust.shape[1]
-    with torch.autocast(relations.trust.device.type, enabled=False):
-        learned, trust = relations.pose_enc.float(), relations.trust.float()
-        focal = scene_focal_length(learned, trust, image_size)
-        expected = FocalPrior(focal, torch.full_like(focal, _LEARNED_DEVIATION))
+    num_views = estimates.trust.shape[1]
+    search = options.focal_search
+    with torch.autocast(estimates.trust.device.type, enabled=False):
+        learned, trust = estimates.pose_enc.float(), estimates.trust.float()
+        focal_hd = scene_focal_length(learned, trust, image_size)
+        prior = FocalPrior(focal_hd, torch.full_like(focal_hd, search.learned_deviation))
         zoom = torch.ones_like(trust[..., 0])
         if focal_lengths is not None:
-            expected, zoom = _what_is_known(focal_lengths / half_diagonal(image_size), expected)
-        scene, focal = _best_try(pairs.zoomed(1 / zoom), learned, expected, num_views)
+            known_hd = focal_lengths / half_diagonal(image_size)
+            prior, zoom = _known_prior(known_hd, prior, search.known_deviation)
+        # Photos zoomed to one focal length, so that all views share it.
+        scene, focal_hd = _best_try(pairs.zoomed(1 / zoom), learned, prior, num_views, options)
         distance = scene.centers.norm(dim=-1).mean(-1)[:, None, None].clamp(min=1e-9)
-        centers = scene.centers * (_USUAL_DISTANCE / distance)
+        centers = scene.centers * (search.usual_distance / distance)
         translation = -(scene.rotation @ centers[..., None])[..., 0]
-        fields = fields_of_view(focal[:, None] * zoom, image_size)
-    return torch.cat([translation, quaternion(scene.rotation), fields], -1)
+        fields = fields_of_view(focal_hd[:, None] * zoom, image_size)
+        quat_xyzw = positive_quat_xyzw_from_rotation(scene.rotation)
+    return torch.cat([translation, quat_xyzw, fields], -1)
 
 
-def _what_is_known(
-    known: Float[Tensor, "batch views"], expected: FocalPrior
+def _known_prior(
+    known_hd: Float[Tensor, "batch views"], prior: FocalPrior, known_deviation: float
 ) -> tuple[FocalPrior, Float[Tensor, "batch views"]]:
     """The views' mean focal length where some are known, and each view's own over it."""
-    is_known = known > 0  # NaN is not
+    is_known = known_hd > 0  # NaN is not
     some = is_known.any(-1)
-    log = torch.where(is_known, known, 1.0).log()
+    log = torch.where(is_known, known_hd, 1.0).log()
     mean = (log.sum(-1) / is_known.sum(-1).clamp(min=1)).exp()
-    focal = torch.where(some, mean, expected.focal)
-    zoom = torch.where(is_known, known / focal[:, None], 1.0)
-    return FocalPrior(focal, torch.where(some, _KNOWN_DEVIATION, expected.deviation)), zoom
+    focal_hd = torch.where(some, mean, prior.focal_hd)
+    zoom = torch.where(is_known, known_hd / focal_hd[:, None], 1.0)
+    return FocalPrior(focal_hd, torch.where(some, known_deviation, prior.deviation)), zoom
 
 
 def _best_try(
     pairs: ViewPairMatches,
     learned: Float[Tensor, "batch views views 9"],
-    expected: FocalPrior,
+    prior: FocalPrior,
     num_views: int,
+    options: MultiviewOptions,
 ) -> tuple[ScenePoses, Float[Tensor, " batch"]]:
     """Scene by scene, the poses and the focal length of the try that most matches fit."""
-    of_pairs = _focal_length_of_pairs(pairs, learned, expected, num_views)
-    free = torch.full_like(of_pairs, _LEARNED_DEVIATION)
+    search = options.focal_search
+    of_pairs = _search_focal_length(pairs, learned, prior, num_views, options)
+    free = torch.full_like(of_pairs, search.learned_deviation)
     best: ScenePoses | None = None
-    best_focal, best_score = of_pairs, torch.full_like(of_pairs, -torch.inf)
-    for guess in (FocalPrior(of_pairs, free), expected):
-        start = average_poses(pairs, fit_relative_poses(pairs, learned, guess.focal), num_views)
-        for factor in _FACTORS:
-            near = FocalPrior(factor * guess.focal, guess.deviation)
-            poses, focal = adjust_poses(pairs, start, near)
-            score = share_that_fits(pairs, poses, focal, _FITS) - _cost_of(focal, expected)
+    best_focal_hd, best_score = of_pairs, torch.full_like(of_pairs, -torch.inf)
+    for guess in (FocalPrior(of_pairs, free), prior):
+        relative = estimate_relative_poses(pairs, learned, guess.focal_hd, options.relative_pose)
+        start = average_poses(pairs, relative, num_views, options.averaging)
+        for factor in search.factors:
+            near = FocalPrior(factor * guess.focal_hd, guess.deviation)
+            poses, focal_hd = adjust_poses(pairs, start, near, options.pose_adjustment)
+            score = inlier_share(pairs, poses, focal_hd, search.inlier_width_hd)
+            score = score - _prior_cost(focal_hd, prior, search.prior_cost)
             better = score > best_score
             best = poses if best is None else poses.where(better, best)
-            best_focal = torch.where(better, focal, best_focal)
+            best_focal_hd = torch.where(better, focal_hd, best_focal_hd)
             best_score = torch.where(better, score, best_score)
     assert best is not None
-    return best, best_focal
+    return best, best_focal_hd
 
 
-def _focal_length_of_pairs(
+def _search_focal_length(
     pairs: ViewPairMatches,
     learned: Float[Tensor, "batch views views 9"],
-    expected: FocalPrior,
+    prior: FocalPrior,
     num_views: int,
+    options: MultiviewOptions,
 ) -> Float[Tensor, " batch"]:
     """The one with which the best pairs' matches fit best, each pair by a pose of its own."""
-    few = pairs.best(_PAIRS_COMPARED * num_views)
+    search = options.focal_search
+    few = pairs.best(search.pairs_per_view * num_views)
     share = few.amount / (few.amount.sum(-1, keepdim=True) + 1e-9)
     scores = []
-    for length in _FOCAL_LENGTHS:
-        focal = torch.full_like(expected.focal, length)
-        fit = fit_relative_poses(few, learned, focal, orbits=False).fit
-        scores.append((share * fit).sum(-1) - _cost_of(focal, expected))
-    ratio = _FOCAL_LENGTHS[1] / _FOCAL_LENGTHS[0]
-    return _FOCAL_LENGTHS[0] * ratio ** _peak(torch.stack(scores, -1))
+    for length_hd in search.focal_lengths_hd:
+        focal_hd = torch.full_like(prior.focal_hd, length_hd)
+        poses = estimate_relative_poses(few, learned, focal_hd, options.relative_pose, orbits=False)
+        score = (share * poses.inlier_share).sum(-1)
+        scores.append(score - _prior_cost(focal_hd, prior, search.prior_cost))
+    ratio = search.focal_lengths_hd[1] / search.focal_lengths_hd[0]
+    return search.focal_lengths_hd[0] * ratio ** _parabola_peak(torch.stack(scores, -1))
 
 
-def _cost_of(focal: Float[Tensor, " batch"], expected: FocalPrior) -> Float[Tensor, " batch"]:
+def _prior_cost(
+    focal_hd: Float[Tensor, " batch"], prior: FocalPrior, weight: float
+) -> Float[Tensor, " batch"]:
     """As a share of the matches; far from what is expected, further costs little more."""
-    return _OFF_FOCAL * expected.off(focal).square().log1p()
+    return weight * prior.deviations(focal_hd).square().log1p()
 
 
-def _peak(values: Float[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
+def _parabola_peak(values: Float[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
     """Where a parabola through the largest value and its neighbours is highest, in steps."""
     largest = values.argmax(-1, keepdim=True).clamp(1, values.shape[-1] - 2)
     before, at, after = (values.gather(-1, largest + step)[..., 0] for step in (-1, 0, 1))
@@ -139,14 +141,15 @@ def scene_focal_length(
     share = trust / trust.sum((1, 2), keepdim=True).clamp(min=1e-9)
     halves = ((share[..., None] * pair_pose[..., 7:]).sum((1, 2)) / 2).clamp(0.05, 1.5)
     height, width = image_size
+    # f = (side / 2) / tan(field / 2), the mean of both sides.
     focal = (height / halves[:, 0].tan() + width / halves[:, 1].tan()) / 4
     return focal / half_diagonal(image_size)
 
 
 def fields_of_view(
-    focal: Float[Tensor, "*batch"], image_size: tuple[int, int]
+    focal_hd: Float[Tensor, "*batch"], image_size: tuple[int, int]
 ) -> Float[Tensor, "*batch 2"]:
-    """Vertical and horizontal, in radians; ``focal`` in half diagonals."""
-    pixels = focal * half_diagonal(image_size)
+    """Vertical and horizontal, in radians; ``focal_hd`` in half diagonals."""
+    pixels = focal_hd * half_diagonal(image_size)
     height, width = image_size
     return torch.stack([2 * torch.atan(side / (2 * pixels)) for side in (height, width)], -1)

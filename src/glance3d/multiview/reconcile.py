@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.multiview.descriptor_plane_sweep import sweep_depth_by_descriptors
-from glance3d.multiview.matches import Descriptors, PairEstimates
-from glance3d.multiview.relative_pose import ViewPairMatches
-from glance3d.multiview.scale_alignment import camera_scale_from_depth
+from glance3d.multiview.matches import Descriptors, PairEstimates, ViewPairMatches
+from glance3d.multiview.options import MultiviewOptions
+from glance3d.multiview.plane_sweep import sweep_depth_by_descriptors
+from glance3d.multiview.triangulation import camera_scale_from_depth
 from glance3d.types import Predictions
 
 
@@ -28,6 +28,7 @@ class PoseInitialiser(Protocol):
         pairs: ViewPairMatches,
         estimates: PairEstimates,
         image_size: tuple[int, int],
+        options: MultiviewOptions,
         focal_lengths: Float[Tensor, "batch views"] | None = None,
         /,
     ) -> Float[Tensor, "batch views 9"]:
@@ -40,11 +41,12 @@ class PoseInitialiser(Protocol):
 
 
 class InitialPoses(NamedTuple):
-    """Poses that a camera head starts from, and the matches that they were estimated from."""
+    """Poses that a camera head starts from, and what they were estimated from."""
 
     pose_enc: Float[Tensor, "batch views 9"]
     pairs: ViewPairMatches
     described: Descriptors
+    options: MultiviewOptions
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,16 @@ def reconcile(predictions: Predictions) -> Predictions:
     """
     if not isinstance(predictions, MatchedPredictions):
         return predictions
-    pairs, described = predictions.matched.pairs, predictions.matched.described
+    _, pairs, described, options = predictions.matched
     names = [of_field.name for of_field in fields(Predictions)]
     values = {name: getattr(predictions, name) for name in names}
-    factor = camera_scale_from_depth(pairs, values["pose_enc"], values["depth"])[:, None, None]
+    scale = camera_scale_from_depth(
+        pairs, values["pose_enc"], values["depth"], options.triangulation
+    )
     iterations = values["pose_enc_iterations"]
-    iterations = torch.cat([factor * iterations[..., :3], iterations[..., 3:]], -1)
+    iterations = torch.cat([scale[:, None, None] * iterations[..., :3], iterations[..., 3:]], -1)
     values["pose_enc_iterations"], values["pose_enc"] = iterations, iterations[-1]
     values["depth"] = sweep_depth_by_descriptors(
-        described, pairs, values["pose_enc"], values["depth"]
+        described, pairs, values["pose_enc"], values["depth"], options
     )
     return Predictions(**values)

@@ -12,12 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.multiview.matches import SoftMatches
+from glance3d.multiview.options import SubpixelOptions
 from glance3d.nn.tables import cached_table, constant
 
-_ITERATIONS = 6
-_LARGEST_STEP = 1.5  # pixels an iteration
-_NOT_ALIKE, _ALIKE = 0.5, 0.9  # correlations that are trusted not at all and fully
-_FARTHEST = 0.5  # of a cell: what moves farther has found something else
 _EPS = 1e-3
 
 
@@ -27,8 +24,9 @@ def refine_matches_subpixel(
     images: Float[Tensor, "batch views 3 height width"],
     grid: tuple[int, int],
     radius: int,
+    options: SubpixelOptions,
 ) -> SoftMatches:
-    """The same matches at finer positions; ``mutual`` is less where the pictures differ.
+    """The same matches at finer places; ``mutual`` is less where the pictures differ.
 
     ``radius`` of the patches that are compared is in pixels, ``grid`` is (rows, columns) of the
     cells. The brightness of ``images`` may have any unit.
@@ -36,59 +34,70 @@ def refine_matches_subpixel(
     with torch.autocast(images.device.type, enabled=False):
         cell = images.shape[-2] / grid[0]
         maps = image_gradients(images.float().mean(2))
-        own = (matches.own + 0.5) * cell - 0.5
+        # Cells and pixels both count from the first one's centre.
+        source = (matches.source_xy + 0.5) * cell - 0.5
         # Made once: see find_matches.
-        position, mutual = torch.empty_like(matches.position), torch.empty_like(matches.mutual)
+        target_xy, mutual = torch.empty_like(matches.target_xy), torch.empty_like(matches.mutual)
         for view in range(maps.shape[1]):
-            coarse = (matches.position[:, view] + 0.5) * cell - 0.5
+            coarse = (matches.target_xy[:, view] + 0.5) * cell - 0.5
             views = maps[:, view, None, :1].expand(-1, maps.shape[1], -1, -1, -1)
-            fine, alike = align(views, own[:, view], maps, coarse, radius, _FARTHEST * cell)
-            position[:, view] = (fine + 0.5) / cell - 0.5
-            mutual[:, view] = matches.mutual[:, view] * alike
-    return matches._replace(position=position, mutual=mutual)
+            max_shift = options.max_shift_cells * cell
+            fine, likeness = align_patches(
+                views, source[:, view], maps, coarse, radius, max_shift, options
+            )
+            target_xy[:, view] = (fine + 0.5) / cell - 0.5
+            mutual[:, view] = matches.mutual[:, view] * likeness
+    return matches._replace(target_xy=target_xy, mutual=mutual)
 
 
-def align(
-    here: Float[Tensor, "batch views 1 height width"],
-    own: Float[Tensor, "batch views cells 2"],
+def align_patches(
+    image: Float[Tensor, "batch views 1 height width"],
+    source: Float[Tensor, "batch views cells 2"],
     maps: Float[Tensor, "batch views 3 height width"],
     coarse: Float[Tensor, "batch views cells 2"],
     radius: int,
-    farthest: float,
+    max_shift: float,
+    options: SubpixelOptions,
 ) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
-    """Where ``maps`` (:func:`image_gradients`) look like ``here`` at ``own``, and how much, 0 to 1.
+    """Where ``maps`` (:func:`image_gradients`) look like ``image`` at ``source``; how much, 0 to 1.
 
-    All places are in pixels, the first one's centre at 0. What moves more than ``farthest`` from
+    All places are in pixels, the first one's centre at 0. What moves more than ``max_shift`` from
     ``coarse`` stays there, and is not alike.
     """
-    template, _ = _normalised(_patches_of_views(here, own, radius)[:, :, 0])
-    fine, correlation = _align(template, maps, coarse, radius)
-    lost = (fine - coarse).norm(dim=-1) > farthest
-    share = ((correlation - _NOT_ALIKE) / (_ALIKE - _NOT_ALIKE)).clamp(0, 1)
+    template, _ = _normalised(_patches_of_views(image, source, radius)[:, :, 0])
+    fine, correlation = _lucas_kanade(template, maps, coarse, radius, options)
+    lost = (fine - coarse).norm(dim=-1) > max_shift
+    low, high = options.min_correlation, options.full_correlation
+    share = ((correlation - low) / (high - low)).clamp(0, 1)
     return torch.where(lost[..., None], coarse, fine), torch.where(lost, 0.0, share.square())
 
 
-def _align(
+def _lucas_kanade(
     template: Float[Tensor, "batch views cells pixels"],
     maps: Float[Tensor, "batch views 3 height width"],
     position: Float[Tensor, "batch views cells 2"],
     radius: int,
+    options: SubpixelOptions,
 ) -> tuple[Float[Tensor, "batch views cells 2"], Float[Tensor, "batch views cells"]]:
-    """Positions (in pixels) where every view looks most like the templates, and how much so."""
+    """Positions (in pixels) where every view looks most like the templates, and how much so.
+
+    Gauss-Newton: with the gradient g of the patch and the window's weights w, a step solves
+    ``sum(w g g^T) step = sum(w g (template - patch))``; the 2 x 2 system is solved by hand.
+    """
     dot = torch.linalg.vecdot
     window = _window(radius, maps.device)
-    for _ in range(_ITERATIONS):
-        patch, *slopes = _patches_of_views(maps, position, radius).unbind(2)
-        seen, contrast = _normalised(patch)
-        dx, dy = (slope / contrast for slope in slopes)
-        weighted_dx, weighted_dy, error = window * dx, window * dy, template - seen
+    for _ in range(options.iterations):
+        patch, *gradients = _patches_of_views(maps, position, radius).unbind(2)
+        normalised, contrast = _normalised(patch)
+        dx, dy = (gradient / contrast for gradient in gradients)
+        weighted_dx, weighted_dy, error = window * dx, window * dy, template - normalised
         xx, xy, yy = dot(weighted_dx, dx), dot(weighted_dx, dy), dot(weighted_dy, dy)
         x, y = dot(weighted_dx, error), dot(weighted_dy, error)
         xx, yy = xx + 1e-4, yy + 1e-4
         step = torch.stack([yy * x - xy * y, xx * y - xy * x], -1) / (xx * yy - xy * xy)[..., None]
-        position = position + step.clamp(-_LARGEST_STEP, _LARGEST_STEP)
-    seen, _ = _normalised(_patches_of_views(maps[:, :, :1], position, radius)[:, :, 0])
-    return position, (seen * template).sum(-1)
+        position = position + step.clamp(-options.max_step, options.max_step)
+    normalised, _ = _normalised(_patches_of_views(maps[:, :, :1], position, radius)[:, :, 0])
+    return position, (normalised * template).sum(-1)
 
 
 def image_gradients(
@@ -112,8 +121,8 @@ def _patches_of_views(
     position: Float[Tensor, "batch views cells 2"],
     radius: int,
 ) -> Float[Tensor, "batch views channels cells pixels"]:
-    found = _patches(maps.flatten(0, 1), position.flatten(0, 1), radius)
-    return found.unflatten(0, maps.shape[:2])
+    patches = _patches(maps.flatten(0, 1), position.flatten(0, 1), radius)
+    return patches.unflatten(0, maps.shape[:2])
 
 
 def _patches(

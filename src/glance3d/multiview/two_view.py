@@ -1,201 +1,54 @@
-"""What geometry alone says of two views: candidate relative poses from weighted matches.
+"""Epipolar geometry of two views: residuals and their derivatives, triangulated rays, eight points.
 
-A learned summary of a set of matches is good at judging and poor at algebra, so the algebra is done
-for it: the weighted eight-point algorithm (Longuet-Higgins 1981; Hartley 1997), begun with the best
-of a few samples (Fischler and Bolles 1981), reweighted by how well each match fits (Cauchy weights
-on the Sampson distance), taken apart into
-rotation and direction for a few focal lengths, and the rotation alone that best turns one view's
-rays into the other's (Horn 1987). None of it takes part in gradients, and what is degenerate (no
-motion, a plane, no overlap) is said in numbers, not refused: the network learns what to believe.
+Everywhere ``x`` are rays or homogeneous places of the first view and ``y`` of the second, with
+``y^T E x = 0`` and ``E = [t]x R`` for ``second_from_first = [R | t]``. Rotation, direction and
+focal length move on their own manifolds: a small rotation of the first view, a step of the
+direction along its two tangents, a factor of the focal length. None of this takes part in gradients
+of training but for the loss on matches.
+
+Source: Hartley and Zisserman, "Multiple View Geometry", 2004, sections 9.6, 11.4 and A6.
 """
 
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from glance3d.geometry.rotations import rotation_from_quat_xyzw
-from glance3d.geometry.sync_free_linalg import (
-    decompose_essential,
-    least_eigenvector,
-    wahba_rotation,
-)
-from glance3d.nn.tables import cached_table, constant
+from glance3d.geometry.sync_free_linalg import least_eigenvector
+from glance3d.multiview.options import EightPointOptions
+from glance3d.nn.tables import cached_table
 
-#: In half diagonals of the image, one octave and a quarter around what lenses have.
-FOCAL_LENGTHS = (0.75, 1.1, 1.6, 2.4, 3.6)
-_SCALES = (0.04, 0.02, 0.01)  # of the Cauchy weights, in half diagonals
-_NUM_SAMPLES, _SAMPLE_SIZE, _NUM_JUDGES = 24, 9, 96
 _EPS = 1e-9
-_PER_FOCAL = 9 + 5
-NUM_PAIR_FEATURES = len(FOCAL_LENGTHS) * _PER_FOCAL + 3
-NUM_ROTATIONS, NUM_DIRECTIONS = 2 * len(FOCAL_LENGTHS), len(FOCAL_LENGTHS)
+_MIN_PARALLAX = 0.01  # radians, below which nobody can say which side of a camera a point is on
 
 
-class TwoViewGeometry(NamedTuple):
-    """Features of each pair of views, and of each match (how well it fits, 0 to 1)."""
+class RayMatches(NamedTuple):
+    """Rays (with z = 1) of matching places in both views, weights that sum to one, focal length.
 
-    pairs: Float[Tensor, "*pairs features"]
-    fit: Float[Tensor, "*pairs matches"]
-
-
-@torch.no_grad()
-def two_view_geometry(
-    own: Float[Tensor, "*pairs matches 2"],
-    other: Float[Tensor, "*pairs matches 2"],
-    weight: Float[Tensor, "*pairs matches"],
-) -> TwoViewGeometry:
-    """From places in half diagonals about the image's centre, and their weights, in float32."""
-    with torch.autocast(own.device.type, enabled=False):
-        weight = weight.float() + 1e-6
-        x, y = _homogeneous(own.float()), _homogeneous(other.float())
-        weight = weight / weight.sum(-1, keepdim=True)
-        fundamental, fit, spread = _fundamental(x, y, weight)
-        trusted = weight * fit
-        share = trusted.sum(-1, keepdim=True)
-        trusted = trusted / share
-        found = [spread, share]
-        for focal in FOCAL_LENGTHS:
-            lens = constant((1 / focal, 1 / focal, 1.0), x.device)
-            rays, rays_other = x * lens, y * lens
-            essential = fundamental / lens[:, None] / lens
-            found += _decompose(essential, rays, rays_other, trusted)
-            found += _rotation_alone(rays, rays_other, weight)
-    return TwoViewGeometry(torch.cat(found, -1), fit)
-
-
-def candidates(
-    features: Float[Tensor, "*pairs features"],
-) -> tuple[Float[Tensor, "*pairs rotations 4"], Float[Tensor, "*pairs directions 3"]]:
-    """The quaternions and the directions among a pair's features."""
-    per_focal = features[..., 3:].unflatten(-1, (len(FOCAL_LENGTHS), _PER_FOCAL))
-    rotations = torch.cat([per_focal[..., :4], per_focal[..., 9:13]], -2)
-    return rotations, per_focal[..., 4:7]
-
-
-def _homogeneous(points: Float[Tensor, "*shape 2"]) -> Float[Tensor, "*shape 3"]:
-    return torch.cat([points, torch.ones_like(points[..., :1])], -1)
-
-
-def _fundamental(
-    x: Float[Tensor, "*pairs matches 3"],
-    y: Float[Tensor, "*pairs matches 3"],
-    weight: Float[Tensor, "*pairs matches"],
-) -> tuple[Float[Tensor, "*pairs 3 3"], Float[Tensor, "*pairs matches"], Float[Tensor, "*pairs 2"]]:
-    """``y^T F x = 0``, each match's Cauchy weight, and how well determined F is."""
-    rows = (y[..., :, None] * x[..., None, :]).flatten(-2)
-    fundamental = _best_of_samples(rows, x, y, weight)
-    values = x.new_zeros(())
-    fit = x.new_zeros(())
-    for scale in _SCALES:
-        fit = 1 / (1 + sampson_distance(fundamental, x, y) / scale**2)
-        moments = (rows * (weight * fit)[..., None]).transpose(-1, -2) @ rows
-        vector, values = least_eigenvector(moments.double())
-        fundamental = vector.float().unflatten(-1, (3, 3))
-    return fundamental, fit, (values.float() + 1e-8).log()
-
-
-def _best_of_samples(
-    rows: Float[Tensor, "*pairs matches 9"],
-    x: Float[Tensor, "*pairs matches 3"],
-    y: Float[Tensor, "*pairs matches 3"],
-    weight: Float[Tensor, "*pairs matches"],
-) -> Float[Tensor, "*pairs 3 3"]:
-    """Of the solutions of small samples the one that fits best, so that wrong matches do no harm.
-
-    Samples are drawn by weight, with the same noise each time (Gumbel's trick, and a fixed table).
+    The focal length, of both views, is in half diagonals of the image.
     """
-    noise = gumbel_table(_NUM_SAMPLES, weight.shape[-1], weight.device)
-    size = min(_SAMPLE_SIZE, weight.shape[-1])
-    chosen = (weight[..., None, :].log() + noise).topk(size, -1).indices
-    index = chosen.flatten(-2)[..., None].expand(*chosen.shape[:-2], -1, 9)
-    sample = rows.expand(*weight.shape, 9).gather(-2, index).unflatten(-2, (_NUM_SAMPLES, size))
-    vector, _ = least_eigenvector((sample.transpose(-1, -2) @ sample).double())
-    found = vector.float().unflatten(-1, (3, 3))
-    stride = max(1, weight.shape[-1] // _NUM_JUDGES)
-    x, y, weight = x[..., None, ::stride, :], y[..., None, ::stride, :], weight[..., None, ::stride]
-    distance = sampson_distance(found, x, y)
-    score = (weight / (1 + distance / _SCALES[0] ** 2)).sum(-1)
-    best = score.argmax(-1)[..., None, None, None].expand(*score.shape[:-1], 1, 3, 3)
-    return found.gather(-3, best)[..., 0, :, :]
+
+    x: Float[Tensor, "*pairs matches 3"]
+    y: Float[Tensor, "*pairs matches 3"]
+    weight: Float[Tensor, "*pairs matches"]
+    focal_hd: Float[Tensor, "*pairs"]
 
 
-@cached_table
-def gumbel_table(
-    samples: int, matches: int, device: torch.device
-) -> Float[Tensor, "samples matches"]:
-    """Noise to draw samples by weight with: the largest sums of it and logarithms of weights."""
-    uniform = torch.rand(samples, matches, generator=torch.Generator().manual_seed(0))
-    return -torch.log(-torch.log(uniform.clamp(1e-6, 1 - 1e-6))).to(device)
+class Residuals(NamedTuple):
+    """Signed Sampson distances in half diagonals, what they were scaled by, and ``E^T y``."""
+
+    distance_hd: Float[Tensor, "*pairs matches"]
+    scale: Float[Tensor, "*pairs matches"]
+    line_in_first: Float[Tensor, "*pairs matches 3"]
 
 
-def sampson_distance(
-    fundamental: Float[Tensor, "*#pairs 3 3"],
-    x: Float[Tensor, "*#pairs matches 3"],
-    y: Float[Tensor, "*#pairs matches 3"],
-) -> Float[Tensor, "*pairs matches"]:
-    """Squared distance to the epipolar constraint, to first order."""
-    of_x, of_y = x @ fundamental.transpose(-1, -2), y @ fundamental
-    slope = of_x[..., :2].square().sum(-1) + of_y[..., :2].square().sum(-1)
-    return (y * of_x).sum(-1).square() / (slope + _EPS)
-
-
-def _decompose(
-    essential: Float[Tensor, "*pairs 3 3"],
-    rays: Float[Tensor, "*pairs matches 3"],
-    rays_other: Float[Tensor, "*pairs matches 3"],
-    weight: Float[Tensor, "*pairs matches"],
-) -> list[Tensor]:
-    """Quaternion, direction, inequality of the singular values, and share of points in front."""
-    rotations, along, uneven = decompose_essential(essential)
-    ahead, behind = _shares_in_front(rotations, along, rays, rays_other, weight)
-    best, index = torch.cat([ahead, behind], -1).max(-1, keepdim=True)
-    second_rotation = (index % 2 == 1)[..., None]
-    rotation = torch.where(second_rotation, rotations[..., 1, :, :], rotations[..., 0, :, :])
-    direction = torch.where(index < 2, along, -along)
-    return [quaternion(rotation), direction, uneven, best]
-
-
-def _shares_in_front(
-    rotations: Float[Tensor, "*pairs 2 3 3"],
-    direction: Float[Tensor, "*pairs 3"],
-    rays: Float[Tensor, "*pairs matches 3"],
-    rays_other: Float[Tensor, "*pairs matches 3"],
-    weight: Float[Tensor, "*pairs matches"],
-) -> tuple[Float[Tensor, "*pairs 2"], Float[Tensor, "*pairs 2"]]:
-    """How much of the parallax lies before both cameras, for the direction and its opposite."""
-    turned = rays[..., None, :, :] @ rotations.transpose(-1, -2)
-    seen = rays_other[..., None, :, :].expand_as(turned)
-    normal = torch.linalg.cross(seen, turned)
-    step = direction[..., None, None, :].expand_as(turned)
-    depth = -(torch.linalg.cross(seen, step) * normal).sum(-1)
-    depth_other = -(torch.linalg.cross(turned, step) * normal).sum(-1)
-    parallax = weight[..., None, :] * normal.norm(dim=-1)
-    total = parallax.sum(-1) + _EPS
-    ahead = (depth > 0) & (depth_other > 0)
-    behind = (depth < 0) & (depth_other < 0)
-    return (parallax * ahead).sum(-1) / total, (parallax * behind).sum(-1) / total
-
-
-def _rotation_alone(
-    rays: Float[Tensor, "*pairs matches 3"],
-    rays_other: Float[Tensor, "*pairs matches 3"],
-    weight: Float[Tensor, "*pairs matches"],
-) -> list[Tensor]:
-    """Quaternion of the best rotation, and the logarithm of what it leaves over."""
-    a, b = F.normalize(rays, dim=-1), F.normalize(rays_other, dim=-1)
-    quat = wahba_rotation((b * weight[..., None]).transpose(-1, -2) @ a)
-    turned = a @ rotation_from_quat_xyzw(quat).transpose(-1, -2)
-    left = (weight * (b - turned).norm(dim=-1)).sum(-1, keepdim=True)
-    return [quat, (left + 1e-3).log()]
-
-
-def relative_rotation(pose_enc: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*batch 3 3"]:
-    """Of pose encodings whose quaternions may have any length, even none."""
-    quat = pose_enc[..., 3:7] + constant((0.0, 0.0, 0.0, 1e-9), pose_enc.device)
-    return rotation_from_quat_xyzw(F.normalize(quat, dim=-1))
+def rays_from_hd(
+    xy_hd: Float[Tensor, "*pairs matches 2"], focal_hd: Float[Tensor, "*pairs"]
+) -> Float[Tensor, "*pairs matches 3"]:
+    """Rays (with z = 1) of places in half diagonals about the image's centre."""
+    return torch.cat([xy_hd / focal_hd[..., None, None], torch.ones_like(xy_hd[..., :1])], -1)
 
 
 def essential_matrix(
@@ -205,12 +58,230 @@ def essential_matrix(
     return torch.linalg.cross(direction[..., None, :].expand_as(rotation), rotation.mT).mT
 
 
-def quaternion(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
-    """x y z w of unit length, w not negative; any of the two at a half turn."""
-    m = rotation.flatten(-2).unbind(-1)
-    diagonal = torch.stack([m[0], m[4], m[8]], -1)
-    trace = diagonal.sum(-1, keepdim=True)
-    size = (1 + torch.cat([2 * diagonal - trace, trace], -1)).clamp(min=0).sqrt() / 2
-    xyz = torch.stack([m[7] - m[5], m[2] - m[6], m[3] - m[1]], -1)
-    signed = torch.copysign(size[..., :3], xyz)
-    return F.normalize(torch.cat([signed, size[..., 3:]], -1), dim=-1)
+# Residuals ----------------------------------------------------------------------------------------
+
+
+class EpipolarTerms(NamedTuple):
+    """Of each match ``y^T F x``, its squared gradient along both places, and the line ``F^T y``."""
+
+    algebraic: Float[Tensor, "*pairs matches"]
+    squared_gradient: Float[Tensor, "*pairs matches"]
+    line_in_first: Float[Tensor, "*pairs matches 3"]
+
+
+def epipolar_terms(
+    fundamental: Float[Tensor, "*#pairs 3 3"],
+    x: Float[Tensor, "*#pairs matches 3"],
+    y: Float[Tensor, "*#pairs matches 3"],
+) -> EpipolarTerms:
+    """What Sampson distances are made of: ``algebraic^2 / squared_gradient`` is one, squared."""
+    line_in_second, line_in_first = x @ fundamental.mT, y @ fundamental
+    gradient = line_in_second[..., :2].square().sum(-1) + line_in_first[..., :2].square().sum(-1)
+    return EpipolarTerms((y * line_in_second).sum(-1), gradient, line_in_first)
+
+
+def sampson_distance(
+    fundamental: Float[Tensor, "*#pairs 3 3"],
+    x: Float[Tensor, "*#pairs matches 3"],
+    y: Float[Tensor, "*#pairs matches 3"],
+) -> Float[Tensor, "*pairs matches"]:
+    """Squared distance to the epipolar constraint, to first order (section 11.4.3)."""
+    terms = epipolar_terms(fundamental, x, y)
+    return terms.algebraic.square() / (terms.squared_gradient + _EPS)
+
+
+def residuals(
+    rotation: Float[Tensor, "*pairs 3 3"],
+    direction: Float[Tensor, "*pairs 3"],
+    matches: RayMatches,
+) -> Residuals:
+    """How far each match is from fitting ``y^T [t]x R x = 0``."""
+    terms = epipolar_terms(essential_matrix(rotation, direction), matches.x, matches.y)
+    # Rays have z = 1, so a distance between them times the focal length is one in the image.
+    scale = matches.focal_hd[..., None] / terms.squared_gradient.clamp(min=_EPS).sqrt()
+    return Residuals(terms.algebraic * scale, scale, terms.line_in_first)
+
+
+def jacobian(
+    rotation: Float[Tensor, "*pairs 3 3"],
+    direction: Float[Tensor, "*pairs 3"],
+    matches: RayMatches,
+    residual: Residuals,
+) -> Float[Tensor, "*pairs matches 5"]:
+    """Derivatives of the distances: 3 by a rotation of the first view, 2 by the direction.
+
+    With ``R exp([w]x)`` that of ``y^T [t]x R x`` by ``w`` is ``x`` x ``E^T y``; by ``t`` it is
+    ``R x`` x ``y``. How the scale of a distance changes is left out: it is small near zero.
+    """
+    by_rotation = torch.linalg.cross(matches.x, residual.line_in_first)
+    by_direction = torch.linalg.cross(matches.x @ rotation.mT, matches.y) @ tangent_basis(direction)
+    return torch.cat([by_rotation, by_direction], -1) * residual.scale[..., None]
+
+
+def cauchy_cost(
+    distance_hd: Float[Tensor, "*pairs matches"],
+    weight: Float[Tensor, "*pairs matches"],
+    width_hd: float,
+) -> Float[Tensor, "*pairs"]:
+    """Weighted mean of ``log(1 + (distance / width)^2)``: what is far off counts little."""
+    return (weight * torch.log1p((distance_hd / width_hd) ** 2)).sum(-1)
+
+
+def tangent_basis(direction: Float[Tensor, "*pairs 3"]) -> Float[Tensor, "*pairs 3 2"]:
+    """Two unit vectors at right angles to a direction and to each other."""
+    least = direction.abs().argmin(-1, keepdim=True)
+    # The axis that the direction has least of is the farthest from being parallel to it.
+    axis = torch.zeros_like(direction).scatter(-1, least, 1.0)
+    first = F.normalize(torch.linalg.cross(direction, axis), dim=-1)
+    return torch.stack([first, torch.linalg.cross(direction, first)], -1)
+
+
+def retract_direction(
+    direction: Float[Tensor, "*pairs 3"], step: Float[Tensor, "*pairs 2"]
+) -> Float[Tensor, "*pairs 3"]:
+    """A direction after a step along its tangents, back on the unit sphere."""
+    return F.normalize(direction + (tangent_basis(direction) @ step[..., None])[..., 0], dim=-1)
+
+
+# Which side of the cameras ------------------------------------------------------------------------
+
+
+class RayIntersection(NamedTuple):
+    """Where the rays of each match pass each other.
+
+    ``depth`` and ``depth_other``, in the first view and in the second, are in units of the
+    translation times ``steepness``; ``normal`` is at right angles to both rays, which are kept as
+    ``x_in_second`` and ``y``.
+    """
+
+    depth: Float[Tensor, "*pairs matches"]
+    depth_other: Float[Tensor, "*pairs matches"]
+    normal: Float[Tensor, "*pairs matches 3"]
+    x_in_second: Float[Tensor, "*pairs matches 3"]
+    y: Float[Tensor, "*pairs matches 3"]
+
+    @property
+    def steepness(self) -> Float[Tensor, "*pairs matches"]:
+        """What depths are too large by: the squared length of the normal."""
+        return self.normal.square().sum(-1)
+
+    @property
+    def parallax(self) -> Float[Tensor, "*pairs matches"]:
+        """The sine of the angle between the rays."""
+        return self.normal.norm(dim=-1) / (self.x_in_second.norm(dim=-1) * self.y.norm(dim=-1))
+
+
+def triangulate_rays(
+    rotation: Float[Tensor, "*#pairs 3 3"],
+    translation: Float[Tensor, "*#pairs 3"],
+    x: Float[Tensor, "*#pairs matches 3"],
+    y: Float[Tensor, "*#pairs matches 3"],
+) -> RayIntersection:
+    """Triangulation by the rays' common normal; ``translation`` has any length.
+
+    ``a R x + t = b y`` times ``y`` (as a cross product), and then the normal ``n = y x R x``, gives
+    ``a |n|^2 = -(y x t) n``; times ``R x`` likewise ``b |n|^2 = -(R x x t) n``.
+    """
+    x_in_second = x @ rotation.mT
+    y = y.expand_as(x_in_second)
+    normal = torch.linalg.cross(y, x_in_second)
+    step = translation[..., None, :].expand_as(x_in_second)
+    depth = -(torch.linalg.cross(y, step) * normal).sum(-1)
+    depth_other = -(torch.linalg.cross(x_in_second, step) * normal).sum(-1)
+    return RayIntersection(depth, depth_other, normal, x_in_second, y)
+
+
+def cheirality(
+    intersection: RayIntersection,
+) -> tuple[Bool[Tensor, "*pairs matches"], Bool[Tensor, "*pairs matches"]]:
+    """Which matches lie before both cameras: for this translation, and for its opposite."""
+    depth, depth_other = intersection.depth, intersection.depth_other
+    return (depth > 0) & (depth_other > 0), (depth < 0) & (depth_other < 0)
+
+
+def possible_cheirality(
+    intersection: RayIntersection,
+) -> tuple[Bool[Tensor, "*pairs matches"], Bool[Tensor, "*pairs matches"]]:
+    """As :func:`cheirality`; without parallax a match may lie on either side."""
+    unknown = intersection.parallax < _MIN_PARALLAX
+    ahead, behind = cheirality(intersection)
+    return ahead | unknown, behind | unknown
+
+
+# The eight-point algorithm ------------------------------------------------------------------------
+
+
+class EightPointFit(NamedTuple):
+    """``y^T F x = 0``, each match's Cauchy weight (0 to 1), and how well determined F is.
+
+    ``log_spread`` are logarithms of the least eigenvalue of the moments and of how small the
+    others are (:func:`glance3d.geometry.sync_free_linalg.least_eigenvector`).
+    """
+
+    fundamental: Float[Tensor, "*pairs 3 3"]
+    inlier_weight: Float[Tensor, "*pairs matches"]
+    log_spread: Float[Tensor, "*pairs 2"]
+
+
+def eight_point(
+    x: Float[Tensor, "*pairs matches 3"],
+    y: Float[Tensor, "*pairs matches 3"],
+    weight: Float[Tensor, "*pairs matches"],
+    options: EightPointOptions,
+) -> EightPointFit:
+    """The fundamental matrix of homogeneous places (in half diagonals), with weights that sum to 1.
+
+    The weighted eight-point algorithm (Longuet-Higgins 1981; Hartley 1997), begun with the best of
+    a few samples (Fischler and Bolles 1981) and reweighted by how well each match fits (Cauchy
+    weights on the Sampson distance). What is degenerate gives some finite answer.
+    """
+    rows = (y[..., :, None] * x[..., None, :]).flatten(-2)  # times vec(F) this is y^T F x
+    fundamental = _best_of_samples(rows, x, y, weight, options)
+    values = x.new_zeros(())
+    inlier_weight = x.new_zeros(())
+    for width in options.cauchy_widths_hd:
+        inlier_weight = 1 / (1 + sampson_distance(fundamental, x, y) / width**2)
+        moments = (rows * (weight * inlier_weight)[..., None]).transpose(-1, -2) @ rows
+        vector, values = least_eigenvector(moments.double())
+        fundamental = vector.float().unflatten(-1, (3, 3))
+    return EightPointFit(fundamental, inlier_weight, (values.float() + 1e-8).log())
+
+
+def _best_of_samples(
+    rows: Float[Tensor, "*pairs matches 9"],
+    x: Float[Tensor, "*pairs matches 3"],
+    y: Float[Tensor, "*pairs matches 3"],
+    weight: Float[Tensor, "*pairs matches"],
+    options: EightPointOptions,
+) -> Float[Tensor, "*pairs 3 3"]:
+    """Of the solutions of small samples the one that fits best, so that wrong matches do no harm.
+
+    Samples are drawn by weight, with the same noise each time (Gumbel's trick, and a fixed table).
+    """
+    noise = gumbel_noise(options.num_samples, weight.shape[-1], weight.device)
+    size = min(options.sample_size, weight.shape[-1])
+    drawn = (weight[..., None, :].log() + noise).topk(size, -1).indices
+    index = drawn.flatten(-2)[..., None].expand(*drawn.shape[:-2], -1, 9)
+    sample = (
+        rows.expand(*weight.shape, 9).gather(-2, index).unflatten(-2, (options.num_samples, size))
+    )
+    vector, _ = least_eigenvector((sample.transpose(-1, -2) @ sample).double())
+    solutions = vector.float().unflatten(-1, (3, 3))
+    stride = max(1, weight.shape[-1] // options.num_judges)
+    x, y, weight = x[..., None, ::stride, :], y[..., None, ::stride, :], weight[..., None, ::stride]
+    distance = sampson_distance(solutions, x, y)
+    score = (weight / (1 + distance / options.cauchy_widths_hd[0] ** 2)).sum(-1)
+    best = score.argmax(-1)[..., None, None, None].expand(*score.shape[:-1], 1, 3, 3)
+    return solutions.gather(-3, best)[..., 0, :, :]
+
+
+@cached_table
+def gumbel_noise(
+    samples: int, matches: int, device: torch.device
+) -> Float[Tensor, "samples matches"]:
+    """Noise to draw samples by weight with: the largest sums of it and logarithms of weights.
+
+    Source: Kool et al., Stochastic beams and where to find them, ICML 2019 (Gumbel top-k).
+    """
+    uniform = torch.rand(samples, matches, generator=torch.Generator().manual_seed(0))
+    return -torch.log(-torch.log(uniform.clamp(1e-6, 1 - 1e-6))).to(device)

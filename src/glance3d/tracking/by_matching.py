@@ -19,8 +19,12 @@ class MatchingTracker:
         self._features = features
         with torch.inference_mode():
             maps = track_head_of(network).descriptors(features.maps)
-            self._search = DescriptorTracker(
-                maps, features.described, features.images, features.content
+            self._tracker = DescriptorTracker(
+                maps,
+                network.config.multiview,
+                features.described,
+                features.images,
+                features.content,
             )
 
     def track(
@@ -28,7 +32,7 @@ class MatchingTracker:
     ) -> TrackedPoints:
         """See :class:`glance3d.tracking.point_tracker.PointTracker`."""
         cells = self._features.to_cells(pixels_original, view)
-        tracked = self._search.follow(view, cells, targets)
+        tracked = self._tracker.track(view, cells, targets)
         positions = torch.zeros(len(targets), len(cells), 2)
         for index, target in enumerate(targets):
             positions[index] = self._features.to_original(tracked.cells[index], target)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.datasets.synthetic.places import TruePlaces
 from glance3d.models.heads.pair_pose_network import PairPoseNet
-from glance3d.multiview.matches import SoftMatches, cell_positions
+from glance3d.multiview.matches import SoftMatches, cell_centers
 from glance3d.training.config import RelationPretrainingConfig
 from glance3d.training.losses.correspondence import pair_loss
 from glance3d.training.losses.scene import Losses
@@ -118,5 +118,5 @@ def simulate_matches(
     logit = torch.where(wrong, -separation, separation)
     window_probability = (logit + 0.7 * (1 - difficulty) + 1.3 * normal(*seen.shape)).sigmoid()
     mutual = (logit - 0.7 + 1.5 * normal(*seen.shape)).sigmoid()
-    source_xy = cell_positions(places.grid, device)[chosen].expand_as(target_xy)
+    source_xy = cell_centers(places.grid, device)[chosen].expand_as(target_xy)
     return SoftMatches(source_xy, target_xy, window_probability, mutual)

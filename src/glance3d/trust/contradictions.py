@@ -10,15 +10,13 @@ are a sign of such twins that did no harm (cf. Zach et al., "Disambiguating visu
 loop constraints", CVPR 2010).
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from glance3d.multiview.epipolar_errors import epipolar_errors, pixel_unit
 from glance3d.multiview.pure_rotation import is_pure_rotation
-from glance3d.multiview.view_graph import ViewGraph
+from glance3d.multiview.view_graph import ViewGraph, connected_components, epipolar_errors
 from glance3d.trust.depth_consistency import DepthConsistency, measure_depth_consistency
 from glance3d.trust.rules import GOOD, UNSUPPORTED
 from glance3d.types import Reconstruction, ViewTrust
@@ -79,7 +77,7 @@ def _double_surfaces(
     behind = (off >= MIN_OFF_SURFACE) & (pairs.behind >= MIN_ONE_SIDED * off)
     doubled = overlapping & ((before & behind.T) | (behind & before.T))
     findings = []
-    for component in _components(_edges(doubled)):
+    for component in connected_components(_edges(doubled)):
         views = sorted(component)
         groups = _groups(views, doubled, pairs)
         inside = np.ix_(views, views)
@@ -102,7 +100,7 @@ def _twins(scene: Reconstruction, pairs: DepthConsistency) -> list[Finding]:
     )
     conflicting &= conflicting.T  # each looks through what the other sees
     findings = []
-    for component in _components(_edges(conflicting)):
+    for component in connected_components(_edges(conflicting)):
         groups = _groups(sorted(component), conflicting, pairs)
         findings.append(
             _finding(
@@ -121,7 +119,7 @@ def _ruled_out_matches(
     scene: Reconstruction, view_graph: ViewGraph, trust: tuple[ViewTrust, ...]
 ) -> list[Finding]:
     """Pairs that match well though their cameras, held by other photos, rule it out."""
-    limit = RULED_OUT * pixel_unit(scene.cameras)
+    limit = RULED_OUT * scene.cameras.pixel_unit
     matches: dict[tuple[int, int], int] = {}
     for pair in view_graph.pairs:
         are_good = all(trust[view].verdict == GOOD for view in (pair.first, pair.second))
@@ -132,7 +130,7 @@ def _ruled_out_matches(
         if error > limit and not is_pure_rotation(pair, scene.cameras):
             matches[pair.first, pair.second] = len(pair)
     findings = []
-    for component in _components(matches):
+    for component in connected_components(matches):
         edges = [edge for edge in matches if edge[0] in component]
         count = sum(matches[edge] for edge in edges)
         if count >= MIN_MATCHES_OF_ALL:
@@ -171,16 +169,6 @@ def _few_names(names: list[str]) -> str:
 
 def _edges(matrix: Bool[np.ndarray, "views views"]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(*np.nonzero(np.triu(matrix)), strict=True)]
-
-
-def _components(edges: Iterable[tuple[int, int]]) -> list[set[int]]:
-    """Connected sets of views, in order of their first view."""
-    components: list[set[int]] = []
-    for edge in edges:
-        touching = [c for c in components if c & set(edge)]
-        components = [c for c in components if not c & set(edge)]
-        components.append(set(edge).union(*touching))
-    return sorted(components, key=min)
 
 
 def _groups(

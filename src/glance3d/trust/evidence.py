@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glance3d.multiview.epipolar_errors import view_epipolar_errors
 from glance3d.multiview.pure_rotation import is_pure_rotation
-from glance3d.multiview.view_graph import ViewGraph
+from glance3d.multiview.view_graph import ViewGraph, view_epipolar_errors
 from glance3d.trust.duplicate_photos import find_duplicates, texture_shares, to_grey
 from glance3d.types import Cameras, Reconstruction
 

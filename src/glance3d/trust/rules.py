@@ -8,7 +8,6 @@ evidence.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from glance3d.multiview.epipolar_errors import pixel_unit
 from glance3d.trust.evidence import ViewEvidence
 from glance3d.trust.track_quality import TrackQuality, measure_tracks
 from glance3d.types import VERDICTS, Reconstruction, ViewTrust
@@ -85,7 +84,7 @@ def judge(
     Without ``evidence`` nobody has checked anything: every view is unsupported, and says so.
     """
     measured = measure_tracks(scene)
-    unit = pixel_unit(scene.cameras)
+    unit = scene.cameras.pixel_unit
     num_held = sum(tracks.num_tracks >= MIN_TRACKS for tracks in measured)
     trust = []
     for view, tracks in enumerate(measured):

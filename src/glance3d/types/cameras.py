@@ -37,6 +37,19 @@ class Cameras:
         """Where the cameras stand, in the world frame."""
         return camera_centers(self.cam_from_world)
 
+    @property
+    def pixel_unit(self) -> float:
+        """A pixel's worth at this scene's size: the mean diagonal over a thousand, in pixels."""
+        return float(torch.linalg.norm(self.image_sizes.double(), dim=-1).mean()) / 1000
+
+    def double(self) -> "Cameras":
+        """The same cameras with poses and intrinsics in float64."""
+        return replace(
+            self,
+            cam_from_world=self.cam_from_world.double(),
+            intrinsics=self.intrinsics.double(),
+        )
+
     def of_views(self, views: Sequence[int]) -> "Cameras":
         """The cameras of some views, in this order."""
         index = list(views)

@@ -7,7 +7,7 @@ import pycolmap
 import pytest
 
 from glance3d.images import Originals
-from glance3d.multiview.epipolar_errors import epipolar_errors
+from glance3d.multiview.view_graph import epipolar_errors
 from glance3d.refinement import RefineOptions
 from glance3d.refinement.matching.database import copy_with_cameras
 from glance3d.refinement.matching.matched_photos import MatchedPhotos, match_photos

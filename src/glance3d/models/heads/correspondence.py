@@ -20,6 +20,7 @@ from glance3d.multiview.matches import (
     PairEstimates,
     find_matches,
 )
+from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.subpixel import refine_matches_subpixel
 from glance3d.nn.precision import LayerNorm, Linear, only_predicts
 
@@ -31,14 +32,20 @@ PAIRS_AT_A_TIME = 256  # of views, while only predicting: bounds the memory of m
 class CorrespondenceHead(nn.Module):
     """Patch tokens and the stem's maps to descriptors; descriptors of all views to matches."""
 
-    def __init__(self, config: CorrespondenceConfig, dim: int, map_channels: int) -> None:
+    def __init__(
+        self,
+        config: CorrespondenceConfig,
+        dim: int,
+        map_channels: int,
+        options: MultiviewOptions,
+    ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.options = config, options
         self.descriptors = CellDescriptors(map_channels, dim, config.descriptor_dim)
         # In tens, so that a small step of the optimiser is a large one of theirs.
         self.sharpness_in_tens = nn.Parameter(torch.tensor(2.0))
         self.unseen_in_tens = nn.Parameter(torch.tensor(1.0))
-        self.relations = PairPoseNet(config)
+        self.relations = PairPoseNet(config, options.eight_point)
 
     def describe(
         self,
@@ -61,15 +68,16 @@ class CorrespondenceHead(nn.Module):
         grid = described.grid
         matches = find_matches(*described, self.config.window_radius).best(MATCHES_OF_A_PAIR)
         if self.config.sharpen_radius:
-            matches = refine_matches_subpixel(matches, images, grid, self.config.sharpen_radius)
+            radius, options = self.config.sharpen_radius, self.options.subpixel
+            matches = refine_matches_subpixel(matches, images, grid, radius, options)
         num_views = images.shape[1]
         step = max(1, PAIRS_AT_A_TIME // num_views) if only_predicts(images) else num_views
         parts = [
             self.relations(matches.of_views(start, start + step), grid, start)
             for start in range(0, num_views, step)
         ]
-        relations = PairEstimates(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
-        return Correspondence(described, matches, relations)
+        estimates = PairEstimates(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
+        return Correspondence(described, matches, estimates)
 
 
 class CellDescriptors(nn.Module):

@@ -8,6 +8,7 @@ from glance3d.models.heads.dpt import Projected
 from glance3d.models.heads.track import TrackHead, TrackIterations
 from glance3d.multiview.descriptor_tracking import CELL, DescriptorTracker
 from glance3d.multiview.matches import Descriptors
+from glance3d.multiview.options import MultiviewOptions
 
 
 def track_by_descriptors(
@@ -17,6 +18,7 @@ def track_by_descriptors(
     images: Float[Tensor, "batch views 3 height width"],
     grid: tuple[int, int],
     query_points: Float[Tensor, "batch queries 2"],
+    options: MultiviewOptions,
 ) -> tuple[TrackIterations, Tensor, Tensor]:
     """What the tracker returns, with one iteration; without gradients.
 
@@ -31,8 +33,8 @@ def track_by_descriptors(
     visibility, confidence = torch.ones_like(tracks[..., 0]), torch.ones_like(tracks[..., 0])
     for scene, queries in enumerate(query_points.float()):
         of_scene = described._replace(descriptors=described.descriptors[scene, None])
-        tracker = DescriptorTracker(maps[scene], of_scene, images[scene])
-        tracked = tracker.follow(0, queries / CELL, range(1, num_views))
+        tracker = DescriptorTracker(maps[scene], options, of_scene, images[scene])
+        tracked = tracker.track(0, queries / CELL, range(1, num_views))
         tracks[scene, 1:] = CELL * tracked.cells
         visibility[scene, 1:], confidence[scene, 1:] = tracked.visibility, tracked.confidence
     return tracks[None], visibility, confidence

@@ -6,14 +6,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config import CorrespondenceConfig
-from glance3d.multiview.matches import PairEstimates, SoftMatches, grid_to_unit
-from glance3d.multiview.two_view import (
+from glance3d.models.heads.two_view_features import (
     NUM_DIRECTIONS,
     NUM_PAIR_FEATURES,
     NUM_ROTATIONS,
-    candidates,
-    two_view_geometry,
+    pose_candidates,
+    two_view_features,
 )
+from glance3d.multiview.matches import PairEstimates, SoftMatches, grid_to_hd
+from glance3d.multiview.options import EightPointOptions
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 
@@ -25,13 +26,14 @@ class PairPoseNet(nn.Module):
     """Sets of matches to relative poses, in the steps of a solver: sort out, solve, judge.
 
     Rounds over the set (PointNet, Qi et al. 2017) say which matches are right (Yi et al. 2018),
-    geometry gives candidate poses from those (:mod:`.two_view`), a last round sees how well each
-    match fits them, and the pose is a learned blend of the candidates, corrected. The input
-    are positions only, so that nothing here knows of pictures.
+    geometry gives candidate poses from those (:mod:`.two_view_features`), a last round sees how
+    well each match fits them, and the pose is a learned blend of the candidates, corrected. The
+    input are positions only, so that nothing here knows of pictures.
     """
 
-    def __init__(self, config: CorrespondenceConfig) -> None:
+    def __init__(self, config: CorrespondenceConfig, options: EightPointOptions) -> None:
         super().__init__()
+        self.options = options
         hidden, dim = config.hidden_dim, config.pair_dim
         self.embed = Linear(_NUM_FEATURES, hidden)
         self.rounds = nn.ModuleList(_SetRound(hidden) for _ in range(config.num_rounds))
@@ -56,21 +58,21 @@ class PairPoseNet(nn.Module):
         Pairs do not know of each other: matches of some views only, against all views, may be read
         on their own. ``first_view`` is then the first of them.
         """
-        own, other, features, weight = _describe(matches, grid, first_view)
+        first_hd, second_hd, features, weight = _describe(matches, grid, first_view)
         x = self.embed(features)
         for one_round in self.rounds:
             x = one_round(x, weight)
         inlier_logits = self.inlier(x)[..., 0].float()
         inlier = inlier_logits.detach().sigmoid()
-        geometry = two_view_geometry(own, other, weight * inlier)
-        x = x + self.embed_fit(torch.stack([geometry.fit, inlier], -1))
-        x = self.norm(self.last_round(x, weight * inlier * geometry.fit))
+        geometry = two_view_features(first_hd, second_hd, weight * inlier, self.options)
+        x = x + self.embed_fit(torch.stack([geometry.inlier_weight, inlier], -1))
+        x = self.norm(self.last_round(x, weight * inlier * geometry.inlier_weight))
         logits = self.pool_scores(x).float() + (weight[..., None] + 1e-4).log()
         pooled = torch.einsum("bvwnk,bvwnh->bvwkh", logits.softmax(-2), x.float()).flatten(-2)
         amount = (weight.mean(-1, keepdim=True) + 1e-3).log()
         summary = self.summary(torch.cat([pooled, geometry.pairs, amount], -1))
         pose_enc = self._blend(summary, geometry.pairs) + self.correct(summary).float()
-        trust = (weight * inlier * geometry.fit).mean(-1)
+        trust = (weight * inlier * geometry.inlier_weight).mean(-1)
         return PairEstimates(weight, trust, pose_enc, inlier_logits)
 
     def _blend(
@@ -79,7 +81,7 @@ class PairPoseNet(nn.Module):
         features: Float[Tensor, "batch own views features"],
     ) -> Float[Tensor, "batch own views 9"]:
         """The candidates' weighted mean; the field of view is left to the correction."""
-        rotations, directions = candidates(features)
+        rotations, directions = pose_candidates(features)
         weights = self.blend(summary).float()
         of_rotation, of_direction = weights.split([NUM_ROTATIONS, NUM_DIRECTIONS], -1)
         rotation = (of_rotation.softmax(-1)[..., None] * rotations).sum(-2)
@@ -121,15 +123,15 @@ def _describe(
 
     The products of the coordinates of both places are what the epipolar constraint is linear in.
     """
-    to = grid_to_unit(matches.position, grid)
-    own = grid_to_unit(matches.own, grid)
-    moved = 4 * (to - own)
-    products = (own[..., :, None] * to[..., None, :]).flatten(-2)
-    squares = own * own - to * to
-    num_own, num_views = matches.inside.shape[1:3]
-    others = torch.ones(num_own, num_views, 1, device=to.device)
+    first_hd = grid_to_hd(matches.source_xy, grid)
+    second_hd = grid_to_hd(matches.target_xy, grid)
+    moved = 4 * (second_hd - first_hd)
+    products = (first_hd[..., :, None] * second_hd[..., None, :]).flatten(-2)
+    squares = first_hd * first_hd - second_hd * second_hd
+    num_own, num_views = matches.mutual.shape[1:3]
+    others = torch.ones(num_own, num_views, 1, device=second_hd.device)
     others.diagonal(first_view).zero_()
-    weight = matches.inside * matches.mutual * others
-    sure = torch.stack([matches.inside, matches.mutual], -1)
-    features = torch.cat([own, to, moved, 4 * products, 4 * squares, sure], -1)
-    return own, to, features, weight
+    weight = matches.window_probability * matches.mutual * others
+    sure = torch.stack([matches.window_probability, matches.mutual], -1)
+    features = torch.cat([first_hd, second_hd, moved, 4 * products, 4 * squares, sure], -1)
+    return first_hd, second_hd, features, weight

@@ -10,7 +10,7 @@ from glance3d.geometry.cameras import camera_centers
 from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
 from glance3d.geometry.similarity import Similarity
 from glance3d.images import Originals
-from glance3d.multiview.epipolar_errors import pixel_unit, view_epipolar_errors
+from glance3d.multiview.view_graph import view_epipolar_errors
 from glance3d.refinement.assembly.rectified_pair import with_rectified_pair
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.assembly.sparse_points import read_sparse_points
@@ -52,7 +52,7 @@ def _merge_cameras(
     cameras = _all_cameras(scene, registration, measured)
     errors_before = view_epipolar_errors(graph, scene.cameras)
     errors = view_epipolar_errors(graph, cameras)
-    pixel = pixel_unit(cameras)  # below it, one pose is as good as the other
+    pixel = cameras.pixel_unit  # below it, one pose is as good as the other
     worse = {
         view
         for view in adjusted

@@ -17,7 +17,6 @@ from torch import Tensor
 from glance3d.geometry.cameras import camera_rays
 from glance3d.geometry.filter import usable_depth
 from glance3d.images import Originals
-from glance3d.multiview.epipolar_errors import pixel_unit
 from glance3d.multiview.view_graph import ViewGraph
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.assembly.sparse_points import sample_colors
@@ -76,7 +75,7 @@ def find_row_matches(view_graph: ViewGraph, cameras: Cameras) -> RowMatches | No
     if sizes[0] != sizes[1] or len(pair) < _MIN_MATCHES:
         return None
     pixels = np.stack([pair.pixels_first, pair.pixels_second])
-    pixel = pixel_unit(cameras)
+    pixel = cameras.pixel_unit
     in_row = np.abs(pixels[0, :, 1] - pixels[1, :, 1]) <= _SAME_ROW * pixel
     disparity = pixels[0, :, 0] - pixels[1, :, 0]
     low, high = np.quantile(disparity[in_row], [0.1, 0.9]) if in_row.any() else (0.0, 0.0)

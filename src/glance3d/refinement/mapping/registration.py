@@ -16,7 +16,6 @@ from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.models import VGGT
 from glance3d.models.weights.cards import is_good_at
-from glance3d.multiview.epipolar_errors import pixel_unit
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.refinement.mapping.attempts import AttemptResult, run_attempts
 from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_until_converged
@@ -136,7 +135,7 @@ def _adjust(photos: MatchedPhotos, result: AttemptResult) -> None:
     reconstruction, attempt = result.reconstruction, result.attempt
     fixed = [photos.image_ids[view] for view in attempt.fixed_poses]
     settings: dict[str, Any] = {
-        "max_error": _MAX_ERROR * pixel_unit(photos.scene.cameras),
+        "max_error": _MAX_ERROR * photos.scene.cameras.pixel_unit,
         "min_angle": attempt.thresholds.min_angle_of_points,
         "fixed_images": fixed,
         "constant_cameras": attempt.setup.assignment.constant_ids,
@@ -164,7 +163,7 @@ def _free_focal_lengths(photos: MatchedPhotos, result: AttemptResult) -> dict[in
         return {}
     free = copy.deepcopy(reconstruction)
     fixed = [photos.image_ids[view] for view in result.attempt.fixed_poses]
-    adjust_once(free, _MAX_ERROR * pixel_unit(photos.scene.cameras), fixed_images=fixed)
+    adjust_once(free, _MAX_ERROR * photos.scene.cameras.pixel_unit, fixed_images=fixed)
     return {
         view: float(free.camera(image.camera_id).mean_focal_length())
         for view, image in posed_images(free, photos.image_ids).items()

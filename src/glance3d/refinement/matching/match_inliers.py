@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glance3d.multiview.epipolar_errors import epipolar_errors, pixel_unit
-from glance3d.multiview.view_graph import ViewGraph
+from glance3d.multiview.view_graph import ViewGraph, epipolar_errors
 from glance3d.refinement.matching.camera_models import intrinsics_of
 from glance3d.refinement.pycolmap_interface import pose_from_rigid, posed_images
 from glance3d.types import Cameras
@@ -47,7 +46,7 @@ def count_match_inliers(
     """
     images = posed_images(reconstruction, image_ids)
     adjusted = _with_adjusted(cameras, reconstruction, images)
-    tolerance = _EXPLAINED * pixel_unit(cameras)
+    tolerance = _EXPLAINED * cameras.pixel_unit
     explained = total = 0.0
     for pair in graph.pairs:
         weight = min(1.0, _ENOUGH / len(pair))

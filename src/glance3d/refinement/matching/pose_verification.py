@@ -17,7 +17,7 @@ from torch import Tensor
 from glance3d.geometry.rotations import rotation_angle
 from glance3d.geometry.transforms import compose, invert
 from glance3d.known_cameras import KnownViews, agreement_with_poses, settle_reading
-from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph, largest_component
 from glance3d.refinement.matching.camera_models import build_colmap_camera
 from glance3d.refinement.matching.initial_cameras import InitialCameras
 from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid
@@ -59,7 +59,7 @@ def verify_poses(
     ]
     agrees = [_agrees(pair, cameras, seed) for pair in pairs]
     edges = [(p.first, p.second) for p, agree in zip(pairs, agrees, strict=True) if agree]
-    confirmed = _largest_component(edges)
+    confirmed = largest_component(edges)
     contradicted = []
     for view in views:
         # A pair votes for both of its views: a wrong pose loses all its votes, the others one each.
@@ -160,13 +160,3 @@ def _measure_relative_pose(
     if geometry.cam2_from_cam1 is None or len(geometry.inlier_matches) < len(pair) / 2:
         return None
     return pose_from_rigid(geometry.cam2_from_cam1), math.degrees(geometry.tri_angle)
-
-
-def _largest_component(edges: Sequence[tuple[int, int]]) -> set[int]:
-    """The largest connected set of views; of equal ones, that with the earliest view."""
-    components: list[set[int]] = []
-    for edge in edges:
-        touching = [c for c in components if c & set(edge)]
-        components = [c for c in components if not c & set(edge)]
-        components.append(set(edge).union(*touching))
-    return max(components, key=lambda c: (len(c), -min(c)), default=set())

@@ -13,7 +13,7 @@ from torch import Tensor
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.geometry.rotations import rotation_from_quat_xyzw
 from glance3d.geometry.transforms import compose, invert
-from glance3d.multiview.matches import Descriptors, PairEstimates, SoftMatches, grid_to_unit
+from glance3d.multiview.matches import Descriptors, PairEstimates, SoftMatches, grid_to_hd
 from glance3d.multiview.two_view import essential_matrix, sampson_distance
 from glance3d.training.losses.descriptor_lookup import bilinear_corners, sample_sparsely
 from glance3d.training.losses.scene import Losses
@@ -34,10 +34,10 @@ def descriptor_loss(
     maps = described.descriptors.flatten(0, 1).transpose(1, 2).unflatten(2, described.grid)
     queries = sample_sparsely(maps, tracks_cells.flatten(0, 1)).unflatten(0, (batch, views))
     queries = F.normalize(queries, dim=-1)
-    scores = described.sharpness * torch.einsum(
+    scores = described.inverse_temperature * torch.einsum(
         "bvpd,bwnd->bvwpn", queries, described.descriptors.float()
     )
-    unseen = described.unseen.expand(*scores.shape[:-1], 1)
+    unseen = described.dustbin_score.expand(*scores.shape[:-1], 1)
     log_probability = F.log_softmax(torch.cat([scores, unseen], -1), -1)
     index, share = bilinear_corners(tracks_cells.flatten(0, 1), described.grid)
     index = index.transpose(1, 2).unflatten(0, (batch, 1, views)).expand(-1, views, -1, -1, -1)
@@ -110,8 +110,8 @@ def match_is_right(
     unit = intrinsics.new_tensor([[half_diagonal], [half_diagonal], [1.0]])
     rays_from_unit = torch.linalg.inv(((intrinsics - center) / unit).float())
     fundamental = rays_from_unit[:, None].mT @ essential @ rays_from_unit[:, :, None]
-    own = grid_to_unit(matches.own, grid)
-    other = grid_to_unit(matches.position, grid)
+    own = grid_to_hd(matches.source_xy, grid)
+    other = grid_to_hd(matches.target_xy, grid)
     ones = torch.ones_like(other[..., :1])
     own = torch.cat([own.expand_as(other), ones], -1)
     other = torch.cat([other, ones], -1)

@@ -198,7 +198,7 @@ def _pairs(matched: Correspondence | None, sample: MultiViewSample) -> Losses:
         seen = sample.visibility.float()
         shared = torch.einsum("bvp,bwp->bvw", seen, seen) - _FEWEST_SHARED_POINTS
         return pair_loss(
-            matched.relations,
+            matched.pair_estimates,
             matched.matches,
             matched.grid,
             sample.cam_from_world,

@@ -1,18 +1,22 @@
 """Depth swept to where the views agree."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from glance3d.geometry.rotations import rotation_from_quat_xyzw
-from glance3d.multiview import descriptor_plane_sweep as depth_sweep
-from glance3d.multiview.descriptor_plane_sweep import choose_partners, sweep_depth_by_descriptors
-from glance3d.multiview.matches import Descriptors, half_diagonal
-from glance3d.multiview.relative_pose import ViewPairMatches
+from glance3d.multiview.matches import Descriptors, ViewPairMatches, half_diagonal
+from glance3d.multiview.plane_sweep import (
+    choose_partners,
+    sweep_depth_by_descriptors,
+    sweep_descriptors,
+)
 from tests.multiview.matched_scene import (
     FOCAL,
+    OPTIONS,
     SIZE,
     MatchedScene,
     matched_scene,
@@ -54,7 +58,7 @@ class Wall:
         """Matches outside either picture say nothing."""
         pairs = self.scene.matches(wrong=wrong)
         edge = torch.tensor([SIZE[1], SIZE[0]]) / 2 / half_diagonal(SIZE)
-        inside = (pairs.own.abs() < edge).all(-1) & (pairs.other.abs() < edge).all(-1)
+        inside = (pairs.first_hd.abs() < edge).all(-1) & (pairs.second_hd.abs() < edge).all(-1)
         return pairs._replace(weight=inside / inside.sum(-1, keepdim=True).clamp(min=1))
 
 
@@ -71,24 +75,24 @@ def off(depth: torch.Tensor, true: torch.Tensor) -> float:
 @pytest.mark.parametrize("factor", [0.6, 1.5])
 def test_a_wrong_guess_is_moved_to_where_views_agree(wall: Wall, factor: float) -> None:
     swept = sweep_depth_by_descriptors(
-        wall.described, wall.pairs(), wall.poses, factor * wall.depth
+        wall.described, wall.pairs(), wall.poses, factor * wall.depth, OPTIONS
     )
     assert off(swept, wall.depth) < 0.2 * abs(math.log(factor))
-    same = sweep_depth_by_descriptors(wall.described, wall.pairs(), wall.poses, wall.depth)
+    same = sweep_depth_by_descriptors(wall.described, wall.pairs(), wall.poses, wall.depth, OPTIONS)
     assert off(same, wall.depth) < 0.03
 
 
 def test_where_nothing_is_told_nothing_moves(wall: Wall) -> None:
     guess = 1.5 * wall.depth
-    unlike = wall.described._replace(unseen=torch.tensor(60.0))
-    same = sweep_depth_by_descriptors(unlike, wall.pairs(), wall.poses, guess)
+    unlike = wall.described._replace(dustbin_score=torch.tensor(60.0))
+    same = sweep_depth_by_descriptors(unlike, wall.pairs(), wall.poses, guess, OPTIONS)
     assert off(same, guess) < 1e-3
     nothing = wall.pairs()
     nothing = nothing._replace(weight=torch.zeros_like(nothing.weight))
-    same = sweep_depth_by_descriptors(wall.described, nothing, wall.poses, guess)
+    same = sweep_depth_by_descriptors(wall.described, nothing, wall.poses, guess, OPTIONS)
     assert off(same, guess) < 1e-3
     contradicting = sweep_depth_by_descriptors(
-        wall.described, wall.pairs(wrong=1.0), wall.poses, guess
+        wall.described, wall.pairs(wrong=1.0), wall.poses, guess, OPTIONS
     )
     assert off(contradicting, guess) < 0.3 * math.log(1.5)
 
@@ -97,7 +101,7 @@ def test_partners_are_those_whose_cameras_fit(wall: Wall) -> None:
     pairs = wall.pairs()
     poor = (pairs.first == 0) & (pairs.second == 3)
     pairs = pairs._replace(weight=torch.where(poor[..., None], 0.0, pairs.weight))
-    partners, weight = choose_partners(pairs, wall.poses, SIZE)
+    partners, weight = choose_partners(pairs, wall.poses, SIZE, 4, OPTIONS.triangulation)
     assert partners.shape == weight.shape == (1, 5, 4)
     assert 0 not in partners[0, 0, :3]
     assert 3 not in partners[0, 0, :3]
@@ -105,13 +109,14 @@ def test_partners_are_those_whose_cameras_fit(wall: Wall) -> None:
     assert (weight.diff(dim=-1) <= 0).all()
 
 
-def test_evidence_is_that_of_a_slow_twin(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evidence_is_that_of_a_slow_twin(wall: Wall) -> None:
     """One cell, one depth and one partner at a time."""
-    monkeypatch.setattr(depth_sweep, "_NUM_DEPTHS", 5)
-    partners, weight = choose_partners(wall.pairs(), wall.poses, SIZE)
+    options = replace(OPTIONS.plane_sweep, num_depths=5)
+    partners, weight = choose_partners(wall.pairs(), wall.poses, SIZE, 4, OPTIONS.triangulation)
     guess = torch.full((1, 5, *GRID), 5.0).log()
-    given = (wall.described, wall.poses, guess, partners, weight)
-    change, deviation = depth_sweep._sweep(*given)
+    change, deviation = sweep_descriptors(
+        wall.described, wall.poses, guess, partners, weight, options
+    )
     steps = torch.linspace(-1.2, 1.2, 5)
     for view, row, column in ((0, 5, 7), (2, 3, 11), (4, 9, 2)):
         evidence = -((steps / 0.5) ** 2) / 2
@@ -121,9 +126,9 @@ def test_evidence_is_that_of_a_slow_twin(wall: Wall, monkeypatch: pytest.MonkeyP
                 x = (column + 0.5 - GRID[1] / 2) / half_diagonal(GRID) / FOCAL
                 y = (row + 0.5 - GRID[0] / 2) / half_diagonal(GRID) / FOCAL
                 point = 5.0 * steps[step].exp() * torch.tensor([x, y, 1.0])
-                here, there = wall.poses[0, view], wall.poses[0, partner]
-                point = rotation_from_quat_xyzw(here[3:7]).mT @ (point - here[:3])
-                point = rotation_from_quat_xyzw(there[3:7]) @ point + there[:3]
+                own_pose, its_pose = wall.poses[0, view], wall.poses[0, partner]
+                point = rotation_from_quat_xyzw(own_pose[3:7]).mT @ (point - own_pose[:3])
+                point = rotation_from_quat_xyzw(its_pose[3:7]) @ point + its_pose[:3]
                 at = point[:2] / point[2] * FOCAL * half_diagonal(GRID)
                 at = at + torch.tensor([GRID[1] / 2, GRID[0] / 2]) - 0.5
                 if not (-0.5 < at[0] < GRID[1] - 0.5 and -0.5 < at[1] < GRID[0] - 0.5):
@@ -135,8 +140,8 @@ def test_evidence_is_that_of_a_slow_twin(wall: Wall, monkeypatch: pytest.MonkeyP
                 score = F.grid_sample(
                     scores, place[None, None, None], padding_mode="border", align_corners=False
                 )
-                found = math.log1p(math.exp(float(score) - 12 + 5))
-                evidence[step] += float(weight[0, view, slot]) * found
+                likelihood = math.log1p(math.exp(float(score) - 12 + 5))
+                evidence[step] += float(weight[0, view, slot]) * likelihood
         chance = evidence.softmax(0)
         mean = float((chance * steps).sum())
         cell = row * GRID[1] + column
@@ -152,7 +157,9 @@ def test_scenes_of_a_batch_are_their_own(wall: Wall) -> None:
         descriptors=wall.described.descriptors.expand(2, -1, -1, -1)
     )
     depth = torch.cat([wall.depth, 1.4 * wall.depth])
-    together = sweep_depth_by_descriptors(described, both, wall.poses.expand(2, -1, -1), depth)
-    alone = sweep_depth_by_descriptors(wall.described, pairs, wall.poses, depth[1:])
+    together = sweep_depth_by_descriptors(
+        described, both, wall.poses.expand(2, -1, -1), depth, OPTIONS
+    )
+    alone = sweep_depth_by_descriptors(wall.described, pairs, wall.poses, depth[1:], OPTIONS)
     torch.testing.assert_close(together[1:], alone)
     assert not torch.allclose(together[0], together[1])

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from glance3d.multiview.epipolar_errors import epipolar_errors, view_epipolar_errors
-from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
+from glance3d.multiview.view_graph import (
+    VerifiedPair,
+    ViewGraph,
+    epipolar_errors,
+    view_epipolar_errors,
+)
 from tests.refinement.verified_pairs import graph_of, true_cameras
 
 
