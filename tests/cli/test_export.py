@@ -80,4 +80,4 @@ def test_no_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_names_every_format() -> None:
-    assert all(name in inspect.getsource(export.Options) for name in FORMATS)
+    assert all(name in inspect.getsource(export) for name in FORMATS)

@@ -9,7 +9,14 @@ import pytest
 import glance3d
 from glance3d import cli
 from glance3d.cli import COMMANDS, main, version
+from glance3d.cli.options.clips import ClipFlags
+from glance3d.cli.options.model import ModelFlags
+from glance3d.cli.options.passes import PassFlags, WindowFlags
+from glance3d.cli.options.photo_input import InputFlags
 from glance3d.errors import Glance3DError, InputError
+from glance3d.images import ClipSampling, Preprocessing
+from glance3d.models import ModelSource
+from glance3d.pass_options import PassOptions
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -135,3 +142,23 @@ def test_log_handler_goes_when_the_command_is_done() -> None:
     before = list(logging.getLogger("glance3d").handlers)
     cli.main(["version"])
     assert logging.getLogger("glance3d").handlers == before
+
+
+def test_flags_are_in_panels_of_their_topic(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["reconstruct", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    topics = ("output", "model", "input", "clip", "pass", "refinement", "known quantity")
+    places = [out.index(f" {topic} options ") for topic in topics]
+    assert places == sorted(places)
+
+
+def test_groups_of_flags_have_the_librarys_defaults() -> None:
+    assert ModelFlags().source() == ModelSource()
+    assert PassFlags().options() == WindowFlags().options() == PassOptions()
+    inputs = InputFlags().options(ClipFlags())
+    assert inputs.preprocessing(Preprocessing()) == Preprocessing()
+    assert (inputs.masks, inputs.mask_input, inputs.clips) == (None, False, ClipSampling())

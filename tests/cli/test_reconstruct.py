@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from glance3d.cli import main
-from glance3d.cli.reconstruct import Options
+from glance3d.cli.options.output import NewSceneFolderFlags
 from glance3d.exporters import DEFAULT_PERCENTILE, FORMATS
 from glance3d.files.atomic import atomic_file
 
@@ -191,7 +191,7 @@ def test_bad_values_are_refused(
 
 def test_no_photos_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reconstruct", "--out", str(tmp_path)]) == 2
-    assert "no photos given" in _one_error(capsys)
+    assert "got no photos" in _one_error(capsys)
 
 
 def test_unwritable_output_is_refused_before_the_network_runs(
@@ -258,4 +258,4 @@ def test_disk_full_test_covers_how_files_are_written(tmp_path: Path) -> None:
 
 
 def test_defaults_are_the_exporters(photos: Path) -> None:
-    assert Options(sources=("a",), out=Path()).confidence_percentile == DEFAULT_PERCENTILE
+    assert NewSceneFolderFlags(out=Path()).confidence_percentile == DEFAULT_PERCENTILE

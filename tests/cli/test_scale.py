@@ -8,7 +8,7 @@ import pytest
 
 from glance3d.cli import main
 from glance3d.cli.options.known import (
-    MetricOptions,
+    MetricFlags,
     parse_depth,
     parse_distance,
     read_knowledge,
@@ -104,6 +104,6 @@ def test_depths_that_are_not_understood() -> None:
 
 
 def test_knowledge_is_read_before_the_long_work(tmp_path: Path) -> None:
-    assert not read_knowledge(MetricOptions())
+    assert not read_knowledge(MetricFlags())
     with pytest.raises(CamerasError, match="no file or folder"):
-        read_knowledge(MetricOptions(cameras=tmp_path / "absent"))
+        read_knowledge(MetricFlags(cameras=tmp_path / "absent"))

@@ -44,7 +44,7 @@ def test_a_saved_scene_by_geometry_needs_no_network(
     before = (scene / "scene.npz").read_bytes()
     capsys.readouterr()
     words = [str(scene), "--grid", "4", "--query-view", "view2", "--by", "geometry", "--json"]
-    assert main(["track", *words, "--model", "not-loaded"]) == 0
+    assert main(["track", *words, "--weights", "not-loaded.pt"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said == json.loads((scene / "tracks" / "tracks.json").read_text())
     assert said["by"] == "geometry"

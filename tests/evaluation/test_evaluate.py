@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from glance3d.cli.evaluate import Options, build_sets
+from glance3d.cli.evaluate import DataFlags, Options, build_sets
 from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ImageError, InputError
 from glance3d.evaluation import evaluate, photo_set, score_sets, synthetic_set
@@ -184,9 +184,9 @@ def test_windows_are_scenes_of_neighbours_with_their_truth(model, photo_folder):
     assert torch.equal(second.cameras.intrinsics, whole.scenes[0].cameras.intrinsics[1:])
     assert second.depth == whole.scenes[0].depth[1:]
     assert whole.in_windows(3).scenes == ()
-    asked = Options(sets=(photo_folder,), window=2, synthetic_scenes=0)
+    asked = Options(sets=(photo_folder,), data=DataFlags(window=2, synthetic_scenes=0))
     assert [one.name for one in build_sets(asked, model)] == [whole.name, windows.name]
-    [alone] = build_sets(replace(asked, window=3), model)
+    [alone] = build_sets(replace(asked, data=replace(asked.data, window=3)), model)
     assert alone.name == whole.name
     with pytest.raises(InputError, match="at least 2 views, got 1"):
         whole.in_windows(1)

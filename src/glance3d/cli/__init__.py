@@ -1,7 +1,8 @@
 """The command line: ``glance3d COMMAND ...``, one module a command.
 
-Each command's module has ``Options``, a frozen dataclass whose docstrings are the help, and
-``run(options)``, which raises a ``Glance3DError`` for what it refuses. Only the module of the
+Each command's module has ``Options``, a frozen dataclass whose docstrings are the help and whose
+groups (:mod:`glance3d.cli.options`) are its panels, and ``run(options)``, which raises a
+``Glance3DError`` for what it refuses. Only the module of the
 command that was asked for is imported, and none imports torch before ``run``: ``--help`` answers
 at once.
 
@@ -14,7 +15,9 @@ import importlib
 import inspect
 import logging
 import os
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,10 +37,10 @@ from glance3d.out_of_memory import address_space_limit, is_out_of_memory
 from glance3d.text import visible_text
 
 COMMANDS = {
-    "reconstruct": "photos become cameras, depth and a point cloud",
+    "reconstruct": "cameras, depth and a point cloud from photos or a video",
+    "refine": "verify and adjust a saved scene's cameras by feature matches",
     "scale": "give a saved scene its true size, and the world of GPS or known cameras",
-    "refine": "let the photos confirm and adjust a saved scene's cameras",
-    "add": "more photos for a saved scene",
+    "add": "add photos to a saved scene",
     "view": "look at a saved scene in the browser",
     "export": "turn a saved scene into another format",
     "track": "follow points of any photo through all of them",
@@ -48,6 +51,8 @@ COMMANDS = {
 }
 
 LEAST_ADDRESS_SPACE = 1_000_000_000  # where PyTorch's libraries are mapped; less is aborted in C++
+
+MAX_HELP_WIDTH = 100
 
 EVERYWHERE = "Any command: --traceback (or GLANCE3D_TRACEBACK=1) shows where an error came from."
 
@@ -148,7 +153,7 @@ def _dispatch(words: list[str]) -> None:
     elif command in COMMANDS:
         _run_command(command, rest)
     else:
-        raise InputError(f"unknown command {command!r}; there are: {', '.join(COMMANDS)}")
+        raise InputError(f"unknown command {command!r}: choose from {', '.join(COMMANDS)}")
 
 
 def _run_command(command: str, words: list[str]) -> None:
@@ -161,15 +166,28 @@ def _run_command(command: str, words: list[str]) -> None:
     import tyro
 
     module = importlib.import_module(f"glance3d.cli.{command}")
-    description = f"{inspect.cleandoc(module.Options.__doc__)}\n\n{EVERYWHERE}"
     options = tyro.cli(
         module.Options,
         prog=f"glance3d {command}",
-        description=description,
+        description=describe_command(module.Options),
         args=words,
-        config=(tyro.conf.FlagCreatePairsOff,),
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
     )
     module.run(options)
+
+
+def describe_command(options: type) -> str:
+    """A command's docstring for ``--help``, as wide as the terminal.
+
+    tyro joins lines that begin with a letter and leaves the breaking of long ones to the terminal,
+    which breaks words: so all lines of a paragraph but its first begin with a space.
+    """
+    width = min(shutil.get_terminal_size().columns, MAX_HELP_WIDTH)
+    paragraphs = f"{inspect.cleandoc(options.__doc__ or '')}\n\n{EVERYWHERE}".split("\n\n")
+    return "\n\n".join(
+        text if "\n  " in f"\n{text}" else textwrap.fill(text, width, subsequent_indent=" ")
+        for text in paragraphs
+    )
 
 
 def top_level_help() -> str:

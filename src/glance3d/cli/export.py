@@ -6,11 +6,18 @@ from typing import Annotated
 
 import tyro
 
-from glance3d.cli.options.photos import PhotoOptions, load_with_photos
+from glance3d.cli.options.flag import Flag
+from glance3d.cli.options.output import home_of
+from glance3d.cli.options.photos import PhotoFlags, load_with_photos
 from glance3d.errors import InputError
 
+_FORMATS = (
+    "npz, cameras, images, masks, colmap, ply, glb, depth, nerfstudio, html, report; tum, kitti, "
+    "depth-tiff, depth-exr, las (also .laz), gaussians or rerun."
+)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Turn a saved scene into another format.
 
@@ -21,24 +28,23 @@ class Options:
     """A scene.npz, or the folder that holds one."""
     format: Annotated[
         tuple[str, ...],
-        tyro.conf.arg(metavar="FMT...", help_behavior_hint="(or as --out is called)"),
+        tyro.conf.arg(
+            metavar="FMT...", help=_FORMATS, help_behavior_hint="(default: by the name of --out)"
+        ),
     ] = ()
-    """npz, cameras, images, masks, colmap, ply, glb, depth, nerfstudio, html, report; tum, kitti,
-    depth-tiff, depth-exr, las (also .laz), gaussians or rerun."""
     out: Annotated[
         Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: beside the scene)")
     ] = None
     """File or folder to write."""
-    overwrite: bool = False
-    """Allow to replace files there that Glance3D did not write, or that were changed since."""
+    overwrite: Flag = False
+    """Replace files there even if Glance3D did not write them, or they were changed since."""
     confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
-    """This share of the points, the least certain ones, is left out of point clouds."""
+    """Leave this share of the points, the least certain ones, out of point clouds."""
     max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
     """At most this many points in a point cloud."""
-    located: Annotated[PhotoOptions, tyro.conf.arg(name="")] = field(default_factory=PhotoOptions)
-    """Where the photos are."""
-    measured_only: bool = False
+    measured_only: Flag = False
     """Leave out of point clouds what the network guessed and the photos did not confirm."""
+    located: Annotated[PhotoFlags, tyro.conf.arg(name="photo")] = field(default_factory=PhotoFlags)
 
 
 def run(options: Options) -> None:
@@ -55,7 +61,7 @@ def run(options: Options) -> None:
     if unknown:
         raise InputError(f"unknown format {', '.join(unknown)}; there are: {', '.join(FORMATS)}")
     scene = load_with_photos(options.scene, options.located)
-    home = options.scene if options.scene.is_dir() else options.scene.parent
+    home = home_of(options.scene)
     for name in formats or (None,):
         usual = home / FORMATS[name].path_in_folder if name else home
         paths = export(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glance3d.cli.options.flag import Flag
 from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 class Options:
     """List the known models: source, licence of the weights, commercial use, size."""
 
-    json: bool = False
+    json: Flag = False
     """Print JSON."""
 
 
@@ -54,13 +55,13 @@ def is_on_this_machine(card: "WeightsCard") -> bool:
 
 def _as_text(card: dict[str, Any]) -> str:
     embedded = card["source"] == "embedded"
-    here = "yes" if card["available_offline"] else "no, it is fetched when first used"
+    available = "yes" if card["available_offline"] else "no, it is fetched when first used"
     rows = {
         "source": "in this package" if embedded else f"Hugging Face, {card['source']}",
         "licence": card["licence"],
         "commercial use": "allowed" if card["commercial_use"] else "not allowed",
         "parameters": f"{card['num_parameters'] / 1e6:,.1f} M, {card['size_bytes'] / 1e6:,.0f} MB",
-        "on this machine": "no" if embedded and not card["available_offline"] else here,
+        "on this machine": "no" if embedded and not card["available_offline"] else available,
     }
     lines = [card["name"], *(f"  {key:<16} {value}" for key, value in rows.items())]
     if card["note"]:

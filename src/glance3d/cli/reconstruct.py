@@ -7,33 +7,43 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from glance3d.cli.options.clips import ClipOptions
-from glance3d.cli.options.known import MetricOptions, in_metres, metric_summary, read_knowledge
-from glance3d.cli.options.output import claim_photos, scene_folder
-from glance3d.cli.options.refinement import RefinementOptions, refined, refinement_summary
+from glance3d.cli.options.clips import ClipFlags
+from glance3d.cli.options.flag import Flag
+from glance3d.cli.options.known import MetricFlags, in_metres, metric_summary, read_knowledge
+from glance3d.cli.options.model import ModelFlags
+from glance3d.cli.options.output import NewSceneFolderFlags, claim_photos, scene_folder
+from glance3d.cli.options.passes import PassFlags
+from glance3d.cli.options.photo_input import InputFlags
+from glance3d.cli.options.refinement import (
+    OptionalRefinementFlags,
+    refined,
+    refinement_summary,
+)
+from glance3d.cli.plan_memory import memory_lines
 from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files.atomic import save_json, to_json_text
 
 if TYPE_CHECKING:
-    from glance3d.models import VGGT
     from glance3d.results import ResultFolder
     from glance3d.types import Reconstruction
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """Photos or a video become cameras, depth and a point cloud, by one pass of a network.
+    """Cameras, depth and a point cloud from photos or a video, in one forward pass of a network.
 
-    The files of an earlier run in the output folder are replaced as one when all new ones are
-    whole; nothing else in that folder is touched.
+    A single forward pass is only an estimate: --refine verifies it against feature matches. Files
+    of an earlier run in the output folder are replaced together, once all new ones are complete;
+    nothing else there is touched.
 
-    Example: glance3d reconstruct photos/ --out scene/
-    Example: glance3d reconstruct clip.mp4 --views 20 --out scene/
+    Examples:
+      glance3d reconstruct photos/ --out scene/
+      glance3d reconstruct clip.mp4 --views 20 --out scene/
     """
 
     sources: Annotated[
@@ -42,169 +52,62 @@ class Options:
         tyro.conf.arg(metavar="SOURCE...", help_behavior_hint="(at least one)"),
     ]
     """Photos, clips, folders of them, or globs in quotes."""
-    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """Folder for the results; made if need be."""
-    overwrite: bool = False
-    """Allow to replace files there that Glance3D did not write, or that were changed since."""
-    model: Annotated[str, tyro.conf.arg(metavar="NAME|FILE")] = "glance-small"
-    """A known model (see glance3d models) or a weights file that glance3d train wrote."""
-    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
-    """A .safetensors or .pt file to use instead of the model's own weights."""
-    clips: Annotated[ClipOptions, tyro.conf.arg(name="")] = field(default_factory=ClipOptions)
-    """Which frames of clips become views."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1 ..."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the network's large products; cameras and geometry are always float32."""
-    preprocess: Literal["model", "fit", "crop", "pad"] = "model"
-    """The model's own way, the whole photo at its aspect ratio, or VGGT's published ways."""
-    max_pixels: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
-    """Pixels a view that the network sees in fit: fewer are faster and take less memory."""
-    outputs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME...")] = ("camera", "depth")
-    """What to predict, of camera, depth, points and tracks."""
-    query: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y...", help_behavior_hint="")] = ()
-    """Pixels of the original reference photo to follow through all views."""
-    masks: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
-    """Images called as the photos: what is black is in no depth, point, track or export."""
-    mask_input: bool = False
-    """Hide that from the network as well; silhouettes mislead it, so it sees whole photos."""
-    reference: Annotated[str, tyro.conf.arg(metavar="first|auto|PHOTO")] = "first"
-    """The photo that the network sees first; auto is the one most like the others."""
-    attention: Literal["full", "thin"] = "full"
-    """thin is approximate: faster from 9 views on, by fewer keys in the global layers."""
-    window: Annotated[int | None, tyro.conf.arg(metavar="VIEWS", help_behavior_hint="")] = None
-    """Approximate: so many photos at a time, in overlapping windows that are then joined."""
-    overlap: Annotated[int | None, tyro.conf.arg(metavar="VIEWS", help_behavior_hint="")] = None
-    """How many photos neighbouring windows share at least; by default a quarter of a window."""
-    plan: bool = False
-    """Say how much memory this would take, and stop."""
-    confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
-    """This share of the points, the least certain ones, is left out of point clouds."""
-    max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
-    """At most this many points in a point cloud."""
-    refine: bool = False
-    """Then let the photos confirm and adjust the cameras (see glance3d refine)."""
-    refinement: Annotated[RefinementOptions, tyro.conf.arg(name="")] = field(
-        default_factory=RefinementOptions
-    )
-    """How; --densify refines, too."""
-    known: Annotated[MetricOptions, tyro.conf.arg(name="")] = field(default_factory=MetricOptions)
-    """What is known; cameras are held by --refine, else they give focal lengths, size and frame."""
-    json: bool = False
+    plan: Flag = False
+    """Print how much memory this would take, and stop."""
+    json: Flag = False
     """Print the report as JSON, and nothing else, to stdout."""
-    progress: bool = False
-    """Show progress bars also where stderr is no terminal."""
+    progress: Flag = False
+    """Show progress bars even where stderr is not a terminal."""
+    output: NewSceneFolderFlags
+    model: ModelFlags = field(default_factory=ModelFlags)
+    input: InputFlags = field(default_factory=InputFlags)
+    clips: Annotated[ClipFlags, tyro.conf.arg(name="clip")] = field(default_factory=ClipFlags)
+    passes: Annotated[PassFlags, tyro.conf.arg(name="pass")] = field(default_factory=PassFlags)
+    refinement: OptionalRefinementFlags = field(default_factory=OptionalRefinementFlags)
+    known: Annotated[MetricFlags, tyro.conf.arg(name="known quantity")] = field(
+        default_factory=MetricFlags
+    )
+    """Known cameras are held by --refine; without it they give focal lengths, size and frame."""
 
 
 def run(options: Options) -> None:
     """Reconstruct, write everything, and say what was written."""
     if not options.sources:
-        raise InputError("no photos given: glance3d reconstruct PHOTOS --out DIR")
+        raise InputError("got no photos: glance3d reconstruct PHOTOS --out DIR")
+    passes = options.passes.options()
+    source = options.model.source()
+    inputs = options.input.options(options.clips)
     if options.plan:
-        print("\n".join(_plan(options)))
+        print("\n".join(memory_lines(options.sources, source, inputs, passes)))
         return
-    options.clips.sampling()  # refused early
-    queries = parse_pixels(options.query)
     knowledge = read_knowledge(options.known)
+    options.output.refuse_impossible()
 
-    from glance3d.exporters import ExportOptions
-    from glance3d.reconstruction import reconstruct
+    from glance3d.reconstruction import reconstruct_scene
 
-    # Refuse now what would only come to light after the network has run, which can take long.
-    ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
-    with scene_folder(options.out, overwrite=options.overwrite) as result:
+    with scene_folder(options.output.out, overwrite=options.output.overwrite) as result:
         progress = options.progress or sys.stderr.isatty()
-        scene = reconstruct(
+        scene = reconstruct_scene(
             options.sources,
-            model=options.model,
-            weights=options.weights,
-            device=options.device,
-            precision=options.precision,
-            preprocess=preprocessing_changes(options),
-            outputs=split_commas(options.outputs),
-            query_points=queries or None,
-            attention=options.attention,
-            window=options.window,
-            overlap=options.overlap,
-            fps=options.clips.fps,
-            views=options.clips.views,
-            masks=options.masks,
-            mask_input=options.mask_input,
-            reference=options.reference,
+            source,
+            inputs,
+            passes,
             known=knowledge.cameras,
             on_loaded=partial(claim_photos, result),
             progress=progress,
         )
-        if options.refine or options.refinement.densify:
-            scene = refined(
-                scene, options.refinement, knowledge, lambda: _network(options), progress=progress
-            )
+        if options.refinement.is_wanted:
+            scene = refined(scene, options.refinement, knowledge, source.load, progress=progress)
         scene = in_metres(scene, knowledge)
-        report, paths = write(scene, options, result, progress)
+        report, paths = write(scene, options.output, result, progress)
     if options.json:
         print(to_json_text(report, indent=1))
     else:
-        print("\n".join(summary(scene, report, options.out, paths)))
-
-
-def _plan(options: Options) -> list[str]:
-    from glance3d.cli.plan_memory import memory_lines
-
-    return memory_lines(
-        options.sources,
-        model=options.model,
-        weights=options.weights,
-        device=options.device,
-        precision=options.precision,
-        preprocess=preprocessing_changes(options),
-        outputs=(*split_commas(options.outputs), *(("tracks",) if options.query else ())),
-        sampling=options.clips.sampling(),
-        window=options.window,
-        overlap=options.overlap,
-    )
-
-
-def _network(options: Options) -> "VGGT":
-    """The network once more, for its tracks; a known model's weights are at hand by now."""
-    from glance3d.models import load_model
-
-    return load_model(
-        options.model,
-        weights=options.weights,
-        device=options.device,
-        precision=options.precision,
-    )
-
-
-def preprocessing_changes(options: Options) -> dict[str, Any]:
-    """What was asked to differ from the model's own preprocessing."""
-    changes: dict[str, Any] = {}
-    if options.preprocess != "model":
-        changes["mode"] = options.preprocess
-    if options.max_pixels is not None:
-        changes["max_pixels"] = options.max_pixels
-    return changes
-
-
-def parse_pixels(words: tuple[str, ...]) -> list[tuple[float, float]]:
-    """``("10,20", ...)`` as pixels (x, y)."""
-    pixels = []
-    for word in words:
-        try:
-            x, y = map(float, word.split(","))
-        except ValueError:
-            raise InputError(f"a query is a pixel such as 320,240, got {word!r}") from None
-        pixels.append((x, y))
-    return pixels
-
-
-def split_commas(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Both ``camera depth`` and ``camera,depth`` are understood."""
-    return tuple(part for word in words for part in word.split(",") if part)
+        print("\n".join(summary(scene, report, options.output.out, paths)))
 
 
 def write(
-    scene: "Reconstruction", options: Options, result: "ResultFolder", progress: bool
+    scene: "Reconstruction", output: NewSceneFolderFlags, result: "ResultFolder", progress: bool
 ) -> tuple[dict[str, Any], list[Path]]:
     """Write every format, then the report once more, which now knows how long writing took."""
     from glance3d.exporters import write_scene_folder
@@ -214,9 +117,9 @@ def write(
     with result.staged(complete=True) as staging:
         paths = write_scene_folder(
             scene,
-            options.out,
-            percentile=options.confidence_percentile,
-            max_points=options.max_points,
+            output.out,
+            percentile=output.confidence_percentile,
+            max_points=output.max_points,
             progress=progress,
         )
         seconds = round(time.perf_counter() - start, 4)

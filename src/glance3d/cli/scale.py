@@ -6,42 +6,35 @@ from typing import Annotated
 
 import tyro
 
+from glance3d.cli.options.flag import Flag
 from glance3d.cli.options.known import (
-    MetricOptions,
+    MetricFlags,
     in_metres,
     metric_summary,
     read_knowledge,
 )
-from glance3d.cli.options.output import scene_folder
+from glance3d.cli.options.output import SceneFolderFlags, home_of, scene_folder
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Give a saved scene its true size, and the world of known cameras or of GPS.
 
-    The report says how sure the scale is, and what contradicts. All files are written again.
+    The report says how certain the scale is, and what contradicts it. All files are written again.
 
     Example: glance3d scale scene/ --known-distance door.jpg:120,340:122,80=2.03
     """
 
     scene: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
     """A scene.npz, or the folder that holds one."""
-    known: Annotated[MetricOptions, tyro.conf.arg(name="")] = field(default_factory=MetricOptions)
-    """What is known."""
-    out: Annotated[
-        Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the scene's own)")
-    ] = None
-    """Folder for the results; made if need be."""
-    overwrite: bool = False
-    """Allow to replace files there that Glance3D did not write, or that were changed since."""
-    confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
-    """This share of the points, the least certain ones, is left out of point clouds."""
-    max_points: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
-    """At most this many points in a point cloud."""
-    json: bool = False
-    """Print what was found out about metres as JSON, and nothing else, to stdout."""
+    json: Flag = False
+    """Print what is known of metres as JSON, and nothing else, to stdout."""
+    known: Annotated[MetricFlags, tyro.conf.arg(name="known quantity")] = field(
+        default_factory=MetricFlags
+    )
+    output: SceneFolderFlags = field(default_factory=SceneFolderFlags)
 
 
 def run(options: Options) -> None:
@@ -52,21 +45,21 @@ def run(options: Options) -> None:
             "say what is known: --gps, --cameras FILE, --known-distance or --known-depth; see "
             "glance3d scale --help"
         )
-    from glance3d.exporters import ExportOptions, load_scene, write_scene_folder
+    from glance3d.exporters import load_scene, write_scene_folder
 
-    ExportOptions(percentile=options.confidence_percentile, max_points=options.max_points)
+    output = options.output
+    output.refuse_impossible()
     before = load_scene(options.scene)
     if not knowledge.constraints_for(before):
         raise InputError("the known cameras hold no poses, and intrinsics alone give no scale")
     scene = in_metres(before, knowledge)
-    home = options.scene if options.scene.is_dir() else options.scene.parent
-    out = options.out or home
-    with scene_folder(out, scene, overwrite=options.overwrite):
+    out = output.out or home_of(options.scene)
+    with scene_folder(out, scene, overwrite=output.overwrite):
         paths = write_scene_folder(
             scene,
             out,
-            percentile=options.confidence_percentile,
-            max_points=options.max_points,
+            percentile=output.confidence_percentile,
+            max_points=output.max_points,
         )
     if options.json:
         print(to_json_text(scene.report["metric_scale"], indent=1))

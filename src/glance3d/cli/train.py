@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from glance3d.cli.options.flag import Flag
 from glance3d.cli.terminal.stopping import Stopped
 from glance3d.errors import InputError
 
@@ -17,45 +18,63 @@ if TYPE_CHECKING:
     from glance3d.training import TrainConfig
     from glance3d.training.trainer import Evaluate
 
+_RECIPE = (
+    "small-cpu-descriptors, small-cpu, small-cpu-matches (in this order, each from the weights of "
+    "the one before), small-cpu-cameras, small-h200, or tiny-test (seconds, to see that it works)."
+)
+_START_FROM = (
+    "Weights to begin a new run with; parts of the network that the file lacks begin at random."
+)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeFlags:
+    """What differs from the recipe."""
+
+    samples: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """Scenes until the end of the schedule."""
+    minutes: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")] = None
+    """Training time until the end of the schedule, if that comes before the samples do."""
+    images: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """Pictures in a batch; fewer need less memory."""
+    textures: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Pictures to paint the scenes with, instead of procedural ones."""
+    device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE", help_behavior_hint="")] = None
+    """cpu, cuda, cuda:1 ..."""
+    seed: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """Of the first weights and of the scenes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Train a network on rendered scenes, by a recipe.
 
     The folder receives a checkpoint, averaged weights for use (weights.safetensors), a log with one
-    JSON object a line, and a learning curve. Ctrl-C and SIGTERM save before they stop it;
-    --resume goes on as if there had been no stop.
+    JSON object a line, and a learning curve. Ctrl-C and SIGTERM save before they stop it; --resume
+    goes on as if it had not been stopped.
 
     Example: glance3d train --recipe small-cpu --out runs/small --minutes 600
     """
 
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """Folder of the run; made if need be."""
-    overwrite: bool = False
-    """Allow to replace files there that Glance3D did not write, or that were changed since."""
-    recipe: Annotated[str, tyro.conf.arg(metavar="NAME")] = "small-cpu"
-    """small-cpu-descriptors, small-cpu, small-cpu-matches (in this order, each from the weights of
-    the one before), small-cpu-cameras, small-h200, or tiny-test (seconds, to see that it works)."""
-    resume: bool = False
+    """Folder of the run; created if missing."""
+    overwrite: Flag = False
+    """Replace files there even if Glance3D did not write them, or they were changed since."""
+    recipe: Annotated[str, tyro.conf.arg(metavar="NAME", help=_RECIPE)] = "small-cpu"
+    resume: Flag = False
     """Go on from the checkpoint in the folder; the schedule may be longer or shorter now."""
-    start_from: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
-    """Weights to begin a new run with; parts of the network that the file lacks begin anew."""
-    samples: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
-    """Scenes until the end of the schedule, instead of the recipe's."""
-    minutes: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")] = None
-    """Training time until the end of the schedule, if that comes before the samples do."""
-    images: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
-    """Pictures of a batch, instead of the recipe's: fewer need less memory."""
-    textures: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
-    """Pictures to paint the scenes with, instead of procedural ones."""
-    device: Annotated[str | None, tyro.conf.arg(help_behavior_hint="")] = None
-    """cpu, cuda ... instead of the recipe's."""
-    seed: Annotated[int | None, tyro.conf.arg(help_behavior_hint="")] = None
-    """Of the first weights and of the scenes."""
+    start_from: Annotated[
+        Path | None, tyro.conf.arg(metavar="FILE", help=_START_FROM, help_behavior_hint="")
+    ] = None
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
-    """Processor threads for the network; one data worker comes on top."""
-    validation: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR...")] = ()
+    """Processor threads for the network; the data takes one more."""
+    validation: Annotated[
+        tuple[Path, ...], tyro.conf.arg(metavar="DIR...", help_behavior_hint="")
+    ] = ()
     """Photo sets with true cameras to measure at every validation."""
+    changes: Annotated[RecipeFlags, tyro.conf.arg(name="recipe")] = field(
+        default_factory=RecipeFlags
+    )
 
 
 def run(options: Options) -> None:
@@ -111,16 +130,16 @@ def build_config(options: Options) -> "TrainConfig":
     from glance3d.training import build_recipe
 
     changes = {
-        "total_samples": options.samples,
-        "time_budget_minutes": options.minutes,
-        "textures": None if options.textures is None else str(options.textures),
-        "device": options.device,
-        "seed": options.seed,
+        "total_samples": options.changes.samples,
+        "time_budget_minutes": options.changes.minutes,
+        "textures": None if options.changes.textures is None else str(options.changes.textures),
+        "device": options.changes.device,
+        "seed": options.changes.seed,
     }
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     recipe = build_recipe(options.recipe)
-    if options.images is not None:
-        given["data"] = dataclasses.replace(recipe.data, images_per_batch=options.images)
+    if options.changes.images is not None:
+        given["data"] = dataclasses.replace(recipe.data, images_per_batch=options.changes.images)
     return dataclasses.replace(recipe, **given)
 
 

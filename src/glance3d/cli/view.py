@@ -6,15 +6,16 @@ from typing import Annotated
 
 import tyro
 
-from glance3d.cli.options.photos import PhotoOptions, load_with_photos
+from glance3d.cli.options.flag import Flag
+from glance3d.cli.options.photos import PhotoFlags, load_with_photos
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Look at a saved scene in the browser: points, cameras with their photos, tracks.
 
-    The page is served on this machine alone, unless --host says otherwise. Ctrl-C ends it. Needs
-    viser: pip install 'glance3d[view]'.
+    Only this machine can open the page, unless --host says otherwise. Ctrl-C ends it. Needs viser:
+    pip install 'glance3d[view]'.
 
     Example: glance3d view scene/
     """
@@ -24,19 +25,18 @@ class Options:
     before: Annotated[
         Path | None, tyro.conf.arg(metavar="OTHER", help_behavior_hint="(default: none)")
     ] = None
-    """The scene before its cameras were refined, to be shown beside it."""
+    """The scene before its cameras were refined, to show beside it."""
     host: Annotated[str, tyro.conf.arg(metavar="ADDRESS")] = "127.0.0.1"
-    """Where to listen. 0.0.0.0 lets everybody on the network look."""
+    """The address to listen on; with 0.0.0.0 everybody on the network can look."""
     port: Annotated[int, tyro.conf.arg(metavar="INT")] = 8080
     """The port; the next free one if it is in use."""
     confidence_percentile: Annotated[float, tyro.conf.arg(metavar="PERCENT")] = 25.0
-    """This share of the points, the least certain ones, is left out at first."""
+    """Leave out this share of the points, the least certain ones, at first."""
     max_points: Annotated[int, tyro.conf.arg(metavar="INT")] = 1_500_000
-    """At most this many points at once; near ones are drawn more densely than far ones."""
-    located: Annotated[PhotoOptions, tyro.conf.arg(name="")] = field(default_factory=PhotoOptions)
-    """Where the photos are."""
-    no_open: bool = False
-    """Do not open the browser; only say where the page is."""
+    """Show at most this many points at once, near ones more densely than far ones."""
+    no_open: Flag = False
+    """Do not open the browser; only print where the page is."""
+    located: Annotated[PhotoFlags, tyro.conf.arg(name="photo")] = field(default_factory=PhotoFlags)
 
 
 def run(options: Options) -> None:

@@ -1,5 +1,5 @@
 """New photos for a scene that is already there."""
 
-from glance3d.incremental.extend import add_photos, held_cameras
+from glance3d.incremental.extend import add_photos, extend_scene, held_cameras
 
-__all__ = ["add_photos", "held_cameras"]
+__all__ = ["add_photos", "extend_scene", "held_cameras"]

@@ -1,4 +1,4 @@
-"""Which frames of clips become views: options that several commands share."""
+"""Which frames of clips become views."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -8,16 +8,21 @@ import tyro
 if TYPE_CHECKING:
     from glance3d.images import ClipSampling
 
+_VIEWS = (
+    "At most N frames of every clip. With neither flag: a frame whenever an eighth of the picture "
+    "is new, 8 to 32 frames a clip. Frames that show the same are taken once."
+)
+
 
 @dataclass(frozen=True)
-class ClipOptions:
+class ClipFlags:
     """Which frames of clips become views."""
 
     fps: Annotated[float | None, tyro.conf.arg(metavar="FPS", help_behavior_hint="")] = None
-    """Of every clip one frame for each 1/FPS seconds, the sharpest."""
-    views: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """At most N frames of every clip. With neither, a new view whenever an eighth of the picture
-    has moved on, 8 to 32 a clip. Frames that show the same are one view."""
+    """The sharpest frame of every 1/FPS seconds of a clip."""
+    views: Annotated[int | None, tyro.conf.arg(metavar="N", help=_VIEWS, help_behavior_hint="")] = (
+        None
+    )
 
     def sampling(self) -> "ClipSampling":
         """The same for the library; refuses what contradicts itself."""

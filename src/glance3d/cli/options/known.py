@@ -1,8 +1,7 @@
-"""What a person knows of a scene's cameras and size: options that several commands share.
+"""What a person knows of a scene's cameras and size: flags that several commands share.
 
-A command has them as ``known: Annotated[MetricOptions, tyro.conf.arg(name="")]``, reads the words
-with :func:`read_knowledge` before the long work, and asks ``knowledge.constraints_for(scene)``
-after it.
+A command has them as a field ``known: MetricFlags``, reads the words with :func:`read_knowledge`
+before the long work, and asks ``knowledge.constraints_for(scene)`` after it.
 """
 
 import re
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from glance3d.cli.options.flag import Flag
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,29 +27,29 @@ _DEPTH_MAP = re.compile(rf"(.+?)=(.+?)(?:@{_NUMBER})?")
 
 
 @dataclass(frozen=True)
-class MetricOptions:
+class MetricFlags:
     """Known cameras, and what gives lengths in metres."""
 
     cameras: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """Known cameras: a cameras.json, COLMAP model, transforms.json or TUM trajectory."""
-    cameras_in_metres: bool = False
-    """The lengths in that file are metres (a cameras.json says so itself)."""
-    gps: bool = False
-    """Metres and an east-north-up world from the positions in the photos' EXIF."""
+    cameras_in_metres: Flag = False
+    """Lengths in that file are metres (a cameras.json says so itself)."""
+    gps: Flag = False
+    """Metres and an east-north-up world, from the positions in the photos' EXIF."""
     known_distance: Annotated[
         tuple[str, ...], tyro.conf.arg(metavar="PHOTO:X,Y:X,Y=METRES...", help_behavior_hint="")
     ] = ()
-    """A true distance between what two pixels of an original, upright photo show."""
+    """The true distance between what two pixels of an original, upright photo show."""
     known_depth: Annotated[
         tuple[str, ...],
         tyro.conf.arg(metavar="PHOTO:X,Y=METRES|PHOTO=FILE[@STEP]...", help_behavior_hint=""),
     ] = ()
-    """A true depth along the optical axis, or a depth map (.npy, or .png times STEP metres)."""
+    """The true depth along the optical axis, or a depth map (.npy, or .png times STEP metres)."""
 
 
 @dataclass(frozen=True)
 class KnownQuantities:
-    """The words of :class:`MetricOptions`, understood."""
+    """The words of :class:`MetricFlags`, understood."""
 
     cameras: "KnownCameras | None" = None
     gps: bool = False
@@ -83,7 +83,7 @@ class KnownQuantities:
         )
 
 
-def read_knowledge(options: MetricOptions) -> KnownQuantities:
+def read_knowledge(options: MetricFlags) -> KnownQuantities:
     """Read the files and understand the words; refuses now what would only come to light later.
 
     Raises:
@@ -91,9 +91,7 @@ def read_knowledge(options: MetricOptions) -> KnownQuantities:
         CamerasError: the cameras cannot be read.
     """
     if options.cameras_in_metres and options.cameras is None:
-        raise InputError(
-            "--cameras-in-metres speaks of known cameras: give them with --cameras FILE"
-        )
+        raise InputError("--cameras-in-metres needs known cameras: give them with --cameras FILE")
     cameras = None
     if options.cameras is not None:
         from glance3d.known_cameras import load_known_cameras
@@ -135,14 +133,14 @@ def parse_distance(word: str) -> "KnownDistance":
     """``door.jpg:120,340:122,80=2.03``."""
     from glance3d.metric_scale import KnownDistance
 
-    found = _DISTANCE.fullmatch(word)
-    if found is None:
+    parts = _DISTANCE.fullmatch(word)
+    if parts is None:
         raise InputError(
             "a known distance is PHOTO:X,Y:X,Y=METRES such as a.jpg:120,340:122,80=2.03, got "
             f"{word!r}"
         )
-    x1, y1, x2, y2, metres = map(float, found.groups()[1:])
-    return KnownDistance(found[1], (x1, y1), (x2, y2), metres)
+    x1, y1, x2, y2, metres = map(float, parts.groups()[1:])
+    return KnownDistance(parts[1], (x1, y1), (x2, y2), metres)
 
 
 def parse_depth(word: str) -> "KnownDepth | KnownDepthMap":

@@ -1,10 +1,13 @@
-"""How cameras are refined: options that several commands share, and the work itself."""
+"""How cameras are refined: flags that several commands share, and the work itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import tyro
+
+from glance3d.cli.options.flag import Flag
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,21 +16,33 @@ if TYPE_CHECKING:
     from glance3d.types import Reconstruction
 
 
+_CORRESPONDENCES = (
+    "SIFT features, the network's tracks, or both. auto: SIFT, and tracks where SIFT is not enough."
+)
+
+
 @dataclass(frozen=True)
-class RefinementOptions:
+class _Switch:
+    refine: Flag = False
+    """Verify and adjust the cameras by feature matches (see glance3d refine)."""
+
+
+@dataclass(frozen=True)
+class RefinementFlags:
     """How cameras are refined."""
 
-    densify: bool = False
-    """Measure depth again from the photos (done without asking for glance-small)."""
-    no_densify: bool = False
+    densify: Flag = False
+    """Measure depth again from the photos. glance-small's is measured by default."""
+    no_densify: Flag = False
     """Keep the network's depth, fitted to the refined points."""
     camera: Literal["auto", "single", "per-image", "per-folder"] = "auto"
-    """Which photos share one camera; auto goes by EXIF and size."""
+    """Which photos share one camera. auto: by EXIF and image size."""
     camera_model: Literal["pinhole", "simple-radial"] = "pinhole"
     """simple-radial also estimates one coefficient of lens distortion."""
-    correspondences: Literal["auto", "sift", "tracks", "both"] = "auto"
-    """SIFT features, the network's tracks, or both; auto adds tracks where SIFT is not enough."""
-    seed: int = 0
+    correspondences: Annotated[
+        Literal["auto", "sift", "tracks", "both"], tyro.conf.arg(help=_CORRESPONDENCES)
+    ] = "auto"
+    seed: Annotated[int, tyro.conf.arg(metavar="INT")] = 0
     """The same seed gives the same cameras."""
 
     def __post_init__(self) -> None:
@@ -41,9 +56,19 @@ class RefinementOptions:
         return True if self.densify else False if self.no_densify else None
 
 
+@dataclass(frozen=True)
+class OptionalRefinementFlags(RefinementFlags, _Switch):  # fields of the last base come first
+    """Whether and how cameras are refined."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether to refine: asked for, or needed to densify."""
+        return self.refine or self.densify
+
+
 def refined(
     scene: "Reconstruction",
-    options: RefinementOptions,
+    options: RefinementFlags,
     knowledge: "KnownQuantities",
     network: "Callable[[], VGGT]",
     *,
