@@ -1,0 +1,91 @@
+"""One attempt of the mapping finds the cameras of a data set that pycolmap made."""
+
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+import pytest
+import roma
+import torch
+
+from glance3d.geometry.transforms import compose, invert
+from glance3d.refinement.mapping.mapper import NORMAL, StartingPoses, map_views, num_supported
+from glance3d.refinement.pycolmap_interface import pose_from_rigid, quiet
+
+NUM_VIEWS = 6
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[pycolmap.Reconstruction, Path]:
+    """Views with their points, and a database of their matches, a tenth of them wrong."""
+    path = tmp_path_factory.mktemp("synthetic") / "database.db"
+    options = pycolmap.SyntheticDatasetOptions()
+    options.num_rigs, options.num_cameras_per_rig = 1, 1
+    options.num_frames_per_rig, options.num_points3D = NUM_VIEWS, 150
+    options.inlier_match_ratio = 0.9
+    options.camera_model_id = pycolmap.CameraModelId.SIMPLE_PINHOLE
+    options.camera_params = [1280.0, 512.0, 384.0]
+    pycolmap.set_random_seed(0)
+    with pycolmap.Database.open(path) as database:
+        return pycolmap.synthesize_dataset(options, database), path
+
+
+def image_ids(reconstruction: pycolmap.Reconstruction) -> list[int]:
+    return sorted(reconstruction.images)
+
+
+def relative_rotations(reconstruction: pycolmap.Reconstruction) -> torch.Tensor:
+    """Of every view against the first."""
+    poses = [
+        pose_from_rigid(reconstruction.image(i).cam_from_world()) for i in image_ids(reconstruction)
+    ]
+    return torch.stack([compose(pose, invert(poses[0]))[:, :3] for pose in poses])
+
+
+def worst_error_deg(mapped: pycolmap.Reconstruction, truth: pycolmap.Reconstruction) -> float:
+    angles = roma.rotmat_geodesic_distance(relative_rotations(mapped), relative_rotations(truth))
+    return float(torch.rad2deg(angles).max())
+
+
+def test_from_pairs_all_cameras_are_found(
+    truth: tuple[pycolmap.Reconstruction, Path], tmp_path: Path
+) -> None:
+    reconstruction, database = truth
+    with quiet():
+        mapped = map_views(database, tmp_path / "mapped", image_ids(reconstruction), NORMAL)
+    assert num_supported(mapped) == NUM_VIEWS
+    assert worst_error_deg(mapped, reconstruction) < 0.1
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_from_some_poses_the_others_follow(
+    truth: tuple[pycolmap.Reconstruction, Path], tmp_path: Path, fixed: bool
+) -> None:
+    reconstruction, database = truth
+    ids = image_ids(reconstruction)
+    poses = {
+        view: pose_from_rigid(reconstruction.image(ids[view]).cam_from_world())
+        for view in (1, 3, 4)
+    }
+    start = StartingPoses(poses, fixed, (2.0,))
+    with quiet():
+        mapped = map_views(database, tmp_path / "mapped", ids, NORMAL, start=start)
+    assert num_supported(mapped) == NUM_VIEWS
+    assert worst_error_deg(mapped, reconstruction) < 0.1
+    if fixed:
+        for view, pose in poses.items():
+            held = mapped.image(ids[view]).cam_from_world().matrix()
+            np.testing.assert_allclose(held, pose.numpy(), atol=1e-9)
+
+
+def test_nothing_comes_of_poses_that_share_no_point(
+    truth: tuple[pycolmap.Reconstruction, Path], tmp_path: Path
+) -> None:
+    reconstruction, database = truth
+    ids = image_ids(reconstruction)
+    turned = torch.eye(3, 4).double()
+    turned[:, 0] *= -1
+    turned[:, 2] *= -1
+    start = StartingPoses({0: torch.eye(3, 4).double(), 1: turned}, False, (2.0,))
+    with quiet():
+        assert map_views(database, tmp_path / "mapped", ids, NORMAL, start=start) is None
