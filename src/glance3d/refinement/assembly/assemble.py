@@ -43,15 +43,15 @@ def _merge_cameras(
     scene: Reconstruction, registration: Registration, originals: Originals
 ) -> RefinedCameras:
     """Measured cameras and moved guesses, in the world of the reconstruction."""
-    graph = registration.photos.view_graph
+    view_graph = registration.photos.view_graph
     adjusted = {
         view: pose_from_rigid(image.cam_from_world()) for view, image in registration.images.items()
     }
     # Of a view with both, the given pose wins: it was held fixed, and differs by rounding at most.
     measured = adjusted | registration.held_poses
     cameras = _all_cameras(scene, registration, measured)
-    errors_before = view_epipolar_errors(graph, scene.cameras)
-    errors = view_epipolar_errors(graph, cameras)
+    errors_before = view_epipolar_errors(view_graph, scene.cameras)
+    errors = view_epipolar_errors(view_graph, cameras)
     pixel = cameras.pixel_unit  # below it, one pose is as good as the other
     worse = {
         view

@@ -128,10 +128,11 @@ def _is_enough(best: AttemptResult, photos: MatchedPhotos) -> bool:
     """Whether another attempt is not worth its time."""
     if best.attempt.fixed_poses:
         return True  # any other attempt would leave the frame of the known poses
-    graph = photos.view_graph
+    view_graph = photos.view_graph
     # Views that have matches enough to be supported, if half of them become points.
     num_reachable = sum(
-        graph.num_matches_of(view) >= 2 * MIN_OBSERVATIONS for view in range(graph.num_views)
+        view_graph.num_matches_of(view) >= 2 * MIN_OBSERVATIONS
+        for view in range(view_graph.num_views)
     )
     is_complete = num_supported(best.reconstruction) >= num_reachable
     return is_complete and best.inliers.share >= _WELL_EXPLAINED

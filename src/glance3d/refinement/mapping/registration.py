@@ -91,10 +91,10 @@ def _is_improved(tracked: Registration, by_sift: Registration) -> bool:
     """Whether tracks hold more photos, and explain what SIFT matched no worse than it does."""
     if tracked.num_supported <= by_sift.num_supported:
         return False
-    graph, cameras = by_sift.photos.view_graph, by_sift.photos.scene.cameras
+    view_graph, cameras = by_sift.photos.view_graph, by_sift.photos.scene.cameras
     # Both are counted on SIFT's matches, which tracks had no part in.
     alone, together = (
-        count_match_inliers(graph, cameras, one.reconstruction, one.photos.image_ids).explained
+        count_match_inliers(view_graph, cameras, one.reconstruction, one.photos.image_ids).explained
         for one in (by_sift, tracked)
     )
     return together >= alone

@@ -34,7 +34,7 @@ class MatchInliers:
 
 
 def count_match_inliers(
-    graph: ViewGraph,
+    view_graph: ViewGraph,
     cameras: Cameras,
     reconstruction: Any | None,
     image_ids: Sequence[int],
@@ -48,7 +48,7 @@ def count_match_inliers(
     adjusted = _with_adjusted(cameras, reconstruction, images)
     tolerance = _EXPLAINED * cameras.pixel_unit
     explained = total = 0.0
-    for pair in graph.pairs:
+    for pair in view_graph.pairs:
         weight = min(1.0, _ENOUGH / len(pair))
         total += weight * len(pair)
         if {pair.first, pair.second} <= images.keys():

@@ -48,13 +48,13 @@ class PoseVerification:
 
 
 def verify_poses(
-    graph: ViewGraph, cameras: Cameras, views: Sequence[int], seed: int = 0
+    view_graph: ViewGraph, cameras: Cameras, views: Sequence[int], seed: int = 0
 ) -> PoseVerification:
     """Compare the poses of ``views`` with the two-view geometry between them."""
     allowed = set(views)
     pairs = [
         pair
-        for pair in graph.pairs
+        for pair in view_graph.pairs
         if len(pair) >= _MIN_MATCHES and not pair.flat and {pair.first, pair.second} <= allowed
     ]
     agrees = [_agrees(pair, cameras, seed) for pair in pairs]
@@ -70,15 +70,15 @@ def verify_poses(
 
 
 def verify_network_poses(
-    graph: ViewGraph, initial_cameras: InitialCameras, seed: int
+    view_graph: ViewGraph, initial_cameras: InitialCameras, seed: int
 ) -> PoseVerification:
     """What the photos say of the network's poses, under the network's intrinsics."""
     scene = initial_cameras.scene
-    return verify_poses(graph, scene.cameras, range(scene.num_views), seed)
+    return verify_poses(view_graph, scene.cameras, range(scene.num_views), seed)
 
 
 def verify_known_poses(
-    graph: ViewGraph, initial_cameras: InitialCameras, seed: int
+    view_graph: ViewGraph, initial_cameras: InitialCameras, seed: int
 ) -> PoseVerification | None:
     """What the photos say of known poses, under the intrinsics that will be used.
 
@@ -90,18 +90,18 @@ def verify_known_poses(
     cameras = initial_cameras.to_cameras()
     poses = torch.where(known.has_pose[:, None, None], known.cam_from_world, cameras.cam_from_world)
     views = known.has_pose.nonzero().squeeze(-1).tolist()
-    return verify_poses(graph, replace(cameras, cam_from_world=poses), views, seed)
+    return verify_poses(view_graph, replace(cameras, cam_from_world=poses), views, seed)
 
 
 def with_one_reading(
-    initial_cameras: InitialCameras, graph: ViewGraph, seed: int
+    initial_cameras: InitialCameras, view_graph: ViewGraph, seed: int
 ) -> InitialCameras:
     """Known cameras of stored or of upright pixels, where sizes cannot tell: as the matches say."""
     if initial_cameras.known is None:
         return initial_cameras
 
     def num_agreeing_pairs(reading: KnownViews) -> int:
-        verified = verify_known_poses(graph, replace(initial_cameras, known=reading), seed)
+        verified = verify_known_poses(view_graph, replace(initial_cameras, known=reading), seed)
         return 0 if verified is None else verified.num_agreeing_pairs
 
     agreement = agreement_with_poses(initial_cameras.scene)
