@@ -13,7 +13,7 @@ import torch
 from benchmarks.cases import CASES, DENSE, Loader, random_photos, timed
 from glance3d.models.memory.plan import plan_memory
 from glance3d.models.zoo import outline_model
-from glance3d.report import peak_process_memory
+from glance3d.reporting.times import peak_process_memory
 
 
 def main() -> None:

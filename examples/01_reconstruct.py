@@ -22,7 +22,7 @@ def main(out: Path = Path("runs/01"), model: str = "glance-small") -> None:
         x, y, z = center.tolist()
         print(f"{name} was taken from ({x:.3f}, {y:.3f}, {z:.3f})")
     print(f"lengths are in {scene.units} units; the world is the frame of {scene.names[0]}")
-    for warning in scene.report["warnings"]:
+    for warning in scene.report.warnings:
         print(f"note: {warning}")
 
 

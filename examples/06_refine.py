@@ -19,7 +19,7 @@ def main(out: Path = Path("runs/06"), model: str = "glance-small") -> None:
     scene = glance3d.refine(guess)
     glance3d.export(scene, out, format="colmap")
 
-    print(scene.report["trust"]["summary"]["text"])
+    print(scene.report.trust.summary["text"])
     for name, trust in zip(scene.names, scene.trust, strict=True):
         print(f"{name}: {trust.verdict}, by {trust.registered_by}: {trust.reason}")
     if scene.sparse is not None:

@@ -11,7 +11,6 @@ import torch
 from PIL import ExifTags, Image
 
 import glance3d
-from glance3d import report as describe
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.errors import ImageError, InputError, WeightsError
 from glance3d.files.atomic import to_json_text
@@ -20,6 +19,7 @@ from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT
 from glance3d.models.memory import plan as memory_plan
 from glance3d.nn.chunks import CPU_TOKENS, chunk_tokens
+from glance3d.reporting.warnings import scene_warnings
 from glance3d.types import ImageBatch, Placement, Predictions
 
 SMALL = {"max_pixels": 84 * 56}
@@ -58,7 +58,7 @@ def test_it_is_what_the_parts_make(photos: Path, network: VGGT) -> None:
 def test_report_says_how_the_scene_was_made(photos: Path, tiny_weights: Path) -> None:
     (photos / "view0.jpg").write_text("no photo")
     scene = glance3d.reconstruct(photos, model=tiny_weights, device="cpu", preprocess=SMALL)
-    report = json.loads(to_json_text(scene.report))
+    report = json.loads(to_json_text(scene.report.to_json()))
     assert report["versions"]["torch"] == torch.__version__
     assert report["machine"]["device"] == "cpu"
     assert report["model"]["name"] == "tiny"
@@ -79,15 +79,17 @@ def test_report_says_how_the_scene_was_made(photos: Path, tiny_weights: Path) ->
 
 def test_mixed_shapes_are_warned_of(photos: Path, network: VGGT) -> None:
     mixed = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
-    assert any("padding" in warning for warning in mixed.report["warnings"])
+    assert any("padding" in warning for warning in mixed.report.to_json()["warnings"])
     alike = [photos / "view1.png", photos / "view2.png"]
-    assert not glance3d.reconstruct(alike, model=network, preprocess=SMALL).report["warnings"]
+    assert not glance3d.reconstruct(alike, model=network, preprocess=SMALL).report.to_json()[
+        "warnings"
+    ]
 
 
 def test_one_photo_is_warned_of(photos: Path, network: VGGT) -> None:
     scene = glance3d.reconstruct(photos / "view1.png", model=network, preprocess=SMALL)
     assert scene.num_views == 1
-    assert any("no relative pose" in warning for warning in scene.report["warnings"])
+    assert any("no relative pose" in warning for warning in scene.report.to_json()["warnings"])
 
 
 def test_an_impossible_camera_is_warned_of(photos: Path, tiny_weights: Path) -> None:
@@ -95,14 +97,14 @@ def test_an_impossible_camera_is_warned_of(photos: Path, tiny_weights: Path) -> 
     assert network.camera_head is not None
     network.camera_head.pose_mlp.fc2.bias[-1] = 0.9  # radians, four times: beyond half a turn
     scene = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
-    assert any("3 of 3 cameras" in warning for warning in scene.report["warnings"])
+    assert any("3 of 3 cameras" in warning for warning in scene.report.to_json()["warnings"])
 
 
 @pytest.mark.parametrize("mode", ["fit", "crop", "pad"])
 def test_preprocess_by_name(photos: Path, network: VGGT, mode: str) -> None:
     small = {"mode": mode, "size": 84, **SMALL}
     scene = glance3d.reconstruct(photos, model=network, preprocess=small)
-    assert scene.report["preprocessing"]["mode"] == mode
+    assert scene.report.to_json()["preprocessing"]["mode"] == mode
     assert scene.colors.shape[1] % 14 == 0
     assert scene.colors.shape[2] % 14 == 0
 
@@ -113,7 +115,10 @@ def test_published_modes_suit_a_model_with_another_patch(photos: Path, network: 
         scene = glance3d.reconstruct(photos, model=network, preprocess="crop")
     finally:
         network.preprocessing = Preprocessing()
-    assert scene.report["processed_size"] == (112, 112)  # portrait and landscape: 518 has no patch
+    assert scene.report.made.processed_size == (
+        112,
+        112,
+    )  # portrait and landscape: 518 has no patch
 
 
 def test_query_points_are_pixels_of_the_original(photos: Path, network: VGGT) -> None:
@@ -207,8 +212,8 @@ def test_chunks_are_as_small_as_the_plan_says(
         seen.append(chunk_tokens(device))
         return seen[-1]
 
-    monkeypatch.setattr("glance3d.nn.block.chunk_tokens", watched)
-    peak = usual.report["memory"]["planned"]
+    monkeypatch.setattr("glance3d.nn.inference.chunk_tokens", watched)
+    peak = usual.report.to_json()["memory"]["planned"]
     monkeypatch.setattr(memory_plan, "available_memory", lambda _: int(0.999 * peak))
     tight = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
     assert max(seen, default=CPU_TOKENS) < CPU_TOKENS
@@ -234,20 +239,20 @@ def test_stated_focal_lengths_are_used(tmp_path: Path) -> None:
     focal = told.cameras.intrinsics[:, 0, 0]
     torch.testing.assert_close(focal, torch.full((2,), stated), rtol=0.1, atol=0)
     assert float(blind.cameras.intrinsics[0, 0, 0]) < 0.7 * stated
-    assert not any("stated of them" in warning for warning in told.report["warnings"])
-    [warning] = describe.scene_warnings(replace(blind, facts=told.facts))
-    assert f"0.jpg: {stated:.0f} pixels by its file" in warning
+    assert not any("stated of them" in warning for warning in told.report.to_json()["warnings"])
+    [warning] = scene_warnings(replace(blind, facts=told.facts))
+    assert f"0.jpg: {stated:.0f} pixels by its file" in warning.text
     pinhole = torch.tensor([[stated, 0, width / 2], [0, stated, height / 2], [0, 0, 1]])
     camera = KnownCamera("0.jpg", intrinsics=pinhole)
     known = KnownCameras("a list", "list", (camera,), world="unknown")
     knowing = glance3d.reconstruct(tmp_path / "without", model=network, known=known)
     torch.testing.assert_close(knowing.cameras.intrinsics, told.cameras.intrinsics)
-    assert told.report["stated_focal_lengths"] == {"num_known": 0, "num_by_files": 2}
-    assert knowing.report["stated_focal_lengths"] == {"num_known": 1, "num_by_files": 0}
+    assert told.report.to_json()["stated_focal_lengths"] == {"num_known": 0, "num_by_files": 2}
+    assert knowing.report.to_json()["stated_focal_lengths"] == {"num_known": 1, "num_by_files": 0}
     lengths = torch.tensor([2 * stated, torch.nan])
-    [warning] = describe.scene_warnings(told, lengths)
-    assert "the focal lengths of 1 of 2 photos" in warning
-    assert f"0.jpg: {2 * stated:.0f} pixels as known, " in warning
+    [warning] = scene_warnings(told, lengths)
+    assert "the focal lengths of 1 of 2 photos" in warning.text
+    assert f"0.jpg: {2 * stated:.0f} pixels as known, " in warning.text
 
 
 def test_a_pass_shows_how_far_it_is(

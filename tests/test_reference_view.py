@@ -54,14 +54,18 @@ def test_a_named_reference_is_the_same_as_giving_that_photo_first(photos, networ
 
 def test_the_report_says_which_and_why(photos, network) -> None:
     scene = glance3d.reconstruct(photos, model=network, preprocess=SMALL, reference="auto")
-    chosen = scene.report["reference"]
+    chosen = scene.report.to_json()["reference"]
     assert chosen["asked"] == "auto"
-    assert chosen["view"] == scene.names[scene.reference_view] == scene.report["reference_view"]
+    assert (
+        chosen["view"]
+        == scene.names[scene.reference_view]
+        == scene.report.to_json()["reference_view"]
+    )
     assert set(chosen["likeness"]) == set(scene.names)
     assert max(chosen["likeness"], key=chosen["likeness"].get) == chosen["view"]
     first = glance3d.reconstruct(photos, model=network, preprocess=SMALL)
-    assert first.report["reference"]["view"] == "view1.png"
-    assert first.report["reference"]["reason"] == "the first of 3"
+    assert first.report.to_json()["reference"]["view"] == "view1.png"
+    assert first.report.to_json()["reference"]["reason"] == "the first of 3"
 
 
 def test_exports_name_the_reference(photos, network, tmp_path) -> None:
@@ -109,12 +113,12 @@ def test_masks_and_reference_together(photos, network, tmp_path) -> None:
     assert int(scene.mask[1].sum()) == pytest.approx(int(plain.mask[1].sum()) / 2, rel=0.1)
     assert (scene.depth[~scene.mask] == 0).all()
     assert (scene.confidence[~scene.mask] == 0).all()
-    assert scene.report["masks"]["kept_share"]["view2.png"] == 0.5
-    assert any("2 of 3 photos have no mask" in text for text in scene.report["warnings"])
+    assert scene.report.to_json()["masks"]["kept_share"]["view2.png"] == 0.5
+    assert any("2 of 3 photos have no mask" in text for text in scene.report.to_json()["warnings"])
     painted = glance3d.reconstruct(photos, masks=masks, mask_input=True, **how)
     assert (painted.depth - scene.depth).abs().max() > 0
     torch.testing.assert_close(painted.colors, scene.colors)
-    assert painted.report["masks"]["network_saw"] == "masked photos"
+    assert painted.report.to_json()["masks"]["network_saw"] == "masked photos"
     with pytest.raises(InputError, match=r"\(10, 30\) lies where the mask of view2\.png"):
         glance3d.reconstruct(photos, masks=masks, query_points=[(10.0, 30.0)], **how)
     with pytest.raises(InputError, match="mask_input needs masks"):

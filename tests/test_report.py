@@ -137,8 +137,9 @@ def test_warnings_of_one_code_are_settled() -> None:
     focal = ReportWarning("made", "focal_lengths", "400 pixels stated, 900 found")
     report = Report(made=MadeReport(), warnings=(BLURRED, focal))
     assert report.without_warnings("made", "focal_lengths").warnings == (BLURRED,)
+    assert report.without_warnings("refinement", "focal_lengths") == report
     again = Report.from_json(report.to_json(), report.warning_codes())
-    assert again.without_warnings("made", "focal_lengths").warnings == (BLURRED,)
+    assert again.without_warnings(code="focal_lengths").warnings == (BLURRED,)
     with pytest.raises(ValueError, match="got 1 codes for 2 warnings"):
         Report.from_json(report.to_json(), ["made/photos"])
 

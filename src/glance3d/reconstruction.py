@@ -3,24 +3,24 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from glance3d import report as describe
 from glance3d.images import ClipSampling, InputOptions, MaskSources, Preprocessing
 from glance3d.known_cameras import KnownCameras, match_known_cameras, settle_by_poses
 from glance3d.models import VGGT, ModelSource
 from glance3d.models.aggregator import IMAGE_MEAN
-from glance3d.models.memory.plan import MemoryPlan
-from glance3d.models.reference_view import ReferenceChoice, choose_reference
+from glance3d.models.reference_view import choose_reference
 from glance3d.pass_options import PassOptions
-from glance3d.prediction import device_of, plan_of, predict_and_align
-from glance3d.types import ImageBatch, Reconstruction
-from glance3d.windows import describe_windows, window_warnings
+from glance3d.prediction import plan_of, predict_and_align
+from glance3d.reporting.making import describe_making, describe_photos
+from glance3d.reporting.times import StageTimes
+from glance3d.reporting.warnings import warnings_of_making
+from glance3d.types import ImageBatch, Reconstruction, Report, ReportWarning
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +118,8 @@ def reconstruct_scene(
 ) -> Reconstruction:
     """As :func:`reconstruct`, which packs its arguments once."""
     options = replace(options, outputs=("camera", *options.outputs))  # a scene has cameras
-    mask_input, attention = inputs.mask_input, options.attention
-    times = describe.StageTimes()
+    mask_input = inputs.mask_input
+    times = StageTimes()
     with ThreadPoolExecutor(1) as background:  # photos are decoded while the weights are read
         with times.stage("load_model"):
             own = source.outline().preprocessing
@@ -145,20 +145,20 @@ def reconstruct_scene(
         scene = predictions.to_reconstruction(batch, model=name)
         scene = _with_reference(scene, choice.view)
     plan = plan_of(network, batch, options.outputs, options.windows)
-    report = _report(network, batch, preprocessing, options, times, scene, choice, plan)
-    report["masks"] = describe.describe_masks(batch.names, batch.masks, mask_input)
-    report["attention"] = describe.describe_attention(network, attention)
-    report["fast_paths"] = describe.describe_fast_paths()
-    report["warnings"] += describe.attention_warnings(report["attention"], device_of(network))
-    report["windows"] = describe_windows(options.windows, joins, batch.names)
-    report["warnings"] += window_warnings(options.windows, joins, batch.names)
+    made = describe_making(network, batch, preprocessing, options, choice, plan, joins)
+    report = Report(made=made, photos=describe_photos(batch, mask_input))
+    for stage, seconds in times.seconds.items():
+        report = report.with_seconds(stage, seconds)
+    report = report.with_warnings(
+        warnings_of_making(network, batch, scene, made, options.windows, joins)
+    )
     if known is not None:
         known_views = settle_by_poses(match_known_cameras(known, scene), scene)
-        report["known_cameras"] = known_views.describe()
-        report["warnings"] += known_views.warnings
-    for warning in report["warnings"]:
+        texts = ReportWarning.each("known_cameras", "known_cameras", known_views.warnings)
+        report = report.with_section("known_cameras", known_views.describe(), texts)
+    for warning in report.warnings:
         logger.warning("warning: %s", warning)
-    return replace(scene, report=report)
+    return replace(scene, report=report, mask_input=mask_input)
 
 
 def painted_out(batch: ImageBatch) -> ImageBatch:
@@ -174,46 +174,3 @@ def _with_reference(scene: Reconstruction, reference: int) -> Reconstruction:
         views = torch.full((tracks.positions.shape[1],), reference)
         tracks = replace(tracks, query_views=views)
     return replace(scene, reference_view=reference, tracks=tracks)
-
-
-def _report(
-    network: VGGT,
-    batch: ImageBatch,
-    preprocessing: Preprocessing,
-    options: PassOptions,
-    times: describe.StageTimes,
-    scene: Reconstruction,
-    choice: ReferenceChoice,
-    plan: MemoryPlan,
-) -> dict[str, Any]:
-    device = device_of(network)
-    return {
-        "schema": "glance3d.report/1",
-        "created": describe.now(),
-        "versions": describe.describe_versions(),
-        "machine": describe.describe_machine(device),
-        "model": describe.describe_model(network),
-        "preprocessing": asdict(preprocessing),
-        "outputs": options.outputs,
-        "num_views": scene.num_views,
-        "reference_view": batch.names[choice.view],
-        "reference": choice.describe(batch.names),
-        "processed_size": batch.placements[0].processed_size,
-        "views": describe.describe_views(batch),
-        "stated_focal_lengths": describe.describe_focal_lengths(batch),
-        "num_query_points": len(options.queries or ()),
-        "skipped": [asdict(photo) for photo in batch.skipped],
-        "clips": [asdict(clip) for clip in batch.clips],
-        "warnings": [
-            *describe.model_warnings(network),
-            *describe.photo_warnings(batch),
-            *(warning for clip in batch.clips for warning in clip.warnings),
-            *describe.mask_warnings(batch),
-            *describe.scene_warnings(scene, batch.known_focal_lengths),
-        ],
-        "times": {**times.seconds, "total": describe.total(times.seconds)},
-        "memory": {
-            **describe.describe_memory(device),
-            "planned": plan.peak,
-        },
-    }

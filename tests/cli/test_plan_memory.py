@@ -9,7 +9,7 @@ from PIL import Image
 
 from glance3d.cli import main
 from glance3d.nn.fast.attention_backend import attention_backend
-from glance3d.report import peak_process_memory
+from glance3d.reporting.times import peak_process_memory
 
 SMALL = ["--max-pixels", "4704", "--device", "cpu"]
 

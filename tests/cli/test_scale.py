@@ -33,7 +33,7 @@ def test_gps_in_place(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "the world is east-north-up at 46.948" in out
     scene = load_scene(saved)
     assert scene.units == "metre"
-    assert scene.report["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=0.05)
+    assert scene.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=0.05)
     assert json.loads((saved / "report.json").read_text())["metric_scale"]["applied"] is True
     assert json.loads((saved / "cameras.json").read_text())["units"] == "metre"
 
@@ -55,7 +55,7 @@ def test_known_cameras_and_who_contradicts_them(saved: Path, tmp_path: Path) -> 
     export(scene, tmp_path / "survey.d" / "cameras.json")
     words = ["scale", str(saved), "--cameras", str(tmp_path / "survey.d"), "--cameras-in-metres"]
     assert main(words) == 0
-    report = load_scene(saved).report
+    report = load_scene(saved).report.to_json()
     assert report["known_cameras"]["disagreement"]["contradicting"] == ["03.jpg"]
     assert report["known_cameras"]["num_poses"] == 12
     assert report["metric_scale"]["scale_by"] == "known poses"
@@ -63,10 +63,10 @@ def test_known_cameras_and_who_contradicts_them(saved: Path, tmp_path: Path) -> 
 
 def test_scaling_twice_settles_the_first_doubts(saved: Path) -> None:
     assert main(["scale", str(saved), "--known-depth", "00.jpg:30,60=20"]) == 0
-    first = load_scene(saved).report
+    first = load_scene(saved).report.to_json()
     assert any("one reading has no scatter" in warning for warning in first["warnings"])
     assert main(["scale", str(saved), "--gps"]) == 0
-    second = load_scene(saved).report
+    second = load_scene(saved).report.to_json()
     assert not any("one reading has no scatter" in warning for warning in second["warnings"])
     assert second["metric_scale"]["metres_per_unit"] == pytest.approx(1, rel=0.05)
 

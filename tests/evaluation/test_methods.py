@@ -174,7 +174,7 @@ def finer_scene() -> Reconstruction:
         depth=depth,
         measured=measured,
         trust=(ViewTrust("bundle adjustment", 50, 0.3, 0.9, None, "good", "enough"),),
-        report={"refinement": {"registered_by": {"a.jpg": "bundle adjustment"}}},
+        registered_by=("bundle adjustment",),
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from glance3d.geometry.cameras import camera_rays, pixel_grid, project_points, unproject_depth
 from glance3d.geometry.transforms import compose, invert
 from glance3d.images import content_of
-from glance3d.types import Cameras, Placement, Reconstruction, SparsePoints, Tracks
+from glance3d.types import Cameras, Placement, Reconstruction, Report, SparsePoints, Tracks
 
 GRID = 112
 SPHERE_CENTER, SPHERE_RADIUS = torch.tensor([0.2, -0.1, 4.0]).double(), 1.0
@@ -154,7 +154,7 @@ def build_scene(
         confidence=1 + torch.rand(depth.shape, generator=generator).exp(),
         points_from="depth",
         model="analytic",
-        report={"model": "analytic", "warnings": ["an earlier warning"]},
+        report=Report.from_json({"model": "analytic", "warnings": ["an earlier warning"]}),
     )
 
 
@@ -168,7 +168,8 @@ def with_tracks(scene: Reconstruction) -> Reconstruction:
     positions = (projected[..., :2] / projected[..., 2:]).float()
     visibility = torch.ones(positions.shape[:2])
     visibility[-1, 0] = 0.1
-    return replace(scene, tracks=Tracks(positions, visibility, torch.ones_like(visibility)))
+    tracks = Tracks(positions, visibility, torch.ones_like(visibility))
+    return replace(scene, tracks=tracks, tracked_by="network")
 
 
 def with_measured_points(

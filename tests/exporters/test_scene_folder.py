@@ -14,7 +14,7 @@ from glance3d.datasets.photo_folder import load_photo_set
 from glance3d.errors import InputError, OutputError, SceneError
 from glance3d.exporters import FORMATS, export, infer_format, load_scene, write_scene_folder
 from glance3d.results import MANIFEST_FILE
-from glance3d.types import PhotoMask
+from glance3d.types import PhotoMask, Report
 from tests.exporters.analytic import build_scene, without_points
 from tests.file_limit import files_of_at_most
 
@@ -214,7 +214,7 @@ def test_every_format_is_described():
 def test_a_disk_that_fills_up_leaves_nothing_half_written(scene, tmp_path, name):
     noise = [torch.rand(p.original_size[::-1]) > 0.5 for p in scene.placements]
     masks = tuple(PhotoMask.from_array(keep.numpy()) for keep in noise)
-    scene = replace(scene, report={"long": "x" * 3000}, masks=masks)
+    scene = replace(scene, report=Report.from_json({"long": "x" * 3000}), masks=masks)
     with files_of_at_most(200), pytest.raises(OutputError, match="cannot write"):
         export(scene, tmp_path / "out", format=name)
     assert files_below(tmp_path) == set()

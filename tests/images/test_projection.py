@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 
 from glance3d.images import load_images, read_facts
 from glance3d.images.decoding.projection import shows_whole_sphere
-from glance3d.report import projection_warnings
+from glance3d.reporting.warnings import projection_warnings
 from glance3d.types import PhotoMetadata
 from tests.images.files import gradient
 

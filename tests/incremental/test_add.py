@@ -58,7 +58,7 @@ def test_the_new_photo_lies_whole_on_the_old_grid(larger: Reconstruction) -> Non
 def test_nobody_trusts_what_was_not_checked(larger: Reconstruction) -> None:
     assert larger.trust is not None
     assert larger.trust[3].verdict == "unsupported"
-    assert larger.report["additions"][0]["photos"] == ["d.png"]
+    assert larger.report.to_json()["additions"][0]["photos"] == ["d.png"]
 
 
 def test_photos_that_are_there_already_are_refused(
@@ -100,7 +100,9 @@ def test_new_photos_in_windows_say_so(
         scene, folder / "d.png", model=tiny_weights, max_anchors=2, window=2, overlap=1
     )
     assert larger.names == ("a.png", "b.png", "c.png", "d.png")
-    windows = larger.report["additions"][0]["windows"]
+    windows = larger.report.to_json()["additions"][0]["windows"]
     assert windows["approximate"] is True
     assert windows["num_windows"] == 2
-    assert any(text.startswith("approximate: 3 photos") for text in larger.report["warnings"])
+    assert any(
+        text.startswith("approximate: 3 photos") for text in larger.report.to_json()["warnings"]
+    )

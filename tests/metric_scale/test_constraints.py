@@ -38,7 +38,7 @@ def poses_of(scene, units="metre", views=None):
 
 
 def said(scene):
-    return " | ".join(scene.report["metric_scale"]["doubts"])
+    return " | ".join(scene.report.to_json()["metric_scale"]["doubts"])
 
 
 @pytest.mark.parametrize("views", [None, (0, 3), (1, 4, 7)])
@@ -48,7 +48,7 @@ def test_known_poses_give_frame_and_scale(views):
     assert (moved.units, moved.world) == ("metre", "the survey")
     wanted = poses_of(scene).cam_from_world.float()
     torch.testing.assert_close(moved.cameras.cam_from_world, wanted, rtol=0, atol=1e-3)
-    assert moved.report["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-5)
+    assert moved.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-5)
 
 
 def test_poses_without_a_unit_give_the_frame_and_no_metres():
@@ -94,8 +94,8 @@ def test_known_poses_that_contradict_are_named():
     poses = poses_of(scene)
     poses.cam_from_world[4, :, 3] += 30
     moved = apply_metric_scale(scene, MetricConstraints(poses=poses))
-    assert moved.report["metric_scale"]["estimates"][0]["outliers"] == ["04.jpg"]
-    assert moved.report["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-4)
+    assert moved.report.to_json()["metric_scale"]["estimates"][0]["outliers"] == ["04.jpg"]
+    assert moved.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-4)
 
 
 def test_known_poses_that_contradict_throughout_change_nothing():
@@ -121,7 +121,7 @@ def test_a_distance_gives_the_scale_exactly():
     scene = scene_at(circle())
     known = KnownDistance("00", (30, 60), (105, 60), 10.0)
     moved = apply_metric_scale(scene, MetricConstraints(distances=(known,)))
-    report = moved.report["metric_scale"]
+    report = moved.report.to_json()["metric_scale"]
     assert report["metres_per_unit"] == pytest.approx(4, rel=1e-6)
     low, high = report["interval_95"]
     # One grid pixel is ten of the photo's 75: that much a reading may be off.
@@ -137,15 +137,17 @@ def test_a_distorted_photo_is_read_along_its_rays():
     straight = apply_metric_scale(scene, MetricConstraints(distances=(known,)))
     curved = apply_metric_scale(replace(scene, cameras=bent), MetricConstraints(distances=(known,)))
     # u (1 + 0.2 u^2) = 0.5 (75 pixels of 150): the ideal ray is at u = 0.47814.
-    wanted = straight.report["metric_scale"]["metres_per_unit"] * 0.5 / 0.47814
-    found = curved.report["metric_scale"]["metres_per_unit"]
+    wanted = straight.report.to_json()["metric_scale"]["metres_per_unit"] * 0.5 / 0.47814
+    found = curved.report.to_json()["metric_scale"]["metres_per_unit"]
     assert found == pytest.approx(wanted, rel=1e-4)
 
 
 def test_depth_at_pixels():
     scene = scene_at(circle())
     known = tuple(KnownDepth(f"{view:02}.jpg", (20.0 + view, 50), 20.0) for view in range(5))
-    report = apply_metric_scale(scene, MetricConstraints(depths=known)).report["metric_scale"]
+    report = apply_metric_scale(scene, MetricConstraints(depths=known)).report.to_json()[
+        "metric_scale"
+    ]
     assert report["metres_per_unit"] == pytest.approx(4, rel=1e-6)
     assert report["doubts"] == []
 
@@ -154,7 +156,7 @@ def test_a_minority_of_readings_is_left_out_and_named():
     scene = scene_at(circle())
     known = [KnownDepth(f"{v:02}.jpg", (20, 50), 20.0 * (1 + 0.01 * v)) for v in range(5)]
     known[3] = KnownDepth("03.jpg", (20, 50), 60.0)
-    report = apply_metric_scale(scene, MetricConstraints(depths=tuple(known))).report
+    report = apply_metric_scale(scene, MetricConstraints(depths=tuple(known))).report.to_json()
     found = report["metric_scale"]["estimates"][0]
     assert found["outliers"] == ["03.jpg (20, 50)"]
     low, high = found["interval_95"]
@@ -176,7 +178,7 @@ def test_kinds_that_contradict_each_other_are_reported_and_one_is_believed():
     scene = with_gps(scene_at(circle()), noise=0.1)
     feet = KnownDistance("00.jpg", (30, 60), (105, 60), 32.8)  # somebody measured in feet
     moved = apply_metric_scale(scene, MetricConstraints(gps=True, distances=(feet,)))
-    report = moved.report["metric_scale"]
+    report = moved.report.to_json()["metric_scale"]
     assert "known distances and gps contradict each other: 13.12" in said(moved)
     assert "known distances is believed" in said(moved)
     assert report["scale_by"] == "known distances"
@@ -185,20 +187,20 @@ def test_kinds_that_contradict_each_other_are_reported_and_one_is_believed():
         pytest.approx(13.12, rel=1e-4),
         pytest.approx(4, rel=0.02),
     ]
-    assert any("contradict" in warning for warning in moved.report["warnings"])
+    assert any("contradict" in warning for warning in moved.report.to_json()["warnings"])
 
 
 def test_kinds_that_agree_use_the_surest_and_keep_the_frame():
     scene = with_gps(scene_at(circle()), noise=0.05)
     rough = KnownDistance("00.jpg", (30, 60), (105, 60), 10.1)
     moved = apply_metric_scale(scene, MetricConstraints(gps=True, distances=(rough,)))
-    report = moved.report["metric_scale"]
+    report = moved.report.to_json()["metric_scale"]
     assert (report["scale_by"], report["frame_by"]) == ("gps", "gps")
     assert "contradict" not in said(moved)
     exact = tuple(KnownDepth(f"{v:02}.jpg", (20, 50), 20.0) for v in range(6))
     noisy = with_gps(scene_at(circle()), noise=2.0)
     moved = apply_metric_scale(noisy, MetricConstraints(gps=True, depths=exact))
-    report = moved.report["metric_scale"]
+    report = moved.report.to_json()["metric_scale"]
     assert (report["scale_by"], report["frame_by"]) == ("known depth", "gps")
     assert report["metres_per_unit"] == pytest.approx(4, rel=1e-6)
     truth = ENU_FROM_SCENE.transform_points(scene.cameras.centers.double())
@@ -261,7 +263,9 @@ def test_depth_maps_of_another_size(tmp_path, suffix):
     else:
         Image.fromarray((truth * 1000).round().astype(np.uint16)).save(path)
         known = KnownDepthMap("00.jpg", path, 0.001)
-    report = apply_metric_scale(scene, MetricConstraints(depths=(known,))).report["metric_scale"]
+    report = apply_metric_scale(scene, MetricConstraints(depths=(known,))).report.to_json()[
+        "metric_scale"
+    ]
     assert report["metres_per_unit"] == pytest.approx(4, rel=1e-3)
 
 
@@ -280,7 +284,7 @@ def test_the_report_is_json():
     scene = with_gps(scene_at(circle()), noise=1.0, wrong=(2,))
     depth = (KnownDepth("00.jpg", (20, 50), 20.0),)
     moved = apply_metric_scale(scene, MetricConstraints(gps=True, depths=depth))
-    assert '"metres_per_unit"' in to_json_text(moved.report)
+    assert '"metres_per_unit"' in to_json_text(moved.report.to_json())
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 5, 8, 20, 100])
@@ -304,7 +308,9 @@ def test_true_depth_of_a_real_set_gives_its_metres():
         KnownDepthMap(f"{n:02}.jpg", photos.depth_paths[v], photos.depth_scale)
         for n, v in enumerate(views)
     )
-    report = apply_metric_scale(scene, MetricConstraints(depths=known)).report["metric_scale"]
+    report = apply_metric_scale(scene, MetricConstraints(depths=known)).report.to_json()[
+        "metric_scale"
+    ]
     assert report["metres_per_unit"] == pytest.approx(7, rel=0.02)
     assert report["interval_95"][0] < 7.1
     assert report["interval_95"][1] > 6.9

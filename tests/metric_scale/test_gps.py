@@ -18,13 +18,13 @@ GPS = MetricConstraints(gps=True)
 
 
 def said(scene):
-    return " | ".join(scene.report["metric_scale"]["doubts"])
+    return " | ".join(scene.report.to_json()["metric_scale"]["doubts"])
 
 
 def test_exact_positions_give_scale_frame_and_place():
     scene = with_gps(scene_at(circle()))
     moved = apply_metric_scale(scene, GPS)
-    report = moved.report["metric_scale"]
+    report = moved.report.to_json()["metric_scale"]
     assert moved.units == "metre"
     assert moved.world.startswith("east-north-up at 46.948")
     assert report["metres_per_unit"] == pytest.approx(4, rel=1e-5)
@@ -42,7 +42,7 @@ def test_exact_positions_give_scale_frame_and_place():
 
 def test_wrong_positions_are_named_and_change_nothing():
     scene = with_gps(scene_at(circle()), noise=0.5, wrong=(2, 7))
-    report = apply_metric_scale(scene, GPS).report
+    report = apply_metric_scale(scene, GPS).report.to_json()
     found = report["metric_scale"]["estimates"][0]
     assert found["outliers"] == ["02.jpg", "07.jpg"]
     assert found["num_agreeing"] == 10
@@ -55,7 +55,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     held, trials = 0, 80
     for seed in range(trials):
         scene = with_gps(scene_at(circle(8)), noise=2.0, seed=1000 + seed)
-        low, high = apply_metric_scale(scene, GPS).report["metric_scale"]["interval_95"]
+        low, high = apply_metric_scale(scene, GPS).report.to_json()["metric_scale"]["interval_95"]
         held += low <= 4 <= high
     assert 0.88 <= held / trials <= 1.0
 
@@ -67,7 +67,9 @@ def test_positions_on_a_line_tell_the_scale_only():
         moved = apply_metric_scale(scene, GPS)
         assert "lie on a line, nearly" in said(moved)
         assert (moved.units, moved.world) == ("metre", "reference camera")
-        assert moved.report["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=0.1)
+        assert moved.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(
+            4, rel=0.1
+        )
         # Nothing but the scale has changed: the first camera still is where it was.
         torch.testing.assert_close(
             moved.cameras.cam_from_world[..., :3], scene.cameras.cam_from_world[..., :3]
@@ -77,7 +79,7 @@ def test_positions_on_a_line_tell_the_scale_only():
 def test_two_positions_tell_a_scale_if_they_are_far_apart():
     far = torch.tensor([[0.0, 0, 0], [100, 0, 0]]).double()
     moved = apply_metric_scale(with_gps(scene_at(far)), GPS)
-    report = moved.report["metric_scale"]
+    report = moved.report.to_json()["metric_scale"]
     assert (moved.units, moved.world) == ("metre", "reference camera")
     assert report["metres_per_unit"] == pytest.approx(4, rel=1e-5)
     low, high = report["interval_95"]
@@ -93,7 +95,7 @@ def test_three_positions_assume_a_noise():
     centers = circle(3, radius=50.0)
     moved = apply_metric_scale(with_gps(scene_at(centers)), GPS)
     assert "three positions fit too well to tell their noise" in said(moved)
-    low, high = moved.report["metric_scale"]["interval_95"]
+    low, high = moved.report.to_json()["metric_scale"]["interval_95"]
     assert 0.1 < high - low < 1.0
 
 
@@ -103,7 +105,7 @@ def test_too_few_positions_are_said(num):
     facts = tuple(f if v < num else PhotoMetadata() for v, f in enumerate(scene.facts))
     moved = apply_metric_scale(replace(scene, facts=facts), GPS)
     assert moved.units == "arbitrary"
-    assert moved.report["metric_scale"]["applied"] is False
+    assert moved.report.to_json()["metric_scale"]["applied"] is False
     assert ("only 00.jpg has" if num else "no photo's EXIF") in said(moved)
     assert apply_metric_scale(replace(scene, facts=()), GPS).units == "arbitrary"
 
@@ -141,11 +143,11 @@ def test_missing_heights_are_said():
     )
     moved = apply_metric_scale(with_gps(flat, truth=level, height=False), GPS)
     assert "no position has a height" in said(moved)
-    assert moved.report["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-3)
+    assert moved.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-3)
 
 
 def test_the_same_input_gives_the_same_answer():
     scene = with_gps(scene_at(circle(40)), noise=3.0, wrong=(1, 2, 3))
     first, again = (apply_metric_scale(scene, GPS, seed=5) for _ in range(2))
     assert torch.equal(first.cameras.cam_from_world, again.cameras.cam_from_world)
-    assert first.report["metric_scale"] == again.report["metric_scale"]
+    assert first.report.to_json()["metric_scale"] == again.report.to_json()["metric_scale"]

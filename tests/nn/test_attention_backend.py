@@ -19,7 +19,8 @@ from glance3d.nn.chunks import smaller_chunks
 from glance3d.nn.fast import attention_backend as named
 from glance3d.nn.fast import paths as fast_paths
 from glance3d.nn.fast.attention_backend import attention_backend
-from glance3d.report import attention_warnings, describe_attention
+from glance3d.reporting.making import describe_attention
+from glance3d.reporting.warnings import attention_warnings
 
 CPU = torch.device("cpu")
 

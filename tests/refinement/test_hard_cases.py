@@ -49,7 +49,7 @@ def refined(
     assert found.cameras.cam_from_world.isfinite().all()
     assert found.points_world is not None
     assert found.points_world.isfinite().all()
-    json.loads(to_json_text(found.report))
+    json.loads(to_json_text(found.report.to_json()))
     assert len(trust_text(found)) >= 2 + scene.num_views
     return found
 
@@ -84,7 +84,7 @@ def test_photos_that_others_confirm_are_good(mixed: Reconstruction) -> None:
 def test_an_identical_photo_is_named_and_makes_no_twins(mixed: Reconstruction) -> None:
     assert "the same picture as view03.png" in reasons(mixed)[1]
     assert "the same picture as view01.png" in reasons(mixed)[3]
-    assert mixed.report["trust"]["contradictions"] == []
+    assert mixed.report.to_json()["trust"]["contradictions"] == []
 
 
 def test_a_photo_of_something_else_is_unsupported(mixed: Reconstruction) -> None:
@@ -98,7 +98,7 @@ def test_a_plain_wall_is_unsupported(mixed: Reconstruction) -> None:
 
 
 def test_the_report_counts_and_names_them(mixed: Reconstruction) -> None:
-    described = mixed.report["trust"]
+    described = mixed.report.to_json()["trust"]
     assert described["summary"]["good"] == 4
     assert described["summary"]["unsupported"] == 2
     assert [view["name"] for view in described["views"]] == list(mixed.names)
@@ -108,7 +108,7 @@ def test_a_camera_that_only_turned_is_never_called_good(tmp_path: Path) -> None:
     scene = refined(tmp_path, [Room()] * 3, turning(3))
     assert set(verdicts(scene)) <= {"weak", "unsupported"}
     assert all("parallax" in reason for reason in reasons(scene))
-    assert scene.report["refinement"]["attempts"] == []  # any cameras would fit
+    assert scene.report.to_json()["refinement"]["attempts"] == []  # any cameras would fit
     assert scene.sparse is not None
     assert len(scene.sparse) == 0
 

@@ -77,7 +77,7 @@ def from_good_guess(truth: Reconstruction) -> Reconstruction:
 def test_a_good_guess_is_the_start_and_gets_exact(
     truth: Reconstruction, from_good_guess: Reconstruction
 ) -> None:
-    report = from_good_guess.report["refinement"]
+    report = from_good_guess.report.to_json()["refinement"]
     assert [attempt["start"] for attempt in report["attempts"]] == ["network poses"]
     assert set(report["registered_by"].values()) == {"bundle adjustment"}
     assert worst_error_deg(guessed(truth, 2.0).cameras, truth) > 2
@@ -140,7 +140,7 @@ def test_another_bundle_adjuster_leaves_it_where_it_is(
 
 def test_a_useless_guess_does_no_harm(truth: Reconstruction) -> None:
     scene = refine(lost(truth), options=FAST, densify=False)
-    assert scene.report["refinement"]["attempts"][0]["start"] == "from pairs, carefully"
+    assert scene.report.to_json()["refinement"]["attempts"][0]["start"] == "from pairs, carefully"
     assert worst_error_deg(scene.cameras, truth) < 1.0
 
 
@@ -164,7 +164,7 @@ def test_known_poses_are_held_and_give_the_frame(truth: Reconstruction) -> None:
     placements[2] = replace(placements[2], exif_orientation=3)
     before = replace(before, placements=tuple(placements))
     scene = refine(before, options=FAST, known=known, densify=False)
-    warnings = scene.report["refinement"]["warnings"]
+    warnings = scene.report.to_json()["refinement"]["warnings"]
     assert any("view02.png are of the photos as they are stored" in text for text in warnings)
     assert (scene.world, scene.units) == ("the survey's", "metre")
     torch.testing.assert_close(
@@ -173,7 +173,7 @@ def test_known_poses_are_held_and_give_the_frame(truth: Reconstruction) -> None:
     torch.testing.assert_close(
         scene.cameras.cam_from_world, truth.cameras.cam_from_world, atol=0.05, rtol=0
     )
-    by = list(scene.report["refinement"]["registered_by"].values())
+    by = list(scene.report.to_json()["refinement"]["registered_by"].values())
     assert by == ["known", "bundle adjustment", "known", "bundle adjustment", "known"]
 
 
@@ -186,7 +186,7 @@ def test_a_known_pose_that_the_photos_contradict_is_named_and_not_used(
     )
     known = known_of(truth, range(5), view3=wrong)
     scene = refine(lost(truth), options=FAST, known=known, densify=False)
-    report = scene.report["refinement"]
+    report = scene.report.to_json()["refinement"]
     assert report["registered_by"]["view03.png"] == "bundle adjustment"
     assert worst_error_deg(scene.cameras, truth) < 1.0
     assert any("view03.png contradict" in warning for warning in report["warnings"])
@@ -202,7 +202,9 @@ def test_known_intrinsics_are_held(truth: Reconstruction) -> None:
         scene.cameras.intrinsics, matrix.float().expand(5, 3, 3), rtol=0, atol=1e-4
     )
     assert scene.world == "reference camera"
-    (warning,) = [t for t in scene.report["refinement"]["warnings"] if "focal lengths" in t]
+    (warning,) = [
+        t for t in scene.report.to_json()["refinement"]["warnings"] if "focal lengths" in t
+    ]
     assert "focal lengths of 5 of 5 photos are not what is stated" in warning
     lengths = re.findall(
         rf"view0\d\.png: {1.2 * FOCAL + 8:.0f} pixels as known, (\d+) found", warning
@@ -220,4 +222,4 @@ def test_densify_measures_on_a_finer_grid(tmp_path: Path) -> None:
     scene = refine(truth, options=FAST, densify=True)
     assert scene.measured is not None
     assert scene.mask.shape[1:] > truth.mask.shape[1:]
-    assert scene.report["refinement"]["measured_share"] > 0.5
+    assert scene.report.to_json()["refinement"]["measured_share"] > 0.5

@@ -14,7 +14,8 @@ from glance3d.errors import InputError
 from glance3d.tracking import Thresholds, save_tracks
 from glance3d.tracking.drawing import draw_view, track_colors
 from glance3d.tracking.visible import visible_tracks
-from glance3d.types import Reconstruction, Tracks
+from glance3d.types import Reconstruction, Report, Tracks
+from glance3d.types.report_sections import TracksReport
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def tracked(scene: Reconstruction) -> Reconstruction:
     visibility = torch.tensor([[0.9, 0.0], [1.0, 0.8], [0.5, 0.8], [0.2, 1.0]])
     confidence = torch.tensor([[1.0, 0.0], [1.0, 0.3], [0.4, 0.9], [1.0, 1.0]])
     tracks = Tracks(positions, visibility, confidence, torch.tensor([1, 3]))
-    return replace(scene, tracks=tracks, report={"tracks": {"by": "network", "meaning": "m"}})
+    report = Report(tracks=TracksReport("network", "m"))
+    return replace(scene, tracks=tracks, tracked_by="network", report=report)
 
 
 def grey(view: int) -> np.ndarray:

@@ -9,7 +9,9 @@ from glance3d.files.atomic import to_json_text
 from glance3d.trust.evidence import ViewEvidence
 from glance3d.trust.report import describe_trust, trust_text
 from glance3d.trust.rules import VERDICTS, judge
-from glance3d.types import Reconstruction, ViewTrust
+from glance3d.types import Reconstruction, Report, ViewTrust
+from glance3d.types.json_record import to_json
+from glance3d.types.report_sections import Contradiction, TrustReport
 from tests.refinement.rendered import Room, arc, build_scene, with_tracks
 
 HELD = ViewEvidence("bundle adjustment", 800, 3, 0.0, 0.0, 9.0, 0.3, matches_others=True)
@@ -23,15 +25,16 @@ def scene() -> Reconstruction:
 
 def test_a_scene_that_nobody_checked_is_described_as_such() -> None:
     scene = build_scene([Room()] * 3, arc(3))
-    assert describe_trust(scene)["summary"]["unsupported"] == 3
+    assert describe_trust(scene).summary["unsupported"] == 3
     assert "refine to know" in trust_text(scene)[0]
 
 
 def test_the_description_is_strict_json(scene: Reconstruction) -> None:
     finding = {"kind": "double surface", "views": ["a"], "groups": [["a"]], "reason": "twice"}
     judged = replace(scene, trust=judge(scene, [HELD] * 3 + [GUESS]))
-    described = json.loads(to_json_text(describe_trust(judged, [finding])))
-    assert described == describe_trust(judged, [finding])
+    content = to_json(describe_trust(judged, [finding]))
+    described = json.loads(to_json_text(content))
+    assert described == content
     assert [view["name"] for view in described["views"]] == list(scene.names)
     counts = described["summary"]
     assert sum(counts.get(verdict, 0) for verdict in VERDICTS) == counts["num_views"] == 4
@@ -42,7 +45,7 @@ def test_the_text_has_one_aligned_line_a_photo_the_worst_first(scene: Reconstruc
     judged = replace(
         scene,
         trust=judge(scene, [HELD] * 3 + [GUESS]),
-        report={"trust": {"contradictions": [{"reason": "walls are there twice"}]}},
+        report=Report(trust=TrustReport(contradictions=(Contradiction("walls are there twice"),))),
     )
     summary, heading, *lines, warning = trust_text(judged)
     assert summary.startswith("trust in 4 photos: 3 good, 1 ")

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import torch
 
-from glance3d.types import ViewTrust
+from glance3d.types import Report, ViewTrust
 from glance3d.viewer.display import surer_points
 from glance3d.viewer.facts import escaped, extent, nearest_axis, photo_facts, scene_facts
 
 
 def test_a_scene_says_its_size_units_world_and_up(scene):
-    text = scene_facts(replace(scene, report={}), surer_points(scene))
+    text = scene_facts(replace(scene, report=Report()), surer_points(scene))
     assert "**4 photos**, cameras as the network guessed them" in text
     assert "Lengths have no unit" in text
     assert "x right, y down, z forward" in text
@@ -22,7 +22,9 @@ def test_a_scene_says_its_size_units_world_and_up(scene):
 def test_metres_are_called_metres(scene):
     in_metres = replace(scene, units="metre")
     assert extent(in_metres, surer_points(scene)).endswith(" m")
-    assert "Lengths are in metre" in scene_facts(replace(in_metres, report={}), surer_points(scene))
+    assert "Lengths are in metre" in scene_facts(
+        replace(in_metres, report=Report()), surer_points(scene)
+    )
 
 
 def test_the_extent_is_that_of_most_points(scene):
@@ -41,7 +43,7 @@ def test_axes_are_named():
 def test_verdicts_are_counted_and_told(scene):
     good = ViewTrust("bundle adjustment", 10, 0.1, 0.2, 1.0, "good", "10 tracks")
     weak = replace(good, verdict="weak", reason="a_b*c")
-    judged = replace(scene, trust=(good, good, good, weak), report={})
+    judged = replace(scene, trust=(good, good, good, weak), report=Report())
     assert "4 photos**: 3 good, 1 weak" in scene_facts(judged, surer_points(scene))
     assert "weak: a\\_b\\*c (by bundle adjustment)" in photo_facts(judged, 3)
     assert "320 x 240" in photo_facts(judged, 0)
@@ -63,7 +65,7 @@ def test_hostile_text_is_text_in_every_field(scene):
         model=HOSTILE,
         units=HOSTILE,
         trust=(trust,) * 4,
-        report={"model": {"weights": {"licence": HOSTILE}}},
+        report=Report.from_json({"model": {"weights": {"licence": HOSTILE}}}),
     )
     for world in (HOSTILE, f"the {HOSTILE}", "reference camera"):
         hostile = replace(hostile, world=world)

@@ -60,7 +60,7 @@ def test_a_scene_in_windows(walk: Path, network: VGGT) -> None:
 
 def test_the_report_says_that_it_is_approximate(walk: Path, network: VGGT) -> None:
     scene = glance3d.reconstruct(walk, model=network, preprocess=SMALL, window=4)
-    windows = json.loads(to_json_text(scene.report))["windows"]
+    windows = json.loads(to_json_text(scene.report.to_json()))["windows"]
     assert windows["approximate"] is True
     assert (windows["views"], windows["overlap"], windows["num_windows"]) == (4, 2, 4)
     assert [(join["from"], join["to"]) for join in windows["joins"]] == [
@@ -73,7 +73,7 @@ def test_the_report_says_that_it_is_approximate(walk: Path, network: VGGT) -> No
         assert join["scale"] > 0
         assert join["rotation_deg"] >= 0
         assert join["depth_spread"] >= 0
-    said = [text for text in scene.report["warnings"] if text.startswith("approximate: ")]
+    said = [text for text in scene.report.to_json()["warnings"] if text.startswith("approximate: ")]
     assert len(said) == 1
     assert "9 photos were seen in 4 windows of 4" in said[0]
 
@@ -85,10 +85,10 @@ def test_poor_joins_are_named(walk: Path) -> None:
     with torch.no_grad():  # cameras that turn with whatever is in view
         wild.camera_head.pose_mlp.fc2.weight.mul_(30)
     scene = glance3d.reconstruct(walk, model=wild, preprocess=SMALL, window=4, overlap=3)
-    poor = [text for text in scene.report["warnings"] if "fits poorly" in text]
+    poor = [text for text in scene.report.to_json()["warnings"] if "fits poorly" in text]
     assert poor
     assert "photos that they share" in poor[0]
-    assert max(join["rotation_deg"] for join in scene.report["windows"]["joins"]) > 5
+    assert max(join["rotation_deg"] for join in scene.report.to_json()["windows"]["joins"]) > 5
 
 
 @pytest.mark.parametrize("window", [9, 50])
@@ -100,9 +100,9 @@ def test_a_window_of_all_views_is_the_plain_run(walk: Path, network: VGGT, windo
     assert torch.equal(scene.points_world, full.points_world)
     assert torch.equal(scene.cameras.cam_from_world, full.cameras.cam_from_world)
     assert torch.equal(scene.cameras.intrinsics, full.cameras.intrinsics)
-    assert scene.report["windows"]["approximate"] is False
-    assert full.report["windows"] is None
-    assert not any("approximate" in text for text in scene.report["warnings"])
+    assert scene.report.to_json()["windows"]["approximate"] is False
+    assert full.report.to_json()["windows"] is None
+    assert not any("approximate" in text for text in scene.report.to_json()["warnings"])
 
 
 def test_the_reference_may_be_any_photo(walk: Path, network: VGGT) -> None:
@@ -115,7 +115,7 @@ def test_the_reference_may_be_any_photo(walk: Path, network: VGGT) -> None:
 def test_other_outputs_in_windows(walk: Path, network: VGGT) -> None:
     cameras = glance3d.reconstruct(walk, model=network, preprocess=SMALL, window=4, outputs=[])
     assert cameras.depth is None
-    assert cameras.report["windows"]["approximate"] is True
+    assert cameras.report.to_json()["windows"]["approximate"] is True
     points = glance3d.reconstruct(
         walk, model=network, preprocess=SMALL, window=4, outputs=["points"]
     )
@@ -162,7 +162,7 @@ def test_too_little_memory_names_a_window_and_the_window_runs(
         glance3d.reconstruct(walk, model=network, preprocess=SMALL)
     assert "--window 5; approximate" in str(refusal.value)
     scene = glance3d.reconstruct(walk, model=network, preprocess=SMALL, window=5)
-    assert scene.report["memory"]["planned"] == five.peak
+    assert scene.report.to_json()["memory"]["planned"] == five.peak
     with pytest.raises(InputError, match="9 views in windows of 6"):
         glance3d.reconstruct(walk, model=network, preprocess=SMALL, window=6)
 
@@ -194,4 +194,4 @@ def test_the_door_in_windows_by_the_packaged_network() -> None:
     scene = glance3d.reconstruct(door.image_paths, device="cpu", window=6, preprocess=small)
     errors = relative_pose_errors(scene.cameras.cam_from_world, door.cameras.cam_from_world)
     assert pose_auc(errors.worse, 30) > 0.7
-    assert all(join["rotation_deg"] < 2 for join in scene.report["windows"]["joins"])
+    assert all(join["rotation_deg"] < 2 for join in scene.report.to_json()["windows"]["joins"])

@@ -106,7 +106,7 @@ def run(options: Options) -> None:
             progress=progress,
         )
         if options.refinement.refine:
-            hold = "refinement" in before.report and not options.refinement.move_old
+            hold = bool(before.registered_by) and not options.refinement.move_old
             cameras = held_cameras(scene, before.num_views) if hold else None
             scene = refined(
                 scene,
@@ -118,13 +118,14 @@ def run(options: Options) -> None:
             )
         paths = write_scene_folder(scene, out, progress=progress)
     if options.json:
-        print(to_json_text(scene.report, indent=1))
+        print(to_json_text(scene.report.to_json(), indent=1))
         return
     print(f"added {scene.num_views - before.num_views} photos: the scene has {scene.num_views} now")
     if options.refinement.refine:
         print("\n".join(refinement_summary(scene)))
-    num_old = len(before.report.get("skipped", []))
-    new_views = scene.report.get("views", [])[before.num_views :]
-    for line in skipped_summary(new_views, scene.report.get("skipped", [])[num_old:]):
+    old, new = before.report.photos, scene.report.photos
+    views, skipped = new.views or (), new.skipped or ()
+    num_old = len(old.skipped or ())
+    for line in skipped_summary(views[before.num_views :], skipped[num_old:]):
         print(line)
     print(f"wrote {len(paths)} files to {out}/")

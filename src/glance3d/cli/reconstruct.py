@@ -4,7 +4,8 @@ import json
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,7 +31,7 @@ from glance3d.files.atomic import save_json, to_json_text
 
 if TYPE_CHECKING:
     from glance3d.results import ResultFolder
-    from glance3d.types import Reconstruction
+    from glance3d.types import Reconstruction, Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,17 +102,17 @@ def run(options: Options) -> None:
         scene = in_metres(scene, knowledge)
         report, paths = write(scene, options.output, result, progress)
     if options.json:
-        print(to_json_text(report, indent=1))
+        print(to_json_text(report.to_json(), indent=1))
     else:
         print("\n".join(summary(scene, report, options.output.out, paths)))
 
 
 def write(
     scene: "Reconstruction", output: NewSceneFolderFlags, result: "ResultFolder", progress: bool
-) -> tuple[dict[str, Any], list[Path]]:
+) -> tuple["Report", list[Path]]:
     """Write every format, then the report once more, which now knows how long writing took."""
     from glance3d.exporters import write_scene_folder
-    from glance3d.report import peak_process_memory
+    from glance3d.types import Report
 
     start = time.perf_counter()
     with result.staged(complete=True) as staging:
@@ -123,52 +124,54 @@ def write(
             progress=progress,
         )
         seconds = round(time.perf_counter() - start, 4)
-        report_path = staging.folder / "report.json"
-        report = json.loads(report_path.read_text(encoding="utf-8"))
-        total = round(report["times"]["total"] + seconds, 4)
-        report["times"] = {**report["times"], "write": seconds, "total": total}
-        report["memory"]["peak_process"] = peak_process_memory()  # writing may take the most
-        save_json(report_path, report)
+        path = staging.folder / "report.json"
+        written = Report.from_json(json.loads(path.read_text(encoding="utf-8")))
+        report = _with_writing(written, seconds)
+        save_json(path, report.to_json())
     return report, paths
 
 
-def summary(
-    scene: "Reconstruction", report: dict[str, Any], out: Path, paths: list[Path]
-) -> list[str]:
+def _with_writing(report: "Report", seconds: float) -> "Report":
+    """The report with the time and the memory that writing took, which may be the most."""
+    from glance3d.reporting.times import peak_process_memory
+
+    memory = {**(report.made.memory or {}), "peak_process": peak_process_memory()}
+    return replace(report, made=replace(report.made, memory=memory)).with_seconds("write", seconds)
+
+
+def summary(scene: "Reconstruction", report: "Report", out: Path, paths: list[Path]) -> list[str]:
     """What was done, what was written, and what to do next, for a person."""
     from glance3d.exporters.world_text import describe_units, describe_world
 
-    weights, times = report["model"]["weights"], report["times"]
-    licence = weights["licence"] or "unknown licence"
+    made, photos, times = report.made, report.photos, report.times or {}
     return [
-        f"reconstructed {report['num_views']} photos with {report['model']['name']} ({licence}) "
-        f"on {report['machine']['device']} in {times['total']:.1f} s",
-        *reference_summary(report),
-        *window_summary(report),
+        f"reconstructed {scene.num_views} photos with {scene.model} "
+        f"({made.model.weights.licence or 'unknown licence'}) on "
+        f"{(made.machine or {}).get('device')} in {times.get('total', 0):.1f} s",
+        *reference_summary(made.reference or {}),
+        *window_summary(made.windows or {}),
         *mask_summary(scene),
-        f"the world is {describe_world(report['world'], report['reference_view'])}; "
-        f"{describe_units(report['units'])}",
-        *(refinement_summary(scene) if "refinement" in report else []),
-        *(metric_summary(report) if "metric_scale" in report else []),
+        f"the world is {describe_world(scene.world, scene.names[scene.reference_view])}; "
+        f"{describe_units(scene.units)}",
+        *refinement_summary(scene),
+        *metric_summary(report),
         f"wrote {len(paths)} files to {out}/:",
         *(f"  {line}" for line in _by_folder(out, paths)),
-        *skipped_summary(report["views"], report["skipped"]),
+        *skipped_summary(photos.views or (), photos.skipped or ()),
         f"next: open {out / 'scene.html'} in a browser, or glance3d export {out} --help",
     ]
 
 
-def reference_summary(report: dict[str, Any]) -> list[str]:
+def reference_summary(reference: Mapping[str, Any]) -> list[str]:
     """Which photo the network saw first, and why, if that was asked for."""
-    chosen = report.get("reference", {})
-    if chosen.get("asked", "first") == "first":
+    if reference.get("asked", "first") == "first":
         return []
-    return [f"the network saw {chosen['view']} first: {chosen['reason']}"]
+    return [f"the network saw {reference['view']} first: {reference['reason']}"]
 
 
-def window_summary(report: dict[str, Any]) -> list[str]:
+def window_summary(windows: Mapping[str, Any]) -> list[str]:
     """That the scene is approximate, if it is, and how well its parts agree."""
-    windows = report.get("windows")
-    if not windows or not windows["approximate"]:
+    if not windows.get("approximate"):
         return []
     joins = windows["joins"]
     return [

@@ -67,7 +67,7 @@ def run(options: Options) -> None:
 
     from glance3d.exporters import write_scene_folder
     from glance3d.images import masks_of_scene
-    from glance3d.report import describe_masks
+    from glance3d.reporting.making import describe_masks
 
     output, home = options.output, home_of(options.scene)
     output.refuse_impossible()
@@ -76,8 +76,9 @@ def run(options: Options) -> None:
     before = load_with_photos(options.scene, options.located)
     if options.masks is not None:
         masks = masks_of_scene(options.masks, before)
-        saw = (before.report.get("masks") or {}).get("network_saw") == "masked photos"
-        report = {**before.report, "masks": describe_masks(before.names, masks, saw)}
+        described = describe_masks(before.names, masks, before.mask_input)
+        section = replace(before.report.photos, masks=described)
+        report = replace(before.report, photos=section)
         before = replace(before, masks=masks, report=report).masked()
 
     def network() -> "VGGT":
@@ -104,12 +105,11 @@ def run(options: Options) -> None:
             progress=progress,
         )
     if options.json:
-        print(to_json_text(scene.report, indent=1))
+        print(to_json_text(scene.report.to_json(), indent=1))
     else:
         print("\n".join([*summary(scene), f"wrote {len(paths)} files to {out}/"]))
 
 
 def summary(scene: "Reconstruction") -> list[str]:
     """What came of it, for a person."""
-    lines = refinement_summary(scene)
-    return lines + (metric_summary(scene.report) if "metric_scale" in scene.report else [])
+    return [*refinement_summary(scene), *metric_summary(scene.report)]

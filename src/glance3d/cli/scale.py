@@ -62,6 +62,6 @@ def run(options: Options) -> None:
             max_points=output.max_points,
         )
     if options.json:
-        print(to_json_text(scene.report["metric_scale"], indent=1))
+        print(to_json_text(scene.report.to_json()["metric_scale"], indent=1))
     else:
         print("\n".join([*metric_summary(scene.report), f"wrote {len(paths)} files to {out}/"]))

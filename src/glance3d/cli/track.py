@@ -188,7 +188,7 @@ def write(scene: "Reconstruction", options: Options, out: Path, photos: Path | N
     from glance3d.images import Originals
     from glance3d.tracking import save_tracks
 
-    by = scene.report["tracks"]["by"]
+    by = scene.tracked_by or "network"
     thresholds = options.output.thresholds(by)
     picture = Originals(scene, photos).__getitem__
     document, paths = save_tracks(

@@ -20,6 +20,7 @@ from glance3d.errors import InputError
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.images import Originals
 from glance3d.types import Placement, Reconstruction, kept_on_grids
+from glance3d.types.report_sections import DenseViewReport
 
 #: As many pixels a photo as the published networks see.
 DEFAULT_MAX_PIXELS = 518 * 392
@@ -160,7 +161,8 @@ def _assemble(
         points_from="depth",
         confidence=canvas(confidence),
         measured=measured,
-        report={**scene.report, "densification": _describe(scene, sweeps, kept)},
+        consistent=None,  # marked anew below
+        report=scene.report.with_section("densification", _describe(scene, sweeps, kept)),
     )
     return mark_consistent(dense.masked())
 
@@ -193,11 +195,13 @@ def _ranks(
     return rank / max(len(ordered), 1)
 
 
-def _describe(scene: Reconstruction, sweeps: list[Sweep], kept: list[Tensor]) -> dict[str, object]:
+def _describe(
+    scene: Reconstruction, sweeps: list[Sweep], kept: list[Tensor]
+) -> dict[str, DenseViewReport]:
     return {
-        name: {
-            "compared_with": [scene.names[source] for source in sweep.sources],
-            "measured_share": round(float(part.float().mean()), 4),
-        }
+        name: DenseViewReport(
+            tuple(scene.names[source] for source in sweep.sources),
+            round(float(part.float().mean()), 4),
+        )
         for name, sweep, part in zip(scene.names, sweeps, kept, strict=True)
     }

@@ -71,10 +71,9 @@ def _at_original_pixels(
 
 def _registered(scene: Reconstruction) -> Tensor | None:
     """Whose poses the photos hold, if the scene was refined."""
-    if "refinement" not in scene.report:
+    if not scene.registered_by:
         return None
-    registered_by = scene.report["refinement"]["registered_by"]
-    return torch.tensor([registered_by[name] in _HELD_BY_PHOTOS for name in scene.names])
+    return torch.tensor([by in _HELD_BY_PHOTOS for by in scene.registered_by])
 
 
 def _trusted(scene: Reconstruction) -> Tensor | None:

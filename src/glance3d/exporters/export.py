@@ -18,7 +18,8 @@ from glance3d.exporters.points.sparse_points import has_measured_points
 from glance3d.exporters.table import FORMATS, Exporter
 from glance3d.formats.colmap.model import folder_to_write
 from glance3d.results import open_result
-from glance3d.types import Reconstruction
+from glance3d.types import Reconstruction, ReportWarning
+from glance3d.types.report_sections import FilesReport
 
 logger = logging.getLogger(__name__)
 
@@ -181,23 +182,27 @@ def _with_export_report(
     scene: Reconstruction, out: Path, written: WriteResult, options: ExportOptions
 ) -> Reconstruction:
     """The scene with what was written, and whether it holds together, added to its report."""
-    checks, found = _checks(scene, out, written)
-    report = {
-        **scene.report,
-        "units": scene.units,
-        "world": scene.world,
-        "warnings": [*scene.report.get("warnings", []), *written.warnings, *found],
-        "checks": {**scene.report.get("checks", {}), **checks},
-        "export": {
-            "confidence_percentile_dropped": options.percentile,
-            "max_points": options.max_points,
-            "files": {
+    checks, texts = _checks(scene, out, written)
+    earlier = scene.report.export
+    section = replace(
+        earlier,
+        units=scene.units,
+        world=scene.world,
+        checks={**(earlier.checks or {}), **checks},
+        export=FilesReport(
+            confidence_percentile_dropped=options.percentile,
+            max_points=options.max_points,
+            files={
                 path.relative_to(out).as_posix(): options.find(path).stat().st_size
                 for path in written.paths
             },
-        },
-    }
-    return replace(scene, report=report)
+        ),
+    )
+    warnings = (
+        *ReportWarning.each("export", "files", written.warnings),
+        *ReportWarning.each("export", "checks", texts),
+    )
+    return replace(scene, report=scene.report.with_section("export", section, warnings))
 
 
 def _checks(

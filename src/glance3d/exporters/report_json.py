@@ -1,4 +1,4 @@
-"""``report.json``: how the scene was made, as the reconstruction recorded it."""
+"""``report.json``: how the scene was made, as each stage recorded it."""
 
 from pathlib import Path
 
@@ -9,4 +9,4 @@ from glance3d.types import Reconstruction
 
 def write_report_json(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
     """Write the scene's report as strict JSON (NaN becomes null)."""
-    return WriteResult((save_json(path, scene.report),))
+    return WriteResult((save_json(path, scene.report.to_json()),))

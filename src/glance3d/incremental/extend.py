@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from glance3d.errors import InputError
 from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
@@ -21,15 +20,24 @@ from glance3d.images.clips import expand_clips, file_of
 from glance3d.images.finding.photo_search import has_content
 from glance3d.images.naming.unique_names import unique_names
 from glance3d.incremental.anchors import choose_anchors
-from glance3d.incremental.merge import join, joined_masks, on_canvas_of
+from glance3d.incremental.merge import join, on_canvas_of
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT, ModelSource
 from glance3d.models.zoo import known_name
 from glance3d.pass_options import PassOptions
 from glance3d.reconstruction import reconstruct_scene
-from glance3d.report import describe_masks
+from glance3d.reporting.making import describe_masks
 from glance3d.trust.rules import judge
-from glance3d.types import ImageBatch, PhotoContent, PhotoMask, Reconstruction, ViewTrust
+from glance3d.types import (
+    ImageBatch,
+    PhotoContent,
+    PhotoMask,
+    Reconstruction,
+    ReportWarning,
+    SkippedPhoto,
+    ViewTrust,
+)
+from glance3d.types.report_sections import AdditionReport, PhotosReport, SkippedReport
 
 MAX_ANCHORS = 12
 _NOT_CHECKED = "added beside old photos by the network alone: refine to know whether it fits"
@@ -57,7 +65,7 @@ def add_photos(
 
     The network sees the new photos together with up to ``max_anchors`` old ones; the similarity
     between the old ones' poses there and in the scene brings the new ones in. How well the two
-    agree is in ``report["additions"]``. Depth comes along at the scene's scale. Tracks, which know
+    agree is in ``report.additions``. Depth comes along at the scene's scale. Tracks, which know
     nothing of the new photos, are dropped; measured points stay. Refining afterwards lets the
     photos themselves decide.
 
@@ -122,7 +130,7 @@ def extend_scene(
     anchors = choose_anchors(scene, max_anchors)
     old = Originals(scene, folder).paths()
     known_masks = _masks(scene, anchors, fresh, mask_folder)
-    mask_input = known_masks is not None and _saw_masked_photos(scene)
+    mask_input = known_masks is not None and scene.mask_input
     seen = reconstruct_scene(
         FoundSources((*(old[view] for view in anchors), *fresh)),
         source,
@@ -140,39 +148,58 @@ def extend_scene(
     added = _renamed(added, scene)
     added = on_canvas_of(added, scene, Originals(added))
     added = replace(added, trust=tuple(_unchecked() for _ in added.names))
-    report = {
-        **scene.report,
-        "num_views": scene.num_views + added.num_views,
-        "views": [
-            *scene.report.get("views", []),
-            *_described_views(seen, added, len(anchors)),
-        ],
-        "additions": [
-            *scene.report.get("additions", []),
-            {
-                "photos": list(added.names),
-                "anchors": [scene.names[view] for view in anchors],
-                "num_anchors_agreeing": int(fit.inliers.sum()),
-                "scale": fit.target_from_source.scale,
-                "rotation_sigma_deg": math.degrees(fit.angle_sigma or 0.0),
-                "distance_sigma": fit.sigma,
-                "windows": seen.report["windows"],
-            },
-        ],
-    }
-    known = scene.report.get("warnings", [])
-    new = [*sources.notes, *seen.report["warnings"]]
-    report["warnings"] = [*known, *(text for text in new if text not in known)]
-    report["skipped"] = [
-        *scene.report.get("skipped", []),
-        *map(asdict, sources.skipped),
-        *seen.report["skipped"],
-    ]
-    report["masks"] = describe_masks(
-        scene.names + added.names, joined_masks(scene, added), _saw_masked_photos(scene)
+    addition = AdditionReport(
+        photos=added.names,
+        anchors=tuple(scene.names[view] for view in anchors),
+        num_anchors_agreeing=int(fit.inliers.sum()),
+        scale=fit.target_from_source.scale,
+        rotation_sigma_deg=math.degrees(fit.angle_sigma or 0.0),
+        distance_sigma=fit.sigma,
+        windows=seen.report.made.windows,
     )
     trusted = scene if scene.trust is not None else replace(scene, trust=judge(scene))
-    return replace(join(trusted, added), report=report)
+    joined = join(trusted, added)
+    report = replace(
+        scene.report,
+        photos=_described_photos(scene, seen, joined, sources.skipped),
+        additions=(*(scene.report.additions or ()), addition),
+    )
+    return replace(joined, report=report.with_warnings(_new_warnings(scene, seen, sources.notes)))
+
+
+def _described_photos(
+    scene: Reconstruction,
+    seen: Reconstruction,
+    joined: Reconstruction,
+    skipped: Sequence[SkippedPhoto],
+) -> PhotosReport:
+    """All photos of the scene, and all that were not used."""
+    old, new = scene.report.photos, seen.report.photos
+    names = joined.names[scene.num_views :]
+    described = (new.views or ())[seen.num_views - len(names) :]
+    not_used = (SkippedReport(photo.source, photo.reason) for photo in skipped)
+    return replace(
+        old,
+        num_views=joined.num_views,
+        views=(
+            *(old.views or ()),
+            *({**view, "name": name} for view, name in zip(described, names, strict=True)),
+        ),
+        skipped=(*(old.skipped or ()), *not_used, *(new.skipped or ())),
+        masks=describe_masks(joined.names, joined.masks, scene.mask_input),
+    )
+
+
+def _new_warnings(
+    scene: Reconstruction, seen: Reconstruction, notes: Sequence[str]
+) -> list[ReportWarning]:
+    """What the new photos are warned of, but for what is said of the scene already."""
+    known = {warning.text for warning in scene.report.warnings}
+    new = [
+        *ReportWarning.each("additions", "photos", notes),
+        *(replace(warning, stage="additions") for warning in seen.report.warnings),
+    ]
+    return [warning for warning in new if warning.text not in known]
 
 
 def _folder_of(masks: MaskSources | None) -> str | Path | None:
@@ -190,12 +217,6 @@ def _masks(
         new = find_masks(folder, unique_names(fresh), list(map(str, fresh)), scene.names)
     old = [scene.masks[view] if scene.masks else None for view in anchors]
     return [*old, *new] if any([*old, *new]) else None
-
-
-def _saw_masked_photos(scene: Reconstruction) -> bool:
-    """Whether the scene was made with ``mask_input``: its new photos are then seen so, too."""
-    masks = scene.report.get("masks") or {}
-    return masks.get("network_saw") == "masked photos"
 
 
 def held_cameras(scene: Reconstruction, num_old: int) -> KnownCameras:
@@ -253,13 +274,6 @@ def _renamed(added: Reconstruction, scene: Reconstruction) -> Reconstruction:
     old = [Path(name) for name in scene.names]
     names = unique_names([*old, *(Path(source) for source in added.sources)])
     return replace(added, names=names[len(old) :])
-
-
-def _described_views(
-    seen: Reconstruction, added: Reconstruction, start: int
-) -> list[dict[str, Any]]:
-    views = seen.report.get("views", [])[start:]
-    return [{**view, "name": name} for view, name in zip(views, added.names, strict=True)]
 
 
 def _unchecked() -> ViewTrust:

@@ -116,6 +116,8 @@ def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         points_world=both(scene.points_world, new.points_world),
         confidence=both(scene.confidence, new.confidence),
         tracks=None,
+        tracked_by=None,
+        registered_by=scene.registered_by and scene.registered_by + ("network",) * new.num_views,
         facts=(scene.facts or unknown * scene.num_views) + (new.facts or unknown * new.num_views),
         consistent=filled(scene.consistent, new.consistent, neutral=True),
         measured=filled(scene.measured, new.measured, neutral=False),

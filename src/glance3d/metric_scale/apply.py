@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import torch
 
@@ -13,7 +12,8 @@ from glance3d.metric_scale.constraints import MetricConstraints
 from glance3d.metric_scale.estimates import Interval, ScaleEstimate
 from glance3d.metric_scale.positions import scale_from_gps, scale_from_poses
 from glance3d.metric_scale.readings import scale_from_depths, scale_from_distances
-from glance3d.types import Reconstruction
+from glance3d.types import Reconstruction, ReportWarning
+from glance3d.types.report_sections import MetricScaleReport
 
 # Who is believed where two contradict each other. Known poses also decide the frame.
 _PRECEDENCE = ("known poses", "known distances", "known depth", "gps")
@@ -24,7 +24,7 @@ _ASSUMED_HALF_WIDTH = 0.1
 def apply_metric_scale(
     scene: Reconstruction, constraints: MetricConstraints, *, seed: int = 0
 ) -> Reconstruction:
-    """The scene moved and scaled by what is known; ``report["metric_scale"]`` says how surely.
+    """The scene moved and scaled by what is known; ``report.metric_scale`` says how surely.
 
     ``units`` are "metre" only where a scale is known better than by half of it; ``world`` changes
     only where rotation and position are determined as well. Kinds of knowledge that contradict each
@@ -51,12 +51,9 @@ def apply_metric_scale(
         units="metre" if scale else None,
         world=_world(scale, frame),
     )
-    described = _describe(moved, estimates, scale, frame, doubts)
-    # What an earlier scaling doubted is settled or said again.
-    earlier = scene.report.get("metric_scale", {}).get("doubts", [])
-    kept = [warning for warning in scene.report.get("warnings", []) if warning not in earlier]
-    warnings = [*kept, *doubts]
-    return replace(moved, report={**scene.report, "metric_scale": described, "warnings": warnings})
+    section = _describe(moved, estimates, scale, frame)
+    warnings = ReportWarning.each("metric_scale", "doubt", doubts)
+    return replace(moved, report=scene.report.with_section("metric_scale", section, warnings))
 
 
 def _estimates(
@@ -159,16 +156,14 @@ def _describe(
     estimates: list[ScaleEstimate],
     scale: ScaleEstimate | None,
     frame: ScaleEstimate | None,
-    doubts: list[str],
-) -> dict[str, Any]:
-    return {
-        "applied": scale is not None,
-        "units": scene.units,
-        "world": scene.world,
-        "scale_by": None if scale is None else scale.by,
-        "frame_by": None if frame is None else frame.by,
-        "metres_per_unit": None if scale is None else scale.metres_per_unit,
-        "interval_95": None if scale is None else scale.interval,
-        "doubts": doubts,
-        "estimates": [estimate.describe() for estimate in estimates],
-    }
+) -> MetricScaleReport:
+    return MetricScaleReport(
+        applied=scale is not None,
+        units=scene.units,
+        world=scene.world,
+        scale_by=None if scale is None else scale.by,
+        frame_by=None if frame is None else frame.by,
+        metres_per_unit=None if scale is None else scale.metres_per_unit,
+        interval_95=None if scale is None else scale.interval,
+        estimates=tuple(estimate.describe() for estimate in estimates),
+    )

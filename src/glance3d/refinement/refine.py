@@ -2,10 +2,9 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from glance3d.densification import densify as densify_scene
 from glance3d.densification.consistency import mark_consistent
@@ -13,17 +12,16 @@ from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras, match_known_cameras
 from glance3d.models import VGGT
-from glance3d.models.weights.cards import CARDS, is_good_at
+from glance3d.models.weights.cards import is_good_at
 from glance3d.refinement.assembly.assemble import assemble_cameras
 from glance3d.refinement.assembly.depth_alignment import align_depth
 from glance3d.refinement.assembly.focal_lengths import focal_doubts
-from glance3d.refinement.assembly.rectified_pair import describe_rectified_pair
 from glance3d.refinement.mapping.registration import register_views
 from glance3d.refinement.matching.matched_photos import match_photos
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import quiet
-from glance3d.refinement.report import contradicted_views, describe_refinement
-from glance3d.report import StageTimes, focal_warnings, total
+from glance3d.refinement.report import contradicted_views, describe_refinement, with_refinement
+from glance3d.reporting.times import StageTimes
 from glance3d.trust.judge import judge_scene
 from glance3d.types import Reconstruction
 
@@ -61,8 +59,8 @@ def refine(
         progress: Show progress bars on stderr.
 
     Returns:
-        The refined scene; ``trust`` and ``report["trust"]`` have a verdict for every photo,
-        ``report["refinement"]`` says what was done. A scene that no two photos support comes back
+        The refined scene; ``trust`` and ``report.trust`` have a verdict for every photo,
+        ``report.refinement`` says what was done. A scene that no two photos support comes back
         with its feed-forward cameras, and says so.
 
     Raises:
@@ -101,56 +99,13 @@ def refine(
             contradicted=contradicted_views(better, registration),
             focal_doubts=focal_doubts(better, refined.registered_by, options, matched.known),
         )
-    described = describe_refinement(better, registration, refined)
-    described["times"] = times.seconds
-    at_first = focal_warnings(
-        scene,
-        _focal_lengths(scene),
-        None if matched.known is None else matched.known.focal_lengths,
-    )
-    if refined.rectified_shift is not None:
-        described["rectified_pair"], sentence = describe_rectified_pair(refined.rectified_shift)
-        described["warnings"].append(sentence)
-    for warning in described["warnings"]:
-        if warning not in scene.report.get("warnings", []):
+    section, warnings = describe_refinement(better, registration, refined, times.seconds)
+    earlier = {warning.text for warning in scene.report.warnings}
+    for warning in warnings:
+        if warning.text not in earlier:
             logger.warning("warning: %s", warning)
     return replace(
-        better, report=_with_refinement(scene.report, better.report, described, at_first)
+        better,
+        registered_by=refined.registered_by,
+        report=with_refinement(better.report, section, warnings),
     )
-
-
-def _focal_lengths(scene: Reconstruction) -> list[float]:
-    """Of each photo's camera, in pixels."""
-    return scene.cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1).tolist()
-
-
-def _with_refinement(
-    before: dict[str, Any],
-    report: dict[str, Any],
-    described: dict[str, Any],
-    of_guesses: Sequence[str] = (),
-) -> dict[str, Any]:
-    """The report with what refinement did.
-
-    What an earlier refinement warned of is settled, what known cameras were warned of before the
-    photos spoke, and what the model's guesses lack where no photo rests on them any more
-    (``of_guesses`` likewise).
-    """
-    settled = [*before.get("refinement", {}).get("warnings", []), *described["warnings"]]
-    if "known_cameras" in described:
-        settled += before.get("known_cameras", {}).get("warnings", [])
-    card = CARDS.get(report.get("model", {}).get("name", ""))
-    nothing_guessed = described["num_registered"] == len(described["registered_by"])
-    if nothing_guessed:
-        settled += of_guesses
-    if card and nothing_guessed and described["measured_share"] is not None:
-        settled.append(card.warning(card.limits))
-    warnings = [text for text in report.get("warnings", []) if text not in settled]
-    seconds = {**report.get("times", {}), "refine": total(described["times"])}
-    seconds["total"] = total({key: value for key, value in seconds.items() if key != "total"})
-    return {
-        **report,
-        "refinement": described,
-        "warnings": [*warnings, *described["warnings"]],
-        "times": seconds,
-    }

@@ -1,52 +1,96 @@
-"""What refinement did, JSON-ready."""
+"""What refinement did, and what it warns of."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glance3d.known_cameras import measure_disagreement
+from glance3d.known_cameras import KnownViews, measure_disagreement
 from glance3d.refinement.assembly.focal_lengths import contradicted_focal_lengths
+from glance3d.refinement.assembly.rectified_pair import rectified_pair_warning
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.mapping.registration import Registration
-from glance3d.types import Reconstruction
+from glance3d.reporting.times import total
+from glance3d.reporting.warnings import FOCAL_LENGTHS, MODEL_LIMITS
+from glance3d.types import Reconstruction, Report, ReportWarning
+from glance3d.types.report_sections import RefinementReport
 
 
 def describe_refinement(
     scene: Reconstruction,
     registration: Registration,
     refined: RefinedCameras,
-) -> dict[str, Any]:
+    times: Mapping[str, float],
+) -> tuple[RefinementReport, list[ReportWarning]]:
     """Options, attempts, who was registered by what, and what a person should be warned of."""
     photos = registration.photos
     verified, known = photos.network_poses, photos.known
-    described: dict[str, Any] = {
-        "options": asdict(registration.photos.options),
-        "attempts": list(registration.attempts),
-        "registered_by": dict(zip(scene.names, refined.registered_by, strict=True)),
-        "num_registered": sum(by in ("bundle adjustment", "known") for by in refined.registered_by),
-        "num_points": len(refined.sparse),
-        "num_observations": refined.sparse.num_observations,
-        "measured_share": _measured_share(scene),
-        "num_cameras": len(set(registration.camera_of_view)),
-        "network_poses": {
+    shift = refined.rectified_shift
+    described_known, contradicting = _describe_known(scene, known)
+    section = RefinementReport(
+        options=asdict(photos.options),
+        attempts=tuple(registration.attempts),
+        registered_by=dict(zip(scene.names, refined.registered_by, strict=True)),
+        num_registered=sum(by in ("bundle adjustment", "known") for by in refined.registered_by),
+        num_points=len(refined.sparse),
+        num_observations=refined.sparse.num_observations,
+        measured_share=_measured_share(scene),
+        num_cameras=len(set(registration.camera_of_view)),
+        network_poses={
             "confirmed": [scene.names[view] for view in verified.confirmed],
             "num_agreeing_pairs": verified.num_agreeing_pairs,
             "num_pairs": verified.num_pairs,
         },
+        times=times,
+        known_cameras=described_known,
+        rectified_pair=None if shift is None else {"shift_px": round(shift, 3)},
+    )
+    texts = {
+        "few_matches": _warnings(scene, refined),
+        FOCAL_LENGTHS: contradicted_focal_lengths(scene, registration),
+        "known_cameras": [] if known is None else known.warnings,
+        "contradicted_cameras": _contradictions(scene, registration, contradicting),
+        "rectified_pair": [] if shift is None else [rectified_pair_warning(shift)],
     }
-    warnings = _warnings(scene, refined)
-    warnings += contradicted_focal_lengths(scene, registration)
-    if known is not None:
-        described["known_cameras"] = known.describe()
-        warnings += list(known.warnings)
-        if bool(known.has_pose.any()):
-            disagreement = measure_disagreement(
-                scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
-            )
-            described["known_cameras"]["disagreement"] = disagreement.describe()
-            warnings += _contradictions(scene, registration, disagreement.contradicting)
-    described["warnings"] = warnings
-    return described
+    warnings = [
+        warning
+        for code, own in texts.items()
+        for warning in ReportWarning.each("refinement", code, own)
+    ]
+    return section, warnings
+
+
+def _describe_known(
+    scene: Reconstruction, known: KnownViews | None
+) -> tuple[dict[str, Any] | None, tuple[str, ...] | None]:
+    """What is known, and whose known poses differ from the scene's; None where nothing is known."""
+    if known is None:
+        return None, None
+    described = known.describe()
+    if not bool(known.has_pose.any()):
+        return described, None
+    disagreement = measure_disagreement(
+        scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
+    )
+    return {**described, "disagreement": disagreement.describe()}, disagreement.contradicting
+
+
+def with_refinement(
+    report: Report, section: RefinementReport, warnings: Sequence[ReportWarning]
+) -> Report:
+    """The report with what refinement did, and without the warnings that it settles.
+
+    These are what known cameras were warned of before the photos spoke, and where no photo rests on
+    the network's guesses any more, what these lack.
+    """
+    if section.known_cameras is not None:
+        report = report.without_warnings("known_cameras")
+    if section.num_registered == len(section.registered_by):
+        report = report.without_warnings(code=FOCAL_LENGTHS)
+        if section.measured_share is not None:
+            report = report.without_warnings(code=MODEL_LIMITS)
+    seconds = total(section.times)
+    return report.with_section("refinement", section, warnings).with_seconds("refine", seconds)
 
 
 def _measured_share(scene: Reconstruction) -> float | None:
@@ -78,9 +122,11 @@ def _warnings(scene: Reconstruction, refined: RefinedCameras) -> list[str]:
 
 
 def _contradictions(
-    scene: Reconstruction, registration: Registration, differing: tuple[str, ...]
+    scene: Reconstruction, registration: Registration, differing: tuple[str, ...] | None
 ) -> list[str]:
     """Known poses that the photos contradict, named."""
+    if differing is None:
+        return []
     verified = registration.photos.known_poses
     named = set(differing)
     if verified is not None:

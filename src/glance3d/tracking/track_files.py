@@ -16,6 +16,7 @@ from glance3d.tracking.drawing import Picture, save_animation, save_contact_shee
 from glance3d.tracking.methods import Thresholds, thresholds_of
 from glance3d.tracking.visible import query_views, visible_tracks
 from glance3d.types import Reconstruction
+from glance3d.types.json_record import to_json
 
 SCHEMA = "glance3d.tracks/1"
 ANIMATIONS = ("webp", "mp4")
@@ -37,7 +38,7 @@ def to_document(scene: Reconstruction, thresholds: Thresholds) -> dict[str, Any]
     return {
         "schema": SCHEMA,
         "model": scene.model,
-        **scene.report.get("tracks", {}),
+        **to_json(scene.report.tracks or {}),
         **asdict(thresholds),
         "pixel_convention": "original upright photo, centre of the top-left pixel at (0.5, 0.5)",
         "photos": [
@@ -95,7 +96,7 @@ def save_tracks(
     if scene.tracks is None:
         raise InputError("this scene has no tracks: make them with glance3d.track")
     if thresholds is None:
-        thresholds = thresholds_of(scene.report.get("tracks", {}).get("by", "network"))
+        thresholds = thresholds_of(scene.tracked_by or "network")
     document = to_document(scene, thresholds)
     visible = visible_tracks(scene.tracks, thresholds)
     with open_tracks(folder, overwrite=overwrite) as result, result.staged() as staging:

@@ -1,7 +1,7 @@
 """The front door: photos or a scene, and points to follow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from glance3d.tracking.methods import (
 from glance3d.tracking.point_tracker import PointTracker
 from glance3d.tracking.queries import PointsToTrack, Query
 from glance3d.types import ImageBatch, Reconstruction, Tracks
+from glance3d.types.report_sections import TracksReport
 
 _DEFAULT_MODEL = "glance-small"
 _NEEDED: tuple[Output, ...] = ("camera", "depth")
@@ -141,7 +142,8 @@ def _with_tracks(
     scene: Reconstruction, method: str, tracker: PointTracker, placed: tuple[Tensor, Tensor]
 ) -> Reconstruction:
     tracks = track_all(tracker, *placed, scene.num_views).where_kept(scene.masks)
-    return replace(scene, tracks=tracks, report=scene.report | {"tracks": _report(method, tracks)})
+    report = scene.report.with_section("tracks", _describe(method, tracks))
+    return replace(scene, tracks=tracks, tracked_by=method, report=report)
 
 
 def track_all(
@@ -199,10 +201,12 @@ def _photos_again(
     return replace(batch, names=scene.names, sources=scene.sources, masks=scene.masks)
 
 
-def _report(method: str, tracks: Tracks) -> dict[str, Any]:
-    return {
-        "by": method,
-        "meaning": METHODS[method].summary,
-        **asdict(METHODS[method].thresholds),
-        "num_queries": tracks.positions.shape[1],
-    }
+def _describe(method: str, tracks: Tracks) -> TracksReport:
+    own = METHODS[method]
+    return TracksReport(
+        by=method,
+        meaning=own.summary,
+        min_visibility=own.thresholds.min_visibility,
+        min_confidence=own.thresholds.min_confidence,
+        num_queries=tracks.positions.shape[1],
+    )

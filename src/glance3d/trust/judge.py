@@ -19,7 +19,7 @@ def judge_scene(
     contradicted: Collection[int],
     focal_doubts: Sequence[str | None],
 ) -> Reconstruction:
-    """The refined scene with ``trust``, and all of it in words under ``report["trust"]``.
+    """The refined scene with ``trust``, and all of it in words under ``report.trust``.
 
     Args:
         scene: With the cameras to be judged.
@@ -39,4 +39,4 @@ def judge_scene(
     )
     judged = replace(scene, trust=judge(scene, evidence))
     described = describe_trust(judged, find_contradictions(judged, view_graph))
-    return replace(judged, report={**judged.report, "trust": described})
+    return replace(judged, report=judged.report.with_section("trust", described))

@@ -9,6 +9,8 @@ from glance3d.text import visible_text
 from glance3d.trust.contradictions import Finding
 from glance3d.trust.rules import GOOD, VERDICTS, judge
 from glance3d.types import Reconstruction, ViewTrust
+from glance3d.types.json_record import from_json
+from glance3d.types.report_sections import Contradiction, TrustReport
 
 # Beyond so many photos the good ones, which need no one's attention, are summarised in one line.
 _MAX_LINES = 30
@@ -19,8 +21,8 @@ _HEADINGS = ("verdict", "photo", "by", "tracks", "median", "90 %", "depth", "rea
 
 def describe_trust(
     scene: Reconstruction, contradictions: Sequence[Finding] | None = None
-) -> dict[str, Any]:
-    """``summary``, ``views`` and ``contradictions``, JSON-ready: what ``report["trust"]`` holds.
+) -> TrustReport:
+    """The verdicts of a scene in words: what ``report.trust`` holds.
 
     The summary counts the verdicts that there are. A scene that was never judged is described as
     unsupported. ``contradictions`` are those of
@@ -29,18 +31,20 @@ def describe_trust(
     """
     trust = _trust_of(scene)
     counts = Counter(view.verdict for view in trust)
-    return {
-        "summary": {
+    return TrustReport(
+        summary={
             "num_views": len(trust),
             **{verdict: counts[verdict] for verdict in reversed(VERDICTS) if counts[verdict]},
             "text": _summary(trust),
         },
-        "views": [
+        views=tuple(
             {"name": name, **{key: _rounded(value) for key, value in asdict(view).items()}}
             for name, view in zip(scene.names, trust, strict=True)
-        ],
-        "contradictions": _reported(scene) if contradictions is None else list(contradictions),
-    }
+        ),
+        contradictions=_reported(scene)
+        if contradictions is None
+        else tuple(from_json(Contradiction, finding) for finding in contradictions),
+    )
 
 
 def trust_text(scene: Reconstruction) -> list[str]:
@@ -60,13 +64,13 @@ def trust_text(scene: Reconstruction) -> list[str]:
         _summary(trust),
         *(_aligned([_HEADINGS, *rows]) if rows else ()),
         *summarised,
-        *(f"warning: {finding['reason']}" for finding in _reported(scene)),
+        *(f"warning: {finding.reason}" for finding in _reported(scene)),
     ]
     return [visible_text(line) for line in lines]
 
 
-def _reported(scene: Reconstruction) -> list[Finding]:
-    return list(scene.report.get("trust", {}).get("contradictions", ()))
+def _reported(scene: Reconstruction) -> tuple[Contradiction, ...]:
+    return () if scene.report.trust is None else scene.report.trust.contradictions
 
 
 def _trust_of(scene: Reconstruction) -> tuple[ViewTrust, ...]:

@@ -13,6 +13,7 @@ from glance3d.types.placement import Placement
 from glance3d.types.predictions import PINHOLE_FOV, TRACK_PIXEL_SHIFT, Predictions
 from glance3d.types.reconstruction import (
     REGISTERED_BY,
+    TRACKED_BY,
     VERDICTS,
     Reconstruction,
     SparsePoints,
@@ -24,6 +25,7 @@ from glance3d.types.report import Report, ReportWarning
 __all__ = [
     "PINHOLE_FOV",
     "REGISTERED_BY",
+    "TRACKED_BY",
     "TRACK_PIXEL_SHIFT",
     "VERDICTS",
     "Cameras",

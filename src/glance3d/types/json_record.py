@@ -50,10 +50,10 @@ def freeze_fields(record: Any) -> None:
 class JsonRecord:
     """A JSON object with fields of known types; ``unknown`` is what else it held.
 
-    A field whose default is None is left out of JSON where it is None, but for those in ``nulls``.
+    A field that is its default is left out of JSON, but for those in ``always``.
     """
 
-    nulls: ClassVar[frozenset[str]] = frozenset()
+    always: ClassVar[frozenset[str]] = frozenset()
 
     unknown: JsonObject = field(default=JsonObject(), kw_only=True)
 
@@ -97,8 +97,8 @@ def types_of(kind: type[JsonRecord]) -> dict[str, Any]:
 
 
 def _is_left_out(record: JsonRecord, one: Field) -> bool:
-    is_none = one.default is None and getattr(record, one.name) is None
-    return is_none and one.name not in record.nulls
+    is_default = one.default is not MISSING and getattr(record, one.name) == one.default
+    return is_default and one.name not in record.always
 
 
 def _parsed(kind: Any, value: Any) -> Any:

@@ -96,6 +96,7 @@ class Predictions:
         def pick(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[scene].detach().float().cpu()
 
+        tracks = self._tracks_in_originals(batch, scene)
         depth, points, points_from = pick(self.depth), pick(self.points_world), "points"
         confidence = pick(self.points_conf)
         if depth is not None:
@@ -116,7 +117,8 @@ class Predictions:
             points_world=points,
             confidence=confidence,
             points_from=None if points is None else points_from,
-            tracks=self._tracks_in_originals(batch, scene),
+            tracks=tracks,
+            tracked_by=None if tracks is None else "network",
             model=model,
             facts=batch.facts,
             masks=batch.masks,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -15,9 +14,12 @@ from glance3d.types.images import PhotoMetadata
 from glance3d.types.masks import Masks, kept_on_grids, kept_pixels
 from glance3d.types.photo_content import PhotoContents
 from glance3d.types.placement import Placement
+from glance3d.types.report import Report
 
-# What ``ViewTrust`` can say: verdicts, worst first, and what a pose rests on.
+# What ``ViewTrust`` can say: verdicts, worst first, and what a pose rests on; how tracks are
+# followed.
 VERDICTS = ("unsupported", "weak", "good")
+TRACKED_BY = ("network", "matching", "geometry")
 REGISTERED_BY = ("network", "bundle adjustment", "similarity", "known")
 
 
@@ -126,7 +128,10 @@ class Reconstruction:
     has one judgement a view. ``sources`` are absolute paths, ``contents`` what was in those files
     and ``copies`` what is in the upright copies in ``images/`` beside the saved scene (None where
     not known; empty if none is); ``home`` is the folder that a saved scene was loaded from, None
-    for a scene of this process. ``report`` is JSON-ready: how the scene was made.
+    for a scene of this process. ``mask_input`` says whether the network saw photos without what
+    their masks leave out, ``tracked_by`` how ``tracks`` were followed, one of
+    ``TRACKED_BY``, ``registered_by`` (of a refined scene) what each camera rests on, one of
+    ``REGISTERED_BY``. ``report`` says how the scene was made; nothing is decided by reading it.
     """
 
     names: tuple[str, ...]
@@ -153,7 +158,10 @@ class Reconstruction:
     contents: PhotoContents = ()
     copies: PhotoContents = ()
     home: Path | None = None
-    report: dict[str, Any] = field(default_factory=dict)
+    mask_input: bool = False
+    tracked_by: str | None = None
+    registered_by: tuple[str, ...] = ()
+    report: Report = field(default=Report())
 
     @property
     def num_views(self) -> int:
@@ -190,6 +198,8 @@ class Reconstruction:
             points_world=part(self.points_world),
             confidence=part(self.confidence),
             tracks=None,
+            tracked_by=None,
+            registered_by=parts(self.registered_by),
             facts=parts(self.facts),
             sparse=None,
             consistent=part(self.consistent),

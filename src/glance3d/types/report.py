@@ -90,15 +90,15 @@ class ReportWarning:
 
 @dataclass(frozen=True)
 class Report:
-    """One section a stage, None where it did not run; nothing is decided by reading them.
+    """One section a stage, None (or empty) where it did not run; nothing is decided by them.
 
     ``known_cameras`` is of :meth:`glance3d.known_cameras.KnownViews.describe`, ``times`` are the
     seconds of each stage and their total, ``depth_alignment`` and ``densification`` have one entry
     a photo. ``other`` is what a report from elsewhere holds besides.
     """
 
-    made: MadeReport | None = None
-    photos: PhotosReport | None = None
+    made: MadeReport = field(default=MadeReport())
+    photos: PhotosReport = field(default=PhotosReport())
     times: Mapping[str, float] | None = None
     known_cameras: Diagnostics | None = None
     depth_alignment: Mapping[str, DepthFitReport] | None = None
@@ -108,7 +108,7 @@ class Report:
     metric_scale: MetricScaleReport | None = None
     tracks: TracksReport | None = None
     additions: tuple[AdditionReport, ...] | None = None
-    export: ExportReport | None = None
+    export: ExportReport = field(default=ExportReport())
     warnings: tuple[ReportWarning, ...] = ()
     other: JsonObject = field(default=JsonObject())
 
@@ -126,7 +126,8 @@ class Report:
     def without(self, stage: Stage) -> "Report":
         """The report as if this stage had not run."""
         other = {key: value for key, value in self.other.items() if key != stage}
-        rest = replace(self, other=JsonObject(other), **{stage: None})
+        nothing = _FLAT[stage]() if stage in _FLAT else None
+        rest = replace(self, other=JsonObject(other), **{stage: nothing})
         return rest.without_warnings(stage)
 
     def with_warnings(self, warnings: Sequence[ReportWarning]) -> "Report":
@@ -135,9 +136,11 @@ class Report:
         kept = tuple(warning for warning in self.warnings if warning.text not in texts)
         return replace(self, warnings=(*kept, *warnings))
 
-    def without_warnings(self, stage: Stage, code: str | None = None) -> "Report":
-        """The report without a stage's warnings, or those of one code."""
-        kept = (w for w in self.warnings if w.stage != stage or code not in (None, w.code))
+    def without_warnings(self, stage: Stage | None = None, code: str | None = None) -> "Report":
+        """The report without the warnings of a stage, or of a code, or of both together."""
+        kept = (
+            w for w in self.warnings if stage not in (None, w.stage) or code not in (None, w.code)
+        )
         return replace(self, warnings=tuple(kept))
 
     def with_seconds(self, stage: str, seconds: float) -> "Report":
@@ -150,8 +153,9 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """The report as ``report.json`` has it: dicts, lists, numbers and text."""
         content: dict[str, Any] = {}
-        for name in _FLAT:
-            content |= to_json(getattr(self, name) or {})
+        for name, kind in _FLAT.items():
+            if getattr(self, name) != kind():
+                content |= to_json(getattr(self, name))
         for name in _NESTED:
             section = getattr(self, name)
             if section is not None:
@@ -159,7 +163,7 @@ class Report:
                 if name in _WARNINGS_KEY:
                     texts = [w.text for w in self.warnings if w.stage == name]
                     content[name][_WARNINGS_KEY[name]] = texts
-        if self.warnings or self.made is not None:
+        if self.warnings or content:
             content["warnings"] = [warning.text for warning in self.warnings]
         return {**to_json(self.other), **content}
 
@@ -200,16 +204,16 @@ def _take(kind: Any, key: str, content: dict[str, Any]) -> Any:
     return section
 
 
-def _take_flat(kind: type[_Section], content: dict[str, Any]) -> _Section | None:
-    """The section whose fields are keys of the report; None where there is none of them."""
+def _take_flat(kind: type[_Section], content: dict[str, Any]) -> _Section:
+    """The section whose fields are keys of the report."""
     known = {}
     for one in known_fields(kind):
         value = _take(types_of(kind)[one.name], one.name, content)
         if value is not None:
             known[one.name] = value
-        elif one.name in kind.nulls and content.get(one.name, 0) is None:
+        elif one.name in kind.always and content.get(one.name, 0) is None:
             del content[one.name]
-    return kind(**known) if known else None
+    return kind(**known)
 
 
 def _warnings(content: Mapping[str, Any], codes: Sequence[str] | None) -> tuple[ReportWarning, ...]:

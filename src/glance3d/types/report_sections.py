@@ -6,7 +6,7 @@ sizes (width, height) in pixels, memory bytes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from glance3d.types.json_record import JsonRecord
@@ -19,7 +19,7 @@ Diagnostics = Mapping[str, Any]
 class WeightsReport(JsonRecord):
     """Whose weights, and what may be done with what they make."""
 
-    nulls: ClassVar[frozenset[str]] = frozenset(
+    always: ClassVar[frozenset[str]] = frozenset(
         ("source", "file", "size_bytes", "sha256", "licence", "commercial_use", "note")
     )
     source: str | None = None
@@ -38,19 +38,19 @@ class ModelReport(JsonRecord):
     name: str | None = None
     num_parameters: int | None = None
     precision: str | None = None
-    weights: WeightsReport | None = None
+    weights: WeightsReport = field(default=WeightsReport())
 
 
 @dataclass(frozen=True)
 class MadeReport(JsonRecord):
     """How the network was run: what is said once, when the scene is made."""
 
-    nulls: ClassVar[frozenset[str]] = frozenset(("windows",))
+    always: ClassVar[frozenset[str]] = frozenset(("windows",))
     schema: str | None = None
     created: str | None = None  # UTC, ISO 8601
     versions: Diagnostics | None = None  # of glance3d, python, torch ...: text
     machine: Diagnostics | None = None  # platform, processor, num_cores, device, accelerator ...
-    model: ModelReport | None = None
+    model: ModelReport = field(default=ModelReport())
     preprocessing: Diagnostics | None = None  # the fields of ``Preprocessing``
     outputs: tuple[str, ...] | None = None
     reference_view: str | None = None  # its name
@@ -88,7 +88,7 @@ class SkippedReport(JsonRecord):
 class PhotosReport(JsonRecord):
     """The photos of the scene; who brings photos or masks describes all of them anew."""
 
-    nulls: ClassVar[frozenset[str]] = frozenset(("masks",))
+    always: ClassVar[frozenset[str]] = frozenset(("masks",))
     num_views: int | None = None
     views: tuple[Diagnostics, ...] | None = None  # name, source, and the fields of ``Placement``
     skipped: tuple[SkippedReport, ...] | None = None
@@ -127,6 +127,7 @@ class Contradiction(JsonRecord):
 class TrustReport(JsonRecord):
     """The verdicts in words."""
 
+    always: ClassVar[frozenset[str]] = frozenset(("contradictions",))
     summary: Diagnostics | None = None  # num_views, a number for each verdict that there is, text
     views: tuple[Diagnostics, ...] | None = None  # name, and the fields of ``ViewTrust``
     contradictions: tuple[Contradiction, ...] = ()
@@ -179,7 +180,7 @@ class TracksReport(JsonRecord):
 class AdditionReport(JsonRecord):
     """Photos that were added at one time, and how well they agree with the scene."""
 
-    nulls: ClassVar[frozenset[str]] = frozenset(("windows",))
+    always: ClassVar[frozenset[str]] = frozenset(("windows",))
     photos: tuple[str, ...]
     anchors: tuple[str, ...]
     num_anchors_agreeing: int

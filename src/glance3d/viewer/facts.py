@@ -1,7 +1,5 @@
 """What the viewer says of a scene in words: size, units, world, trust, model."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -31,11 +29,9 @@ def scene_facts(scene: Reconstruction, sample: Float[Tensor, "points 3"]) -> str
 
 
 def _licence(scene: Reconstruction) -> str:
-    """The weights' licence in brackets, where the report knows it; a report can be anything."""
-    found: Any = scene.report
-    for key in ("model", "weights", "licence"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return f" ({escaped(str(found))})" if found else ""
+    """The weights' licence in brackets, where the report knows it."""
+    licence = scene.report.made.model.weights.licence
+    return f" ({escaped(licence)})" if licence else ""
 
 
 def verdict_counts(scene: Reconstruction) -> str:

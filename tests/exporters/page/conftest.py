@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glance3d.exporters import export
-from glance3d.types import Reconstruction, ViewTrust
+from glance3d.types import Reconstruction, Report, ViewTrust
 from tests.exporters.analytic import build_scene, with_measured_points
 
 
@@ -27,11 +27,16 @@ def refined(tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
         confidence=columns.expand_as(scene.depth).clone() + 1,
         measured=(rows > 40).expand_as(scene.mask).clone(),
         trust=trust,
-        report={
-            "warnings": ["a warning in plain words"],
-            "times": {"predict": 1.5, "refine": 20.0, "total": 21.5},
-            "model": {"name": "analytic", "weights": {"licence": "CC0", "commercial_use": True}},
-        },
+        report=Report.from_json(
+            {
+                "warnings": ["a warning in plain words"],
+                "times": {"predict": 1.5, "refine": 20.0, "total": 21.5},
+                "model": {
+                    "name": "analytic",
+                    "weights": {"licence": "CC0", "commercial_use": True},
+                },
+            }
+        ),
     )
 
 

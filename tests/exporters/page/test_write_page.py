@@ -16,7 +16,7 @@ from glance3d.exporters.page.facts import in_words, licence_in_words, scene_titl
 from glance3d.exporters.page.markup import Markup, element
 from glance3d.exporters.page.pictures import draw_pictures
 from glance3d.exporters.page.plots import in_digits
-from glance3d.types import Reconstruction
+from glance3d.types import Reconstruction, Report
 
 ASSETS = Path(__file__).parents[3] / "src/glance3d/exporters/page/assets"
 
@@ -120,7 +120,8 @@ def test_the_report_is_in_words(refined, tmp_path):
 def test_names_and_reports_cannot_become_markup(refined, tmp_path):
     bad = "</script><q>&\"'</q>"
     report = {"warnings": [bad], "times": {bad: 1.0}, "model": {"weights": {"licence": bad}}}
-    scene = replace(refined, names=(bad, "b", "c", "d"), report=report, model=bad, world=bad)
+    names = (bad, "b", "c", "d")
+    scene = replace(refined, names=names, report=Report.from_json(report), model=bad, world=bad)
     text = text_of(scene, tmp_path)
     assert bad not in text
     assert "<q>" not in text
@@ -137,7 +138,7 @@ def test_names_and_reports_cannot_become_markup(refined, tmp_path):
     ],
 )
 def test_a_report_of_any_shape_gives_a_page(refined, tmp_path, report):
-    assert "<h2" in text_of(replace(refined, report=report), tmp_path)
+    assert "<h2" in text_of(replace(refined, report=Report.from_json(report)), tmp_path)
 
 
 def test_a_scene_of_which_nothing_is_usable_gives_a_page(scene, tmp_path):
@@ -179,7 +180,7 @@ def test_warnings_are_told_once_with_skipped_photos_and_contradictions(scene):
         "skipped": [{"source": "/a/b.jpg", "reason": "it is empty"}],
         "trust": {"contradictions": [{"reason": "a doubled wall"}]},
     }
-    assert warnings_of(replace(scene, report=report)) == [
+    assert warnings_of(replace(scene, report=Report.from_json(report))) == [
         "twice",
         "a doubled wall",
         "b.jpg was left out: it is empty",
@@ -188,7 +189,8 @@ def test_warnings_are_told_once_with_skipped_photos_and_contradictions(scene):
 
 def test_licences_say_what_may_be_done(scene):
     def words(**weights) -> str:
-        return licence_in_words(replace(scene, report={"model": {"weights": weights}}))
+        report = Report.from_json({"model": {"weights": weights}})
+        return licence_in_words(replace(scene, report=report))
 
     assert words(licence="CC-BY-NC-4.0", commercial_use=False) == "CC-BY-NC-4.0 (no commercial use)"
     assert words() == "the licence of the weights is not known"

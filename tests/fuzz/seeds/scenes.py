@@ -16,6 +16,7 @@ from glance3d.types import (
     PhotoMetadata,
     Placement,
     Reconstruction,
+    Report,
     SparsePoints,
     Tracks,
     ViewTrust,
@@ -48,7 +49,7 @@ def small_scene() -> Reconstruction:
         confidence=torch.rand(2, rows, columns, generator=torch.Generator().manual_seed(0)),
         points_from="points",
         model="tiny",
-        report={"model": "tiny", "warnings": ["a warning"], "num_photos": 2},
+        report=Report.from_json({"model": "tiny", "warnings": ["a warning"], "num_photos": 2}),
     )
 
 

@@ -67,7 +67,7 @@ def test_pixels_and_originals_are_the_frames(folder):
     again = load_images(originals.as_sources())
     assert again.names == batch.names
     assert torch.equal(again.images, batch.images)
-    assert scene.report["clips"][0]["num_frames"] == 20
+    assert scene.report.to_json()["clips"][0]["num_frames"] == 20
 
 
 def test_a_saved_scene_finds_its_frames_without_the_clip(folder, tmp_path):
@@ -103,7 +103,9 @@ def test_a_clip_that_stands_still_gives_one_view_and_a_warning(tmp_path):
     path = write_clip(tmp_path / "still.mp4", pan(np.zeros(30)))
     scene = glance3d.reconstruct(path, model=_tiny(), preprocess=SMALL)
     assert scene.num_views == 1
-    assert any("nothing moves in still.mp4" in warning for warning in scene.report["warnings"])
+    assert any(
+        "nothing moves in still.mp4" in warning for warning in scene.report.to_json()["warnings"]
+    )
 
 
 def test_the_clip_of_a_live_photo_is_left_out_of_a_folder(folder):

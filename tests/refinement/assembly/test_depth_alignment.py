@@ -30,7 +30,7 @@ def test_every_view_finds_its_scale_in_spite_of_outliers() -> None:
     assert scene.depth is not None
     truth = scene.depth * torch.tensor(scales)[:, None, None]
     torch.testing.assert_close(aligned.depth, truth, rtol=0.02, atol=0)
-    fits = list(aligned.report["depth_alignment"].values())
+    fits = list(aligned.report.to_json()["depth_alignment"].values())
     assert [fit["power"] for fit in fits] == [1.0] * 3
     assert all(fit["num_points"] == 144 for fit in fits)
 
@@ -49,7 +49,9 @@ def test_depth_that_is_bent_is_straightened_by_a_power() -> None:
     assert scene.depth is not None
     aligned = align_depth(replace(scene, depth=scene.depth**2))
     assert aligned.depth is not None
-    assert aligned.report["depth_alignment"]["0.png"]["power"] == pytest.approx(0.5, abs=0.02)
+    assert aligned.report.to_json()["depth_alignment"]["0.png"]["power"] == pytest.approx(
+        0.5, abs=0.02
+    )
     torch.testing.assert_close(aligned.depth, scene.depth, rtol=0.02, atol=0)
 
 
@@ -64,7 +66,7 @@ def test_views_without_points_take_the_others_scale() -> None:
         pixels_original=scene.sparse.pixels_original[kept],
     )
     aligned = align_depth(replace(scene, sparse=fewer))
-    fit = aligned.report["depth_alignment"]["1.png"]
+    fit = aligned.report.to_json()["depth_alignment"]["1.png"]
     assert fit["num_points"] == 0
     assert fit["median_relative_error"] is None
     assert fit["scale"] == pytest.approx(2.0, rel=0.01)

@@ -8,7 +8,7 @@ import torch
 
 from glance3d.refinement.assembly.focal_lengths import focal_doubts
 from glance3d.refinement.options import RefineOptions
-from glance3d.report import focal_warnings
+from glance3d.reporting.warnings import focal_warnings
 from glance3d.types import PhotoMetadata, Reconstruction
 from glance3d.types.images import FILM_DIAGONAL_MM
 from tests.refinement.rendered import FOCAL, SIZE, Room, arc, build_scene

@@ -135,8 +135,10 @@ def test_refining_a_rectified_pair():
     assert torch.allclose(poses[:, :, :3], torch.eye(3).repeat(2, 1, 1), atol=1e-6)
     assert float(poses[1, 0, 3]) < 0
     assert poses[1, 1:, 3].abs().max() < 1e-6 * abs(float(poses[1, 0, 3]))
-    assert refined.report["refinement"]["rectified_pair"]["shift_px"] == pytest.approx(SHIFT, abs=3)
-    assert any("rectified pair" in text for text in refined.report["warnings"])
+    assert refined.report.to_json()["refinement"]["rectified_pair"]["shift_px"] == pytest.approx(
+        SHIFT, abs=3
+    )
+    assert any("rectified pair" in text for text in refined.report.to_json()["warnings"])
     assert refined.sparse is not None
     ratio = refined.sparse.points_world[:, 2].quantile(0.9) / (
         refined.sparse.points_world[:, 2].quantile(0.1)

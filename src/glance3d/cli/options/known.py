@@ -17,7 +17,7 @@ from glance3d.errors import InputError
 if TYPE_CHECKING:
     from glance3d.known_cameras import KnownCameras, KnownViews
     from glance3d.metric_scale import KnownDepth, KnownDepthMap, KnownDistance, MetricConstraints
-    from glance3d.types import Reconstruction
+    from glance3d.types import Reconstruction, Report
 
 _NUMBER = r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)"
 _PIXEL = rf"{_NUMBER},{_NUMBER}"
@@ -126,7 +126,7 @@ def in_metres(scene: "Reconstruction", knowledge: KnownQuantities) -> "Reconstru
         estimated = scene.cameras.cam_from_world
         disagreement = measure_disagreement(scene.names, views.cam_from_world, estimated)
         described["disagreement"] = disagreement.describe()
-    return replace(moved, report={**moved.report, "known_cameras": described})
+    return replace(moved, report=replace(moved.report, known_cameras=described))
 
 
 def parse_distance(word: str) -> "KnownDistance":
@@ -163,19 +163,22 @@ def parse_depth(word: str) -> "KnownDepth | KnownDepthMap":
     return KnownDepthMap(of_photo[1], path, float(of_photo[3] or 1.0))
 
 
-def metric_summary(report: dict) -> list[str]:
-    """What was found out about metres, for a person; ``report`` is a scene's."""
-    found = report["metric_scale"]
+def metric_summary(report: "Report") -> list[str]:
+    """What was found out about metres, for a person; nothing where nothing was known of them."""
+    section = report.metric_scale
+    if section is None:
+        return []
     lines = []
-    if found["applied"]:
-        interval = found["interval_95"]
+    if section.applied:
+        interval = section.interval_95
         sure = f" (95 %: {interval[0]:.4g} to {interval[1]:.4g})" if interval else ""
         lines.append(
-            f"lengths are in metres, by {found['scale_by']}: one unit of before is "
-            f"{found['metres_per_unit']:.4g} m{sure}"
+            f"lengths are in metres, by {section.scale_by}: one unit of before is "
+            f"{section.metres_per_unit:.4g} m{sure}"
         )
     else:
-        lines.append(f"no scale was applied: lengths are in {found['units']} units")
-    if found["frame_by"]:
-        lines.append(f"the world is {found['world']}, by {found['frame_by']}")
-    return [*lines, *(f"doubt: {doubt}" for doubt in found["doubts"])]
+        lines.append(f"no scale was applied: lengths are in {section.units} units")
+    if section.frame_by:
+        lines.append(f"the world is {section.world}, by {section.frame_by}")
+    doubts = (warning for warning in report.warnings if warning.stage == "metric_scale")
+    return [*lines, *(f"doubt: {doubt}" for doubt in doubts)]

@@ -98,13 +98,15 @@ def refinement_summary(scene: "Reconstruction") -> list[str]:
     """What refinement came to, for a person, and how far each photo can be trusted."""
     from glance3d.trust.report import trust_text
 
-    found = scene.report["refinement"]
+    section = scene.report.refinement
+    if section is None:
+        return []
     lines = [
-        f"refined: {found['num_registered']} of {scene.num_views} photos are held by "
-        f"{found['num_points']} points with {found['num_observations']} observations"
+        f"refined: {section.num_registered} of {scene.num_views} photos are held by "
+        f"{section.num_points} points with {section.num_observations} observations"
     ]
-    if found["measured_share"] is not None:
+    if section.measured_share is not None:
         lines.append(
-            f"depth was measured from the photos at {found['measured_share']:.0%} of their pixels"
+            f"depth was measured from the photos at {section.measured_share:.0%} of their pixels"
         )
     return [*lines, *trust_text(scene)]

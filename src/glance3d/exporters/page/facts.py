@@ -1,8 +1,6 @@
-"""What a scene's report says, asked for safely: a report may come from anywhere, or be missing."""
+"""What a scene's report says, in words: a report may come from anywhere, or be missing."""
 
-from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
 
 from glance3d.types import Reconstruction
 
@@ -19,13 +17,6 @@ _STAGES = {
 }
 
 
-def part(report: Any, *keys: str) -> Any:
-    """The value below these keys; None where a key is missing or there is no dict."""
-    for key in keys:
-        report = report.get(key) if isinstance(report, dict) else None
-    return report
-
-
 def scene_title(scene: Reconstruction) -> str:
     """What to call the scene: the folder that its photos came from."""
     folders = PurePath(scene.sources[0]).parts[:-1]
@@ -38,27 +29,20 @@ def scene_title(scene: Reconstruction) -> str:
 def warnings_of(scene: Reconstruction) -> list[str]:
     """Everything that a person should be told, once each."""
     report = scene.report
-    sentences = [*_sentences(report.get("warnings"))]
-    contradictions = part(report, "trust", "contradictions")
-    if isinstance(contradictions, list):
-        sentences += _sentences([part(contradiction, "reason") for contradiction in contradictions])
-    skipped = report.get("skipped")
-    if isinstance(skipped, list):
-        for photo in skipped:
-            name = PurePath(str(part(photo, "source") or "a photo")).name
-            sentences.append(f"{name} was left out: {part(photo, 'reason')}")
-    return list(dict.fromkeys(sentences))
+    texts = [warning.text for warning in report.warnings]
+    contradictions = report.trust.contradictions if report.trust else ()
+    texts += [contradiction.reason for contradiction in contradictions]
+    for photo in report.photos.skipped or ():
+        texts.append(f"{PurePath(photo.source or 'a photo').name} was left out: {photo.reason}")
+    return list(dict.fromkeys(text for text in texts if text))
 
 
 def stage_times(scene: Reconstruction) -> list[tuple[str, float]]:
     """(stage in words, seconds), without the total."""
-    times = scene.report.get("times")
-    if not isinstance(times, dict):
-        return []
     return [
         (_STAGES.get(name, str(name).replace("_", " ")), float(seconds))
-        for name, seconds in times.items()
-        if name != "total" and isinstance(seconds, int | float)
+        for name, seconds in (scene.report.times or {}).items()
+        if name != "total"
     ]
 
 
@@ -75,20 +59,15 @@ def in_words(seconds: float | int) -> str:
 
 def licence_in_words(scene: Reconstruction) -> str:
     """Of the weights that made the scene, and what that means for whoever gets it."""
-    weights = part(scene.report, "model", "weights")
-    licence = part(weights, "licence")
-    if not licence:
+    weights = scene.report.made.model.weights
+    if not weights.licence:
         return "the licence of the weights is not known"
-    may = part(weights, "commercial_use")
-    if may is None:
-        return str(licence)
-    return f"{licence} ({'commercial use allowed' if may else 'no commercial use'})"
+    if weights.commercial_use is None:
+        return weights.licence
+    may = "commercial use allowed" if weights.commercial_use else "no commercial use"
+    return f"{weights.licence} ({may})"
 
 
 def count(number: int, what: str, many: str | None = None) -> str:
     """``1 photo``, ``12 photos``, ``12,345 points``."""
     return f"{number:,} {what if number == 1 else many or what + 's'}"
-
-
-def _sentences(values: Any) -> Sequence[str]:
-    return [str(text) for text in values if text] if isinstance(values, list) else []

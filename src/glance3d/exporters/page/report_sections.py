@@ -1,13 +1,13 @@
 """The report under the picture: what a person wants to know before trusting a scene."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from glance3d.exporters.page.facts import (
     count,
     in_words,
     licence_in_words,
-    part,
     stage_times,
     warnings_of,
 )
@@ -33,13 +33,12 @@ def verdict_chip(verdict: str) -> Markup:
 
 def summary_section(scene: Reconstruction, num_points: int) -> Markup:
     """The few numbers that everybody asks for."""
-    times = scene.report.get("times")
-    total = part(times, "total")
+    total = (scene.report.times or {}).get("total")
     tiles = [
         ("photos", f"{scene.num_views:,}"),
         ("points", f"{num_points:,}"),
         ("photos with a good camera", _good_share(scene.trust)),
-        ("made in", in_words(total) if isinstance(total, int | float) else None),
+        ("made in", None if total is None else in_words(total)),
         ("model", scene.model or None),
     ]
     return element(
@@ -98,19 +97,18 @@ def verdict_table(scene: Reconstruction, surer: list[float] | None) -> Markup:
 
 def details_section(scene: Reconstruction) -> Markup:
     """How the scene was made: model, licence, machine, frame, and where the time went."""
-    report, model = scene.report, part(scene.report, "model")
-    parameters = part(model, "num_parameters")
-    reference = part(report, "reference_view") or scene.names[0]
+    made, model = scene.report.made, scene.report.made.model
+    parameters = model.num_parameters
     facts = [
-        ("Model", scene.model or str(part(model, "name") or "unknown")),
-        ("Parameters", f"{parameters:,}" if isinstance(parameters, int) else None),
-        ("Weights", _word(part(model, "weights", "source"))),
+        ("Model", scene.model or model.name or "unknown"),
+        ("Parameters", None if parameters is None else f"{parameters:,}"),
+        ("Weights", model.weights.source),
         ("Licence of the weights", licence_in_words(scene)),
-        ("World", _sentence(describe_world(scene.world, str(reference)))),
+        ("World", _sentence(describe_world(scene.world, scene.names[scene.reference_view]))),
         ("Lengths", _sentence(describe_units(scene.units))),
-        ("Made on", _word(report.get("created"))),
-        ("Computed by", _machine(report)),
-        ("Glance3D", _word(part(report, "versions", "glance3d"))),
+        ("Made on", made.created),
+        ("Computed by", _machine(made.machine or {})),
+        ("Glance3D", _word((made.versions or {}).get("glance3d"))),
     ]
     listed = [join([element("dt", name), element("dd", value)]) for name, value in facts if value]
     return join([element("dl", listed, class_="details"), _times(scene)])
@@ -213,10 +211,8 @@ def _good_share(trust: tuple[ViewTrust, ...] | None) -> str:
     return f"{Counter(view.verdict for view in trust)['good']} of {len(trust)}"
 
 
-def _machine(report: dict[str, Any]) -> str | None:
-    machine = report.get("machine")
-    device = part(machine, "accelerator") or part(machine, "device")
-    cores = part(machine, "num_cores")
+def _machine(machine: Mapping[str, Any]) -> str | None:
+    device, cores = machine.get("accelerator") or machine.get("device"), machine.get("num_cores")
     if not device:
         return None
     return f"{device}, {count(cores, 'core')}" if isinstance(cores, int) else str(device)

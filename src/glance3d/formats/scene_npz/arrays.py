@@ -1,5 +1,6 @@
 """A ``Reconstruction`` as the named arrays of a ``scene.npz``, and back; ``file`` lists them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,15 +23,25 @@ from glance3d.formats.scene_npz.checks import (
     check_text,
     check_tracks,
 )
-from glance3d.formats.scene_npz.records import parse_facts, parse_report, parse_trust
+from glance3d.formats.scene_npz.records import (
+    earlier_mask_input,
+    earlier_registered_by,
+    earlier_tracked_by,
+    parse_facts,
+    parse_report,
+    parse_trust,
+)
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.types import (
+    REGISTERED_BY,
+    TRACKED_BY,
     Cameras,
     Masks,
     PhotoContent,
     PhotoMask,
     Placement,
     Reconstruction,
+    Report,
     SparsePoints,
     Tracks,
 )
@@ -84,7 +95,11 @@ def scene_to_arrays(scene: Reconstruction) -> dict[str, Any]:
         "units": scene.units,
         "world": scene.world,
         "reference_view": scene.reference_view,
-        "report": to_json_text(scene.report),
+        "report": to_json_text(scene.report.to_json()),
+        "warning_codes": _texts(scene.report.warning_codes()),
+        "registered_by": _texts(scene.registered_by),
+        "tracked_by": None if scene.tracks is None else scene.tracked_by,
+        "mask_input": np.array(scene.mask_input) if scene.has_masks else None,
     }
     arrays |= _content_arrays(scene.contents, "source")
     arrays |= _content_arrays(scene.copies, "copy")
@@ -124,6 +139,7 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
     check_cameras(cameras)
     points, points_from = _points(tensors, words["points_from"], cameras, placements)
     tracks, sparse = _held(_TRACKS, tensors), _held(_SPARSE, tensors)
+    report = parse_report(words["report"], words.get("warning_codes"))
     scene = Reconstruction(
         names=tuple(words["names"]),
         sources=tuple(words["sources"]),
@@ -148,7 +164,12 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
         reference_view=_reference_view(tensors, num_views),
         contents=_contents(tensors, words, "source"),
         copies=_contents(tensors, words, "copy"),
-        report=parse_report(words["report"]),
+        mask_input=bool(tensors["mask_input"])
+        if "mask_input" in tensors
+        else earlier_mask_input(report),
+        tracked_by=_tracked_by(words, report) if tracks else None,
+        registered_by=_registered_by(words, report),
+        report=report,
     )
     if scene.tracks is not None:
         check_tracks(scene.tracks, num_views)
@@ -159,7 +180,7 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
 
 def _tensor(array: np.ndarray, *, exact: bool) -> Tensor:
     if array.dtype.kind == "b":  # any byte but 0 is true, and not only 1
-        return torch.from_numpy(array.view(np.uint8) != 0)
+        return torch.from_numpy(np.asarray(array.view(np.uint8) != 0))
     if array.dtype.kind == "f" and not exact:  # others' tools save float64
         with np.errstate(over="ignore"):
             return torch.from_numpy(array.astype(np.float32, copy=False))
@@ -227,6 +248,22 @@ def _masks(tensors: dict[str, Tensor], placements: tuple[Placement, ...]) -> Mas
     for view, size, own in zip(views, sizes, bits.split(lengths), strict=True):
         masks[view] = PhotoMask(size, own.clone())
     return tuple(masks)
+
+
+def _tracked_by(words: dict[str, Any], report: Report) -> str:
+    if "tracked_by" not in words:
+        return earlier_tracked_by(report)
+    return check_choice("tracked_by", words["tracked_by"], TRACKED_BY)
+
+
+def _registered_by(words: dict[str, Any], report: Report) -> tuple[str, ...]:
+    if "registered_by" not in words:
+        return earlier_registered_by(report, words["names"])
+    return tuple(check_choice("registered_by", by, REGISTERED_BY) for by in words["registered_by"])
+
+
+def _texts(texts: Sequence[str]) -> np.ndarray | None:
+    return np.array(texts) if texts else None
 
 
 def _reference_view(tensors: dict[str, Tensor], num_views: int) -> int:

@@ -43,12 +43,17 @@ scene does not have is absent, unless said otherwise:
 ``sparse_pixels``       float [O, 2]
 ``facts``, ``trust``    text                  JSON lists of ``PhotoMetadata`` and ``ViewTrust``
 ``model``, ``report``   text                  always there; ``report`` is JSON
+``warning_codes``       text [N]              "stage/code" of each of the report's warnings
+``mask_input``          bool                  whether the network saw masked photos; with masks
+``tracked_by``          text                  how tracks were followed; with tracks
+``registered_by``       text [S]              what each camera of a refined scene rests on
 ``units``, ``world``    text                  always there; of lengths, and whose frame the world is
 ======================  ====================  ====================================================
 
-Older versions are still read. Version 2 had neither masks nor ``reference_view``; version 1 had no
-``radial``, ``physical``, ``consistent``, ``measured``, ``sparse_*``, ``facts``, ``trust`` and
-``world``, either: its world is the first camera's frame.
+Older versions are still read. What the last four arrays before ``units`` say was once said in the
+report alone. Version 2 had neither masks nor ``reference_view``; version 1 had no ``radial``,
+``physical``, ``consistent``, ``measured``, ``sparse_*``, ``facts``, ``trust`` and ``world``,
+either: its world is the first camera's frame.
 
 Depth and confidence stay float32, although half of the bytes would do for looking at them: what is
 exported from a loaded scene is then the same, to the last bit, as what the first run wrote, and

@@ -1,13 +1,22 @@
 """The parts of a ``scene.npz`` that are JSON, into checked types: facts, verdicts, report."""
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from glance3d.errors import SceneError
 from glance3d.files.json_input import parse_json, refuse_odd_numbers
-from glance3d.types import REGISTERED_BY, VERDICTS, PhotoMetadata, ViewTrust
+from glance3d.types import (
+    REGISTERED_BY,
+    TRACKED_BY,
+    VERDICTS,
+    PhotoMetadata,
+    Report,
+    ViewTrust,
+)
 
 _MAX_WORDS = 10_000  # characters of a sentence
+_EARLIER_CODES = {"the focal lengths of ": "focal_lengths", "glance-small: ": "model_limits"}
 _Record = TypeVar("_Record", PhotoMetadata, ViewTrust)
 
 
@@ -64,13 +73,50 @@ def parse_trust(text: str, num_views: int) -> tuple[ViewTrust, ...]:
     return trust
 
 
-def parse_report(text: str) -> dict[str, Any]:
-    """The report, an object in which what is read again has the types that readers expect."""
-    report = _parse(text, "report")
-    if not isinstance(report, dict):
-        raise SceneError(f"its report is a {type(report).__name__}, not an object")
-    _check(report, _REPORT, "report")
-    return report
+def parse_report(text: str, codes: Sequence[str] | None = None) -> Report:
+    """The report, an object in which what is read again has the types that readers expect.
+
+    ``codes`` are those of its warnings; scenes of earlier versions have none.
+    """
+    content = _parse(text, "report")
+    if not isinstance(content, dict):
+        raise SceneError(f"its report is a {type(content).__name__}, not an object")
+    _check(content, _REPORT, "report")
+    try:
+        report = Report.from_json(content, codes)
+    except ValueError as error:
+        raise SceneError(f"its warning_codes do not fit its report: {error}") from error
+    return report if codes is not None else _with_earlier_codes(report)
+
+
+def _with_earlier_codes(report: Report) -> Report:
+    """The codes of those warnings that later stages settle, by how earlier versions began them."""
+    warnings = []
+    for warning in report.warnings:
+        codes = (code for start, code in _EARLIER_CODES.items() if warning.text.startswith(start))
+        warnings.append(replace(warning, code=next(codes, "")))
+    return replace(report, warnings=tuple(warnings))
+
+
+def earlier_mask_input(report: Report) -> bool:
+    """Whether the network saw masked photos, as earlier versions say in the report alone."""
+    masks = report.to_json().get("masks") or {}
+    return masks.get("network_saw") == "masked photos"
+
+
+def earlier_tracked_by(report: Report) -> str:
+    """How tracks were followed, likewise."""
+    method = report.to_json().get("tracks", {}).get("by")
+    return method if method in TRACKED_BY else "network"
+
+
+def earlier_registered_by(report: Report, names: Sequence[str]) -> tuple[str, ...]:
+    """What each camera rests on, likewise; photos that were added since rest on the network."""
+    registered_by = report.to_json().get("refinement", {}).get("registered_by")
+    if registered_by is None:
+        return ()
+    each = (registered_by.get(name) for name in names)
+    return tuple(by if by in REGISTERED_BY else "network" for by in each)
 
 
 def _parse(text: str, name: str) -> Any:

@@ -16,8 +16,8 @@ class ArraySpec:
     """One array: NumPy kind and byte sizes of its values, and its shape.
 
     Letters in the shape stand for sizes that all arrays share: S views, H x W the depth maps' grid,
-    Q queries, P points, O observations, M masks, B bytes. ``required`` arrays are in every scene.
-    For text the largest number of characters stands in place of byte sizes.
+    Q queries, P points, O observations, M masks, B bytes, N warnings. ``required`` arrays
+    are in every scene. For text the largest number of characters stands in place of byte sizes.
     """
 
     kind: str
@@ -91,6 +91,10 @@ SCHEMA: dict[str, ArraySpec] = {
     "units": _text(required=True),
     "world": _text(),
     "report": _text(most=_MAX_TEXT, required=True),
+    "warning_codes": _text("N"),
+    "mask_input": _flags(),
+    "tracked_by": _text(),
+    "registered_by": _text("S"),
 }
 # Of these all are there, or none.
 _TOGETHER = (

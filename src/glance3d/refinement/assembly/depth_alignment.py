@@ -15,6 +15,7 @@ from glance3d.geometry.cameras import unproject_depth
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.transforms import transform_points
 from glance3d.types import Reconstruction
+from glance3d.types.report_sections import DepthFitReport
 
 # Views with so many points of their own decide on the common scale.
 _MIN_POINTS = 8
@@ -53,7 +54,7 @@ def align_depth(scene: Reconstruction) -> Reconstruction:
     depth). Where the view sees enough points and held-out ones are predicted clearly better by it,
     the depth is also raised to a power, which bends it as a shift would but never turns it
     negative. Views with few points lean on the common factor of all views, as far as they have to.
-    ``report["depth_alignment"]`` has one entry a view. A scene without depth comes back as it is,
+    ``report.depth_alignment`` has one entry a view. A scene without depth comes back as it is,
     one without points with the points of its cameras.
     """
     if scene.depth is None:
@@ -70,12 +71,7 @@ def align_depth(scene: Reconstruction) -> Reconstruction:
     )
     cameras = scene.cameras.on_grid(scene.placements)
     described = {
-        name: {
-            "scale": fit.scale,
-            "power": fit.power,
-            "num_points": fit.num_points,
-            "median_relative_error": fit.error,
-        }
+        name: DepthFitReport(fit.scale, fit.power, fit.num_points, fit.error)
         for name, fit in zip(scene.names, fits, strict=True)
     }
     return replace(
@@ -85,7 +81,7 @@ def align_depth(scene: Reconstruction) -> Reconstruction:
             aligned, cameras.cam_from_world, cameras.intrinsics, radial=cameras.radial
         ),
         points_from="depth",
-        report={**scene.report, "depth_alignment": described},
+        report=scene.report.with_section("depth_alignment", described),
     )
 
 

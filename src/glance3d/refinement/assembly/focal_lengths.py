@@ -15,7 +15,7 @@ from glance3d.known_cameras import KnownViews
 from glance3d.refinement.mapping.registration import Registration
 from glance3d.refinement.matching.shared_cameras import shared_camera_ids
 from glance3d.refinement.options import RefineOptions
-from glance3d.report import focal_warnings, stated_focal_lengths
+from glance3d.reporting.warnings import focal_warnings, stated_focal_lengths
 from glance3d.types import Reconstruction
 
 #: Between a stated focal length and the refined one.

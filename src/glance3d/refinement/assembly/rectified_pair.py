@@ -56,14 +56,13 @@ class RowMatches:
         return self.sign * (self.pixels[0, :, 0] - self.pixels[1, :, 0])
 
 
-def describe_rectified_pair(shift: float) -> tuple[dict[str, float], str]:
-    """What was assumed, for the report: as JSON, and as a sentence for a person."""
-    text = (
+def rectified_pair_warning(shift: float) -> str:
+    """What was assumed, in a sentence for a person."""
+    return (
         "the two photos are a rectified pair: their cameras stand side by side and are not turned; "
         f"such photos tell neither the focal length nor {shift:.0f} pixels that were added to all "
         "disparities, by the network's depth: give known cameras for depth that is true to scale"
     )
-    return {"shift_px": round(shift, 3)}, text
 
 
 def find_row_matches(view_graph: ViewGraph, cameras: Cameras) -> RowMatches | None:

@@ -1,0 +1,210 @@
+"""What a person should know before trusting a scene that the network has just made."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.models import VGGT
+from glance3d.nn.fast.attention_backend import PLAIN
+from glance3d.pass_options import WindowOptions
+from glance3d.text import first_names
+from glance3d.types import ImageBatch, PhotoMetadata, Reconstruction, ReportWarning
+from glance3d.types.report_sections import MadeReport
+from glance3d.windows import WindowAlignment, window_warnings
+
+#: The codes of warnings that refinement may settle.
+FOCAL_LENGTHS, MODEL_LIMITS = "focal_lengths", "model_limits"
+# Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
+_NOTABLE_PADDING = 0.2
+_NOTABLE_FACTOR = 1.3  # between a focal length that a file states and a network's
+_NAMED_PHOTOS = 10
+
+
+def warnings_of_making(
+    network: VGGT,
+    batch: ImageBatch,
+    scene: Reconstruction,
+    made: MadeReport,
+    windows: WindowOptions | None,
+    joins: Sequence[WindowAlignment],
+) -> tuple[ReportWarning, ...]:
+    """What the weights' card, the photos, the scene itself and the way of predicting say."""
+    clips = [warning for clip in batch.clips for warning in clip.warnings]
+    device = next(network.parameters()).device
+    by_windows = window_warnings(windows, joins, batch.names)
+    return (
+        *model_warnings(network),
+        *ReportWarning.each("made", "photos", photo_warnings(batch)),
+        *ReportWarning.each("made", "clips", clips),
+        *ReportWarning.each("made", "masks", mask_warnings(batch)),
+        *scene_warnings(scene, batch.known_focal_lengths),
+        *ReportWarning.each("made", "attention", attention_warnings(made.attention or {}, device)),
+        *ReportWarning.each("made", "windows", by_windows),
+    )
+
+
+def model_warnings(network: VGGT) -> list[ReportWarning]:
+    """What the weights' card says a user should know first."""
+    card = network.card
+    if card is None:
+        return []
+    texts = {"model_note": card.note, MODEL_LIMITS: card.limits}
+    return [ReportWarning("made", code, card.warning(text)) for code, text in texts.items() if text]
+
+
+def attention_warnings(described: Mapping[str, Any], device: torch.device) -> list[str]:
+    """That a GPU has no fused kernel for it, which nobody would notice before memory runs out."""
+    if device.type == "cpu" or described["backend"] != PLAIN:
+        return []
+    return [
+        "attention runs by plain products on this GPU, slowly and in memory that grows with the "
+        "square of the views: PyTorch has no fused kernel here for this precision; try another"
+    ]
+
+
+def photo_warnings(batch: ImageBatch) -> list[str]:
+    """What a person should know about these photos before trusting the result."""
+    # Photos that were skipped are listed by themselves, and logged where it happened.
+    found = list(batch.notes)
+    if len(batch.names) == 1:
+        found.append(
+            "one photo has no relative pose: its camera is the world's origin, and only its field "
+            "of view was estimated"
+        )
+    found += projection_warnings(batch.names, batch.facts)
+    padding = 1 - batch.content_mask.float().mean().item()
+    if padding > _NOTABLE_PADDING:
+        found.append(
+            f"{padding:.0%} of what the network sees is padding, because the photos' aspect ratios "
+            "differ much or were padded on request: photos of one shape are seen in more detail"
+        )
+    return found
+
+
+def projection_warnings(names: Sequence[str], facts: Sequence[PhotoMetadata]) -> list[str]:
+    """Photos that are panoramas or taken by a fisheye, and what to do about them."""
+    kinds: dict[str, list[str]] = {}
+    for name, fact in zip(names, facts, strict=False):
+        if fact.projection is not None:
+            kinds.setdefault(fact.projection, []).append(name)
+    return [
+        f"{len(photos)} of {len(names)} photos are {_projected(kind)} ({first_names(photos)}), "
+        "but the network and refinement take every photo for a pinhole camera's: their cameras and "
+        "depth cannot be right; cut perspective views out of them (as of 90 degrees) and give those"
+        for kind, photos in kinds.items()
+    ]
+
+
+def _projected(kind: str) -> str:
+    return "fisheye pictures" if kind == "fisheye" else f"{kind} panoramas"
+
+
+def mask_warnings(batch: ImageBatch) -> list[str]:
+    """Photos whose masks are missing, or keep nothing."""
+    if not any(batch.masks):
+        return []
+    pairs = list(zip(batch.names, batch.masks, strict=True))
+    without = [name for name, mask in pairs if mask is None]
+    empty = [name for name, mask in pairs if mask is not None and mask.share == 0]
+    found = []
+    if without:
+        found.append(
+            f"{len(without)} of {len(pairs)} photos have no mask and count as a whole: "
+            f"{first_names(without)}"
+        )
+    if empty:
+        found.append(
+            f"the masks of {len(empty)} photos keep nothing (white keeps, black leaves out): "
+            f"{first_names(empty)}"
+        )
+    return found
+
+
+def scene_warnings(
+    scene: Reconstruction, known_focal_lengths: Float[Tensor, " views"] | None = None
+) -> tuple[ReportWarning, ...]:
+    """What shows by itself, or by what is known, that the network's answer cannot be right."""
+    focal = scene.cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
+    contradicted = focal_warnings(scene, focal.mean(-1).tolist(), known_focal_lengths)
+    return (
+        *ReportWarning.each("made", "fields_of_view", _field_warnings(scene, focal)),
+        *ReportWarning.each("made", FOCAL_LENGTHS, contradicted),
+        *ReportWarning.each("made", "not_finite", _finite_warnings(scene)),
+    )
+
+
+def _field_warnings(scene: Reconstruction, focal: Float[Tensor, "views 2"]) -> list[str]:
+    """Fields of view that no photo has."""
+    sizes = scene.cameras.image_sizes.float()
+    fields = 2 * torch.rad2deg(torch.atan2(sizes / 2, focal)).amax(-1)
+    odd = [
+        (name, f) for name, f in zip(scene.names, fields.tolist(), strict=True) if not 1 < f < 170
+    ]
+    if not odd:
+        return []
+    name, field = odd[0]
+    return [
+        f"the field of view of {len(odd)} of {scene.num_views} cameras cannot be a photo's "
+        f"({name}: {field:.0f} degrees)"
+    ]
+
+
+def _finite_warnings(scene: Reconstruction) -> list[str]:
+    """How much of depth and points is no number."""
+    texts = []
+    for what in ("depth", "points_world"):
+        values = getattr(scene, what)
+        lost = 0.0 if values is None else 1 - values.isfinite().float().mean().item()
+        if lost:
+            texts.append(f"{lost:.1%} of {what} is not finite and is left out")
+    return texts
+
+
+def stated_focal_lengths(
+    scene: Reconstruction, known: Float[Tensor, " views"] | None = None
+) -> list[tuple[float, str] | None]:
+    """For each photo the focal length in its pixels that is known or in its file, and by whom.
+
+    ``known`` goes before files; NaN is not known.
+    """
+    stated: list[tuple[float, str] | None] = []
+    for view, placement in enumerate(scene.placements):
+        if known is not None and not math.isnan(float(known[view])):
+            stated.append((float(known[view]), "as known"))
+            continue
+        in_file = scene.facts[view].focal_length(placement.original_size) if scene.facts else None
+        stated.append((in_file, "by its file") if in_file else None)
+    return stated
+
+
+def focal_warnings(
+    scene: Reconstruction,
+    found: Sequence[float | None],
+    known: Float[Tensor, " views"] | None = None,
+    factor: float = _NOTABLE_FACTOR,
+) -> list[str]:
+    """That focal lengths contradict what is known of them, or what their photos' files say.
+
+    ``found`` are in pixels of the original photos, None where nobody looked; those that differ by
+    more than ``factor`` are named, photo by photo.
+    """
+    contradicted = [
+        f"{name}: {stated[0]:.0f} pixels {stated[1]}, {focal:.0f} found"
+        for name, focal, stated in zip(
+            scene.names, found, stated_focal_lengths(scene, known), strict=True
+        )
+        if focal is not None and stated is not None and not 1 / factor < focal / stated[0] < factor
+    ]
+    if not contradicted:
+        return []
+    more = "; ..." if len(contradicted) > _NAMED_PHOTOS else ""
+    return [
+        f"the focal lengths of {len(contradicted)} of {scene.num_views} photos are not what is "
+        f"stated of them ({'; '.join(contradicted[:_NAMED_PHOTOS])}{more}): files of cropped "
+        "photos are wrong, and known cameras may be of other photos; else the cameras found may "
+        "be wrong"
+    ]
