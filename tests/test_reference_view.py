@@ -113,12 +113,12 @@ def test_masks_and_reference_together(photos, network, tmp_path) -> None:
     assert int(scene.mask[1].sum()) == pytest.approx(int(plain.mask[1].sum()) / 2, rel=0.1)
     assert (scene.depth[~scene.mask] == 0).all()
     assert (scene.confidence[~scene.mask] == 0).all()
-    assert scene.report.to_json()["masks"]["kept_share"]["view2.png"] == 0.5
+    assert scene.report.photos.masks.kept_share["view2.png"] == 0.5
     assert any("2 of 3 photos have no mask" in text for text in scene.report.to_json()["warnings"])
     painted = glance3d.reconstruct(photos, masks=masks, mask_input=True, **how)
     assert (painted.depth - scene.depth).abs().max() > 0
     torch.testing.assert_close(painted.colors, scene.colors)
-    assert painted.report.to_json()["masks"]["network_saw"] == "masked photos"
+    assert painted.report.photos.masks.network_saw == "masked photos"
     with pytest.raises(InputError, match=r"\(10, 30\) lies where the mask of view2\.png"):
         glance3d.reconstruct(photos, masks=masks, query_points=[(10.0, 30.0)], **how)
     with pytest.raises(InputError, match="mask_input needs masks"):

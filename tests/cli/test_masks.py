@@ -75,7 +75,7 @@ def test_adding_photos_keeps_old_masks_and_takes_new_ones(
     scene = load_scene(out)
     assert scene.num_views == 3
     assert [round(mask.share, 2) for mask in scene.masks if mask is not None] == [0.5] * 3
-    assert scene.report.to_json()["masks"]["kept_share"] == dict.fromkeys(scene.names, 0.5)
+    assert scene.report.photos.masks.kept_share == dict.fromkeys(scene.names, 0.5)
     for view, mask in enumerate(scene.masks):
         assert mask is not None
         assert scene.depth is not None
@@ -99,7 +99,7 @@ def test_refining_takes_masks_for_a_scene_that_had_none(tmp_path: Path) -> None:
     assert run("refine", tmp_path / "scene", *words) == 0
     refined = load_scene(tmp_path / "refined")
     assert refined.masks[0] is None
-    assert refined.report.to_json()["masks"]["kept_share"]["view01.png"] == 0.625
+    assert refined.report.photos.masks.kept_share["view01.png"] == 0.625
     assert refined.sparse is not None
     own = refined.sparse.pixels_original[refined.sparse.view_indices == 1]
     assert len(own) > 50

@@ -33,7 +33,7 @@ def test_gps_in_place(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "the world is east-north-up at 46.948" in out
     scene = load_scene(saved)
     assert scene.units == "metre"
-    assert scene.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=0.05)
+    assert scene.report.metric_scale.metres_per_unit == pytest.approx(4, rel=0.05)
     assert json.loads((saved / "report.json").read_text())["metric_scale"]["applied"] is True
     assert json.loads((saved / "cameras.json").read_text())["units"] == "metre"
 

@@ -12,7 +12,14 @@ import torch
 from glance3d.errors import SceneError
 from glance3d.exporters import export, load_scene
 from glance3d.geometry.cameras import unproject_depth
-from glance3d.types import PhotoContent, PhotoMetadata, Report, SparsePoints, ViewTrust
+from glance3d.types import (
+    PhotoContent,
+    PhotoMetadata,
+    Report,
+    ReportWarning,
+    SparsePoints,
+    ViewTrust,
+)
 from tests.exporters.analytic import with_tracks, without_points
 
 
@@ -96,6 +103,8 @@ def refined(scene):
         consistent=torch.rand(scene.mask.shape, generator=generator) > 0.5,
         measured=torch.rand(scene.mask.shape, generator=generator) > 0.5,
         trust=(good, alone, good, alone),
+        registered_by=("bundle adjustment", "similarity") * 2,
+        report=Report(warnings=(ReportWarning("made", "focal_lengths", "400 is stated"),)),
     )
 
 
@@ -124,6 +133,49 @@ def test_version_1_is_still_read(scene, tmp_path):
     assert "radial" not in np.load(path).files  # a scene that lacks them writes none of version 2's
     rewritten(path, schema_version=1, world=None)
     assert_same(scene, load_scene(path), rtol=1e-5)
+
+
+def test_what_only_the_report_said_in_earlier_versions_is_read(scene, tmp_path):
+    path = export(with_tracks(scene), tmp_path / "scene.npz")[0]
+    focal, limits = "the focal lengths of 1 of 4 photos ...", "glance-small: trained for hours"
+    content = report(
+        warnings=[focal, limits, "two photos are alone"],
+        masks={"network_saw": "masked photos"},
+        tracks={"by": "matching", "meaning": "alike"},
+        refinement={
+            "registered_by": {scene.names[0]: "known"},
+            "warnings": ["two photos are alone"],
+        },
+    )
+    rewritten(path, report=content, tracked_by=None, warning_codes=None)
+    loaded = load_scene(path)
+    assert loaded.mask_input
+    assert loaded.tracked_by == "matching"
+    assert loaded.registered_by == ("known", "network", "network", "network")
+    assert loaded.report.warning_codes() == [
+        "made/focal_lengths",
+        "made/model_limits",
+        "refinement/",
+    ]
+    again = load_scene(export(loaded, tmp_path / "again" / "scene.npz")[0])
+    assert again.registered_by == loaded.registered_by
+    assert again.report == loaded.report
+
+
+def test_codes_of_warnings_fit_the_report(scene, tmp_path):
+    path = export(scene, tmp_path / "scene.npz")[0]
+    rewritten(path, warning_codes=np.array(["made/photos", "made/masks"]))
+    with pytest.raises(SceneError, match="warning_codes do not fit its report: got 2 codes for 1"):
+        load_scene(path)
+
+
+@pytest.mark.parametrize("field", ["registered_by", "tracked_by"])
+def test_choices_are_those_that_there_are(scene, tmp_path, field):
+    path = export(with_tracks(refined(scene)), tmp_path / "scene.npz")[0]
+    words = np.array(["magic"] * 4) if field == "registered_by" else np.array("magic")
+    rewritten(path, **{field: words})
+    with pytest.raises(SceneError, match=f"its {field} is 'magic'"):
+        load_scene(path)
 
 
 def test_observations_of_what_is_not_there_are_refused(scene, tmp_path):

@@ -48,7 +48,7 @@ def test_known_poses_give_frame_and_scale(views):
     assert (moved.units, moved.world) == ("metre", "the survey")
     wanted = poses_of(scene).cam_from_world.float()
     torch.testing.assert_close(moved.cameras.cam_from_world, wanted, rtol=0, atol=1e-3)
-    assert moved.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-5)
+    assert moved.report.metric_scale.metres_per_unit == pytest.approx(4, rel=1e-5)
 
 
 def test_poses_without_a_unit_give_the_frame_and_no_metres():
@@ -94,8 +94,8 @@ def test_known_poses_that_contradict_are_named():
     poses = poses_of(scene)
     poses.cam_from_world[4, :, 3] += 30
     moved = apply_metric_scale(scene, MetricConstraints(poses=poses))
-    assert moved.report.to_json()["metric_scale"]["estimates"][0]["outliers"] == ["04.jpg"]
-    assert moved.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-4)
+    assert moved.report.metric_scale.estimates[0]["outliers"] == ("04.jpg",)
+    assert moved.report.metric_scale.metres_per_unit == pytest.approx(4, rel=1e-4)
 
 
 def test_known_poses_that_contradict_throughout_change_nothing():
@@ -137,8 +137,8 @@ def test_a_distorted_photo_is_read_along_its_rays():
     straight = apply_metric_scale(scene, MetricConstraints(distances=(known,)))
     curved = apply_metric_scale(replace(scene, cameras=bent), MetricConstraints(distances=(known,)))
     # u (1 + 0.2 u^2) = 0.5 (75 pixels of 150): the ideal ray is at u = 0.47814.
-    wanted = straight.report.to_json()["metric_scale"]["metres_per_unit"] * 0.5 / 0.47814
-    found = curved.report.to_json()["metric_scale"]["metres_per_unit"]
+    wanted = straight.report.metric_scale.metres_per_unit * 0.5 / 0.47814
+    found = curved.report.metric_scale.metres_per_unit
     assert found == pytest.approx(wanted, rel=1e-4)
 
 

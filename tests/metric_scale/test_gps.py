@@ -55,7 +55,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     held, trials = 0, 80
     for seed in range(trials):
         scene = with_gps(scene_at(circle(8)), noise=2.0, seed=1000 + seed)
-        low, high = apply_metric_scale(scene, GPS).report.to_json()["metric_scale"]["interval_95"]
+        low, high = apply_metric_scale(scene, GPS).report.metric_scale.interval_95
         held += low <= 4 <= high
     assert 0.88 <= held / trials <= 1.0
 
@@ -67,9 +67,7 @@ def test_positions_on_a_line_tell_the_scale_only():
         moved = apply_metric_scale(scene, GPS)
         assert "lie on a line, nearly" in said(moved)
         assert (moved.units, moved.world) == ("metre", "reference camera")
-        assert moved.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(
-            4, rel=0.1
-        )
+        assert moved.report.metric_scale.metres_per_unit == pytest.approx(4, rel=0.1)
         # Nothing but the scale has changed: the first camera still is where it was.
         torch.testing.assert_close(
             moved.cameras.cam_from_world[..., :3], scene.cameras.cam_from_world[..., :3]
@@ -95,7 +93,7 @@ def test_three_positions_assume_a_noise():
     centers = circle(3, radius=50.0)
     moved = apply_metric_scale(with_gps(scene_at(centers)), GPS)
     assert "three positions fit too well to tell their noise" in said(moved)
-    low, high = moved.report.to_json()["metric_scale"]["interval_95"]
+    low, high = moved.report.metric_scale.interval_95
     assert 0.1 < high - low < 1.0
 
 
@@ -105,7 +103,7 @@ def test_too_few_positions_are_said(num):
     facts = tuple(f if v < num else PhotoMetadata() for v, f in enumerate(scene.facts))
     moved = apply_metric_scale(replace(scene, facts=facts), GPS)
     assert moved.units == "arbitrary"
-    assert moved.report.to_json()["metric_scale"]["applied"] is False
+    assert moved.report.metric_scale.applied is False
     assert ("only 00.jpg has" if num else "no photo's EXIF") in said(moved)
     assert apply_metric_scale(replace(scene, facts=()), GPS).units == "arbitrary"
 
@@ -143,7 +141,7 @@ def test_missing_heights_are_said():
     )
     moved = apply_metric_scale(with_gps(flat, truth=level, height=False), GPS)
     assert "no position has a height" in said(moved)
-    assert moved.report.to_json()["metric_scale"]["metres_per_unit"] == pytest.approx(4, rel=1e-3)
+    assert moved.report.metric_scale.metres_per_unit == pytest.approx(4, rel=1e-3)
 
 
 def test_the_same_input_gives_the_same_answer():

@@ -140,7 +140,7 @@ def test_another_bundle_adjuster_leaves_it_where_it_is(
 
 def test_a_useless_guess_does_no_harm(truth: Reconstruction) -> None:
     scene = refine(lost(truth), options=FAST, densify=False)
-    assert scene.report.to_json()["refinement"]["attempts"][0]["start"] == "from pairs, carefully"
+    assert scene.report.refinement.attempts[0]["start"] == "from pairs, carefully"
     assert worst_error_deg(scene.cameras, truth) < 1.0
 
 
@@ -173,7 +173,7 @@ def test_known_poses_are_held_and_give_the_frame(truth: Reconstruction) -> None:
     torch.testing.assert_close(
         scene.cameras.cam_from_world, truth.cameras.cam_from_world, atol=0.05, rtol=0
     )
-    by = list(scene.report.to_json()["refinement"]["registered_by"].values())
+    by = list(scene.report.refinement.registered_by.values())
     assert by == ["known", "bundle adjustment", "known", "bundle adjustment", "known"]
 
 
@@ -222,4 +222,4 @@ def test_densify_measures_on_a_finer_grid(tmp_path: Path) -> None:
     scene = refine(truth, options=FAST, densify=True)
     assert scene.measured is not None
     assert scene.mask.shape[1:] > truth.mask.shape[1:]
-    assert scene.report.to_json()["refinement"]["measured_share"] > 0.5
+    assert scene.report.refinement.measured_share > 0.5

@@ -31,7 +31,7 @@ def test_photos_become_a_scene_with_tracks(network: VGGT, photos: Path):
     assert own.tolist() == [[10.5, 20.5], [30, 30], [60, 90]]
     assert (tracks.visibility[tracks.query_views, torch.arange(3)] == 1).all()
     assert scene.depth is not None
-    assert scene.report.to_json()["tracks"]["by"] == "network"
+    assert scene.report.tracks.by == "network"
 
 
 def test_cameras_and_depth_are_those_of_a_reconstruction(network: VGGT, photos: Path):
@@ -54,7 +54,7 @@ def test_a_file_of_weights_is_followed_as_its_network_is_best(photos: Path, tmp_
     export_weights(build_model(glance_small()), tmp_path / "mine.safetensors")
     mine, small = tmp_path / "mine.safetensors", {"max_pixels": 96 * 64}
     scene = track(photos, grid=2, model=mine, device="cpu", preprocess=small)
-    assert scene.report.to_json()["tracks"]["by"] == "matching"
+    assert scene.report.tracks.by == "matching"
 
 
 @pytest.mark.parametrize("by", ["network", "matching", "geometry"])

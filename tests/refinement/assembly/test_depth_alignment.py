@@ -49,9 +49,7 @@ def test_depth_that_is_bent_is_straightened_by_a_power() -> None:
     assert scene.depth is not None
     aligned = align_depth(replace(scene, depth=scene.depth**2))
     assert aligned.depth is not None
-    assert aligned.report.to_json()["depth_alignment"]["0.png"]["power"] == pytest.approx(
-        0.5, abs=0.02
-    )
+    assert aligned.report.depth_alignment["0.png"].power == pytest.approx(0.5, abs=0.02)
     torch.testing.assert_close(aligned.depth, scene.depth, rtol=0.02, atol=0)
 
 
