@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.twin import Twin
 from glance3d.models import VGGT, load_model
+from glance3d.multiview.reconcile import reconcile
 from glance3d.types import Predictions
 
 DENSE = ("camera", "depth", "points")
@@ -59,8 +60,9 @@ class Loader:
 
         def run(images: Tensor) -> dict[str, Tensor]:
             extra = {} if case.attention == "full" else {"attention": case.attention}
-            said: Predictions = network(images, outputs=case.outputs, **extra)
-            return {k: v for k, v in said.as_dict().items() if isinstance(v, Tensor)}
+            predictions: Predictions = network(images, outputs=case.outputs, **extra)
+            published = reconcile(predictions).as_dict()
+            return {k: v for k, v in published.items() if isinstance(v, Tensor)}
 
         return run
 

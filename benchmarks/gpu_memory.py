@@ -29,6 +29,7 @@ from glance3d.models.config import OUTPUTS, ModelConfig
 from glance3d.models.memory.plan import PROGRAM_BYTES, MemoryPlan, plan_memory
 from glance3d.models.weights.cards import CARDS
 from glance3d.models.zoo import PRECISIONS
+from glance3d.multiview.reconcile import reconcile
 
 _LARGEST_POSITION = 37  # the twin asks the device for it, for the length of a small table
 _ROUNDING = 512  # the allocator gives no less, and multiples of it
@@ -124,7 +125,7 @@ def count_case(case: Case, config: ModelConfig, views: int, size: tuple[int, int
     network = build_on_meta(config, PRECISIONS[case.precision])
 
     def run(x: Tensor) -> object:
-        return network(x, outputs=case.outputs, attention=case.attention)
+        return reconcile(network(x, outputs=case.outputs, attention=case.attention))
 
     return count_forward(run, network, images)
 
