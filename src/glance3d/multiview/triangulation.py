@@ -74,8 +74,9 @@ def camera_scale_from_depth(
         predicted = sample_at_hd(pairs.of_first(depth.float()), pairs.first_hd)
         log_ratio = (predicted / triangulated).log().flatten(1)
         trust = (trust * pairs.weight * pairs.amount[..., None]).flatten(1)
-        belief = trust.sum(-1) / (trust.sum(-1) + options.half_scale_trust)
-        return (_weighted_median(log_ratio, trust) * belief).exp()
+        total = trust.sum(-1)
+        median = _weighted_median(log_ratio, trust)
+        return (median * total / (total + options.half_scale_trust)).exp()
 
 
 def _weighted_median(
