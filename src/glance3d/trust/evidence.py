@@ -1,12 +1,12 @@
 """What registration knows of each view, gathered for its verdict."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from glance3d.multiview.pure_rotation import is_pure_rotation
-from glance3d.multiview.view_graph import ViewGraph, view_epipolar_errors
+from glance3d.multiview.view_graph import VerifiedPair, ViewGraph, view_epipolar_errors
 from glance3d.trust.duplicate_photos import find_duplicates, texture_shares, to_grey
 from glance3d.types import Cameras, Reconstruction
 
@@ -68,25 +68,34 @@ def gather_evidence(
     errors_after = view_epipolar_errors(view_graph, scene.cameras)
     gathered = []
     for view in range(scene.num_views):
-        pairs = list(view_graph.pairs_of(view))
-        count = max(len(pairs), 1)
+        counted = _count_pairs(list(view_graph.pairs_of(view)), is_rotation, same)
         gathered.append(
-            ViewEvidence(
+            replace(
+                counted,
                 registered_by=registered_by[view],
-                num_matches=sum(map(len, pairs)),
-                num_pairs=len(pairs),
-                flat_share=sum(pair.flat for pair in pairs) / count,
-                pure_rotation_share=sum(is_rotation[id(pair)] for pair in pairs) / count,
                 epipolar_before=_finite(errors_before[view]) if before is not None else None,
                 epipolar_after=_finite(errors_after[view]),
                 contradicted=view in contradicted,
                 same_as=next((v for v in alike[same[view]] if v != view), None),
-                matches_others=any(same[p.first] != same[p.second] for p in pairs),
                 texture=texture[view],
                 focal_doubt=None if focal_doubts is None else focal_doubts[view],
             )
         )
     return tuple(gathered)
+
+
+def _count_pairs(
+    pairs: Sequence[VerifiedPair], is_rotation: Mapping[int, bool], same: Sequence[int]
+) -> ViewEvidence:
+    """What the pairs of one view say; ``is_rotation`` by their ``id``, ``same`` as duplicates."""
+    count = max(len(pairs), 1)
+    return ViewEvidence(
+        num_matches=sum(map(len, pairs)),
+        num_pairs=len(pairs),
+        flat_share=sum(pair.flat for pair in pairs) / count,
+        pure_rotation_share=sum(is_rotation[id(pair)] for pair in pairs) / count,
+        matches_others=any(same[pair.first] != same[pair.second] for pair in pairs),
+    )
 
 
 def _finite(value: float) -> float | None:
