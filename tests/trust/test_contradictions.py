@@ -13,7 +13,8 @@ from glance3d.types import Reconstruction, ViewTrust
 from tests.refinement.rendered import BOXES, Room, arc, build_scene, with_cameras, with_depth
 
 GOOD = ViewTrust("bundle adjustment", 500, 0.3, 0.9, 1.0, "good", "")
-FIRST, SECOND = [f"view{i:02d}.png" for i in range(4)], [f"view{i:02d}.png" for i in range(4, 8)]
+NAMES = tuple(f"view{i:02d}.png" for i in range(8))
+FIRST, SECOND = NAMES[:4], NAMES[4:]
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +54,10 @@ def test_half_of_the_views_with_another_scale_double_their_surfaces(
     depth = scene.depth.clone()
     depth[4:] *= factor
     (finding,) = find_contradictions(noisy(with_depth(scene, depth), noise, 0.0))
-    assert finding["kind"] == "double surface"
-    assert finding["groups"] == [FIRST, SECOND]
-    assert finding["views"] == [*FIRST, *SECOND]
-    assert "there twice" in finding["reason"]
+    assert finding.kind == "double surface"
+    assert finding.groups == (FIRST, SECOND)
+    assert finding.views == NAMES
+    assert "there twice" in finding.reason
 
 
 def test_half_of_the_cameras_standing_farther_back_double_their_surfaces(
@@ -65,7 +66,7 @@ def test_half_of_the_cameras_standing_farther_back_double_their_surfaces(
     poses = scene.cameras.cam_from_world.clone()
     poses[4:, 2, 3] += 0.8
     (finding,) = find_contradictions(with_cameras(scene, poses))
-    assert (finding["kind"], finding["groups"]) == ("double surface", [FIRST, SECOND])
+    assert (finding.kind, finding.groups) == ("double surface", (FIRST, SECOND))
 
 
 def test_one_view_with_another_scale_is_named_against_the_rest(scene: Reconstruction) -> None:
@@ -73,7 +74,7 @@ def test_one_view_with_another_scale_is_named_against_the_rest(scene: Reconstruc
     depth = scene.depth.clone()
     depth[2] *= 0.85
     (finding,) = find_contradictions(with_depth(scene, depth))
-    assert finding["groups"][-1] == ["view02.png"]
+    assert finding.groups[-1] == ("view02.png",)
 
 
 def test_depth_where_it_was_measured_alone_is_asked(scene: Reconstruction) -> None:
@@ -95,7 +96,7 @@ def test_what_an_unsupported_view_sees_contradicts_nobody(scene: Reconstruction)
     unsupported = replace(GOOD, verdict="unsupported")
     trust = tuple(unsupported if view == 2 else GOOD for view in range(8))
     (finding,) = find_contradictions(replace(doubled, trust=(GOOD,) * 8))
-    assert "their depth is off" in finding["reason"]
+    assert "their depth is off" in finding.reason
     assert find_contradictions(replace(doubled, trust=trust)) == []
 
 
@@ -105,14 +106,14 @@ def test_many_groups_are_told_by_the_largest(scene: Reconstruction) -> None:
     for factor, views in ((1.12, [4, 5]), (0.88, [6]), (1.28, [7])):
         depth[views] *= factor
     (finding,) = find_contradictions(with_depth(scene, depth))
-    assert len(finding["groups"]) == 4
-    assert finding["reason"].startswith("4 groups of photos, as view00.png, ")
+    assert len(finding.groups) == 4
+    assert finding.reason.startswith("4 groups of photos, as view00.png, ")
 
 
 def test_two_rooms_taken_for_one_are_possible_twins() -> None:
     other = Room(boxes=(((1.6, 0.8, 2.0), (0.9, 1.2, 0.6)), ((-1.2, -0.6, 1.4), (0.8, 0.8, 0.7))))
     (finding,) = find_contradictions(build_scene([Room()] * 4 + [other] * 4, arc(8)))
-    assert (finding["kind"], finding["groups"]) == ("possible twins", [FIRST, SECOND])
+    assert (finding.kind, finding.groups) == ("possible twins", (FIRST, SECOND))
 
 
 def test_a_thing_that_only_one_side_sees_is_no_twin() -> None:
@@ -151,9 +152,9 @@ def test_matches_that_cameras_rule_out_are_possible_twins(scene: Reconstruction)
     wrong = [matches(scene, 0, 6, wrong=True), matches(scene, 1, 6, wrong=True)]
     graph = ViewGraph(8, (*true, *wrong))
     (finding,) = find_contradictions(scene, graph, trust)
-    assert finding["kind"] == "possible twins"
-    assert finding["groups"] == [["view00.png", "view01.png"], ["view06.png"]]
-    assert "120 points" in finding["reason"]
+    assert finding.kind == "possible twins"
+    assert finding.groups == (("view00.png", "view01.png"), ("view06.png",))
+    assert "120 points" in finding.reason
 
 
 def test_a_camera_that_nothing_holds_rules_nothing_out(scene: Reconstruction) -> None:

@@ -10,7 +10,7 @@ from glance3d.trust.evidence import ViewEvidence
 from glance3d.trust.report import describe_trust, trust_text
 from glance3d.trust.rules import VERDICTS, judge
 from glance3d.types import Reconstruction, Report, ViewTrust
-from glance3d.types.json_record import to_json
+from glance3d.types.json_record import from_json, to_json
 from glance3d.types.report_sections import Contradiction, TrustReport
 from tests.refinement.rendered import Room, arc, build_scene, with_tracks
 
@@ -32,7 +32,7 @@ def test_a_scene_that_nobody_checked_is_described_as_such() -> None:
 def test_the_description_is_strict_json(scene: Reconstruction) -> None:
     finding = {"kind": "double surface", "views": ["a"], "groups": [["a"]], "reason": "twice"}
     judged = replace(scene, trust=judge(scene, [HELD] * 3 + [GUESS]))
-    content = to_json(describe_trust(judged, [finding]))
+    content = to_json(describe_trust(judged, [from_json(Contradiction, finding)]))
     described = json.loads(to_json_text(content))
     assert described == content
     assert [view["name"] for view in described["views"]] == list(scene.names)

@@ -10,8 +10,6 @@ are a sign of such twins that did no harm (cf. Zach et al., "Disambiguating visu
 loop constraints", CVPR 2010).
 """
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -20,6 +18,7 @@ from glance3d.multiview.view_graph import ViewGraph, connected_components, epipo
 from glance3d.trust.depth_consistency import DepthConsistency, measure_depth_consistency
 from glance3d.trust.rules import GOOD, UNSUPPORTED
 from glance3d.types import Reconstruction, ViewTrust
+from glance3d.types.report_sections import Contradiction
 
 #: Pairs say nothing if a smaller share of a view's points falls into the other's picture.
 MIN_OVERLAP = 0.2
@@ -40,20 +39,16 @@ MIN_MATCHES_OF_ALL = 60
 RULED_OUT = 12.0
 _MAX_NAMED = 4
 
-Finding = dict[str, Any]
-
 
 def find_contradictions(
     scene: Reconstruction,
     view_graph: ViewGraph | None = None,
     trust: tuple[ViewTrust, ...] | None = None,
-) -> list[Finding]:
-    """Everything found, strongest evidence only; JSON-ready, nothing on a scene without depth.
+) -> list[Contradiction]:
+    """Everything found, strongest evidence only; of a scene without depth what matches say.
 
-    Each has ``kind`` ("double surface" or "possible twins"), the names of the ``views`` concerned,
-    ``groups`` of them that agree among themselves, and a ``reason`` in words. With ``view_graph``
-    and ``trust`` (of the refined scene, ``scene.trust`` by default) matches count as well. What an
-    unsupported view sees contradicts nobody.
+    With ``view_graph`` and ``trust`` (of the refined scene, ``scene.trust`` by default) matches
+    count as well. What an unsupported view sees contradicts nobody.
     """
     findings = []
     trust = scene.trust if trust is None else trust
@@ -69,7 +64,7 @@ def find_contradictions(
 
 def _double_surfaces(
     scene: Reconstruction, pairs: DepthConsistency, trust: tuple[ViewTrust, ...] | None
-) -> list[Finding]:
+) -> list[Contradiction]:
     # One view sees the other's surfaces in front of its own, which sees them behind its own.
     overlapping = (pairs.overlap >= MIN_OVERLAP) & (pairs.overlap.T >= MIN_OVERLAP)
     off = np.maximum(pairs.before + pairs.behind, 1e-9)
@@ -92,7 +87,7 @@ def _double_surfaces(
     return findings
 
 
-def _twins(scene: Reconstruction, pairs: DepthConsistency) -> list[Finding]:
+def _twins(scene: Reconstruction, pairs: DepthConsistency) -> list[Contradiction]:
     conflicting = (
         (pairs.overlap >= MIN_OVERLAP)
         & (pairs.agreeing >= MIN_AGREEING)
@@ -117,7 +112,7 @@ def _twins(scene: Reconstruction, pairs: DepthConsistency) -> list[Finding]:
 
 def _ruled_out_matches(
     scene: Reconstruction, view_graph: ViewGraph, trust: tuple[ViewTrust, ...]
-) -> list[Finding]:
+) -> list[Contradiction]:
     """Pairs that match well though their cameras, held by other photos, rule it out."""
     limit = RULED_OUT * scene.cameras.pixel_unit
     matches: dict[tuple[int, int], int] = {}
@@ -148,10 +143,16 @@ def _ruled_out_matches(
     return findings
 
 
-def _finding(scene: Reconstruction, kind: str, groups: list[list[int]], reason: str) -> Finding:
-    names = [[scene.names[view] for view in group] for group in groups]
-    views = [scene.names[view] for view in sorted(v for group in groups for v in group)]
-    return {"kind": kind, "views": views, "groups": names, "reason": reason}
+def _finding(
+    scene: Reconstruction, kind: str, groups: list[list[int]], reason: str
+) -> Contradiction:
+    views = sorted(view for group in groups for view in group)
+    return Contradiction(
+        reason,
+        kind,
+        tuple(scene.names[view] for view in views),
+        tuple(tuple(scene.names[view] for view in group) for group in groups),
+    )
 
 
 def _between(scene: Reconstruction, groups: list[list[int]]) -> str:

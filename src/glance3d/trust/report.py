@@ -6,10 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from glance3d.text import visible_text
-from glance3d.trust.contradictions import Finding
 from glance3d.trust.rules import GOOD, VERDICTS, judge
 from glance3d.types import Reconstruction, ViewTrust
-from glance3d.types.json_record import from_json
 from glance3d.types.report_sections import Contradiction, TrustReport
 
 # Beyond so many photos the good ones, which need no one's attention, are summarised in one line.
@@ -20,7 +18,7 @@ _HEADINGS = ("verdict", "photo", "by", "tracks", "median", "90 %", "depth", "rea
 
 
 def describe_trust(
-    scene: Reconstruction, contradictions: Sequence[Finding] | None = None
+    scene: Reconstruction, contradictions: Sequence[Contradiction] | None = None
 ) -> TrustReport:
     """The verdicts of a scene in words: what ``report.trust`` holds.
 
@@ -41,9 +39,7 @@ def describe_trust(
             {"name": name, **{key: _rounded(value) for key, value in asdict(view).items()}}
             for name, view in zip(scene.names, trust, strict=True)
         ),
-        contradictions=_reported(scene)
-        if contradictions is None
-        else tuple(from_json(Contradiction, finding) for finding in contradictions),
+        contradictions=_reported(scene) if contradictions is None else tuple(contradictions),
     )
 
 
