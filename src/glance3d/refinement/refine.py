@@ -16,11 +16,12 @@ from glance3d.models.weights.cards import is_good_at
 from glance3d.refinement.assembly.assemble import assemble_cameras
 from glance3d.refinement.assembly.depth_alignment import align_depth
 from glance3d.refinement.assembly.focal_lengths import focal_doubts
+from glance3d.refinement.assembly.known_poses import contradicted_views
 from glance3d.refinement.mapping.registration import register_views
 from glance3d.refinement.matching.matched_photos import match_photos
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import quiet
-from glance3d.refinement.report import contradicted_views, describe_refinement, with_refinement
+from glance3d.refinement.report import describe_refinement, with_refinement
 from glance3d.reporting.times import StageTimes
 from glance3d.trust.judge import judge_scene
 from glance3d.types import Reconstruction
@@ -81,31 +82,31 @@ def refine(
         with times.stage("assemble"):
             refined = assemble_cameras(scene, registration, photos)
     with times.stage("align_depth"):
-        better = align_depth(refined.to_scene(scene))
+        result = align_depth(refined.to_scene(scene))
     if densify is None:
         densify = not is_good_at(scene.model, "depth") and len(refined.sparse) > 0
     if densify:
         with times.stage("densify"):
-            better = densify_scene(better, photos, progress=progress)
+            result = densify_scene(result, photos, progress=progress)
     with times.stage("consistency"):
         if not densify:  # or densification has marked it
-            better = mark_consistent(better.masked())
+            result = mark_consistent(result.masked())
     with times.stage("trust"):
-        better = judge_scene(
-            better,
+        result = judge_scene(
+            result,
             registration.photos.view_graph,
             refined.registered_by,
             before=scene.cameras,
-            contradicted=contradicted_views(better, registration),
-            focal_doubts=focal_doubts(better, refined.registered_by, options, matched.known),
+            contradicted=contradicted_views(result, registration),
+            focal_doubts=focal_doubts(result, refined.registered_by, options, matched.known),
         )
-    section, warnings = describe_refinement(better, registration, refined, times.seconds)
+    section, warnings = describe_refinement(result, registration, refined, times.seconds)
     earlier = {warning.text for warning in scene.report.warnings}
     for warning in warnings:
         if warning.text not in earlier:
             logger.warning("warning: %s", warning)
     return replace(
-        better,
+        result,
         registered_by=refined.registered_by,
-        report=with_refinement(better.report, section, warnings),
+        report=with_refinement(result.report, section, warnings),
     )

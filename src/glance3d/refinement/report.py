@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glance3d.known_cameras import KnownViews, measure_disagreement
 from glance3d.refinement.assembly.focal_lengths import contradicted_focal_lengths
+from glance3d.refinement.assembly.known_poses import compare_known_poses, contradicted_views
 from glance3d.refinement.assembly.rectified_pair import rectified_pair_warning
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.mapping.registration import Registration
@@ -26,7 +26,6 @@ def describe_refinement(
     photos = registration.photos
     verified, known = photos.network_poses, photos.known
     shift = refined.rectified_shift
-    described_known, contradicting = _describe_known(scene, known)
     section = RefinementReport(
         options=asdict(photos.options),
         attempts=tuple(registration.attempts),
@@ -42,14 +41,14 @@ def describe_refinement(
             "num_pairs": verified.num_pairs,
         },
         times=times,
-        known_cameras=described_known,
+        known_cameras=_describe_known(scene, registration),
         rectified_pair=None if shift is None else {"shift_px": round(shift, 3)},
     )
     texts = {
         "few_matches": _warnings(scene, refined),
         FOCAL_LENGTHS: contradicted_focal_lengths(scene, registration),
         "known_cameras": [] if known is None else known.warnings,
-        "contradicted_cameras": _contradictions(scene, registration, contradicting),
+        "contradicted_cameras": _contradictions(scene, registration),
         "rectified_pair": [] if shift is None else [rectified_pair_warning(shift)],
     }
     warnings = [
@@ -60,19 +59,13 @@ def describe_refinement(
     return section, warnings
 
 
-def _describe_known(
-    scene: Reconstruction, known: KnownViews | None
-) -> tuple[dict[str, Any] | None, tuple[str, ...] | None]:
-    """What is known, and whose known poses differ from the scene's; None where nothing is known."""
+def _describe_known(scene: Reconstruction, registration: Registration) -> dict[str, Any] | None:
+    """What is known of cameras, and how far the photos agree; None where nothing is known."""
+    known = registration.photos.known
     if known is None:
-        return None, None
-    described = known.describe()
-    if not bool(known.has_pose.any()):
-        return described, None
-    disagreement = measure_disagreement(
-        scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
-    )
-    return {**described, "disagreement": disagreement.describe()}, disagreement.contradicting
+        return None
+    compared = compare_known_poses(scene, registration)
+    return known.describe() | ({} if compared is None else {"disagreement": compared.describe()})
 
 
 def with_refinement(
@@ -121,33 +114,13 @@ def _warnings(scene: Reconstruction, refined: RefinedCameras) -> list[str]:
     return []
 
 
-def _contradictions(
-    scene: Reconstruction, registration: Registration, differing: tuple[str, ...] | None
-) -> list[str]:
+def _contradictions(scene: Reconstruction, registration: Registration) -> list[str]:
     """Known poses that the photos contradict, named."""
-    if differing is None:
+    views = sorted(contradicted_views(scene, registration))
+    if not views:
         return []
-    verified = registration.photos.known_poses
-    named = set(differing)
-    if verified is not None:
-        named |= {scene.names[view] for view in verified.contradicted}
-    if not named:
-        return []
-    ordered = [name for name in scene.names if name in named]
+    names = ", ".join(scene.names[view] for view in views)
     return [
-        f"the known poses of {', '.join(ordered)} contradict what the photos show, and were not "
-        "used to place them"
+        f"the known poses of {names} contradict what the photos show, and were not used to place "
+        "them"
     ]
-
-
-def contradicted_views(scene: Reconstruction, registration: Registration) -> set[int]:
-    """Views whose given poses are not what the photos show."""
-    known = registration.photos.known
-    if known is None or not bool(known.has_pose.any()):
-        return set()
-    differing = measure_disagreement(
-        scene.names, known.cam_from_world, scene.cameras.cam_from_world.double()
-    ).contradicting
-    views = {scene.names.index(name) for name in differing}
-    verified = registration.photos.known_poses
-    return views | set(() if verified is None else verified.contradicted)
