@@ -3,46 +3,12 @@
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, grid_sample, interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
-from glance3d.geometry.cameras import pixel_grid
 from glance3d.geometry.filter import usable_depth
-from glance3d.types import Placement
 
 #: Measured pixels, as a share of all, whose word counts for half where nothing was measured.
 _HALF_BELIEVED = 0.01
-
-
-def resample_map(
-    values: Float[Tensor, "_height _width"],
-    source: Placement,
-    target: Placement,
-    mode: str = "bilinear",
-) -> Float[Tensor, "height width"]:
-    """A map on the grid of ``source`` on that of ``target``, two grids of one photo."""
-    width, height = target.processed_size
-    pixels = source.to_processed(target.to_original(pixel_grid(height, width).flatten(0, 1)))
-    size = pixels.new_tensor(source.processed_size)
-    positions = (pixels * 2 / size - 1).view(1, height, width, 2)
-    sampled = grid_sample(
-        values[None, None], positions, mode=mode, padding_mode="border", align_corners=False
-    )
-    return sampled[0, 0]
-
-
-def resample_known(
-    values: Float[Tensor, "_height _width"],
-    known: Bool[Tensor, "_height _width"],
-    source: Placement,
-    target: Placement,
-) -> Float[Tensor, "height width"]:
-    """As :func:`resample_map`, of what is known alone: nothing unknown is mixed in.
-
-    0 where nothing known is near.
-    """
-    weight = resample_map(known.to(values.dtype), source, target)
-    sums = resample_map(torch.where(known, values, 0), source, target)
-    return torch.where(weight > 0, sums / weight.clamp(min=1e-6), 0)
 
 
 def complete_depth(

@@ -11,15 +11,15 @@ from torch import Tensor
 from torch.nn.functional import pad
 from tqdm import tqdm
 
-from glance3d.densification.completion import complete_depth, resample_known, resample_map
+from glance3d.densification.completion import complete_depth
 from glance3d.densification.consistency import mark_consistent
 from glance3d.densification.measure import Sweep, confirmed, sweep_view
 from glance3d.densification.options import SweepOptions
+from glance3d.densification.pixel_grids import resample_view, with_pixel_grid
 from glance3d.densification.views import SweepView, build_view, plan_grids, shown_size, shrink
 from glance3d.errors import InputError
-from glance3d.geometry.cameras import unproject_depth
 from glance3d.images import Originals
-from glance3d.types import Placement, Reconstruction, kept_on_grids
+from glance3d.types import Placement, Reconstruction
 from glance3d.types.report_sections import DenseViewReport
 
 #: As many pixels a photo as the published networks see.
@@ -143,27 +143,14 @@ def _assemble(
         for sweep, part, rank in zip(sweeps, kept, _guesses(scene, ranks, grids), strict=True)
     ]
     depth, measured = canvas(filled), canvas(kept)
-    mask = kept_on_grids(grids, scene.masks)
-    cameras = scene.cameras.on_grid(grids)
-    points = unproject_depth(
-        depth, cameras.cam_from_world, cameras.intrinsics, radial=cameras.radial
+    placements = tuple(
+        replace(grid, exif_orientation=old.exif_orientation)
+        for grid, old in zip(grids, scene.placements, strict=True)
     )
-    dense = replace(
-        scene,
-        placements=tuple(
-            replace(grid, exif_orientation=old.exif_orientation)
-            for grid, old in zip(grids, scene.placements, strict=True)
-        ),
-        colors=canvas((photo.permute(2, 0, 1) for photo in colors), 255).permute(0, 2, 3, 1),
-        mask=mask,
-        depth=depth,
-        points_world=points,
-        points_from="depth",
-        confidence=canvas(confidence),
-        measured=measured,
-        consistent=None,  # marked anew below
-        report=scene.report.with_section("densification", _describe(scene, sweeps, kept)),
-    )
+    pictures = canvas((photo.permute(2, 0, 1) for photo in colors), 255).permute(0, 2, 3, 1)
+    dense = with_pixel_grid(scene, placements, pictures, depth, canvas(confidence), measured)
+    report = scene.report.with_section("densification", _describe(scene, sweeps, kept))
+    dense = replace(dense, report=report)
     return mark_consistent(dense.masked())
 
 
@@ -174,14 +161,9 @@ def _guesses(
     if maps is None:
         return [None] * scene.num_views
     resampled = []
-    for view, (old, grid) in enumerate(zip(scene.placements, grids, strict=True)):
+    for view, grid in enumerate(grids):
         width, height = shown_size(grid)
-        whole = (
-            resample_known(maps[view], scene.mask[view], old, grid)
-            if scene.has_masks
-            else resample_map(maps[view], old, grid)
-        )
-        resampled.append(whole[:height, :width])
+        resampled.append(resample_view(scene, maps, view, grid)[:height, :width])
     return resampled
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glance3d.densification.completion import resample_known, resample_map
+from glance3d.densification.pixel_grids import resample_view, with_pixel_grid
 from glance3d.densification.views import shrink
-from glance3d.geometry.cameras import unproject_depth
 from glance3d.images import Originals
 from glance3d.types import (
     Cameras,
@@ -17,7 +16,6 @@ from glance3d.types import (
     PhotoMetadata,
     Placement,
     Reconstruction,
-    kept_on_grids,
 )
 
 _WHITE = 255
@@ -29,38 +27,20 @@ def on_canvas_of(
     """``new`` on the pixel grid of ``scene``: whole photos, as large as its canvas allows."""
     canvas = scene.placements[0].processed_size
     placements = tuple(_fitted(old, canvas) for old in new.placements)
-    depth, confidence, colors = [], [], []
-    for view, fitted in enumerate(placements):
-        colors.append(_photo_on(originals[view], fitted))
-        if new.depth is not None:
-            depth.append(_resampled(new, new.depth, view, fitted))
-        if new.confidence is not None:
-            confidence.append(_resampled(new, new.confidence, view, fitted))
-    cameras = new.cameras.on_grid(placements)
-    depths = torch.stack(depth) if depth else None
-    return replace(
-        new,
-        placements=placements,
-        colors=torch.stack(colors),
-        mask=kept_on_grids(placements, new.masks),
-        depth=depths,
-        points_world=None
-        if depths is None
-        else unproject_depth(
-            depths, cameras.cam_from_world, cameras.intrinsics, radial=cameras.radial
-        ),
-        points_from=None if depths is None else "depth",
-        confidence=torch.stack(confidence) if confidence else None,
-        measured=None,
-        consistent=None,
-    ).masked()
+    colors = [_photo_on(originals[view], placement) for view, placement in enumerate(placements)]
+    depth, confidence = (_resampled(new, maps, placements) for maps in (new.depth, new.confidence))
+    return with_pixel_grid(new, placements, torch.stack(colors), depth, confidence).masked()
 
 
-def _resampled(scene: Reconstruction, maps: Tensor, view: int, target: Placement) -> Tensor:
-    own = scene.placements[view]
-    if scene.has_masks:
-        return resample_known(maps[view], scene.mask[view], own, target)
-    return resample_map(maps[view], own, target, "bilinear")
+def _resampled(
+    scene: Reconstruction, maps: Tensor | None, placements: tuple[Placement, ...]
+) -> Tensor | None:
+    if maps is None:
+        return None
+    views = [
+        resample_view(scene, maps, view, placement) for view, placement in enumerate(placements)
+    ]
+    return torch.stack(views)
 
 
 def _fitted(old: Placement, canvas: tuple[int, int]) -> Placement:
