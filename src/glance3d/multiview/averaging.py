@@ -50,6 +50,7 @@ def average_poses(
     """
     with torch.autocast(poses.rotation.device.type, enabled=False):
         rotation, direction = poses.rotation.double(), poses.direction.double()
+        # Tuned: a pair that fits badly is nearly mute.
         trust = (pairs.amount.double() * poses.inlier_share.double().square()) ** 1.5
         trust = trust / (trust.amax(-1, keepdim=True) + 1e-30)
         views, agreed = robust_rotation_averaging(pairs, rotation, trust, num_views, options)
@@ -106,6 +107,7 @@ def rotation_averaging(
     for _ in range(options.squarings):
         power = power @ power
     from_first = power[..., :3].unflatten(1, (num_views, 3))
+    # A rotation has the Frobenius norm sqrt(3): trace norm 1 is what wahba_rotation wants.
     length = from_first.square().sum((-1, -2), keepdim=True).sqrt().clamp(min=1e-30)
     rotation = rotation_from_quat_xyzw(wahba_rotation(from_first / (3**0.5 * length)))
     return torch.cat([identity.expand(len(trust), 1, 3, 3), rotation[:, 1:]], 1)
@@ -138,6 +140,7 @@ def translation_averaging(
         pull = (trust * lengths)[..., None] * towards
         right = _pair_matrix(pairs, pull, -pull, num_views).sum(2)
         centers = F.pad(torch.cholesky_solve(right[:, 1:], factor), (0, 0, 1, 0))
+        # The best length for these centres, but at least one.
         baseline = pairs.of_first(centers) - pairs.of_second(centers)
         lengths = (baseline * towards).sum(-1).clamp(min=1.0)
     return centers

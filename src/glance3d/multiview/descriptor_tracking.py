@@ -91,6 +91,7 @@ class DescriptorTracker:
         visibility, confidence = (torch.zeros_like(tracked[..., 0]) for _ in range(2))
         for index, target in enumerate(targets):
             tracked[index], similarity = self._find(view, cells, target)
+            # Forward-backward check: the match is searched for in the query's view again.
             returned, _ = self._find(target, tracked[index], view)
             distance = CELL * (returned - cells).norm(dim=-1)
             visibility[index] = torch.exp2(-distance / MUTUAL_WITHIN)
@@ -123,6 +124,7 @@ class DescriptorTracker:
         self, view: int, wanted: Float[Tensor, "queries channels"]
     ) -> tuple[Float[Tensor, "queries 2"], Float[Tensor, " queries"]]:
         """The best place on a whole view's map, and the cosine there."""
+        # [queries, rows * columns] cosines
         similarity = wanted @ self._descriptors[view].flatten(1)
         if self._content is not None:
             similarity = similarity.masked_fill(~self._content[view].flatten(), -1.0)

@@ -171,6 +171,7 @@ def _find_matches(
     step = max(1, SCORES_AT_A_TIME // (batch * cells**2))
     for view, start in itertools.product(range(num_views), range(0, num_views, step)):
         pairs = (slice(None), view, slice(start, start + step))
+        # scores[b, w, i, j]: cell i of this view against cell j of view w.
         scores = inverse_temperature * (descriptors[:, view, None] @ others[:, pairs[2]])
         tops[pairs], bests[pairs] = scores.max(-1)
         target_xy[pairs], log_mass = windowed_soft_argmax(scores, bests[pairs], grid, radius)
@@ -178,9 +179,11 @@ def _find_matches(
         # other bound, and works in place.
         summed = scores.sub_(inverse_temperature).exp_().sum(-1)
         totals[pairs] = torch.logaddexp(summed.log() + inverse_temperature, dustbin_score)
+        # The share of the window in the softmax over all cells and the dustbin.
         probability[pairs] = (log_mass - totals[pairs]).exp()
     # totals[b, w, v, j]: the softmax of cell j of w over view v, made in the other direction.
     total_of_best = totals.transpose(1, 2).gather(-1, bests)
+    # exp(score) over the sum of the other direction: how likely j is to choose i.
     mutual = (tops - total_of_best).exp()
     source_xy = cell_centers(grid, descriptors.device).expand_as(target_xy)
     return SoftMatches(source_xy, target_xy, probability, mutual)
@@ -227,6 +230,7 @@ def select_pair_matches(
     weight = estimates.weight.float() * estimates.inlier_logits.float().sigmoid()
     first, second = torch.triu_indices(views, views, 1, device=weight.device)
     amount = weight.mean(-1)
+    # Of both directions, one number for each unordered pair.
     amount = (amount + amount.mT)[:, first, second] / 2
     num_pairs = min(len(first), options.pairs_per_view * views)
     amount, kept = amount.topk(num_pairs, -1)

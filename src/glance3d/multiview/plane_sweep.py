@@ -56,6 +56,7 @@ class PlaneWarp:
         self, inverse_depth: Float[Tensor, "planes _height _width"]
     ) -> tuple[Float[Tensor, "planes height width 2"], Bool[Tensor, "planes height width"]]:
         """Positions for ``grid_sample``, and which of them the other view sees."""
+        # (x, y, z) = a + b w, divided by z; in place, since there are many planes.
         z = torch.addcmul(self.a[2], inverse_depth, self.b[2])
         in_front = z > 1e-6
         z.clamp_(min=1e-6).reciprocal_()
@@ -78,6 +79,7 @@ def sweep_depth_by_descriptors(
     with torch.autocast(depth.device.type, enabled=False):
         depth, pose_enc = depth.float(), pose_enc.float()
         size = (depth.shape[-2], depth.shape[-1])
+        # The mean of logarithms: a geometric mean of each cell's depths.
         log_guess = F.interpolate(depth.log(), size=described.grid, mode="area")
         partners, weight = choose_partners(
             pairs, pose_enc, size, sweep.num_partners, options.triangulation
@@ -105,6 +107,7 @@ def choose_partners(
     _, trust = triangulate_matches(pairs, pose_enc, size, options)
     share = (pairs.weight * trust).sum(-1)
     of_views = share.new_zeros(batch, views * views)
+    # of_views[b, v * views + w] is how much partner w tells of view v; pairs count both ways.
     for first, second in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
         of_views = of_views.scatter(1, first * views + second, share)
     best = of_views.unflatten(1, (views, views)).topk(min(num_partners, views - 1), -1)
@@ -134,6 +137,7 @@ def sweep_descriptors(
     change, deviation = log_guess.new_empty(2, batch, views, cells)
     for view in range(views):
         depths = (log_guess[:, view].flatten(1)[..., None] + steps).exp()
+        # All depths of all cells of one view, in the world: [batch, cells * depths, 3].
         points = camera_rays(centers, intrinsics[:, view])[:, :, None] * depths[..., None]
         points = transform_points(invert(cameras[:, view]), points.flatten(1, 2))
         log_posterior = prior.expand_as(depths)
@@ -146,6 +150,7 @@ def sweep_descriptors(
             evidence = torch.where(_in_view(pixels, z, described.grid), evidence, 0.0)
             log_posterior = log_posterior + weight[:, view, slot, None, None] * evidence
         posterior = log_posterior.softmax(-1)
+        # Mean and variance of the posterior over the steps, which are logarithms of depth.
         mean = (posterior * steps).sum(-1)
         change[:, view] = mean
         variance = (posterior * steps**2).sum(-1) - mean**2
@@ -194,6 +199,7 @@ def _smooth(
     rows, columns = (_gaussian(cells, half, deviation_hd, change.device) for cells in grid)
     field = torch.zeros_like(change)
     for _ in range(options.smoothing_rounds):
+        # Cauchy weights against the field so far; a separable Gaussian on either side.
         weight = trust / (1 + ((change - field) / options.outlier) ** 2)
         field = (rows @ (weight * change) @ columns) / (rows @ weight @ columns + options.unmoved)
     return field

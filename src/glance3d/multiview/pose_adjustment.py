@@ -57,6 +57,7 @@ def adjust_poses(
     """
     focal_hd = prior.focal_hd
     with torch.autocast(focal_hd.device.type, enabled=False):
+        # The scale of a scene is free: cameras are about one unit from the first.
         size = start.centers.norm(dim=-1).mean(-1)[:, None, None]
         start = start._replace(centers=start.centers / (size + 1e-9))
         state = _State(pairs, start, focal_hd)
@@ -67,6 +68,7 @@ def adjust_poses(
             cost, cost_tried = (
                 each.cost(prior, width_hd, options.focal_weight) for each in (state, tried)
             )
+            # Scenes of a batch accept and damp their own steps.
             better = cost_tried < cost
             state = tried.where(better, state)
             damping = torch.where(better, damping / 3, damping * 10)
@@ -119,6 +121,7 @@ class _State:
         self, prior: FocalPrior, width_hd: float, focal_weight: float
     ) -> Float[Tensor, " batch"]:
         """Of all pairs; a match behind a camera is as bad as one that is a half diagonal off."""
+        # One half diagonal is many widths, so that moving behind a camera never pays.
         distance_hd = torch.where(self.in_front, self.residual.distance_hd, 1.0)
         of_pairs = cauchy_cost(distance_hd, self.pairs.weight, width_hd)
         deviations = prior.deviations(self.focal_hd)
@@ -127,6 +130,7 @@ class _State:
     def jacobian(self) -> Float[Tensor, "batch pairs matches 6"]:
         """Of the distances, by rotation, direction, and the logarithm of the focal length."""
         by_pose = jacobian(self.rotation, self.direction, self.matches, self.residual)
+        # A longer focal length narrows all rays; the derivative is a forward difference.
         longer = self._matches(self.focal_hd * (1 + _FOCAL_STEP))
         after = residuals(self.rotation, self.direction, longer).distance_hd
         by_focal = (after - self.residual.distance_hd) / _FOCAL_STEP
@@ -148,6 +152,7 @@ class _State:
         chain[..., 3:5, 3:6] = torch.linalg.cross(
             self.direction[..., None, :].expand_as(tangents), tangents
         )
+        # d t / d c_1 = R_2 = -d t / d c_2, across the direction, over the length of t.
         by_move = tangents @ self.second_rotation / self.length[..., None, None]
         chain[..., 3:5, 6:9], chain[..., 3:5, 9:12] = by_move, -by_move
         chain[..., 5, 12] = 1
@@ -189,9 +194,11 @@ def _step(
     gradient = (derivative * trusted * distance_hd[..., None]).sum(-2)[..., None]
     right_of_pairs = (chain.mT @ gradient)[..., 0]
     normal, right = _gather_pairs(state, of_pairs.double(), right_of_pairs.double())
+    # The prior is focal_weight * ((log f - log f0) / deviation)^2: one more residual.
     weight = options.focal_weight / prior.deviation
     normal[:, -1, -1] += weight / prior.deviation
     right[:, -1] += weight * prior.deviations(state.focal_hd)
+    # Marquardt's damping, by the diagonal: radians, lengths and logarithms have other scales.
     diagonal = normal.diagonal(dim1=-1, dim2=-2)
     normal = normal + torch.diag_embed(damping[:, None] * diagonal + 1e-8)
     normal, right = _hold_first_view(normal, right)
@@ -208,6 +215,7 @@ def _gather_pairs(
     batch, views = state.poses.centers.shape[:2]
     numbers = 6 * views + 1
     index = _numbers_of_pairs(state.pairs, views)
+    # Element [i, j] of a pair's 13 x 13 matrix goes to row index[i], column index[j].
     cells = (index[..., :, None] * numbers + index[..., None, :]).flatten(1)
     normal = of_pairs.new_zeros(batch, numbers * numbers)
     normal.scatter_add_(1, cells, of_pairs.flatten(1))
@@ -229,6 +237,7 @@ def _hold_first_view(
 ) -> tuple[Float[Tensor, "batch numbers numbers"], Float[Tensor, "batch numbers"]]:
     """The same equations, for a first view that neither rotates nor moves."""
     views = normal.shape[-1] // 6
+    # Its rows and columns become those of the identity, its right side zero.
     free = torch.ones_like(right)
     free[:, :3] = 0
     free[:, 3 * views : 3 * views + 3] = 0

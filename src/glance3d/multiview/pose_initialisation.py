@@ -45,6 +45,7 @@ def initialise_poses(
         scene, focal_hd = _best_try(pairs.zoomed(1 / zoom), learned, prior, num_views, options)
         distance = scene.centers.norm(dim=-1).mean(-1)[:, None, None].clamp(min=1e-9)
         centers = scene.centers * (search.usual_distance / distance)
+        # t = -R c
         translation = -(scene.rotation @ centers[..., None])[..., 0]
         fields = fields_of_view(focal_hd[:, None] * zoom, image_size)
         quat_xyzw = positive_quat_xyzw_from_rotation(scene.rotation)
@@ -77,6 +78,7 @@ def _best_try(
     free = torch.full_like(of_pairs, search.learned_deviation)
     best: ScenePoses | None = None
     best_focal_hd, best_score = of_pairs, torch.full_like(of_pairs, -torch.inf)
+    # Pairs are solved once for each guess and adjusted from each factor of it.
     for guess in (FocalPrior(of_pairs, free), prior):
         relative = estimate_relative_poses(pairs, learned, guess.focal_hd, options.relative_pose)
         start = average_poses(pairs, relative, num_views, options.averaging)
@@ -102,6 +104,7 @@ def _search_focal_length(
 ) -> Float[Tensor, " batch"]:
     """The one with which the best pairs' matches fit best, each pair by a pose of its own."""
     search = options.focal_search
+    # Pairs are sorted by how much they share; each votes by that.
     few = pairs.best(search.pairs_per_view * num_views)
     share = few.amount / (few.amount.sum(-1, keepdim=True) + 1e-9)
     scores = []
@@ -110,6 +113,7 @@ def _search_focal_length(
         poses = estimate_relative_poses(few, learned, focal_hd, options.relative_pose, orbits=False)
         score = (share * poses.inlier_share).sum(-1)
         scores.append(score - _prior_cost(focal_hd, prior, search.prior_cost))
+    # Focal lengths are a geometric row, so steps between them are steps of the logarithm.
     ratio = search.focal_lengths_hd[1] / search.focal_lengths_hd[0]
     return search.focal_lengths_hd[0] * ratio ** _parabola_peak(torch.stack(scores, -1))
 
@@ -125,6 +129,7 @@ def _parabola_peak(values: Float[Tensor, "batch steps"]) -> Float[Tensor, " batc
     """Where a parabola through the largest value and its neighbours is highest, in steps."""
     largest = values.argmax(-1, keepdim=True).clamp(1, values.shape[-1] - 2)
     before, at, after = (values.gather(-1, largest + step)[..., 0] for step in (-1, 0, 1))
+    # The vertex of the parabola through (-1, before), (0, at), (1, after).
     bend = (2 * at - before - after).clamp(min=1e-9)
     return largest[..., 0] + ((after - before) / (2 * bend)).clamp(-1, 1)
 

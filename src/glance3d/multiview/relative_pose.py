@@ -82,6 +82,7 @@ def _estimate(
     forward, backward, first_hd, second_hd, weight, focal_hd = chunk
     x, y = rays_from_hd(first_hd, focal_hd), rays_from_hd(second_hd, focal_hd)
     matches = RayMatches(x, y, weight, focal_hd)
+    # First round: every start, on a few matches of its own.
     rotation, direction = _starts(forward, backward, options)
     if orbits:
         parts = _orbits(options.orbits_deg, options.num_orbit_axes, forward.device)
@@ -90,6 +91,7 @@ def _estimate(
     samples = _draw_samples(matches, rotation.shape[2], options)
     widths_hd, max_step = options.first_widths_hd, options.max_step
     rotation, direction = _improve(rotation, direction, samples, widths_hd, max_step)
+    # Second round: the starts that most of the better matches fit, on all matches.
     few = _for_starts(matches, rotation.shape[2], options.num_judges)
     direction, share = _choose_sign(rotation, direction, few, options.first_inlier_width_hd)
     kept = share.topk(min(options.num_kept, share.shape[-1]), -1).indices
@@ -99,6 +101,8 @@ def _estimate(
     direction, share = _choose_sign(rotation, direction, many, options.inlier_width_hd)
     share, best = share.max(-1, keepdim=True)
     rotation, direction = (_take(part, best)[:, :, 0] for part in (rotation, direction))
+    # A ray at this angle from its partner moves by the focal length times its sine (for small
+    # angles) in the image; it counts half where that is parallax_width_hd.
     parallax = triangulate_rays(rotation, direction, matches.x, matches.y).parallax
     shift_hd = parallax * matches.focal_hd[..., None]
     has_parallax = matches.weight * shift_hd**2 / (shift_hd**2 + options.parallax_width_hd**2)
@@ -111,6 +115,7 @@ def _starts(
     options: RelativePoseOptions,
 ) -> tuple[Float[Tensor, "batch pairs starts 3 3"], Float[Tensor, "batch pairs starts 3"]]:
     """The learned pose, and three rotations with directions all over the sphere, repeated."""
+    # learned[v, w] is camw_from_camv, so the one of the opposite direction is transposed.
     of_forward, of_backward = _learned_rotation(forward), _learned_rotation(backward).mT
     none = torch.eye(3, device=forward.device).expand_as(of_forward)
     directions = _sphere_directions(options.num_directions, forward.device)
@@ -130,6 +135,7 @@ def _starts(
 
 def _learned_rotation(pose_enc: Float[Tensor, "*batch 9"]) -> Float[Tensor, "*batch 3 3"]:
     """Of pose encodings whose quaternions may have any length, even none."""
+    # A quaternion of length zero becomes the identity.
     quat = pose_enc[..., 3:7] + constant((0.0, 0.0, 0.0, 1e-9), pose_enc.device)
     return rotation_from_quat_xyzw(F.normalize(quat, dim=-1))
 
@@ -151,6 +157,7 @@ def _orbits(
     angle = torch.arange(num_axes, device=device) * (torch.pi / num_axes)
     step = torch.stack([angle.cos(), angle.sin(), torch.zeros_like(angle)], -1)
     axis = torch.stack([-step[:, 1], step[:, 0], step[:, 2]], -1)
+    # The axis is z x step. Blocks of num_axes directions, one block for each angle.
     turns = torch.cat([so3_exp(math.radians(turn) * axis) for turn in degrees])
     return turns, step.repeat(len(degrees), 1)
 
@@ -182,6 +189,7 @@ def _take(
     of_starts: Float[Tensor, "batch pairs starts *shape"], kept: Int[Tensor, "batch pairs kept"]
 ) -> Float[Tensor, "batch pairs kept *shape"]:
     shape = of_starts.shape[3:]
+    # gather wants an index of the full shape: kept[b, p, k] for all of the other axes.
     index = kept.view(*kept.shape, *[1] * len(shape)).expand(*kept.shape, *shape)
     return of_starts.gather(2, index)
 
@@ -199,6 +207,7 @@ def _improve(
     for width_hd in widths_hd:
         step = _step(rotation, direction, matches, current, width_hd, damping)
         step = step.clamp(-max_step, max_step)
+        # The rotation is perturbed in the first view's frame, as the jacobian assumes.
         turned = rotation @ so3_exp(step[..., :3])
         moved = retract_direction(direction, step[..., 3:])
         tried = residuals(turned, moved, matches)
@@ -206,6 +215,7 @@ def _improve(
             cauchy_cost(residual.distance_hd, matches.weight, width_hd)
             for residual in (current, tried)
         )
+        # Each start accepts and damps its own steps; the others of the batch go on.
         better = cost_tried < cost
         rotation = torch.where(better[..., None, None], turned, rotation)
         direction = torch.where(better[..., None], moved, direction)
@@ -232,8 +242,10 @@ def _step(
     Solves ``(J^T W J + damping tr(J^T W J) I) step = -J^T W r``, W being Cauchy's weights.
     """
     derivative = jacobian(rotation, direction, matches, residual)
+    # W: the derivative of Cauchy's cost by the squared distance (iteratively reweighted squares).
     trusted = (matches.weight / (1 + (residual.distance_hd / width_hd) ** 2))[..., None]
     normal = (derivative * trusted).mT @ derivative
+    # Levenberg's damping: all five numbers are angles, so one amount suits them.
     amount = damping * normal.diagonal(dim1=-1, dim2=-2).sum(-1) + 1e-12
     normal = normal + amount[..., None, None] * torch.eye(5, device=normal.device)
     gradient = (derivative * trusted * residual.distance_hd[..., None]).sum(-2)
@@ -248,6 +260,7 @@ def _choose_sign(
     distance_hd = residuals(rotation, direction, matches).distance_hd
     fits = matches.weight / (1 + (distance_hd / width_hd) ** 2)
     intersection = triangulate_rays(rotation, direction, matches.x, matches.y)
+    # E and -E are the same constraint: [-t]x R = -[t]x R.
     ahead, behind = ((fits * side).sum(-1) for side in possible_cheirality(intersection))
     flipped = (behind > ahead)[..., None]
     return torch.where(flipped, -direction, direction), torch.maximum(ahead, behind)

@@ -66,6 +66,7 @@ def align_patches(
     """
     template, _ = _normalised(_patches_of_views(image, source, radius)[:, :, 0])
     fine, correlation = _lucas_kanade(template, maps, coarse, radius, options)
+    # Farther off than descriptors are: something else that looks alike.
     lost = (fine - coarse).norm(dim=-1) > max_shift
     low, high = options.min_correlation, options.full_correlation
     share = ((correlation - low) / (high - low)).clamp(0, 1)
@@ -93,6 +94,7 @@ def _lucas_kanade(
         weighted_dx, weighted_dy, error = window * dx, window * dy, template - normalised
         xx, xy, yy = dot(weighted_dx, dx), dot(weighted_dx, dy), dot(weighted_dy, dy)
         x, y = dot(weighted_dx, error), dot(weighted_dy, error)
+        # A little damping: along an edge the 2 x 2 matrix has no inverse.
         xx, yy = xx + 1e-4, yy + 1e-4
         step = torch.stack([yy * x - xy * y, xx * y - xy * x], -1) / (xx * yy - xy * xy)[..., None]
         position = position + step.clamp(-options.max_step, options.max_step)
@@ -147,5 +149,6 @@ def _offsets(radius: int, device: torch.device) -> Float[Tensor, "pixels 2"]:
 @cached_table
 def _window(radius: int, device: torch.device) -> Float[Tensor, " pixels"]:
     """A Gaussian, so that a patch's rim counts little."""
+    # At the rim the weight is exp(-1.5^2 / 2), about a third.
     deviation = max(radius / 1.5, 0.5)
     return torch.exp(-_offsets(radius, device).square().sum(-1) / (2 * deviation**2))

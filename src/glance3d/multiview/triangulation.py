@@ -85,6 +85,7 @@ def _weighted_median(
     """The value at half of all weight."""
     ordered, order = values.sort(-1)
     below = weights.gather(-1, order).cumsum(-1)
+    # The first value at which the cumulated weight reaches half of it.
     middle = (2 * below < below[:, -1:]).sum(-1, keepdim=True)
     return ordered.gather(-1, middle.clamp(max=values.shape[-1] - 1))[:, 0]
 

@@ -96,6 +96,7 @@ def residuals(
     matches: RayMatches,
 ) -> Residuals:
     """How far each match is from fitting ``y^T [t]x R x = 0``."""
+    # d = f y^T E x / |gradient|; the gradient is by x and y of both rays.
     terms = epipolar_terms(essential_matrix(rotation, direction), matches.x, matches.y)
     # Rays have z = 1, so a distance between them times the focal length is one in the image.
     scale = matches.focal_hd[..., None] / terms.squared_gradient.clamp(min=_EPS).sqrt()
@@ -269,6 +270,7 @@ def _best_of_samples(
     solutions = vector.float().unflatten(-1, (3, 3))
     stride = max(1, weight.shape[-1] // options.num_judges)
     x, y, weight = x[..., None, ::stride, :], y[..., None, ::stride, :], weight[..., None, ::stride]
+    # Every stride-th match judges; solutions[..., s, :, :] of sample s.
     distance = sampson_distance(solutions, x, y)
     score = (weight / (1 + distance / options.cauchy_widths_hd[0] ** 2)).sum(-1)
     best = score.argmax(-1)[..., None, None, None].expand(*score.shape[:-1], 1, 3, 3)

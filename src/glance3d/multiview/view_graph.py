@@ -52,6 +52,7 @@ def connected_components(edges: Iterable[tuple[int, int]]) -> list[set[int]]:
     """Sets of views that edges connect, in order of their first view."""
     components: list[set[int]] = []
     for edge in edges:
+        # All components that an edge touches become one.
         touching = [c for c in components if c & set(edge)]
         components = [c for c in components if not c & set(edge)]
         components.append(set(edge).union(*touching))
@@ -75,6 +76,7 @@ def epipolar_errors(pair: VerifiedPair, cameras: Cameras) -> Float[np.ndarray, "
     second_from_first = compose(poses[pair.second], invert(poses[pair.first]))
     essential = essential_matrix(second_from_first[:, :3], second_from_first[:, 3])
     to_ray = torch.linalg.inv(cameras.intrinsics[[pair.first, pair.second]].double())
+    # F = K_2^-T E K_1^-1, so that y^T F x = 0 for homogeneous pixels.
     fundamental = to_ray[1].T @ essential @ to_ray[0]
     terms = epipolar_terms(
         fundamental, homogeneous(pair.pixels_first), homogeneous(pair.pixels_second)
