@@ -16,6 +16,7 @@ from glance3d.images import load_images
 from glance3d.models.checks import check_query_points
 from glance3d.models.config import ModelConfig, VitEmbedConfig, glance_small, tiny, vggt_1b
 from glance3d.multiview.options import MultiviewOptions
+from glance3d.multiview.reconcile import reconcile
 from glance3d.prediction import predict
 from glance3d.types import Predictions
 
@@ -53,11 +54,16 @@ def few_tries(options: MultiviewOptions) -> MultiviewOptions:
 
 
 def ready(config: ModelConfig, views: int, attention: str = "full") -> Callable[..., Predictions]:
-    """A forward to be called: of a shallow network, with everything that it can predict."""
+    """A pass to be called: of a shallow network, with everything that it can predict."""
     network = build_on_meta(shallow(config), torch.bfloat16)
     side = 10 * config.patch_size
     images = torch.empty(views, 3, side, side, device="meta")
-    return partial(network, images, torch.empty(5, 2, device="meta"), attention=attention)
+    queries = torch.empty(5, 2, device="meta")
+
+    def run(**extra: Any) -> Predictions:
+        return reconcile(network(images, queries, attention=attention, **extra))
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -70,23 +76,26 @@ def ready(config: ModelConfig, views: int, attention: str = "full") -> Callable[
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
-def test_a_forward_never_waits_for_the_device(
-    config: ModelConfig, views: int, attention: str
-) -> None:
-    forward = ready(config, views, attention)
+def test_a_pass_never_waits_for_the_device(config: ModelConfig, views: int, attention: str) -> None:
+    run = ready(config, views, attention)
     with meta_gpu(), no_host_waits(but_for_tables=True):
-        said = forward()
-    for values in (said.pose_enc, said.depth, said.points_world, said.tracks):
+        predictions = run()
+    for values in (
+        predictions.pose_enc,
+        predictions.depth,
+        predictions.points_world,
+        predictions.tracks,
+    ):
         assert values is not None
         assert values.device.type == "meta"
 
 
 def test_tables_are_made_once() -> None:
-    forward = partial(ready(tiny(), 2), outputs=("camera", "depth"))
+    run = partial(ready(tiny(), 2), outputs=("camera", "depth"))
     with meta_gpu():
-        forward()
+        run()
         with no_host_waits():
-            forward()
+            run()
 
 
 def test_query_points_of_the_host_are_handed_over_without_waiting() -> None:
