@@ -39,7 +39,7 @@ def batch(photos: Path) -> ImageBatch:
         ({"queries": []}, r"\[N, 2\] pixels"),
         ({"queries": [(1, 2, 3)]}, r"\[N, 2\] pixels \(x, y\), got \[\(1, 2, 3\)\]"),
         ({"queries": torch.ones(2)}, r"\[N, 2\] pixels"),
-        ({"overlap": 2}, "overlap speaks of windows"),
+        ({"overlap": 2}, "overlap is an option of windows"),
         ({"window": 1}, "at least 2 views"),
         ({"window": 4, "overlap": 4}, "can share 1 to 3"),
         ({"window": 4, "queries": [(1, 1)]}, "one pass sees all views"),

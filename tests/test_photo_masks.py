@@ -84,5 +84,5 @@ def test_views_without_a_mask_keep_everything() -> None:
 
 
 def test_bits_must_be_as_many_as_pixels() -> None:
-    with pytest.raises(InputError, match="needs 3 bytes, 2 came"):
+    with pytest.raises(InputError, match="needs 3 bytes, got 2"):
         PhotoMask((5, 4), torch.zeros(2, dtype=torch.uint8))

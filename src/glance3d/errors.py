@@ -13,7 +13,7 @@
     ├── OutputError          a result cannot be written
     └── MissingExtraError    an optional package is needed; the message names the extra
 
-Every message says what came, what was wanted and what to do.
+Every message says what it got, what was wanted and what to do.
 """
 
 

@@ -98,7 +98,7 @@ class PassOptions:
         """None where one pass is to see all views."""
         if self.window is None:
             if self.overlap is not None:
-                raise InputError("overlap speaks of windows: give window as well")
+                raise InputError("overlap is an option of windows: give window as well")
             return None
         if "tracks" in self.outputs:
             raise InputError(

@@ -181,7 +181,7 @@ def test_choices_are_those_that_there_are(scene, tmp_path, field):
 def test_observations_of_what_is_not_there_are_refused(scene, tmp_path):
     path = export(refined(scene), tmp_path / "scene.npz")[0]
     rewritten(path, sparse_indices=np.array([0, 0, 1, 2]))
-    with pytest.raises(SceneError, match="sparse_indices speak of number 2"):
+    with pytest.raises(SceneError, match="sparse_indices hold the number 2"):
         load_scene(path)
 
 
@@ -273,7 +273,7 @@ FLAT = np.zeros((4, 3, 4), np.float32)
         (lambda p: rewritten(p, mask_views=np.array([9])), "lacks mask_bits"),
         (
             lambda p: rewritten(p, mask_views=np.array([9]), mask_bits=np.zeros(3, np.uint8)),
-            "mask_views speak of more than its 4 photos",
+            "mask_views name more than its 4 photos",
         ),
         (
             lambda p: rewritten(p, mask_views=np.array([0]), mask_bits=np.zeros(3, np.uint8)),

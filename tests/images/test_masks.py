@@ -188,7 +188,7 @@ def test_masks_may_be_given_one_by_one(folders) -> None:
     batch = load_images(photos, SMALL, masks=given)
     np.testing.assert_array_equal(keep_of(batch.masks[0]), keep_of(batch.masks[2]))
     assert batch.masks[1] is None
-    with pytest.raises(InputError, match="2 masks came for 3 photos"):
+    with pytest.raises(InputError, match="got 2 masks for 3 photos"):
         load_images(photos, SMALL, masks=given[:2])
     with pytest.raises(InputError, match=r"float32.*mask of a\.jpg"):
         load_images(photos, SMALL, masks=[np.zeros((64, 96), np.float32), None, None])

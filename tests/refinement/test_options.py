@@ -7,5 +7,5 @@ from glance3d.refinement.options import RefineOptions
 
 
 def test_unknown_options_are_refused() -> None:
-    with pytest.raises(ConfigError, match="camera is one of auto, single"):
+    with pytest.raises(ConfigError, match="camera must be one of auto, single"):
         RefineOptions(camera="each")

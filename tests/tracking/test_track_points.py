@@ -118,7 +118,7 @@ def test_what_is_wrong_is_said_before_a_network_is_loaded(scene: Reconstruction)
         track(scene, [(0, 5000, 3)], weights="no-such-file.safetensors")
     with pytest.raises(WeightsError, match="unknown model 'no-such-model'"):
         track(scene, [(0, 3, 3)], model="no-such-model")
-    with pytest.raises(InputError, match="by is auto or one of network, matching, geometry"):
+    with pytest.raises(InputError, match="by must be auto or one of network, matching, geometry"):
         track(scene, [(0, 3, 3)], by="magic")
     for queries, grid in ((None, None), ([(0, 3, 3)], 4)):
         with pytest.raises(InputError, match="either queries"):
@@ -142,7 +142,7 @@ def test_the_best_method_is_looked_up(scene: Reconstruction):
 def test_thresholds_can_be_changed_within_reason():
     assert thresholds_of("matching") == METHODS["matching"].thresholds
     assert thresholds_of("matching", min_confidence=0.1).min_confidence == 0.1
-    with pytest.raises(InputError, match="min_visibility is 2"):
+    with pytest.raises(InputError, match="min_visibility must be from 0 to 1, got 2"):
         thresholds_of("network", 2.0)
 
 

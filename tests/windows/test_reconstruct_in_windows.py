@@ -129,7 +129,7 @@ def test_other_outputs_in_windows(walk: Path, network: VGGT) -> None:
     [
         ({"window": 1}, "a window must hold at least 2 views"),
         ({"window": 4, "overlap": 4}, "can share 1 to 3 with the next"),
-        ({"overlap": 2}, "overlap speaks of windows"),
+        ({"overlap": 2}, "overlap is an option of windows"),
         ({"window": 4, "query_points": [[1.0, 1.0]]}, "one pass sees all views"),
         ({"window": 4, "outputs": ["camera", "tracks"]}, "one pass sees all views"),
     ],

@@ -33,7 +33,7 @@ def mark_consistent(
     if tolerance is None:
         tolerance = _GUESSED_TOLERANCE if scene.measured is None else _MEASURED_TOLERANCE
     if not 0 < tolerance < 1:
-        raise InputError(f"tolerance must be between 0 and 1 (a relative depth), {tolerance} came")
+        raise InputError(f"tolerance must be between 0 and 1 (a relative depth), got {tolerance}")
     if scene.depth is None or scene.points_world is None:
         return scene
     cameras = scene.cameras.on_grid(scene.placements)

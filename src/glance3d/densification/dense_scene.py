@@ -61,7 +61,9 @@ def densify(
     """
     options = options or SweepOptions()
     if len(originals) != scene.num_views:
-        raise InputError(f"{len(originals)} photos came for a scene of {scene.num_views} views")
+        raise InputError(
+            f"got {len(originals)} photos for a scene of {scene.num_views} views: give one a view"
+        )
     sizes = [placement.original_size for placement in scene.placements]
     fine_grids = plan_grids(sizes, max_pixels)
     coarse_grids = plan_grids(sizes, max(64, round(max_pixels / options.coarseness**2)))

@@ -107,7 +107,7 @@ def plan_grids(sizes: Sequence[tuple[int, int]], max_pixels: int) -> tuple[Place
     the highest of them.
     """
     if max_pixels < 64:
-        raise InputError(f"max_pixels must be at least 64 to show anything, {max_pixels} came")
+        raise InputError(f"max_pixels must be at least 64 to show anything, got {max_pixels}")
     shown = []
     for width, height in sizes:
         scale = min(1.0, (max_pixels / (width * height)) ** 0.5)
@@ -132,7 +132,7 @@ def shrink(
     image = Image.fromarray(photo)
     if image.size != placement.original_size:
         raise InputError(
-            f"a photo of {image.size} pixels came where the scene has {placement.original_size} "
+            f"got a photo of {image.size} pixels where the scene has {placement.original_size} "
             "(width, height): give the photos that were reconstructed, upright"
         )
     size = shown_size(placement)

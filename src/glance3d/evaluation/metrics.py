@@ -49,7 +49,9 @@ def relative_pose_errors(
     unknown, and its pairs have errors of 180 degrees.
     """
     if len(predicted) != len(truth):
-        raise InputError(f"{len(predicted)} predicted cameras came with {len(truth)} true ones")
+        raise InputError(
+            f"got {len(predicted)} predicted cameras with {len(truth)} true ones: give one for each"
+        )
     first, second = torch.triu_indices(len(truth), len(truth), offset=1)
     has_pose = predicted.isfinite().flatten(1).all(1)
     known = has_pose[first] & has_pose[second]

@@ -29,7 +29,7 @@ def most_confident(
     ``preferred`` entries none goes before all others have gone.
     """
     if not 0 <= percentile < 100:
-        raise InputError(f"a percentile from 0 to below 100 is needed, not {percentile}")
+        raise InputError(f"a percentile must be at least 0 and below 100, got {percentile}")
     valid = valid & torch.isfinite(confidence)
     num_dropped = int(int(valid.sum()) * percentile / 100)
     if preferred is None:

@@ -163,7 +163,7 @@ def _found_and_pictures(
     pictures = [entry for entry in entries if isinstance(entry, ImageInMemory)]
     files = [entry for entry in entries if not isinstance(entry, ImageInMemory)]
     if pictures and files:
-        raise InputError("paths and images in memory came in one list: give one kind or the other")
+        raise InputError("got paths and images in memory in one list: give one kind or the other")
     if not pictures:
         return find_sources(files, apart=_folder_of(masks)), []
     return FoundSources(()), [
@@ -207,8 +207,8 @@ def _as_picture(image: ImageInMemory) -> Image.Image:
         return image
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(
-            f"an array of {image.dtype} and shape {image.shape} came as an image: uint8 "
-            f"[height, width, 3] is wanted (several images: a list of such arrays)"
+            f"got an array of {image.dtype} and shape {image.shape} as an image; wanted uint8 "
+            "[height, width, 3] (several images: a list of such arrays)"
         )
     return Image.fromarray(image)
 

@@ -142,8 +142,8 @@ def _of_another_size(
 def _as_image(mask: np.ndarray, photo: MaskedPhoto) -> Image.Image:
     if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
         raise InputError(
-            f"an array of {mask.dtype} and shape {mask.shape} came as the mask of {photo.name}: "
-            "bool or uint8 [height, width] is wanted, True or white where the photo counts"
+            f"got an array of {mask.dtype} and shape {mask.shape} as the mask of {photo.name}; "
+            "wanted bool or uint8 [height, width], True or white where the photo counts"
         )
     return Image.fromarray(mask.astype(np.uint8) * (255 if mask.dtype == np.bool_ else 1))
 
@@ -188,7 +188,7 @@ def _listed(
 ) -> list[MaskSource | None]:
     if len(masks) != len(photos):
         raise InputError(
-            f"{len(masks)} masks came for {len(photos)} photos: give one a photo, None for a photo "
+            f"got {len(masks)} masks for {len(photos)} photos: give one a photo, None for a photo "
             "that is kept whole, or a folder"
         )
     known = str | Path | Image.Image | np.ndarray | PhotoMask

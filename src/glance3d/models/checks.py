@@ -33,7 +33,7 @@ def check_outputs(
     if not outputs:
         raise InputError(f"no outputs asked for; choose from {', '.join(available)}")
     if "tracks" in outputs and not has_queries:
-        raise InputError("'tracks' were asked for without query_points: pass [N,2] pixels (x, y)")
+        raise InputError("got outputs with 'tracks' without query_points: pass [N,2] pixels (x, y)")
     return tuple(output for output in OUTPUTS if output in outputs)
 
 

@@ -57,7 +57,7 @@ def checked_values(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     A whole number may stand where any number is wanted, and becomes one; True is no number.
 
     Raises:
-        ConfigError: it names the config, the field and what came.
+        ConfigError: it names the config, the field and its value.
     """
     checked = {}
     for field in fields(kind):
@@ -80,7 +80,7 @@ def check_fields(config: Any) -> None:
     Parts that are configs themselves are left to their own check.
 
     Raises:
-        ConfigError: it names the config, the field and what came.
+        ConfigError: it names the config, the field and its value.
     """
     values = {field.name: getattr(config, field.name) for field in fields(config)}
     for name, value in checked_values(type(config), values).items():

@@ -39,4 +39,4 @@ class RefineOptions:
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise ConfigError(f"{name} is one of {', '.join(known)}, not {value!r}")
+        raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}")

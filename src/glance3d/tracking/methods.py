@@ -19,7 +19,7 @@ class Thresholds:
         """Refuse what no visibility or confidence can be."""
         for name in ("min_visibility", "min_confidence"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
+                raise InputError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
     """
     if by != "auto":
         if by not in METHODS:
-            raise InputError(f"by is auto or one of {', '.join(METHODS)}, not {by!r}")
+            raise InputError(f"by must be auto or one of {', '.join(METHODS)}, got {by!r}")
         return by
     if scene is not None and _geometry_is_measured(scene):
         return "geometry"

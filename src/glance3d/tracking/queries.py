@@ -105,8 +105,7 @@ def place_grid(
     """
     if not 1 <= count <= _MOST_GRID_POINTS:
         raise InputError(
-            f"a grid of {count} points was asked for: give 1 to {_MOST_GRID_POINTS} points on the "
-            "longer side"
+            f"got a grid of {count} points: give 1 to {_MOST_GRID_POINTS} points on the longer side"
         )
     index = find_view(view, names)
     width, height = placements[index].original_size

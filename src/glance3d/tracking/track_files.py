@@ -92,7 +92,7 @@ def save_tracks(
         MissingExtraError: ``animation`` is "mp4", and PyAV is not installed.
     """
     if animation not in ANIMATIONS:
-        raise InputError(f"an animation is one of {', '.join(ANIMATIONS)}, not {animation!r}")
+        raise InputError(f"animation must be one of {', '.join(ANIMATIONS)}, got {animation!r}")
     if scene.tracks is None:
         raise InputError("this scene has no tracks: make them with glance3d.track")
     if thresholds is None:

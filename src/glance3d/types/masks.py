@@ -34,7 +34,7 @@ class PhotoMask:
         if len(self.bits) != (width * height + 7) // 8:
             raise InputError(
                 f"a mask of {width}x{height} pixels needs {(width * height + 7) // 8} bytes, "
-                f"{len(self.bits)} came"
+                f"got {len(self.bits)}"
             )
 
     @classmethod

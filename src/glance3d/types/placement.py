@@ -68,7 +68,7 @@ class Placement:
         grid_width, grid_height = self.processed_size
         if tuple(grid.shape) != (grid_height, grid_width):
             raise InputError(
-                f"a map of shape {tuple(grid.shape)} came, but this photo was processed at "
+                f"got a map of shape {tuple(grid.shape)}, but this photo was processed at "
                 f"{(grid_height, grid_width)} (height, width)"
             )
         if mode not in ("nearest", "bilinear"):

@@ -110,7 +110,7 @@ class SyntheticScenes:
         compiled: bool = False,
     ) -> None:
         if split not in SPLITS:
-            raise InputError(f"split {split!r} came; wanted one of {', '.join(SPLITS)}")
+            raise InputError(f"got split {split!r}; wanted one of {', '.join(SPLITS)}")
         self.config = config or SyntheticConfig()
         self.seed, self.split, self.device = seed, split, torch.device(device)
         texture_seed = self._seeds(-1)[0]
@@ -149,7 +149,7 @@ class SyntheticScenes:
     def batch(self, index: int) -> MultiViewSample:
         """Batch number ``index``, from 0."""
         if index < 0:
-            raise InputError(f"batch {index} was asked for; batches count from 0")
+            raise InputError(f"got batch {index}; batches count from 0")
         num_scenes, num_views, *size = self.shape(index)
         height, width = size
         _, draw_seed, noise_seed = self._seeds(index)

@@ -43,7 +43,7 @@ def check_placement(placement: Placement, grid: tuple[int, int]) -> None:
     within = min(width, height) >= 1 and max(width, height) <= MAX_SIDE
     if not within or width * height > MAX_PHOTO_PIXELS:
         raise SceneError(
-            f"it speaks of a photo of {width}x{height} pixels; photos are read from 1x1 to "
+            f"it names a photo of {width}x{height} pixels; photos are read from 1x1 to "
             f"{MAX_PHOTO_PIXELS // 10**6} million pixels, and {MAX_SIDE} on a side"
         )
     if placement.processed_size != grid:
@@ -94,7 +94,7 @@ def check_sparse(sparse: SparsePoints, num_views: int) -> None:
 def check_mask_views(views: Sequence[int], num_views: int) -> None:
     """Refuse masks of no photo, and two of one."""
     if not all(0 <= view < num_views for view in views):
-        raise SceneError(f"its mask_views speak of more than its {num_views} photos")
+        raise SceneError(f"its mask_views name more than its {num_views} photos")
     if any(after <= before for before, after in itertools.pairwise(views)):
         raise SceneError("its mask_views are not in order")
 
@@ -109,7 +109,7 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
 def _check_range(name: str, numbers: Tensor, limit: int) -> None:
     if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < limit:
         wrong = int(numbers.max()) if int(numbers.min()) >= 0 else int(numbers.min())
-        raise SceneError(f"its {name} speak of number {wrong} where there are {limit}")
+        raise SceneError(f"its {name} hold the number {wrong} where there are {limit}")
 
 
 def _are_rotations(matrices: Tensor) -> bool:

@@ -38,7 +38,7 @@ class TextureAtlas(NamedTuple):
 def check_texture_size(size: int) -> None:
     """Refuse sides that do not halve down to one pixel or are too small for the patterns."""
     if size < 16 or size & (size - 1):
-        raise InputError(f"textures of {size} pixels came; wanted a power of two, at least 16")
+        raise InputError(f"got textures of {size} pixels; wanted a power of two, at least 16")
 
 
 def pack_atlas(images: Float[Tensor, "textures 3 size size"]) -> TextureAtlas:
@@ -91,7 +91,7 @@ def atlas_from_images(textures: np.ndarray | Tensor, seed: int) -> TextureAtlas:
     shaped = given.ndim == 4 and given.shape[1] == given.shape[2] and given.shape[3] == 3
     if not shaped or given.dtype != torch.uint8 or not len(given):
         raise InputError(
-            f"textures of shape {tuple(given.shape)} and type {given.dtype} came; wanted bytes of "
+            f"got textures of shape {tuple(given.shape)} and type {given.dtype}; wanted bytes of "
             "shape (count, size, size, 3)"
         )
     check_texture_size(given.shape[1])
