@@ -72,13 +72,13 @@ def describe_making(
 
 def describe_versions() -> dict[str, str]:
     """What software this is."""
-    found = {"glance3d": __version__, "python": platform.python_version()}
+    versions = {"glance3d": __version__, "python": platform.python_version()}
     for package in ("torch", "numpy", "pillow"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

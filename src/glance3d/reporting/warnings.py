@@ -69,20 +69,20 @@ def attention_warnings(described: Mapping[str, Any], device: torch.device) -> li
 def photo_warnings(batch: ImageBatch) -> list[str]:
     """What a person should know about these photos before trusting the result."""
     # Photos that were skipped are listed by themselves, and logged where it happened.
-    found = list(batch.notes)
+    texts = list(batch.notes)
     if len(batch.names) == 1:
-        found.append(
+        texts.append(
             "one photo has no relative pose: its camera is the world's origin, and only its field "
             "of view was estimated"
         )
-    found += projection_warnings(batch.names, batch.facts)
+    texts += projection_warnings(batch.names, batch.facts)
     padding = 1 - batch.content_mask.float().mean().item()
     if padding > _NOTABLE_PADDING:
-        found.append(
+        texts.append(
             f"{padding:.0%} of what the network sees is padding, because the photos' aspect ratios "
             "differ much or were padded on request: photos of one shape are seen in more detail"
         )
-    return found
+    return texts
 
 
 def projection_warnings(names: Sequence[str], facts: Sequence[PhotoMetadata]) -> list[str]:
@@ -110,18 +110,18 @@ def mask_warnings(batch: ImageBatch) -> list[str]:
     pairs = list(zip(batch.names, batch.masks, strict=True))
     without = [name for name, mask in pairs if mask is None]
     empty = [name for name, mask in pairs if mask is not None and mask.share == 0]
-    found = []
+    texts = []
     if without:
-        found.append(
+        texts.append(
             f"{len(without)} of {len(pairs)} photos have no mask and count as a whole: "
             f"{first_names(without)}"
         )
     if empty:
-        found.append(
+        texts.append(
             f"the masks of {len(empty)} photos keep nothing (white keeps, black leaves out): "
             f"{first_names(empty)}"
         )
-    return found
+    return texts
 
 
 def scene_warnings(
@@ -183,19 +183,19 @@ def stated_focal_lengths(
 
 def focal_warnings(
     scene: Reconstruction,
-    found: Sequence[float | None],
+    estimated: Sequence[float | None],
     known: Float[Tensor, " views"] | None = None,
     factor: float = _NOTABLE_FACTOR,
 ) -> list[str]:
     """That focal lengths contradict what is known of them, or what their photos' files say.
 
-    ``found`` are in pixels of the original photos, None where nobody looked; those that differ by
-    more than ``factor`` are named, photo by photo.
+    ``estimated`` are in pixels of the original photos, None where nobody looked; those that differ
+    by more than ``factor`` are named, photo by photo.
     """
     contradicted = [
         f"{name}: {stated[0]:.0f} pixels {stated[1]}, {focal:.0f} found"
         for name, focal, stated in zip(
-            scene.names, found, stated_focal_lengths(scene, known), strict=True
+            scene.names, estimated, stated_focal_lengths(scene, known), strict=True
         )
         if focal is not None and stated is not None and not 1 / factor < focal / stated[0] < factor
     ]
