@@ -9,7 +9,7 @@ import torch.nn.functional as F
 import glance3d
 from glance3d.models import VGGT
 from glance3d.multiview import descriptor_tracking
-from glance3d.multiview.descriptor_tracking import CELL
+from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
 from glance3d.multiview.matches import Descriptors
 from glance3d.tracking.by_matching import MatchingTracker
 from glance3d.tracking.feature_maps import FeatureMaps, predict_with_features
@@ -102,7 +102,7 @@ def test_return_errors_undo_visibility(network: VGGT):
 
 def test_pictures_say_the_place_to_a_fraction_of_a_pixel(network: VGGT):
     features = shifted_maps()
-    shift = CELL * torch.tensor(SHIFT) + torch.tensor(
+    shift = FEATURE_STRIDE * torch.tensor(SHIFT) + torch.tensor(
         [0.7, -0.4]
     )  # pixels; the maps say whole cells
     noise = torch.rand(1, 3, 30, 30, generator=torch.Generator().manual_seed(1))

@@ -30,8 +30,14 @@ from glance3d.models.heads.dpt import (
 )
 from glance3d.models.heads.track import TrackHead
 from glance3d.models.weights.cards import WeightsCard
-from glance3d.multiview.matches import Correspondence, Descriptors, select_pair_matches
-from glance3d.multiview.reconcile import InitialPoses, MatchedPredictions, PoseInitialiser
+from glance3d.multiview.matches import (
+    Correspondence,
+    Descriptors,
+    InitialPoses,
+    PoseInitialiser,
+    select_pair_matches,
+)
+from glance3d.multiview.reconcile import MatchedPredictions
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.types import Predictions
 

@@ -20,8 +20,8 @@ from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.subpixel import align_patches, image_gradients
 from glance3d.nn.sampling import sample_bilinear
 
-CELL = 2  # pixels a side of a cell of the track head's maps
-MUTUAL_WITHIN = 2.0 * CELL  # pixels
+FEATURE_STRIDE = 2  # pixels from one cell of the track head's maps to the next
+MUTUAL_WITHIN = 2.0 * FEATURE_STRIDE  # pixels
 _SIMILARITIES = 2**24  # at a time: 64 MiB
 
 
@@ -38,7 +38,8 @@ class DescriptorTracker:
 
     Args:
         maps: The track head's, of unit length along the channels; a cell (x, y), the first cell's
-            centre being 0, is the pixel ``CELL * cell``, the first pixel's centre being 0.
+            centre being 0, is the pixel ``FEATURE_STRIDE * cell``, the first pixel's centre
+            being 0.
         options: Of the search, and of the pictures' own comparison.
         described: A correspondence head's descriptors of the same scene.
         images: What the network saw, for places finer than cells (None: as fine as the maps).
@@ -93,7 +94,7 @@ class DescriptorTracker:
             tracked[index], similarity = self._find(view, cells, target)
             # Forward-backward check: the match is searched for in the query's view again.
             returned, _ = self._find(target, tracked[index], view)
-            distance = CELL * (returned - cells).norm(dim=-1)
+            distance = FEATURE_STRIDE * (returned - cells).norm(dim=-1)
             visibility[index] = torch.exp2(-distance / MUTUAL_WITHIN)
             confidence[index] = similarity.clamp(min=0)
         return TrackedCells(tracked, visibility, confidence)
@@ -106,12 +107,14 @@ class DescriptorTracker:
         if self._pictures is None:
             return coarse, similarity
         image, maps = self._pictures[None, view, None, :1], self._pictures[None, target, None]
-        source, about = CELL * cells[None, None], CELL * coarse[None, None]
+        source, about = FEATURE_STRIDE * cells[None, None], FEATURE_STRIDE * coarse[None, None]
         radius, max_shift = self._tracking.patch_radius, self._tracking.max_shift
         fine, likeness = align_patches(
             image, source, maps, about, radius, max_shift, self._subpixel
         )
-        return torch.where(likeness[0, 0, :, None] > 0, fine[0, 0] / CELL, coarse), similarity
+        return torch.where(
+            likeness[0, 0, :, None] > 0, fine[0, 0] / FEATURE_STRIDE, coarse
+        ), similarity
 
     def _describe(
         self, view: int, cells: Float[Tensor, "queries 2"]
@@ -140,9 +143,10 @@ def _between_cells(
 ) -> Float[Tensor, "views channels rows columns"]:
     """Unit descriptors of a correspondence head's cells, between them where a map's cells are."""
     views = described.descriptors[0].float().transpose(1, 2).unflatten(2, described.grid)
-    pixels_of_a_cell = CELL * size[0] / described.grid[0]
-    # A cell of the maps is the pixel CELL * cell, whose centre is half a pixel from its corner.
-    pixels = cell_centers(size, views.device) * CELL + 0.5
+    pixels_of_a_cell = FEATURE_STRIDE * size[0] / described.grid[0]
+    # A cell of the maps is the pixel FEATURE_STRIDE * cell, whose centre is half a pixel from
+    # its corner.
+    pixels = cell_centers(size, views.device) * FEATURE_STRIDE + 0.5
     cells = (pixels / pixels_of_a_cell - 0.5).expand(len(views), -1, -1)
     between = sample_bilinear(views, cells, padding="border")
     return F.normalize(between, dim=-1).transpose(1, 2).unflatten(2, size)

@@ -6,13 +6,13 @@ tolerances and focal lengths mean the same at every size and shape of a photo.
 """
 
 import itertools
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from glance3d.multiview.options import PairSelectionOptions
+from glance3d.multiview.options import MultiviewOptions, PairSelectionOptions
 from glance3d.nn.tables import cached_table
 
 SCORES_AT_A_TIME = 2**25  # of all cells of some views with those of one; three copies are in flight
@@ -133,6 +133,36 @@ class ViewPairMatches(NamedTuple):
     def rotation(self, of_views: Float[Tensor, "batch views 3 3"]) -> Tensor:
         """``second_from_first`` of every pair, from ``cam_from_world`` of every view."""
         return self.of_second(of_views) @ self.of_first(of_views).mT
+
+
+@runtime_checkable
+class PoseInitialiser(Protocol):
+    """Poses of all views of a scene from matches of pairs of views."""
+
+    def __call__(
+        self,
+        pairs: ViewPairMatches,
+        estimates: PairEstimates,
+        image_size: tuple[int, int],
+        options: MultiviewOptions,
+        focal_lengths: Float[Tensor, "batch views"] | None = None,
+        /,
+    ) -> Float[Tensor, "batch views 9"]:
+        """Pose encodings against the first view; ``image_size`` is (height, width).
+
+        ``pairs`` are the best of the matches that ``estimates`` are about. ``focal_lengths`` are in
+        pixels, NaN where unknown.
+        """
+        ...
+
+
+class InitialPoses(NamedTuple):
+    """Poses that a camera head starts from, and what they were estimated from."""
+
+    pose_enc: Float[Tensor, "batch views 9"]
+    pairs: ViewPairMatches
+    described: Descriptors
+    options: MultiviewOptions
 
 
 @torch.no_grad()

@@ -6,47 +6,13 @@ get depth's unit of length, then depth moves along the rays to where other views
 """
 
 from dataclasses import dataclass, field, fields
-from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from glance3d.multiview.matches import Descriptors, PairEstimates, ViewPairMatches
-from glance3d.multiview.options import MultiviewOptions
+from glance3d.multiview.matches import InitialPoses
 from glance3d.multiview.plane_sweep import sweep_depth_by_descriptors
 from glance3d.multiview.triangulation import camera_scale_from_depth
 from glance3d.types import Predictions
-
-
-@runtime_checkable
-class PoseInitialiser(Protocol):
-    """Poses of all views of a scene from matches of pairs of views."""
-
-    def __call__(
-        self,
-        pairs: ViewPairMatches,
-        estimates: PairEstimates,
-        image_size: tuple[int, int],
-        options: MultiviewOptions,
-        focal_lengths: Float[Tensor, "batch views"] | None = None,
-        /,
-    ) -> Float[Tensor, "batch views 9"]:
-        """Pose encodings against the first view; ``image_size`` is (height, width).
-
-        ``pairs`` are the best of the matches that ``estimates`` are about. ``focal_lengths`` are in
-        pixels, NaN where unknown.
-        """
-        ...
-
-
-class InitialPoses(NamedTuple):
-    """Poses that a camera head starts from, and what they were estimated from."""
-
-    pose_enc: Float[Tensor, "batch views 9"]
-    pairs: ViewPairMatches
-    described: Descriptors
-    options: MultiviewOptions
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models import VGGT
-from glance3d.multiview.descriptor_tracking import CELL
+from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
 from glance3d.tracking.point_tracker import TrackedPoints, stack_tracked
 
@@ -46,7 +46,7 @@ class NetworkTracker:
     ) -> TrackedPoints:
         rows, columns = self._features.maps.shape[-2:]
         # The network's grid ends half a pixel after the last one's centre; queries end there.
-        last = cells.new_tensor([columns, rows]) - 1 / CELL
+        last = cells.new_tensor([columns, rows]) - 1 / FEATURE_STRIDE
         inside = torch.minimum(cells.clamp(min=0), last)
         order = [view, *targets]
         with torch.inference_mode():

@@ -11,7 +11,7 @@ from glance3d.errors import InputError
 from glance3d.models import VGGT
 from glance3d.models.config import Output
 from glance3d.models.heads.track import TrackHead
-from glance3d.multiview.descriptor_tracking import CELL
+from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
 from glance3d.multiview.matches import Descriptors
 from glance3d.multiview.reconcile import reconcile
 from glance3d.prediction import run_as_planned
@@ -23,9 +23,9 @@ class FeatureMaps:
     """The track head's maps of all views, made once, and where the photos lie on them.
 
     ``content`` is False on padding. A cell (x, y) of a map, its first cell's centre being 0, is the
-    pixel ``CELL * cell + 0.5`` of the network's grid. ``described`` is what a correspondence head,
-    if there is one, tells its larger cells apart by; ``images`` are what the network saw, for
-    places finer than cells (None: as fine as the maps).
+    pixel ``FEATURE_STRIDE * cell + 0.5`` of the network's grid. ``described`` is what a
+    correspondence head, if there is one, tells its larger cells apart by; ``images`` are what the
+    network saw, for places finer than cells (None: as fine as the maps).
     """
 
     maps: Float[Tensor, "views channels rows columns"]
@@ -44,13 +44,13 @@ class FeatureMaps:
     ) -> Float[Tensor, "queries 2"]:
         """Pixels of an original photo, on its map."""
         on_grid = self.placements[view].to_processed(pixels_original)
-        return ((on_grid - 0.5) / CELL).to(self.maps.device, torch.float32)
+        return ((on_grid - 0.5) / FEATURE_STRIDE).to(self.maps.device, torch.float32)
 
     def to_original(
         self, cells: Float[Tensor, "queries 2"], view: int
     ) -> Float[Tensor, "queries 2"]:
         """Places on a view's map, in pixels of its original photo."""
-        return self.placements[view].to_original(cells.cpu() * CELL + 0.5)
+        return self.placements[view].to_original(cells.cpu() * FEATURE_STRIDE + 0.5)
 
     def sees(self, pixels_original: Float[Tensor, "*n 2"], view: int) -> Bool[Tensor, "*n"]:
         """Which pixels lie in the photo and in the part of it that the network sees."""
@@ -113,7 +113,9 @@ def _content_of_maps(
 ) -> Bool[Tensor, "views rows columns"]:
     rows, columns = maps.shape[-2:]
     # A cell's centre is the centre of every other pixel.
-    content = batch.usable_mask[:, : rows * CELL : CELL, : columns * CELL : CELL]
+    content = batch.usable_mask[
+        :, : rows * FEATURE_STRIDE : FEATURE_STRIDE, : columns * FEATURE_STRIDE : FEATURE_STRIDE
+    ]
     return content.to(maps.device)
 
 

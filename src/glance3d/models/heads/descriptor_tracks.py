@@ -6,7 +6,7 @@ from torch import Tensor
 
 from glance3d.models.heads.dpt import Projected
 from glance3d.models.heads.track import TrackHead, TrackIterations
-from glance3d.multiview.descriptor_tracking import CELL, DescriptorTracker
+from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE, DescriptorTracker
 from glance3d.multiview.matches import Descriptors
 from glance3d.multiview.options import MultiviewOptions
 
@@ -34,7 +34,7 @@ def track_by_descriptors(
     for scene, queries in enumerate(query_points.float()):
         of_scene = described._replace(descriptors=described.descriptors[scene, None])
         tracker = DescriptorTracker(maps[scene], options, of_scene, images[scene])
-        tracked = tracker.track(0, queries / CELL, range(1, num_views))
-        tracks[scene, 1:] = CELL * tracked.cells
+        tracked = tracker.track(0, queries / FEATURE_STRIDE, range(1, num_views))
+        tracks[scene, 1:] = FEATURE_STRIDE * tracked.cells
         visibility[scene, 1:], confidence[scene, 1:] = tracked.visibility, tracked.confidence
     return tracks[None], visibility, confidence

@@ -22,7 +22,7 @@ from glance3d.models.heads.correlation import (
 )
 from glance3d.models.heads.dpt import DPTFeatures, Projected, map_views
 from glance3d.models.heads.update_transformer import UpdateTransformer
-from glance3d.multiview.descriptor_tracking import CELL
+from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
 from glance3d.nn.chunks import chunk_views
 from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.mlp import Mlp
@@ -58,7 +58,7 @@ class TrackHead(nn.Module):
         self, projected: Projected, image_size: tuple[int, int], grid: tuple[int, int]
     ) -> Float[Tensor, "batch_views channels half_height half_width"]:
         """The same of layers that were projected as they were made."""
-        size = (image_size[0] // CELL, image_size[1] // CELL)
+        size = (image_size[0] // FEATURE_STRIDE, image_size[1] // FEATURE_STRIDE)
 
         def extract(levels: list[Tensor]) -> tuple[Tensor]:
             x = self.feature_extractor.fuse(levels, grid)
@@ -85,8 +85,8 @@ class TrackHead(nn.Module):
         """Tracks of every iteration in image pixels, then visibility and confidence in [0, 1]."""
         self.refuse_small(image_size)
         maps = self.fuse(projected, image_size, grid).unflatten(0, (len(query_points), -1))
-        coords, visibility, confidence = self.tracker(maps, query_points.float() / CELL)
-        return coords * CELL, visibility, confidence
+        coords, visibility, confidence = self.tracker(maps, query_points.float() / FEATURE_STRIDE)
+        return coords * FEATURE_STRIDE, visibility, confidence
 
     def refuse_small(self, image_size: tuple[int, int]) -> None:
         """Raise InputError for images that the correlation pyramid is too high for."""
