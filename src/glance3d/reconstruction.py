@@ -64,27 +64,25 @@ def reconstruct(
             size, to follow through all views.
         attention: ``"full"``, or ``"thin"``: approximate and faster for many views, see
             :mod:`glance3d.models.sparse_keys`; the report says so.
-        window: Show the network at most so many views at once, in windows of neighbours that
-            overlap and are joined by what they share: approximate, for more views than memory or
-            patience allow; see :mod:`glance3d.windows`. The report says how well windows agree.
+        window: Show the network at most this many views at once, in overlapping windows of
+            neighbours that are then aligned: approximate, for more views than fit into memory; see
+            :mod:`glance3d.windows`. The report says how well windows agree.
         overlap: How many views neighbouring windows share at least; by default a quarter.
-        masks: Which part of each photo counts: a folder of images called as the photos are (white
-            keeps), or a list with a file, image or array for each photo, see
-            :mod:`glance3d.images.masks`. The rest is in no depth, no point, no track, no refinement
-            and no export. A photo without a mask counts as a whole.
-        mask_input: Let the network, too, see only what counts, and elsewhere the colour that is
-            nothing to it (ImageNet's mean, a grey). By default it sees the whole photo: painted-out
-            silhouettes are shapes, too, and mislead it.
-        reference: The view that the network sees first and whose frame the world is: ``"first"``,
-            ``"auto"`` (the one that has most in common with the others), or a photo's name or
-            number. The views stay in the order of ``sources``.
-        known: Cameras that are known beforehand (``glance3d.load_known_cameras``). Their focal
-            lengths go before those in the photos' EXIF: where a network's cameras start from
-            matches (``glance-small``), they start from them. Poses and the rest of the intrinsics
-            are for :func:`glance3d.refine` and :func:`glance3d.apply_metric_scale`.
-        fps: Of every clip among the sources one frame for each 1 / fps seconds, the sharpest.
-        views: Of every clip at most so many frames. With neither, a new view whenever an eighth of
-            the picture has moved on, 8 to 32 a clip; frames that show the same are one view.
+        masks: A folder of masks, named like the photos, or a list with a file, image or array for
+            each photo, see :mod:`glance3d.images.masks`. Black pixels are excluded everywhere: from
+            depth, points, tracks, refinement and exports. A photo without a mask is used whole.
+        mask_input: Hide what masks exclude from the network as well, in a neutral grey (ImageNet's
+            mean). By default it sees whole photos, because silhouettes mislead it.
+        reference: The view that the network sees first; the world is its camera's frame.
+            ``"first"``, ``"auto"`` (the one most like the others), or a photo's name or number. The
+            views stay in the order of ``sources``.
+        known: Cameras that are known beforehand (``glance3d.load_known_cameras``). Only their focal
+            lengths are used here, before those in the photos' EXIF, by networks whose cameras start
+            from matches (``glance-small``). Poses and the other intrinsics are used by
+            :func:`glance3d.refine` and :func:`glance3d.apply_metric_scale`.
+        fps: Take the sharpest frame of every 1 / fps seconds of a clip.
+        views: Take at most this many frames of a clip. With neither: a frame whenever an eighth of
+            the picture is new, 8 to 32 a clip; frames that show the same are taken once.
         on_loaded: Called with the loaded photos before the network runs; what it raises ends the
             run.
         progress: Show progress bars on stderr.
@@ -139,18 +137,18 @@ def reconstruct_scene(
         logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
         shown = painted_out(batch) if mask_input else batch
         of_view = replace(options, reference=choice.view)
-        predictions, joins = predict_and_align(network, shown, of_view, progress=progress)
+        predictions, alignments = predict_and_align(network, shown, of_view, progress=progress)
     name = network.config.name
     with times.stage("to_scene"):
         scene = predictions.to_reconstruction(batch, model=name)
         scene = _with_reference(scene, choice.view)
     plan = plan_of(network, batch, options.outputs, options.windows)
-    made = describe_making(network, batch, preprocessing, options, choice, plan, joins)
+    made = describe_making(network, batch, preprocessing, options, choice, plan, alignments)
     report = Report(made=made, photos=describe_photos(batch, mask_input))
     for stage, seconds in times.seconds.items():
         report = report.with_seconds(stage, seconds)
     report = report.with_warnings(
-        warnings_of_making(network, batch, scene, made, options.windows, joins)
+        warnings_of_making(network, batch, scene, made, options.windows, alignments)
     )
     if known is not None:
         known_views = settle_by_poses(match_known_cameras(known, scene), scene)

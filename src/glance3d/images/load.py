@@ -103,7 +103,7 @@ def load_images(
     in the log (``glance3d``) and listed in ``ImageBatch.skipped``; the others are placed as if
     those had never been there. What lies in a folder and is left out (raw files,
     unknown suffixes) is listed as well. ``masks`` say which part of each photo counts, as
-    :mod:`glance3d.images.masks` reads them: a folder of images called as the photos are, or a list
+    :mod:`glance3d.images.masks` reads them: a folder of masks, named like the photos, or a list
     with one for each photo that was given (None: the whole photo).
 
     A clip (``.mp4``, ``.mov`` ...) stands for those of its frames that ``sampling`` chooses, called

@@ -99,11 +99,11 @@ def changed_fields(changes: str | Mapping[str, Any] | None) -> dict[str, Any]:
     Raises:
         InputError: a field is unknown.
     """
-    asked = {"mode": changes} if isinstance(changes, str) else changes
-    unknown = sorted(set(asked or {}) - {field.name for field in fields(Preprocessing)})
+    values = {"mode": changes} if isinstance(changes, str) else dict(changes or {})
+    unknown = sorted(values.keys() - {field.name for field in fields(Preprocessing)})
     if unknown:
         raise InputError(f"unknown preprocessing field {', '.join(unknown)}")
-    return dict(asked or {})
+    return values
 
 
 def plan_placements(

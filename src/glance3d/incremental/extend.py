@@ -78,8 +78,8 @@ def add_photos(
         device: As in :func:`glance3d.reconstruct`.
         precision: Likewise.
         max_anchors: How many old photos the network sees again.
-        window: Show the network so many photos at a time, the old ones first: approximate, for more
-            new photos than one pass can hold; see :func:`glance3d.reconstruct`.
+        window: Show the network this many photos at a time, the old ones first: approximate, for
+            more new photos than one pass can hold; see :func:`glance3d.reconstruct`.
         overlap: How many photos neighbouring windows share at least.
         masks: A folder with masks of the new photos, as in :func:`glance3d.reconstruct`; the old
             ones keep theirs.

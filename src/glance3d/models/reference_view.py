@@ -49,16 +49,16 @@ class ReferenceChoice:
         return {**described, "likeness": scores}
 
 
-def choose_reference(network: VGGT, batch: ImageBatch, asked: ViewName) -> ReferenceChoice:
+def choose_reference(network: VGGT, batch: ImageBatch, reference: ViewName) -> ReferenceChoice:
     """The reference view: "first", "auto" (the one most alike to the others), or a photo's name.
 
     Raises:
         InputError: there is no photo of that name, or there are several.
     """
-    if asked == "first":
+    if reference == "first":
         return ReferenceChoice(0, "first", f"the first of {len(batch.names)}")
-    if asked != "auto":
-        return ReferenceChoice(find_view(asked, batch.names), str(asked), "as asked")
+    if reference != "auto":
+        return ReferenceChoice(find_view(reference, batch.names), str(reference), "as asked")
     likeness = view_likeness(network, batch.images)
     best = int(likeness.argmax())
     reason = (

@@ -56,7 +56,7 @@ def track(
             as they are and whose photos are read again.
         queries: ``(view, x, y)``: a photo's number from 0 or its name, and a pixel of the original,
             upright photo, the top-left pixel's centre being (0.5, 0.5).
-        grid: Instead of queries: so many points along the longer side of ``query_view``.
+        grid: Instead of queries: this many points along the longer side of ``query_view``.
         query_view: The photo of the grid.
         by: ``"network"`` (its tracker), ``"matching"`` (the most similar feature of each photo),
             ``"geometry"`` (depth and cameras), or ``"auto"``, the best that is known for the model.
