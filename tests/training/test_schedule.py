@@ -7,6 +7,7 @@ from torch import nn
 
 from glance3d.datasets import SyntheticScenes
 from glance3d.errors import ConfigError, WeightsError
+from glance3d.models.config import ModelConfig
 from glance3d.training import RECIPES, build_recipe, load_checkpoint
 from glance3d.training.config import OptimiserConfig
 from glance3d.training.data.sample_batch import SyntheticSampler, load_textures
@@ -61,7 +62,9 @@ def test_recipes_are_complete_and_json_ready():
     for name in RECIPES:
         config = build_recipe(name)
         assert config.recipe == name
-        assert json.loads(json.dumps(config.to_dict()))["model"]["name"]
+        written = json.loads(json.dumps(config.to_dict()))["model"]
+        assert ModelConfig.from_dict(written) == config.model
+        assert "multiview" not in written  # checkpoints from before the options can be resumed
     with pytest.raises(ConfigError, match="small-cpu"):
         build_recipe("nothing")
 

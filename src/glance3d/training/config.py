@@ -143,8 +143,8 @@ class TrainConfig:
         return dataclasses.replace(self.losses, **left_out)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready dicts, lists, numbers and strings."""
-        return _plain(dataclasses.asdict(self))
+        """As JSON-ready dicts, lists, numbers and strings; the network as its files describe it."""
+        return _plain(dataclasses.asdict(self) | {"model": self.model.to_dict()})
 
 
 def _plain(value: Any) -> Any:
