@@ -78,13 +78,14 @@ class Options:
     it is not) and tracks.webp or .mp4 (the same as an animation).
 
     What visibility and confidence mean depends on how points are followed:
-
-      network: the tracker's own estimates. Visible: nothing hides the point. Confident: its
-        position is within 2.3 % of the photo's longer side.
-      matching: visibility is 2 ** -(d/2) for a match whose own best match lies d feature cells
-        from the query; confidence is the cosine of the features.
-      geometry: visibility is 2 ** -(e/0.05) for a point that misses the other photo's surface by
-        the share e of its depth; confidence is the rank of the query's depth in its photo.
+      network: the tracker's own estimates. Visible: nothing hides the point.
+        Confident: it is within 2.3 % of the photo's longer side.
+      matching: visibility is 2 ** -(d/2) for a match whose own best match
+        lies d feature cells from the query; confidence is the cosine of the
+        features.
+      geometry: visibility is 2 ** -(e/0.05) for a point that misses the other
+        photo's surface by the share e of its depth; confidence is the rank of
+        the query's depth in its photo.
 
     Examples:
       glance3d track scene/ --query IMG_12.jpg:812,640 3:100,220
