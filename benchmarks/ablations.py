@@ -180,10 +180,10 @@ def measure_heads(
     """Depth after one factor a scene, not swept, and what the track head's maps are worth."""
     depth = []
     for sample in scenes:
-        said = model(sample.images, outputs=("depth",)).depth
+        predicted = model(sample.images, outputs=("depth",)).depth
         for index in range(len(sample.images)):
             truth = torch.where(sample.valid[index], sample.depth[index], 0.0)
-            depth.append(depth_errors(said[index], truth))
+            depth.append(depth_errors(predicted[index], truth))
     return {
         "depth within 1.25": mean(errors.depth_delta_125_scale_aligned for errors in depth),
         "depth AbsRel": mean(errors.depth_absrel_scale_aligned for errors in depth),

@@ -102,9 +102,9 @@ def timed(run: Run, images: Tensor) -> tuple[float, dict[str, Tensor]]:
     with torch.inference_mode():
         wait_for(images.device)
         start = time.perf_counter()
-        said = run(images)
+        outputs = run(images)
         wait_for(images.device)
-        return time.perf_counter() - start, said
+        return time.perf_counter() - start, outputs
 
 
 def wait_for(device: torch.device) -> None:

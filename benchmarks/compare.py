@@ -93,20 +93,20 @@ def compare_time(
     """A table after each repetition: medians, ratios to the first case, nearness to its numbers."""
     images = random_photos(views, options.size, options.device)
     seconds: dict[str, list[float]] = {key: [] for key in options.cases}
-    said: dict[str, dict[str, Tensor]] = {}
+    outputs: dict[str, dict[str, Tensor]] = {}
     for repeat in range(1, repeats + 1):
         for key in options.cases:
-            spent, said[key] = timed(loader.runner(CASES[key]), images)
+            spent, outputs[key] = timed(loader.runner(CASES[key]), images)
             seconds[key].append(spent)
             _say(f"{views} views, {CASES[key].title}: {seconds[key][-1]:.2f} s")
-        yield _time_table(views, repeat, seconds, said, options)
+        yield _time_table(views, repeat, seconds, outputs, options)
 
 
 def _time_table(
     views: int,
     repeats: int,
     seconds: dict[str, list[float]],
-    said: dict[str, dict[str, Tensor]],
+    outputs: dict[str, dict[str, Tensor]],
     options: argparse.Namespace,
 ) -> list[str]:
     medians = {key: statistics.median(times) for key, times in seconds.items()}
@@ -123,7 +123,8 @@ def _time_table(
         spent = medians[key]
         ratios = f"{medians[first] / spent:.2f} | {medians[twin] / spent:.2f}"
         lines.append(
-            f"| {CASES[key].title} | {spent:.2f} | {ratios} | {nearness(said[first], said[key])} |"
+            f"| {CASES[key].title} | {spent:.2f} | {ratios} "
+            f"| {nearness(outputs[first], outputs[key])} |"
         )
     return lines
 
@@ -133,15 +134,15 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def nearness(exact: dict[str, Tensor], found: dict[str, Tensor]) -> str:
+def nearness(exact: dict[str, Tensor], approximate: dict[str, Tensor]) -> str:
     """The largest rotation, the least correlation and the largest difference of all outputs."""
-    names = [name for name in exact if name in found and name != "pose_enc"]
-    pairs = [torch.stack([exact[n].flatten(), found[n].flatten()]).double() for n in names]
+    names = [name for name in exact if name in approximate and name != "pose_enc"]
+    pairs = [torch.stack([exact[n].flatten(), approximate[n].flatten()]).double() for n in names]
     least = min(float(torch.corrcoef(pair)[0, 1]) for pair in pairs)
     largest = max(float((a - b).abs().max() / a.abs().max()) for a, b in pairs)
     a, b = (
         torch.nn.functional.normalize(x["pose_enc"][..., 3:7].double(), dim=-1)
-        for x in (exact, found)
+        for x in (exact, approximate)
     )
     angle = 2 * torch.rad2deg(torch.asin(((a - b).norm(dim=-1) / 2).clamp(max=1)))
     other = 2 * torch.rad2deg(torch.asin(((a + b).norm(dim=-1) / 2).clamp(max=1)))
@@ -159,12 +160,12 @@ def compare_memory(options: argparse.Namespace) -> list[str]:
     ]
     for key in options.cases:
         for views in options.views:
-            found = measure_alone(key, views, options)
-            peak, planned = found["peak_bytes"], found.get("planned_bytes")
+            measured = measure_alone(key, views, options)
+            peak, planned = measured["peak_bytes"], measured.get("planned_bytes")
             plan = f"{planned / 1e9:.2f} | {planned / peak:.2f}" if planned else " | "
             lines.append(
                 f"| {CASES[key].title} | {views} | {peak / 1e9:.2f} | {plan} | "
-                f"{found['load_seconds']:.1f} |"
+                f"{measured['load_seconds']:.1f} |"
             )
     return lines
 
@@ -181,9 +182,11 @@ def measure_alone(key: str, views: int, options: argparse.Namespace) -> dict[str
 
 def describe_machine(device: str) -> list[str]:
     """What a reader must know to compare with another machine."""
-    found = torch.cpu.get_capabilities()
-    units = [name for name in ("avx512_bf16", "amx_bf16") if found.get(name)]
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else found.get("cpu_name")
+    capabilities = torch.cpu.get_capabilities()
+    units = [name for name in ("avx512_bf16", "amx_bf16") if capabilities.get(name)]
+    name = (
+        torch.cuda.get_device_name() if device.startswith("cuda") else capabilities.get("cpu_name")
+    )
     backends = [
         f"{attention_backend(torch.device(device), dtype, 64)} in {precision}"
         for precision, dtype in PRECISIONS.items()

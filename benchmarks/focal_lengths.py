@@ -69,9 +69,9 @@ def measure(model: VGGT, scenes: Sequence[EvaluationScene], factor: float | None
             for focal, size in zip(true.tolist(), cameras.image_sizes.tolist(), strict=True)
         )
         batch = replace(scene.batch, facts=facts)
-        found = predict(model, batch, PassOptions(("camera",))).to_reconstruction(batch).cameras
-        worse = relative_pose_errors(found.cam_from_world, cameras.cam_from_world).worse
-        ratio = float((found.intrinsics[:, 0, 0] / true).log().mean().exp())
+        estimated = predict(model, batch, PassOptions(("camera",))).to_reconstruction(batch).cameras
+        worse = relative_pose_errors(estimated.cam_from_world, cameras.cam_from_world).worse
+        ratio = float((estimated.intrinsics[:, 0, 0] / true).log().mean().exp())
         followed = math.nan if factor is None else abs(math.log(ratio / factor))
         is_followed = float(followed < math.log(FOLLOWED))
         rows.append((pose_auc(worse, 5), pose_auc(worse, 30), ratio, is_followed))

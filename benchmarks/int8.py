@@ -82,21 +82,21 @@ def _ways(in_dim: int, out_dim: int) -> dict[str, Callable[[], Tensor]]:
     turned, zeros = small.T.contiguous(), torch.zeros(out_dim, dtype=torch.int32)
     packed = torch.ops.onednn.qlinear_prepack(small, list(x.shape))
 
-    def onednn(found: Tensor) -> Tensor:
+    def onednn(quantised: Tensor) -> Tensor:
         scales = (packed, factor.flatten(), zeros, None, 1.0, 0, torch.bfloat16)
         arguments = (1.0, MIDDLE, *scales, "none", [], "")
-        return torch.ops.onednn.qlinear_pointwise(found, *arguments)
+        return torch.ops.onednn.qlinear_pointwise(quantised, *arguments)
 
-    def unsigned(found: Tensor) -> Tensor:
-        return found.view(torch.uint8).bitwise_xor(MIDDLE)  # adds the middle
+    def unsigned(quantised: Tensor) -> Tensor:
+        return quantised.view(torch.uint8).bitwise_xor(MIDDLE)  # adds the middle
 
     def by_int_mm() -> Tensor:
-        found, scale = quantise(x)
-        return torch._int_mm(found, turned).mul(scale).mul_(factor).to(torch.bfloat16)
+        quantised, scale = quantise(x)
+        return torch._int_mm(quantised, turned).mul(scale).mul_(factor).to(torch.bfloat16)
 
     def by_onednn() -> Tensor:
-        found, scale = quantise(x)
-        return onednn(unsigned(found)).mul_(scale)
+        quantised, scale = quantise(x)
+        return onednn(unsigned(quantised)).mul_(scale)
 
     return {
         "bfloat16": lambda: fast_cpu.linear(x, weight, None),
@@ -125,12 +125,12 @@ def round_linear_layers(network: VGGT) -> None:
 def compare(loader: Loader, images: Tensor) -> None:
     """One line for each precision of the aggregator's linear layers, against float32."""
     _, exact = timed(loader.runner(CASES["f32"]), images)
-    _, found = timed(loader.runner(CASES["bf16"]), images)
+    _, outputs = timed(loader.runner(CASES["bf16"]), images)
     name = f"{loader.model}, {len(images)} views"
-    print(f"| {name} | bfloat16 | {nearness(exact, found)} |", flush=True)
+    print(f"| {name} | bfloat16 | {nearness(exact, outputs)} |", flush=True)
     round_linear_layers(loader.network("float32"))
-    _, found = timed(loader.runner(CASES["f32"]), images)
-    print(f"| {name} | 8 bit weights and activations | {nearness(exact, found)} |", flush=True)
+    _, outputs = timed(loader.runner(CASES["f32"]), images)
+    print(f"| {name} | 8 bit weights and activations | {nearness(exact, outputs)} |", flush=True)
 
 
 if __name__ == "__main__":

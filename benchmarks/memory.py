@@ -34,14 +34,14 @@ def main() -> None:
     peak = peak_process_memory()
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
-    found = {"load_seconds": loaded, "seconds": seconds, "peak_bytes": peak}
+    measured = {"load_seconds": loaded, "seconds": seconds, "peak_bytes": peak}
     if not case.is_twin:
         network = outline_model(options.model, options.weights, options.device, case.precision)
         width, height = options.size
         outputs = tuple(output for output in DENSE if output in case.outputs)
         plan = plan_memory(network, options.views, (height, width), outputs, device)
-        found["planned_bytes"] = plan.peak
-    print(json.dumps(found))
+        measured["planned_bytes"] = plan.peak
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

@@ -80,18 +80,18 @@ def measure(model: VGGT, scene: EvaluationScene) -> dict[str, dict[str, float]]:
         scores.append(
             score_scene(prediction_of_scene(predictions.to_reconstruction(scene.batch)), scene)
         )
-    found = {}
+    summary = {}
     for metric in METRICS:
         values = [getattr(score, metric) for score in scores]
         ordered = sorted(values, reverse=metric not in LESS_IS_BETTER)
-        found[metric] = {
+        summary[metric] = {
             "first": values[0],
             "auto": values[chosen],
             "mean": statistics.mean(values),
             "best": ordered[0],
             "worst": ordered[-1],
         }
-    return found
+    return summary
 
 
 def report(kind: str, names: list[str], rows: list[dict[str, dict[str, float]]]) -> None:

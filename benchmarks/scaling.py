@@ -27,10 +27,10 @@ def main() -> None:
     print("\n| views | s | peak GB | planned GB |\n| --- | --- | --- | --- |")
     times, peaks = [], []
     for views in options.views:
-        found = measure_alone(options.case, views, options)
-        times.append(found["seconds"])
-        peaks.append(found["peak_bytes"])
-        planned = found.get("planned_bytes", math.nan) / 1e9
+        measured = measure_alone(options.case, views, options)
+        times.append(measured["seconds"])
+        peaks.append(measured["peak_bytes"])
+        planned = measured.get("planned_bytes", math.nan) / 1e9
         print(f"| {views} | {times[-1]:.2f} | {peaks[-1] / 1e9:.3f} | {planned:.3f} |", flush=True)
     if len(times) > 1:
         logs = [[math.log(x) for x in series] for series in (options.views, times)]

@@ -56,8 +56,8 @@ def print_imports(repeats: int) -> None:
 def first_use(code: str) -> tuple[float, int]:
     """Processor seconds and loaded modules of a process that runs this alone."""
     command = [sys.executable, "-c", _MEASURE.format(code)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    spent, modules = said.splitlines()[-1].split()
+    stderr = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    spent, modules = stderr.splitlines()[-1].split()
     return float(spent), int(modules)
 
 

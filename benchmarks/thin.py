@@ -40,13 +40,13 @@ def main() -> None:
             continue
         full = None
         for attention in ("full", "thin"):
-            said, seconds = timed(network, scene.batch, attention, options.repeats)
-            full = full or said
-            cameras, _ = said.cameras()
+            predictions, seconds = timed(network, scene.batch, attention, options.repeats)
+            full = full or predictions
+            cameras, _ = predictions.cameras()
             errors = relative_pose_errors(cameras[0], scene.cameras.cam_from_world)
-            assert said.depth is not None
+            assert predictions.depth is not None
             assert full.depth is not None
-            pair = torch.stack([said.depth.flatten(), full.depth.flatten()]).double()
+            pair = torch.stack([predictions.depth.flatten(), full.depth.flatten()]).double()
             print(
                 f"| {folder.name} | {views} | {attention} | {pose_auc(errors.worse, 30):.3f} | "
                 f"{torch.corrcoef(pair)[0, 1]:.4f} | {seconds:.2f} |"
@@ -60,9 +60,9 @@ def timed(
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        said = predict(network, batch, PassOptions(attention=attention))
+        predictions = predict(network, batch, PassOptions(attention=attention))
         seconds.append(time.perf_counter() - start)
-    return said, statistics.median(seconds)
+    return predictions, statistics.median(seconds)
 
 
 if __name__ == "__main__":

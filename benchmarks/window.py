@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     options = parser.parse_args()
     network = load_model(options.model, weights=options.weights)
-    print("| set | views | seen in | AUC@30 | AUC@5 | joins: degrees | depth | distances |")
+    print("| set | views | seen in | AUC@30 | AUC@5 | alignments: degrees | depth | distances |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for folder in options.sets:
         scene = photo_set(folder, network.preprocessing).scenes[0]
@@ -42,26 +42,26 @@ def rows(network: VGGT, scene: EvaluationScene, windows: Sequence[WindowOptions]
     if not windows:
         return []
     plain = predict(network, scene.batch)
-    found = [f"one pass | {scores(plain, scene)} | | | "]
+    lines = [f"one pass | {scores(plain, scene)} | | | "]
     for options in windows:
-        asked = PassOptions(window=options.views, overlap=options.overlap)
-        said, joins = predict_and_align(network, scene.batch, asked)
-        about = f"{len(joins) + 1} windows of {options.views}, {options.shared} shared"
-        found.append(f"{about} | {scores(said, scene)} | {agreement(joins)}")
-    return found
+        pass_options = PassOptions(window=options.views, overlap=options.overlap)
+        predictions, alignments = predict_and_align(network, scene.batch, pass_options)
+        about = f"{len(alignments) + 1} windows of {options.views}, {options.shared} shared"
+        lines.append(f"{about} | {scores(predictions, scene)} | {agreement(alignments)}")
+    return lines
 
 
-def scores(said: Predictions, scene: EvaluationScene) -> str:
+def scores(predictions: Predictions, scene: EvaluationScene) -> str:
     """Pose AUC at 30 and at 5 degrees."""
-    errors = relative_pose_errors(said.cameras()[0][0].cpu(), scene.cameras.cam_from_world)
+    errors = relative_pose_errors(predictions.cameras()[0][0].cpu(), scene.cameras.cam_from_world)
     return f"{pose_auc(errors.worse, 30):.3f} | {pose_auc(errors.worse, 5):.3f}"
 
 
-def agreement(joins: Sequence[WindowAlignment]) -> str:
-    """The worst of all joins: rotation, depth, and distances between cameras."""
-    rotation = max(join.rotation_deg for join in joins)
-    depth = max(join.depth_spread for join in joins)
-    distances = max(join.scale_spread or 0.0 for join in joins)
+def agreement(alignments: Sequence[WindowAlignment]) -> str:
+    """The worst of all alignments: rotation, depth, and distances between cameras."""
+    rotation = max(join.rotation_deg for join in alignments)
+    depth = max(join.depth_spread for join in alignments)
+    distances = max(join.scale_spread or 0.0 for join in alignments)
     return f"{rotation:.1f} | {depth:.1%} | {distances:.0%}"
 
 

@@ -45,8 +45,8 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_no_room_half_way_is_one_sentence_and_leaves_nothing(tmp_path):
-    said = r"cannot write .*a\.bin: the file would be larger"
-    with files_of_at_most(1000), pytest.raises(OutputError, match=said):
+    message = r"cannot write .*a\.bin: the file would be larger"
+    with files_of_at_most(1000), pytest.raises(OutputError, match=message):
         save_bytes(tmp_path / "new" / "a.bin", b"x" * 5000)
     assert names_below(tmp_path) == []
 

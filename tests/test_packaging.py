@@ -81,10 +81,10 @@ def test_package_works_outside_the_checkout(
 def test_constraints_pin_everything_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
-    asked = map(Requirement, chain(project["dependencies"], *extras))
+    requirements = map(Requirement, chain(project["dependencies"], *extras))
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     pins = {name.lower().replace("_", "-"): version for name, version in pins.items()}
-    for requirement in asked:
+    for requirement in requirements:
         if requirement.name != "glance3d":
             assert requirement.specifier.contains(pins[requirement.name.lower()])

@@ -50,7 +50,7 @@ def test_nothing_outside_the_photo_is_kept() -> None:
 )
 def test_a_grid_keeps_what_it_shows_of_the_kept_part(placement: Placement) -> None:
     keep = blob(96, 64)
-    found = PhotoMask.from_array(keep).on_grid(placement)
+    on_grid = PhotoMask.from_array(keep).on_grid(placement)
     # The slow twin: many samples in every pixel of the grid.
     width, height = placement.processed_size
     num = 12
@@ -62,10 +62,10 @@ def test_a_grid_keeps_what_it_shows_of_the_kept_part(placement: Placement) -> No
         values.float().unflatten(1, (width, num)).unflatten(0, (height, num)).sum((1, 3))
         for values in (inside, kept)
     )
-    assert not found[shown == 0].any()
-    assert not found[counted < 0.7 * shown].any()
-    assert found[counted == num**2].all()
-    assert 0.5 < float(found.sum() / (counted == num**2).sum()) < 1.3
+    assert not on_grid[shown == 0].any()
+    assert not on_grid[counted < 0.7 * shown].any()
+    assert on_grid[counted == num**2].all()
+    assert 0.5 < float(on_grid.sum() / (counted == num**2).sum()) < 1.3
 
 
 def test_no_pixel_of_a_grid_is_kept_whose_centre_is_not() -> None:

@@ -122,7 +122,7 @@ def test_published_modes_suit_a_model_with_another_patch(photos: Path, network: 
 
 
 def test_query_points_are_pixels_of_the_original(photos: Path, network: VGGT) -> None:
-    """The reference view's tracks are the queries, if what the network was told undoes rightly."""
+    """The reference view's tracks are the queries, if what the network was measured undoes rightly."""
     queries = torch.tensor([[20.0, 30.0], [70.5, 12.25], [0.5, 0.5]])
     small = {"max_pixels": 112 * 84}
     scene = glance3d.reconstruct(photos, model=network, preprocess=small, query_points=queries)
@@ -232,25 +232,25 @@ def test_stated_focal_lengths_are_used(tmp_path: Path) -> None:
         for view, pixels in enumerate(sample.images[0]):
             photo = Image.fromarray((255 * pixels.permute(1, 2, 0)).byte().numpy())
             photo.save(tmp_path / folder / f"{view}.jpg", **options)
-    blind, told = (
+    blind, measured = (
         glance3d.reconstruct(tmp_path / folder, model=network) for folder in ("without", "with")
     )
     stated = 90 / 43.2666 * math.hypot(height, width)
-    focal = told.cameras.intrinsics[:, 0, 0]
+    focal = measured.cameras.intrinsics[:, 0, 0]
     torch.testing.assert_close(focal, torch.full((2,), stated), rtol=0.1, atol=0)
     assert float(blind.cameras.intrinsics[0, 0, 0]) < 0.7 * stated
-    assert not any("stated of them" in warning for warning in told.report.to_json()["warnings"])
-    [warning] = scene_warnings(replace(blind, facts=told.facts))
+    assert not any("stated of them" in warning for warning in measured.report.to_json()["warnings"])
+    [warning] = scene_warnings(replace(blind, facts=measured.facts))
     assert f"0.jpg: {stated:.0f} pixels by its file" in warning.text
     pinhole = torch.tensor([[stated, 0, width / 2], [0, stated, height / 2], [0, 0, 1]])
     camera = KnownCamera("0.jpg", intrinsics=pinhole)
     known = KnownCameras("a list", "list", (camera,), world="unknown")
     knowing = glance3d.reconstruct(tmp_path / "without", model=network, known=known)
-    torch.testing.assert_close(knowing.cameras.intrinsics, told.cameras.intrinsics)
-    assert told.report.to_json()["stated_focal_lengths"] == {"num_known": 0, "num_by_files": 2}
+    torch.testing.assert_close(knowing.cameras.intrinsics, measured.cameras.intrinsics)
+    assert measured.report.to_json()["stated_focal_lengths"] == {"num_known": 0, "num_by_files": 2}
     assert knowing.report.to_json()["stated_focal_lengths"] == {"num_known": 1, "num_by_files": 0}
     lengths = torch.tensor([2 * stated, torch.nan])
-    [warning] = scene_warnings(told, lengths)
+    [warning] = scene_warnings(measured, lengths)
     assert "the focal lengths of 1 of 2 photos" in warning.text
     assert f"0.jpg: {2 * stated:.0f} pixels as known, " in warning.text
 

@@ -56,9 +56,9 @@ def test_the_count_is_what_the_allocator_of_a_processor_gave() -> None:
         model(images)
         with LiveBytes() as counted:
             model(images)
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
             model(images)
-    events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
+    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
     held = peak = 0
     for event in sorted(events, key=lambda e: e.start_ns()):
         held += event.nbytes()
@@ -72,9 +72,9 @@ def test_the_plan_for_a_gpu_and_the_published_design_beside_the_count() -> None:
     counted = {
         views: count_case(OURS, SHORT, views, size) + PROGRAM_BYTES["cuda"] for views in (few, many)
     }
-    for views, found in counted.items():
+    for views, counts in counted.items():
         planned = plan_case(OURS, SHORT, views, size).peak
-        assert abs(planned / found - 1) < MARGIN
+        assert abs(planned / counts - 1) < MARGIN
     twin = count_case(TWIN, SHORT, many, size) + PROGRAM_BYTES["cuda"]
     assert counted[many] < 0.5 * twin
 
@@ -91,6 +91,6 @@ def test_autocast_is_played_as_it_is() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         expected = torch.nn.functional.linear(x, weight)
     with MetaAutocast():
-        found = torch.nn.functional.linear(x, weight)
-    assert found.dtype == expected.dtype == torch.bfloat16
-    assert torch.equal(found, expected)
+        output = torch.nn.functional.linear(x, weight)
+    assert output.dtype == expected.dtype == torch.bfloat16
+    assert torch.equal(output, expected)

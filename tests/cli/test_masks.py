@@ -38,10 +38,10 @@ def test_what_masks_leave_out_is_in_no_file(
     out = tmp_path / "scene"
     how = ["--model", tiny_weights, "--masks", masks, "--reference", "view3", *SMALL]
     assert run("reconstruct", photos, "--out", out, *how) == 0
-    told = capsys.readouterr().out
-    assert "3 of 3 photos have a mask; the masks keep 50%" in told
-    assert "the network saw view3.png first: as asked" in told
-    assert "the world is the frame of view3.png" in told
+    output = capsys.readouterr().out
+    assert "3 of 3 photos have a mask; the masks keep 50%" in output
+    assert "the network saw view3.png first: as asked" in output
+    assert "the world is the frame of view3.png" in output
     scene = load_scene(out)
     assert scene.reference_view == 2
     report = json.loads((out / "report.json").read_text())

@@ -19,10 +19,10 @@ def test_a_plan_is_printed_and_nothing_is_written(
 ) -> None:
     words = ["reconstruct", str(photos), "--out", str(tmp_path / "out"), "--model", "vggt-1b"]
     assert main([*words, "--plan", "--device", "cpu"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("3 views of ")
-    assert "GB at the peak" in said
-    assert "each view" in said
+    output = capsys.readouterr().out
+    assert output.startswith("3 views of ")
+    assert "GB at the peak" in output
+    assert "each view" in output
     assert not (tmp_path / "out").exists()
 
 

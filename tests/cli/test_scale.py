@@ -43,8 +43,8 @@ def test_a_distance_to_another_folder_as_json(
 ) -> None:
     words = ["scale", str(saved), "--known-distance", "00.jpg:30,60:105,60=10", "--json"]
     assert main([*words, "--out", str(tmp_path / "metric")]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["metres_per_unit"] == pytest.approx(4, rel=1e-5)
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["metres_per_unit"] == pytest.approx(4, rel=1e-5)
     assert load_scene(saved).units == "arbitrary"
     assert load_scene(tmp_path / "metric").units == "metre"
 

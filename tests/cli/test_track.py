@@ -23,8 +23,8 @@ def track(tiny_weights: Path):
 def test_photos(track, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "new" / "tracks"
     assert track(photos, "--query", "view3.png:10,80", "0:95.5,3", "--out", out) == 0
-    said = capsys.readouterr().out
-    assert "followed 2 points through 3 photos by network" in said
+    output = capsys.readouterr().out
+    assert "followed 2 points through 3 photos by network" in output
     written = json.loads((out / "tracks.json").read_text())
     assert [t["query"]["view"] for t in written["tracks"]] == [2, 0]
     assert {path.name for path in out.iterdir()} - {MANIFEST_FILE} == {
@@ -45,10 +45,10 @@ def test_a_saved_scene_by_geometry_needs_no_network(
     capsys.readouterr()
     words = [str(scene), "--grid", "4", "--query-view", "view2", "--by", "geometry", "--json"]
     assert main(["track", *words, "--weights", "not-loaded.pt"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said == json.loads((scene / "tracks" / "tracks.json").read_text())
-    assert said["by"] == "geometry"
-    assert len(said["tracks"]) == 12
+    document = json.loads(capsys.readouterr().out)
+    assert document == json.loads((scene / "tracks" / "tracks.json").read_text())
+    assert document["by"] == "geometry"
+    assert len(document["tracks"]) == 12
     assert (scene / "scene.npz").read_bytes() == before
 
 
@@ -65,7 +65,7 @@ def test_thresholds_decide_what_is_visible(track, photos: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((), "either --query PHOTO:X,Y ... or --grid N"),
         (("--query", "0:1,1", "--grid", "3"), "either --query"),
@@ -80,12 +80,12 @@ def test_thresholds_decide_what_is_visible(track, photos: Path, tmp_path: Path):
     ],
 )
 def test_bad_input_is_one_sentence(
-    track, photos: Path, tmp_path: Path, words, said, capsys: pytest.CaptureFixture[str]
+    track, photos: Path, tmp_path: Path, words, message, capsys: pytest.CaptureFixture[str]
 ):
     assert track(photos, *words, "--out", tmp_path / "new" / "out") == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert said in captured.err.splitlines()[-1]
+    assert message in captured.err.splitlines()[-1]
     assert not (tmp_path / "new").exists()
 
 

@@ -30,9 +30,9 @@ def _transfer(batch: MultiViewSample, i: int, j: int):
     height, width = batch.depth.shape[-2:]
     inside = ((pixels > 0.5) & (pixels < pixels.new_tensor([width, height]) - 0.5)).all(-1)
     inside &= (depth > 0) & batch.valid[:, i].flatten(1)
-    there = _at(batch.depth[:, j, None], pixels, "nearest")[:, 0]
-    agrees = inside & ((there - depth).abs() < 0.03 * depth)
-    before = inside & (there > 1.03 * depth)
+    surface = _at(batch.depth[:, j, None], pixels, "nearest")[:, 0]
+    agrees = inside & ((surface - depth).abs() < 0.03 * depth)
+    before = inside & (surface > 1.03 * depth)
     colors = batch.images[:, i].flatten(2), _at(batch.images[:, j], pixels, "bilinear")
     return inside, agrees, before, colors
 
@@ -55,11 +55,13 @@ def test_pictures_agree_between_views(batches: list[MultiViewSample]) -> None:
     correlations = []
     for batch in batches:
         for j in range(1, batch.images.shape[1]):
-            _, agrees, _, (here, there) = _transfer(batch, 0, j)
+            _, agrees, _, (source_colors, target_colors) = _transfer(batch, 0, j)
             for scene in range(len(agrees)):
                 mask = agrees[scene]
                 if mask.sum() > 200:
-                    pair = torch.stack([here[scene].mean(0)[mask], there[scene].mean(0)[mask]])
+                    pair = torch.stack(
+                        [source_colors[scene].mean(0)[mask], target_colors[scene].mean(0)[mask]]
+                    )
                     correlations.append(torch.corrcoef(pair)[0, 1].item())
     assert len(correlations) > 15
     assert np.median(correlations) > 0.8
@@ -131,9 +133,9 @@ def test_tracks_and_visibility_agree_with_slow_rays() -> None:
             point = centers[scene, 0] + depth * ray
             for view in range(3):
                 x, y, z = lenses[scene, view] @ (poses[scene, view] @ np.append(point, 1))
-                found = tracks[scene, view, query].double().numpy()
+                projected = tracks[scene, view, query].double().numpy()
                 if z > 0.05:
-                    np.testing.assert_allclose(found, [x / z, y / z], rtol=1e-3, atol=0.05)
+                    np.testing.assert_allclose(projected, [x / z, y / z], rtol=1e-3, atol=0.05)
                 t, _ = first_hit(shapes[scene], centers[scene, view], point - centers[scene, view])
                 inside = z > 0 and 0 <= x / z < size[1] and 0 <= y / z < size[0]
                 seen = bool(inside and t > 0.999)

@@ -16,8 +16,8 @@ def _rays(num_scenes: int, num_rays: int) -> tuple[torch.Tensor, torch.Tensor, t
         Draws(3, num_scenes, DRAWS_PER_SCENE, torch.device("cpu")), num_textures=8
     )
     generator = torch.Generator().manual_seed(0)
-    aside = torch.randn(num_scenes, 3, generator=generator).abs() + 0.3
-    origin = layout.focus + layout.extent[:, None] * aside
+    offset = torch.randn(num_scenes, 3, generator=generator).abs() + 0.3
+    origin = layout.focus + layout.extent[:, None] * offset
     origin = torch.minimum(origin, 0.9 * layout.room_half * torch.tensor([1.0, 1.0, 2.0]))
     spread = layout.extent[:, None, None] * torch.randn(
         num_scenes, num_rays, 3, generator=generator

@@ -30,20 +30,20 @@ def test_window_means_are_those_of_a_padded_convolution(radius: int) -> None:
 @pytest.mark.parametrize("radius", [1, 2, 4])
 def test_correlation_equals_the_slow_twin(radius: int) -> None:
     first, second = two_images()
-    said = Windows.of(first, radius).correlate(second[None])[0]
+    correlation = Windows.of(first, radius).correlate(second[None])[0]
     for y, x in CORNERS_AND_MIDDLE:
         wanted = slow_correlation.correlation(first.numpy(), second.numpy(), y, x, radius, 1, NOISE)
-        assert float(said[y, x]) == pytest.approx(wanted, abs=1e-4)
+        assert float(correlation[y, x]) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_adaptive_correlation_equals_the_slow_twin() -> None:
     first, second = two_images()
-    said = AdaptiveWindows.of(first).correlate(second[None])[0]
+    correlation = AdaptiveWindows.of(first).correlate(second[None])[0]
     for y, x in CORNERS_AND_MIDDLE:
         wanted = slow_correlation.adaptive_correlation(
             first.numpy(), second.numpy(), y, x, 4, 2, NOISE, grey=0.05, distance=4.0
         )
-        assert float(said[y, x]) == pytest.approx(wanted, abs=1e-4)
+        assert float(correlation[y, x]) == pytest.approx(wanted, abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", [lambda image: Windows.of(image, 2), AdaptiveWindows.of])
@@ -60,11 +60,11 @@ def test_smoothing_equals_the_slow_twin() -> None:
     generator = torch.Generator().manual_seed(1)
     costs = torch.rand(6, 7, 5, generator=generator)
     guide = torch.rand(6, 7, generator=generator)
-    said = smooth_costs(costs, guide, small_step=0.1, large_step=0.4, edge=0.3)
+    smoothed = smooth_costs(costs, guide, small_step=0.1, large_step=0.4, edge=0.3)
     wanted = slow_correlation.smoothed(
         costs.double().numpy(), guide.double().numpy(), small=0.1, large=0.4, edge=0.3
     )
-    np.testing.assert_allclose(said.numpy(), wanted, atol=1e-5)
+    np.testing.assert_allclose(smoothed.numpy(), wanted, atol=1e-5)
 
 
 def test_a_parabola_is_lowest_where_it_says() -> None:

@@ -27,9 +27,9 @@ def relative_errors(dense: Reconstruction, truth: list[Tensor]) -> Tensor:
     errors = []
     for view, depth in enumerate(truth):
         place = dense.placements[view]
-        said = place.map_to_original(dense.depth[view])
+        predicted = place.map_to_original(dense.depth[view])
         kept = place.map_to_original(dense.measured[view].float()) > 0
-        errors.append((said[kept] / depth[kept] - 1).abs())
+        errors.append((predicted[kept] / depth[kept] - 1).abs())
     return torch.cat(errors)
 
 

@@ -34,8 +34,8 @@ def test_claimed_depth_of_a_stereo_pair_is_true() -> None:
     dense = densify(scene, pictures, max_pixels=80_000)
     assert dense.depth is not None
     assert dense.measured is not None
-    said = dense.placements[0].map_to_original(dense.depth[0])
+    predicted = dense.placements[0].map_to_original(dense.depth[0])
     claimed = (dense.placements[0].map_to_original(dense.measured[0].float()) > 0) & (truth > 0)
-    ratio = said[claimed] / truth[claimed]
+    ratio = predicted[claimed] / truth[claimed]
     assert (torch.maximum(ratio, 1 / ratio) < 1.25).float().mean() > 0.96
     assert claimed.sum() > 0.6 * (truth > 0).sum()

@@ -150,21 +150,21 @@ def test_predictions_come_back_from_disk(tmp_path):
     assert same_predictions(load_prediction(path), prediction)
     bare = ScenePrediction(prediction.cam_from_world, prediction.intrinsics, depth)
     save_prediction(bare, path)
-    back = load_prediction(path)
-    assert back.measured is back.registered is back.trusted is None
-    assert math.isnan(back.seconds)
+    loaded = load_prediction(path)
+    assert loaded.measured is loaded.registered is loaded.trusted is None
+    assert math.isnan(loaded.seconds)
 
 
 def test_predicted_intrinsics_speak_of_the_original_photo(model, photo_folder):
     (scene,) = photo_set(photo_folder, FIT).scenes
-    ((_, said),) = run_methods(model, scene, choose_methods(["network"]))
+    ((_, prediction),) = run_methods(model, scene, choose_methods(["network"]))
     # The tiny network says about one radian along each side, whatever the photo's shape.
     for matrix, (width, height) in zip(
-        said.intrinsics, scene.cameras.image_sizes.tolist(), strict=True
+        prediction.intrinsics, scene.cameras.image_sizes.tolist(), strict=True
     ):
         assert float(matrix[0, 2]) == pytest.approx(width / 2, abs=width * 0.05)
         assert float(matrix[1, 2]) == pytest.approx(height / 2, abs=height * 0.05)
-    assert [tuple(depth.shape) for depth in said.depth] == [(40, 60), (40, 60), (60, 40)]
+    assert [tuple(depth.shape) for depth in prediction.depth] == [(40, 60), (40, 60), (60, 40)]
 
 
 def test_fewer_views_are_evenly_spaced(photo_folder):
@@ -184,9 +184,9 @@ def test_windows_are_scenes_of_neighbours_with_their_truth(model, photo_folder):
     assert torch.equal(second.cameras.intrinsics, whole.scenes[0].cameras.intrinsics[1:])
     assert second.depth == whole.scenes[0].depth[1:]
     assert whole.in_windows(3).scenes == ()
-    asked = Options(sets=(photo_folder,), data=DataFlags(window=2, synthetic_scenes=0))
-    assert [one.name for one in build_sets(asked, model)] == [whole.name, windows.name]
-    [alone] = build_sets(replace(asked, data=replace(asked.data, window=3)), model)
+    options = Options(sets=(photo_folder,), data=DataFlags(window=2, synthetic_scenes=0))
+    assert [one.name for one in build_sets(options, model)] == [whole.name, windows.name]
+    [alone] = build_sets(replace(options, data=replace(options.data, window=3)), model)
     assert alone.name == whole.name
     with pytest.raises(InputError, match="at least 2 views, got 1"):
         whole.in_windows(1)

@@ -113,12 +113,14 @@ def test_a_loss_by_refinement_is_said(report):
 
 def test_colmap_registers_photos_and_says_which(walls, tmp_path):
     (scene,) = photo_set(walls, FIT).scenes
-    said = predict_by_colmap(scene)
-    assert said.registered is not None
-    assert said.registered.sum() >= 3
-    assert torch.equal(said.cam_from_world.isfinite().flatten(1).all(1), said.registered)
-    assert torch.equal(said.intrinsics.isfinite().flatten(1).all(1), said.registered)
-    assert math.isnan(score_scene(said, scene).depth_absrel_scale_aligned)
+    prediction = predict_by_colmap(scene)
+    assert prediction.registered is not None
+    assert prediction.registered.sum() >= 3
+    assert torch.equal(
+        prediction.cam_from_world.isfinite().flatten(1).all(1), prediction.registered
+    )
+    assert torch.equal(prediction.intrinsics.isfinite().flatten(1).all(1), prediction.registered)
+    assert math.isnan(score_scene(prediction, scene).depth_absrel_scale_aligned)
 
 
 def test_colmap_without_a_model_has_no_pose(photos):
@@ -133,9 +135,9 @@ def test_colmap_without_a_model_has_no_pose(photos):
     ]
     (photos / "cameras.json").write_text(json.dumps({"views": views}))
     (scene,) = photo_set(photos, FIT).scenes
-    said = predict_by_colmap(scene)
-    assert said.cam_from_world.isnan().all()
-    scores = score_scene(said, scene)
+    prediction = predict_by_colmap(scene)
+    assert prediction.cam_from_world.isnan().all()
+    scores = score_scene(prediction, scene)
     assert scores.pose_auc_at_30deg == 0
     assert scores.rotation_error_deg_median == 180
     assert scores.registered_share == 0
@@ -145,17 +147,17 @@ def test_colmap_without_a_model_has_no_pose(photos):
 def test_a_view_without_a_pose_spoils_its_own_pairs_only():
     truth = torch.eye(3, 4).repeat(3, 1, 1)
     truth[:, 0, 3] = torch.tensor([0.0, -1.0, -3.0])
-    said = truth.clone()
-    said[1] = torch.nan
-    errors = relative_pose_errors(said, truth)
+    predicted = truth.clone()
+    predicted[1] = torch.nan
+    errors = relative_pose_errors(predicted, truth)
     assert errors.worse.tolist() == [180.0, 0.0, 180.0]
 
 
 def test_views_without_intrinsics_have_no_field_of_view():
     truth = torch.tensor([[100.0, 0, 50], [0, 100, 50], [0, 0, 1]]).repeat(2, 1, 1)
-    said = truth.clone()
-    said[0] = torch.nan
-    assert fov_error_deg(said, truth, torch.full((2, 2), 100.0)) == 0
+    predicted = truth.clone()
+    predicted[0] = torch.nan
+    assert fov_error_deg(predicted, truth, torch.full((2, 2), 100.0)) == 0
 
 
 def finer_scene() -> Reconstruction:
@@ -179,16 +181,16 @@ def finer_scene() -> Reconstruction:
 
 
 def test_depth_on_a_finer_grid_comes_back_to_original_pixels():
-    said = prediction_of_scene(finer_scene())
-    assert said.measured is not None
-    assert [tuple(depth.shape) for depth in said.depth] == [(2, 4)]
+    prediction = prediction_of_scene(finer_scene())
+    assert prediction.measured is not None
+    assert [tuple(depth.shape) for depth in prediction.depth] == [(2, 4)]
     # Every original pixel's centre falls between two of the finer ones.
-    assert ((said.depth[0] - torch.tensor([1.5, 3.5, 5.5, 7.5])).abs() <= 0.5).all()
-    assert said.measured[0].tolist() == [[False, False, True, True]] * 2
-    assert said.registered is not None
-    assert said.registered.tolist() == [True]
-    assert said.trusted is not None
-    assert said.trusted.tolist() == [True]
+    assert ((prediction.depth[0] - torch.tensor([1.5, 3.5, 5.5, 7.5])).abs() <= 0.5).all()
+    assert prediction.measured[0].tolist() == [[False, False, True, True]] * 2
+    assert prediction.registered is not None
+    assert prediction.registered.tolist() == [True]
+    assert prediction.trusted is not None
+    assert prediction.trusted.tolist() == [True]
 
 
 def test_claimed_depth_is_scored_by_itself():
@@ -202,10 +204,10 @@ def test_claimed_depth_is_scored_by_itself():
         claimed = known & (torch.arange(true.shape[1]) < true.shape[1] / 2)
         depth.append(torch.where(claimed, one, 7 * one))
         half.append(claimed)
-    said = ScenePrediction(
+    prediction = ScenePrediction(
         truth.cam_from_world, truth.intrinsics, tuple(depth), tuple(half), seconds=2.0
     )
-    scores = score_scene(said, scene)
+    scores = score_scene(prediction, scene)
     assert scores.measured_delta_125_scale_aligned == 1
     assert scores.depth_delta_125_scale_aligned < 0.9
     total = sum(float((true > 0).sum()) for true in scene.depth if true is not None)
@@ -221,8 +223,8 @@ def test_photos_judged_good_are_scored_by_themselves():
     truth = truth_of(scene)
     wrong = truth.cam_from_world.clone()
     wrong[0, :, 3] += torch.tensor([30.0, -80.0, 10.0])
-    said = replace(truth, cam_from_world=wrong, trusted=torch.tensor([False, True, True]))
-    scores = score_scene(said, scene)
+    prediction = replace(truth, cam_from_world=wrong, trusted=torch.tensor([False, True, True]))
+    scores = score_scene(prediction, scene)
     assert scores.pose_auc_at_5deg < 0.9
     assert scores.trusted_auc_at_5deg == pytest.approx(1)
     assert scores.trusted_share == pytest.approx(2 / 3)
@@ -233,7 +235,7 @@ def test_a_crash_of_colmap_is_its_own(walls, monkeypatch, tmp_path, caplog):
     crashing = tmp_path / "crashing.py"
     crashing.write_text("import os\nos.abort()")
     monkeypatch.setattr(colmap_process, "__file__", str(crashing))
-    said = predict_by_colmap(scene)
-    assert said.registered is not None
-    assert not said.registered.any()
+    prediction = predict_by_colmap(scene)
+    assert prediction.registered is not None
+    assert not prediction.registered.any()
     assert caplog.text.count("pycolmap ended with -6") == 2

@@ -51,8 +51,8 @@ def test_pair_errors_of_a_hand_case():
 
 def test_an_opposite_direction_is_180_degrees_off():
     truth = torch.stack([camera(torch.eye(3), (0.0, 0, 0)), camera(torch.eye(3), (1.0, 0, 0))])
-    said = torch.stack([camera(torch.eye(3), (0.0, 0, 0)), camera(torch.eye(3), (-1.0, 0, 0))])
-    assert relative_pose_errors(said, truth).translation.tolist() == pytest.approx([180])
+    predicted = torch.stack([camera(torch.eye(3), (0.0, 0, 0)), camera(torch.eye(3), (-1.0, 0, 0))])
+    assert relative_pose_errors(predicted, truth).translation.tolist() == pytest.approx([180])
 
 
 def test_a_missing_direction_is_wrong_unless_the_truth_has_none():
@@ -89,10 +89,10 @@ def test_auc_of_a_hand_case():
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), views=st.integers(2, 5))
 def test_poses_equal_the_slow_twin(seed: int, views: int):
-    truth, said = random_cameras(seed, views), random_cameras(seed + 1, views)
-    said = torch.cat([truth[..., :3], 0.5 * said[..., 3:] + truth[..., 3:]], -1)
-    slow = slow_metrics.pair_errors(said.double().numpy(), truth.double().numpy())
-    fast = relative_pose_errors(said, truth).worse
+    truth, predicted = random_cameras(seed, views), random_cameras(seed + 1, views)
+    predicted = torch.cat([truth[..., :3], 0.5 * predicted[..., 3:] + truth[..., 3:]], -1)
+    slow = slow_metrics.pair_errors(predicted.double().numpy(), truth.double().numpy())
+    fast = relative_pose_errors(predicted, truth).worse
     np.testing.assert_allclose(fast.numpy(), slow, atol=0.05)
     away = all(abs(error - round(error)) > 0.06 for error in slow)
     if away:
@@ -108,21 +108,21 @@ def test_depth_of_a_hand_case():
 
 
 def test_unknown_depth_does_not_count():
-    said = torch.tensor([[1.0, 5.0], [0.0, 1.0]])
+    predicted = torch.tensor([[1.0, 5.0], [0.0, 1.0]])
     truth = torch.tensor([[2.0, 0.0], [9.0, 2.0]])
-    errors = depth_errors(said, truth)
+    errors = depth_errors(predicted, truth)
     assert (errors.num_pixels, errors.depth_absrel_scale_aligned) == (2, 0)
-    assert math.isnan(depth_errors(said, torch.zeros(2, 2)).depth_absrel_scale_aligned)
+    assert math.isnan(depth_errors(predicted, torch.zeros(2, 2)).depth_absrel_scale_aligned)
 
 
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), count=st.integers(1, 40))
 def test_depth_equals_the_slow_twin(seed: int, count: int):
     generator = torch.Generator().manual_seed(seed)
-    said = torch.rand(count, generator=generator) + 0.1
+    predicted = torch.rand(count, generator=generator) + 0.1
     truth = torch.rand(count, generator=generator) + 0.1
-    fast = depth_errors(said, truth)
-    slow = slow_metrics.depth(said.double().numpy(), truth.double().numpy())
+    fast = depth_errors(predicted, truth)
+    slow = slow_metrics.depth(predicted.double().numpy(), truth.double().numpy())
     assert fast.depth_absrel_scale_aligned == pytest.approx(slow[0])
     assert fast.depth_delta_125_scale_aligned == pytest.approx(slow[1])
 
@@ -138,14 +138,14 @@ def test_field_of_view_error():
 
 def test_track_errors_count_what_is_visible_in_later_views():
     truth = torch.zeros(3, 3, 2)
-    said = torch.full((3, 3, 2), 100.0)
-    said[1, 0] = torch.tensor([3.0, 4.0])
-    said[1, 1] = torch.tensor([0.0, 3.0])
-    said[2, 2] = torch.nan
+    predicted = torch.full((3, 3, 2), 100.0)
+    predicted[1, 0] = torch.tensor([3.0, 4.0])
+    predicted[1, 1] = torch.tensor([0.0, 3.0])
+    predicted[2, 2] = torch.nan
     visibility = torch.tensor([[True] * 3, [True, True, False], [False, False, True]])
-    found = track_errors(said, truth, visibility)
-    assert found.track_error_px_median == 5
-    assert found.track_within_3px == pytest.approx(1 / 3)
-    nothing = track_errors(said, truth, torch.zeros(3, 3, dtype=torch.bool))
+    errors = track_errors(predicted, truth, visibility)
+    assert errors.track_error_px_median == 5
+    assert errors.track_within_3px == pytest.approx(1 / 3)
+    nothing = track_errors(predicted, truth, torch.zeros(3, 3, dtype=torch.bool))
     assert math.isnan(nothing.track_error_px_median)
     assert math.isnan(nothing.track_within_3px)

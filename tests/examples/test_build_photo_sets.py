@@ -39,18 +39,18 @@ def sets(script: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 def test_sizes_and_lenses_differ_where_many_people_took_photos(sets, script):
-    found = sets["internet_0"]
-    assert len(found) == 14
-    assert len(found.cameras.image_sizes.unique(dim=0)) == len(script.MANY_SIZES)
-    focal = found.cameras.intrinsics[:, 0, 0] / found.cameras.image_sizes.amax(1)
+    photo_set = sets["internet_0"]
+    assert len(photo_set) == 14
+    assert len(photo_set.cameras.image_sizes.unique(dim=0)) == len(script.MANY_SIZES)
+    focal = photo_set.cameras.intrinsics[:, 0, 0] / photo_set.cameras.image_sizes.amax(1)
     assert focal.max() > 1.3 * focal.min()
 
 
 @pytest.mark.parametrize("name", ["internet_0", "stereo_0"])
 def test_the_depth_of_one_view_is_seen_by_another(sets, name):
-    found = sets[name]
-    cameras = found.cameras
-    first, second = found.load_depth(0), found.load_depth(1)
+    photo_set = sets[name]
+    cameras = photo_set.cameras
+    first, second = photo_set.load_depth(0), photo_set.load_depth(1)
     points = unproject_depth(first, cameras.cam_from_world[0], cameras.intrinsics[0])
     points = points[first > 0]
     lens = cameras.cam_from_world[1], cameras.intrinsics[1]

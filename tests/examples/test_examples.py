@@ -44,5 +44,5 @@ def test_examples_are_numbered_without_gaps() -> None:
 
 
 def test_a_pixel_comes_back_to_itself(tiny_weights: Path) -> None:
-    pixel, back = _load("04_pixels_and_points").main(model=str(tiny_weights))
-    torch.testing.assert_close(back, pixel, atol=1e-2, rtol=0)
+    pixel, projected = _load("04_pixels_and_points").main(model=str(tiny_weights))
+    torch.testing.assert_close(projected, pixel, atol=1e-2, rtol=0)

@@ -29,13 +29,13 @@ def _depth(truth: dict) -> torch.Tensor:
 
 def _photometric_error(truth: dict, shift_x: float) -> float:
     """Median grey difference of the left photo and the right one seen through depth and cameras."""
-    left, right = (
+    left_image, right_image = (
         (torch.tensor(view["cam_from_world"]), torch.tensor(view["intrinsics"]))
         for view in truth["views"]
     )
     depth = _depth(truth)
-    points = unproject_depth(depth, *left)
-    pixels, _ = project_points(points.flatten(0, 1), *right)
+    points = unproject_depth(depth, *left_image)
+    pixels, _ = project_points(points.flatten(0, 1), *right_image)
     columns_rows = (pixels - 0.5 + torch.tensor([shift_x, 0.0])).round().long()
     height, width = depth.shape
     inside = (columns_rows >= 0).all(-1) & (columns_rows < torch.tensor([width, height])).all(-1)

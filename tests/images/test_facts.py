@@ -59,14 +59,14 @@ def test_all_facts_in_every_kind_of_file(tmp_path, suffix):
         B.OffsetTimeOriginal: "+02:00",
     }
     exif = build_exif({B.Make: "Canon", B.Model: "Canon EOS R5"}, photo, BERN)
-    found = read_facts(write_photo(tmp_path / f"a.{suffix}", exif, (64, 48)))
-    assert found.camera == "Canon EOS R5 RF24-105mm F4"
-    assert found.focal_35mm == 35
-    assert found.latitude == pytest.approx(46 + 56 / 60 + 53.16 / 3600, abs=1e-9)
-    assert found.longitude == pytest.approx(7 + 26 / 60 + 50.64 / 3600, abs=1e-9)
-    assert found.altitude == 542.5
-    assert found.taken == "2024-07-05T10:11:12.250+02:00"
-    parsed = datetime.datetime.fromisoformat(found.taken)
+    metadata = read_facts(write_photo(tmp_path / f"a.{suffix}", exif, (64, 48)))
+    assert metadata.camera == "Canon EOS R5 RF24-105mm F4"
+    assert metadata.focal_35mm == 35
+    assert metadata.latitude == pytest.approx(46 + 56 / 60 + 53.16 / 3600, abs=1e-9)
+    assert metadata.longitude == pytest.approx(7 + 26 / 60 + 50.64 / 3600, abs=1e-9)
+    assert metadata.altitude == 542.5
+    assert metadata.taken == "2024-07-05T10:11:12.250+02:00"
+    parsed = datetime.datetime.fromisoformat(metadata.taken)
     assert parsed.utcoffset() == datetime.timedelta(hours=2)
 
 
@@ -78,10 +78,10 @@ def test_south_west_and_below_the_sea(tmp_path):
         G.GPSAltitudeRef: b"\x01",
         G.GPSAltitude: 430.0,
     }
-    found = facts(tmp_path, gps=gps)
-    assert found.latitude == pytest.approx(-46.9481, abs=1e-4)
-    assert found.longitude == pytest.approx(-7.4474, abs=1e-4)
-    assert found.altitude == -430.0
+    metadata = facts(tmp_path, gps=gps)
+    assert metadata.latitude == pytest.approx(-46.9481, abs=1e-4)
+    assert metadata.longitude == pytest.approx(-7.4474, abs=1e-4)
+    assert metadata.altitude == -430.0
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_a_position_that_cannot_be_is_none(damage):
 
     damaged = Damaged()
     damaged._size = (40, 30)
-    found = facts_of(read_tags(damaged), damaged.size)
-    assert (found.latitude, found.longitude, found.altitude) == (None, None, None)
+    metadata = facts_of(read_tags(damaged), damaged.size)
+    assert (metadata.latitude, metadata.longitude, metadata.altitude) == (None, None, None)
 
 
 def test_zero_denominators_are_unknown(tmp_path):

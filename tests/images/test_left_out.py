@@ -21,8 +21,8 @@ def photo(path: Path, shade: int = 0, **options) -> Path:
     return path
 
 
-def reasons_of(found) -> dict[str, str]:
-    return {Path(photo.source).name: photo.reason for photo in found.skipped}
+def reasons_of(sources) -> dict[str, str]:
+    return {Path(photo.source).name: photo.reason for photo in sources.skipped}
 
 
 def result(folder: Path, *names: str) -> Path:
@@ -45,8 +45,8 @@ def test_what_looks_like_an_input_is_named_with_its_reason(tmp_path):
     (tmp_path / "link.jpg").symlink_to(tmp_path / "a.jpg")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.jpg")
-    found = find_sources(tmp_path)
-    assert [path.name for path in found.paths] == ["a.jpg", "b", "live.jpg"]
+    sources = find_sources(tmp_path)
+    assert [path.name for path in sources.paths] == ["a.jpg", "b", "live.jpg"]
     expected = {
         "c.jpg.orig": "holds JPEG, but its suffix .orig",
         "live.MOV": "clip of a live photo",
@@ -58,11 +58,11 @@ def test_what_looks_like_an_input_is_named_with_its_reason(tmp_path):
     }
     if hasattr(os, "mkfifo"):
         expected["pipe.jpg"] = "is a named pipe"
-    reasons = reasons_of(found)
+    reasons = reasons_of(sources)
     assert reasons.keys() == expected.keys()
     assert all(expected[name] in reason for name, reason in reasons.items())
     assert {photo.source for photo in load_images(tmp_path).skipped} == {
-        photo.source for photo in found.skipped
+        photo.source for photo in sources.skipped
     }
 
 
@@ -113,9 +113,9 @@ def test_results_are_not_found_by_a_pattern_or_in_a_folder(tmp_path, monkeypatch
     photo(tmp_path / "cam" / "a.jpg")
     result(tmp_path / "scene", "images/a.jpg", "depth/a.png", "preview.jpg")
     photo(tmp_path / "scene" / "mine.jpg")
-    found = find_sources("**/*.*")
-    assert [str(path) for path in found.paths] == ["cam/a.jpg", "scene/mine.jpg"]
-    assert "3 files are results of Glance3D" in found.notes[0]
+    sources = find_sources("**/*.*")
+    assert [str(path) for path in sources.paths] == ["cam/a.jpg", "scene/mine.jpg"]
+    assert "3 files are results of Glance3D" in sources.notes[0]
     assert [path.name for path in find_sources("scene").paths] == ["mine.jpg"]
     with pytest.raises(ImageError, match="results of Glance3D, which are no photos"):
         find_sources("scene/depth")
@@ -123,10 +123,10 @@ def test_results_are_not_found_by_a_pattern_or_in_a_folder(tmp_path, monkeypatch
 
 def test_the_copies_of_a_scene_may_be_named_outright(tmp_path):
     scene = result(tmp_path / "scene", "images/a.jpg")
-    for sources in (scene / "images", scene / "images" / "a.jpg"):
-        found = find_sources(sources)
-        assert [path.name for path in found.paths] == ["a.jpg"]
-        assert found.notes
+    for named in (scene / "images", scene / "images" / "a.jpg"):
+        sources = find_sources(named)
+        assert [path.name for path in sources.paths] == ["a.jpg"]
+        assert sources.notes
     # As a shell expands a pattern: beside photos, they are what the shell came upon.
     mine = photo(tmp_path / "cam" / "b.jpg")
     assert find_sources([mine, scene / "images" / "a.jpg"]).paths == (mine,)

@@ -121,11 +121,11 @@ def test_photos_are_found_again_by_content(tmp_path):
 
 def test_names_are_enough_on_the_users_word(tmp_path, caplog):
     scene = scene_of("/gone/a.png", "C:\\photos\\B.PNG", known=False, home=tmp_path / "scene")
-    here = [photo(tmp_path / "new/A.png"), photo(tmp_path / "new/b.png")]
+    photos = [photo(tmp_path / "new/A.png"), photo(tmp_path / "new/b.png")]
     with pytest.raises(ImageError, match="by name"):
         with_photos(scene, tmp_path / "new")
     again = with_photos(scene, tmp_path / "new", by="name")
-    assert [find_photo(again, view) for view in range(2)] == here
+    assert [find_photo(again, view) for view in range(2)] == photos
     assert "2 photos are taken by their names and sizes alone" in caplog.text
 
 

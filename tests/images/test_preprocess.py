@@ -41,8 +41,8 @@ def test_published_modes_are_pixel_exact(key, tmp_path):
     expected = GOLDEN["results"][key]
     assert list(images.shape) == expected["shape"]
     assert images.double().mean().item() == pytest.approx(expected["mean"], abs=1e-7)
-    found = [images[tuple(where)].item() for *where, _ in expected["samples"]]
-    assert found == [value for *_, value in expected["samples"]]
+    values = [images[tuple(where)].item() for *where, _ in expected["samples"]]
+    assert values == [value for *_, value in expected["samples"]]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_published_modes_are_pixel_exact(key, tmp_path):
         ({"patch_size": 0}, "patch_size must be at least 1"),
         ({"max_pixels": 195}, "max_pixels = 195 is less than one patch of 14x14"),
         ({"max_side": 13}, "max_side = 13 is less than one patch"),
-        ({"mode": "crop", "size": 512}, "size must be a multiple of the patch size 14, 512 came"),
+        ({"mode": "crop", "size": 512}, "size must be a multiple of the patch size 14, got 512"),
         ({"mode": "pad", "size": 0}, "size must be a multiple"),
     ],
 )
@@ -83,10 +83,10 @@ def test_pixels_go_there_and_back(sizes, config):
         corners = torch.tensor(
             list(itertools.product([0.0, 0.5, 17.3], [0.0, 11.1])), dtype=torch.float64
         )
-        there = placement.to_processed(corners)
-        torch.testing.assert_close(placement.to_original(there), corners, atol=1e-9, rtol=0)
-        back = placement.to_processed(placement.to_original(corners.float()))
-        torch.testing.assert_close(back, corners.float(), atol=1e-3, rtol=0)
+        processed = placement.to_processed(corners)
+        torch.testing.assert_close(placement.to_original(processed), corners, atol=1e-9, rtol=0)
+        round_trip = placement.to_processed(placement.to_original(corners.float()))
+        torch.testing.assert_close(round_trip, corners.float(), atol=1e-3, rtol=0)
 
 
 @given(PHOTOS, CONFIGS, st.floats(50, 5000), st.floats(0.2, 0.8))
@@ -125,16 +125,18 @@ def test_a_map_of_coordinates_returns_as_the_originals_coordinates(sizes, config
         seen = placement.to_processed(expected.double().movedim(0, -1)).movedim(-1, 0)
         inside = ((seen > 0) & (seen < torch.tensor([columns, rows])[:, None, None])).all(0)
         for mode in ("nearest", "bilinear"):
-            back = torch.stack([placement.map_to_original(ramp[..., i], mode) for i in (0, 1)])
-            assert ((back - expected).abs() <= reach)[:, inside].all()
-            assert (back[:, ~inside] == 0).all()
+            restored = torch.stack([placement.map_to_original(ramp[..., i], mode) for i in (0, 1)])
+            assert ((restored - expected).abs() <= reach)[:, inside].all()
+            assert (restored[:, ~inside] == 0).all()
         interior = ((seen > 1) & (seen < torch.tensor([columns - 1, rows - 1])[:, None, None])).all(
             0
         )
         edge = 0.5 / torch.tensor(placement.scale)
         interior &= (expected[0] > edge[0]) & (expected[0] < width - edge[0])
         interior &= (expected[1] > edge[1]) & (expected[1] < height - edge[1])
-        torch.testing.assert_close(back[:, interior], expected[:, interior], atol=2e-3, rtol=1e-5)
+        torch.testing.assert_close(
+            restored[:, interior], expected[:, interior], atol=2e-3, rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
@@ -142,9 +144,9 @@ def test_a_map_of_coordinates_returns_as_the_originals_coordinates(sizes, config
 def test_padding_never_mixes_into_a_map(config, mode):
     for placement in plan_placements([(300, 200), (200, 300), (40, 390)], config):
         grid = torch.where(placement.content_mask(), 5.0, -1e6)
-        back = placement.map_to_original(grid, mode)
-        assert set(back.unique().tolist()) <= {0.0, 5.0}
-        assert (back == 0).any() == (config.mode == "crop" and placement.original_size[1] > 200)
+        restored = placement.map_to_original(grid, mode)
+        assert set(restored.unique().tolist()) <= {0.0, 5.0}
+        assert (restored == 0).any() == (config.mode == "crop" and placement.original_size[1] > 200)
 
 
 @given(PHOTOS, CONFIGS)
@@ -182,9 +184,9 @@ def test_a_dot_lands_where_the_placement_says(config, exact):
     for size, placement in zip(DOT_PHOTOS, plan_placements(DOT_PHOTOS, config), strict=True):
         center = (0.43 * size[0], 0.55 * size[1])
         photo = picture_of_a_dot(size, center, radius=0.04 * min(size) + 2)
-        found = find_dot(render(photo, placement, exact=exact).astype(float))
+        dot = find_dot(render(photo, placement, exact=exact).astype(float))
         expected = placement.to_processed(torch.tensor(center)).numpy()
-        np.testing.assert_allclose(found, expected, atol=0.06)
+        np.testing.assert_allclose(dot, expected, atol=0.06)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -207,9 +209,9 @@ def test_a_dot_in_a_turned_jpeg_decoded_small_lands_where_the_placement_says(tmp
     config = SMALL["fit"]
     (placement,) = load_images(path, config).placements
     for exact in (True, False):
-        found = find_dot(render(path, placement, exact=exact).astype(float))
+        position = find_dot(render(path, placement, exact=exact).astype(float))
         expected = placement.to_processed(torch.tensor(center)).numpy()
-        np.testing.assert_allclose(found, expected, atol=0.06)
+        np.testing.assert_allclose(position, expected, atol=0.06)
 
 
 @pytest.mark.parametrize("photo", [(4000, 20), (20, 4000), (16, 16)])

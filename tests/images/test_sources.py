@@ -39,13 +39,13 @@ def test_leading_zeros_and_case_have_a_fixed_order(tmp_path):
 def test_a_glob_is_sorted_folder_by_folder(tmp_path):
     touch(tmp_path / "cam10", "1.jpg", "notes.txt")
     touch(tmp_path / "cam9", "2.jpg", "11.jpg", ".3.jpg")
-    found = resolve_sources(str(tmp_path / "cam*" / "*"))
-    assert [(p.parent.name, p.name) for p in found] == [
+    sources = resolve_sources(str(tmp_path / "cam*" / "*"))
+    assert [(p.parent.name, p.name) for p in sources] == [
         ("cam9", "2.jpg"),
         ("cam9", "11.jpg"),
         ("cam10", "1.jpg"),
     ]
-    assert resolve_sources(f"{tmp_path}/**/*.jpg") == found
+    assert resolve_sources(f"{tmp_path}/**/*.jpg") == sources
 
 
 def test_a_path_that_exists_is_no_pattern(tmp_path):

@@ -18,26 +18,26 @@ def _roots(a: float, b: float, c: float) -> list[float]:
 
 def surface_crossings(kind: str, origin: np.ndarray, direction: np.ndarray) -> list[float]:
     """Every parameter at which the ray pierces the unit shape's surface, sorted."""
-    found = []
+    distances = []
     if kind == BOX:
         for axis in range(3):
             for side in (-1.0, 1.0):
                 t = (side - origin[axis]) / direction[axis]
                 others = np.delete(origin + t * direction, axis)
                 if (np.abs(others) <= 1).all():
-                    found.append(t)
+                    distances.append(t)
     elif kind == BALL:
-        found = _roots(direction @ direction, 2 * origin @ direction, origin @ origin - 1)
+        distances = _roots(direction @ direction, 2 * origin @ direction, origin @ origin - 1)
     else:
         o, d = origin[:2], direction[:2]
         for t in _roots(d @ d, 2 * o @ d, o @ o - 1):
             if abs(origin[2] + t * direction[2]) <= 1:
-                found.append(t)
+                distances.append(t)
         for side in (-1.0, 1.0):
             t = (side - origin[2]) / direction[2]
             if np.linalg.norm((origin + t * direction)[:2]) <= 1:
-                found.append(t)
-    return sorted(found)
+                distances.append(t)
+    return sorted(distances)
 
 
 def first_hit(

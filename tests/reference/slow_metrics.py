@@ -9,9 +9,9 @@ def pair_errors(predicted: np.ndarray, truth: np.ndarray) -> list[float]:
     errors = []
     for i in range(len(truth)):
         for j in range(i + 1, len(truth)):
-            said, true = relative(predicted, i, j), relative(truth, i, j)
-            turn = Rotation.from_matrix(said[:3, :3] @ true[:3, :3].T).magnitude()
-            a, b = said[:3, 3], true[:3, 3]
+            estimated, true = relative(predicted, i, j), relative(truth, i, j)
+            turn = Rotation.from_matrix(estimated[:3, :3] @ true[:3, :3].T).magnitude()
+            a, b = estimated[:3, 3], true[:3, 3]
             cosine = np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1)
             errors.append(float(np.rad2deg(max(turn, np.arccos(cosine)))))
     return errors

@@ -18,10 +18,10 @@ def truth(scene: Reconstruction, view: int, target: int, pixels: torch.Tensor):
     radial = [None] * 4 if cameras.radial is None else cameras.radial.double()
     poses, intrinsics = cameras.cam_from_world.double(), cameras.intrinsics.double()
     _, points = cast(pixels.double(), intrinsics[view], poses[view], radial[view])
-    there, depth = project_points(points, poses[target], intrinsics[target], radial[target])
-    surface, _ = cast(there, intrinsics[target], poses[target], radial[target])
-    inside = ((there > 0) & (there < cameras.image_sizes[target])).all(-1)
-    return there.float(), inside & (depth < surface * 1.01)
+    projected, depth = project_points(points, poses[target], intrinsics[target], radial[target])
+    surface, _ = cast(projected, intrinsics[target], poses[target], radial[target])
+    inside = ((projected > 0) & (projected < cameras.image_sizes[target])).all(-1)
+    return projected.float(), inside & (depth < surface * 1.01)
 
 
 def grid_pixels(scene: Reconstruction, view: int) -> torch.Tensor:
@@ -37,11 +37,11 @@ def grid_pixels(scene: Reconstruction, view: int) -> torch.Tensor:
 def test_points_land_where_rays_say(tmp_path, bent: bool, view: int, target: int):
     scene = build_scene(tmp_path, photos=False, bent=bent)
     pixels = grid_pixels(scene, view)
-    found = GeometryTracker(scene).track(view, pixels, [target])
+    tracked = GeometryTracker(scene).track(view, pixels, [target])
     expected, seen = truth(scene, view, target, pixels)
     known = expected.isfinite().all(-1)
-    torch.testing.assert_close(found.positions[0][known], expected[known], rtol=0, atol=0.05)
-    agrees = (found.visibility[0] >= 0.5) == seen
+    torch.testing.assert_close(tracked.positions[0][known], expected[known], rtol=0, atol=0.05)
+    agrees = (tracked.visibility[0] >= 0.5) == seen
     assert agrees.float().mean() > 0.9  # the pixels that differ straddle the sphere's outline
     assert seen.any()
     assert not seen.all()
@@ -50,11 +50,11 @@ def test_points_land_where_rays_say(tmp_path, bent: bool, view: int, target: int
 def test_unknown_depth_is_said(scene: Reconstruction):
     depth = scene.depth.clone()
     depth[0] = 0.0
-    found = GeometryTracker(replace(scene, depth=depth)).track(
+    tracked = GeometryTracker(replace(scene, depth=depth)).track(
         0, torch.tensor([[160.0, 120.0]]), [1, 2]
     )
-    assert found.positions.isnan().all()
-    assert (found.visibility == 0).all()
+    assert tracked.positions.isnan().all()
+    assert (tracked.visibility == 0).all()
 
 
 def test_confidence_is_the_rank_in_the_photo(scene: Reconstruction):

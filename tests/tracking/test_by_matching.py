@@ -41,34 +41,34 @@ def centers(features: FeatureMaps, cells: list[tuple[int, int]]) -> torch.Tensor
 def test_shifted_copies_are_found_where_they_are(network: VGGT):
     features = shifted_maps()
     pixels = centers(features, [(5, 6), (12, 10), (17, 4)])
-    found = MatchingTracker(network, features).track(0, pixels, [1])
+    tracked = MatchingTracker(network, features).track(0, pixels, [1])
     # A window of random features about the best one leaves little besides it.
     moved = pixels + torch.tensor(SHIFT) * 6
-    assert (found.positions[0] - moved).abs().max() < 0.2
-    assert found.visibility.min() > 0.97
-    assert found.confidence.min() > 0.999
+    assert (tracked.positions[0] - moved).abs().max() < 0.2
+    assert tracked.visibility.min() > 0.97
+    assert tracked.confidence.min() > 0.999
 
 
 def test_what_is_not_in_the_other_view_is_not_visible(network: VGGT):
     features = shifted_maps()
     gone = centers(features, [(22, 10), (23, 15), (10, 0), (22, 1)])
-    found = MatchingTracker(network, features).track(0, gone, [1])
-    assert ((found.visibility < 0.5) | (found.confidence < 0.85)).all()
+    tracked = MatchingTracker(network, features).track(0, gone, [1])
+    assert ((tracked.visibility < 0.5) | (tracked.confidence < 0.85)).all()
 
 
 def test_padding_is_never_found(network: VGGT):
     content = torch.ones(2, ROWS, COLUMNS, dtype=torch.bool)
     content[1, :, 12:] = False
     features = shifted_maps(content)
-    found = MatchingTracker(network, features).track(0, centers(features, [(14, 10)]), [1])
-    assert found.positions[0, 0, 0] < 12 * 6 + 2 * 6  # a window reaches two cells further
-    assert found.confidence[0, 0] < 0.85
+    tracked = MatchingTracker(network, features).track(0, centers(features, [(14, 10)]), [1])
+    assert tracked.positions[0, 0, 0] < 12 * 6 + 2 * 6  # a window reaches two cells further
+    assert tracked.confidence[0, 0] < 0.85
 
 
 def test_against_a_slow_search(network: VGGT):
     features = shifted_maps(noise=0.3)
     pixels = centers(features, [(3, 7), (9, 12), (15, 16), (20, 3)])
-    found = MatchingTracker(network, features).track(0, pixels, [1])
+    tracked = MatchingTracker(network, features).track(0, pixels, [1])
     norm = network.track_head.tracker.map_norm
     for index, (x, y) in enumerate([(3, 7), (9, 12), (15, 16), (20, 3)]):
         wanted = norm(features.maps[0, :, y, x])
@@ -79,8 +79,8 @@ def test_against_a_slow_search(network: VGGT):
                 cosine = float(wanted @ other / (wanted.norm() * other.norm()))
                 if cosine > best:
                     best, where = cosine, (column, row)
-        assert found.confidence[0, index] == pytest.approx(best, abs=1e-5)
-        cell = features.to_cells(found.positions[0, index][None], 1)[0]
+        assert tracked.confidence[0, index] == pytest.approx(best, abs=1e-5)
+        cell = features.to_cells(tracked.positions[0, index][None], 1)[0]
         assert (cell - torch.tensor(where)).abs().max() < 1.0  # the mean of a window around it
 
 
@@ -135,9 +135,9 @@ def test_larger_cells_decide_between_places_that_look_alike(network: VGGT):
         torch.tensor(10.0),
     )
     pixels = centers(features, [(2, 8), (4, 12), (5, 15)])
-    told = MatchingTracker(network, replace(features, maps=twice, described=described))
-    found = told.track(0, pixels, [1])
-    assert (found.positions[0] - pixels - torch.tensor(SHIFT) * 6).abs().max() < 0.3
+    tracker = MatchingTracker(network, replace(features, maps=twice, described=described))
+    tracked = tracker.track(0, pixels, [1])
+    assert (tracked.positions[0] - pixels - torch.tensor(SHIFT) * 6).abs().max() < 0.3
     elsewhere = described._replace(descriptors=torch.stack([of_side, of_side.flip(-1)])[None])
     other = MatchingTracker(network, replace(features, maps=twice, described=elsewhere))
     assert (other.track(0, pixels, [1]).positions[0, :, 0] > 12 * 6).all()
@@ -159,13 +159,15 @@ def test_a_network_that_matches_follows_so_by_itself():
     batch = as_batch(torch.rand(3, 3, 64, 96, generator=torch.Generator().manual_seed(0)))
     queries = torch.tensor([[20.0, 30.0], [70.5, 12.25], [0.0, 0.0]])
     with torch.inference_mode():
-        said = network(batch.images, queries, outputs=("tracks",))
+        predictions = network(batch.images, queries, outputs=("tracks",))
     tracker = MatchingTracker(network, predict_with_features(network, batch)[1])
-    found = tracker.track(0, queries + 0.5, [1, 2])
-    torch.testing.assert_close(said.tracks[0, 1:] + 0.5, found.positions, rtol=0, atol=0.01)
-    torch.testing.assert_close(said.visibility[0, 1:], found.visibility, rtol=0, atol=0.01)
-    torch.testing.assert_close(said.track_conf[0, 1:], found.confidence, rtol=0, atol=0.01)
-    assert torch.equal(said.tracks[0, 0], queries)
+    tracked = tracker.track(0, queries + 0.5, [1, 2])
+    torch.testing.assert_close(
+        predictions.tracks[0, 1:] + 0.5, tracked.positions, rtol=0, atol=0.01
+    )
+    torch.testing.assert_close(predictions.visibility[0, 1:], tracked.visibility, rtol=0, atol=0.01)
+    torch.testing.assert_close(predictions.track_conf[0, 1:], tracked.confidence, rtol=0, atol=0.01)
+    assert torch.equal(predictions.tracks[0, 0], queries)
     with torch.inference_mode():
         alone = network(batch.images[:1], queries, outputs=("tracks",))
     assert torch.equal(alone.tracks[0, 0], queries)

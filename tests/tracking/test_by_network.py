@@ -22,15 +22,15 @@ def on_network(pixels_original: torch.Tensor) -> torch.Tensor:
 
 
 def test_queries_of_the_first_view_are_what_the_model_says(network: VGGT, batch: ImageBatch):
-    said = network(batch.images, on_network(QUERIES), outputs=("tracks",))
+    predictions = network(batch.images, on_network(QUERIES), outputs=("tracks",))
     _, features = predict_with_features(network, batch)
-    found = NetworkTracker(network, features).track(0, QUERIES, [1, 2, 3])
+    tracked = NetworkTracker(network, features).track(0, QUERIES, [1, 2, 3])
     torch.testing.assert_close(
-        found.positions, (said.tracks[0, 1:] + 0.5) * 2, rtol=1e-4, atol=1e-3
+        tracked.positions, (predictions.tracks[0, 1:] + 0.5) * 2, rtol=1e-4, atol=1e-3
     )
-    inside = features.sees(found.positions, 1)
-    torch.testing.assert_close(found.visibility, said.visibility[0, 1:] * inside)
-    torch.testing.assert_close(found.confidence, said.track_conf[0, 1:])
+    inside = features.sees(tracked.positions, 1)
+    torch.testing.assert_close(tracked.visibility, predictions.visibility[0, 1:] * inside)
+    torch.testing.assert_close(tracked.confidence, predictions.track_conf[0, 1:])
 
 
 @pytest.mark.parametrize("view", [1, 3])
@@ -42,12 +42,14 @@ def test_queries_of_another_view_equal_a_model_that_is_given_that_view_first(
     for token in (network.aggregator.camera_token, network.aggregator.register_token):
         token[:, 0] = token[:, 1]
     order = [view, *(other for other in range(4) if other != view)]
-    said = network(batch.images[order], on_network(QUERIES), outputs=("tracks",))
+    predictions = network(batch.images[order], on_network(QUERIES), outputs=("tracks",))
     _, features = predict_with_features(network, batch)
-    found = NetworkTracker(network, features).track(view, QUERIES, order[1:])
-    expected = (said.tracks[0, 1:] + 0.5) * 2
-    torch.testing.assert_close(found.positions, expected, rtol=1e-4, atol=1e-3)
-    torch.testing.assert_close(found.confidence, said.track_conf[0, 1:], rtol=1e-4, atol=1e-5)
+    tracked = NetworkTracker(network, features).track(view, QUERIES, order[1:])
+    expected = (predictions.tracks[0, 1:] + 0.5) * 2
+    torch.testing.assert_close(tracked.positions, expected, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(
+        tracked.confidence, predictions.track_conf[0, 1:], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_order_of_the_other_views_does_not_matter(network: VGGT, batch: ImageBatch):

@@ -35,40 +35,44 @@ def shifted() -> ImageBatch:
 
 
 @pytest.fixture(scope="module")
-def found(small: VGGT, shifted: ImageBatch) -> Correspondences:
+def correspondences(small: VGGT, shifted: ImageBatch) -> Correspondences:
     return estimate_correspondences(small, shifted, queries_per_view=64)
 
 
-def test_they_are_where_the_shift_says(found: Correspondences):
+def test_they_are_where_the_shift_says(correspondences: Correspondences):
     """In original pixels, four to one of the network's grid."""
-    scene_points = found.pixels_original - 4 * SHIFTS[found.view_indices]
-    sums = torch.zeros(found.num_tracks, 2).index_add_(0, found.track_indices, scene_points)
-    means = sums / torch.bincount(found.track_indices)[:, None]
-    errors = (scene_points - means[found.track_indices]).norm(dim=-1)
-    assert found.num_tracks > 60
+    scene_points = correspondences.pixels_original - 4 * SHIFTS[correspondences.view_indices]
+    sums = torch.zeros(correspondences.num_tracks, 2).index_add_(
+        0, correspondences.track_indices, scene_points
+    )
+    means = sums / torch.bincount(correspondences.track_indices)[:, None]
+    errors = (scene_points - means[correspondences.track_indices]).norm(dim=-1)
+    assert correspondences.num_tracks > 60
     assert errors.median() < 2.0  # half a pixel of the network's grid
     assert (errors < 8.0).float().mean() > 0.85
 
 
-def test_tracks_are_well_formed(found: Correspondences):
-    pairs = found.track_indices * 3 + found.view_indices
+def test_tracks_are_well_formed(correspondences: Correspondences):
+    pairs = correspondences.track_indices * 3 + correspondences.view_indices
     assert torch.equal(pairs, pairs.unique())  # sorted, and no view twice in a track
-    assert torch.bincount(found.track_indices).min() >= 2
-    assert found.track_indices.max() == found.num_tracks - 1
-    assert ((found.pixels_original >= 0) & (found.pixels_original <= 512)).all()
-    assert (found.confidence == 1).sum() >= found.num_tracks
-    assert found.confidence.min() >= 0.85
+    assert torch.bincount(correspondences.track_indices).min() >= 2
+    assert correspondences.track_indices.max() == correspondences.num_tracks - 1
+    assert ((correspondences.pixels_original >= 0) & (correspondences.pixels_original <= 512)).all()
+    assert (correspondences.confidence == 1).sum() >= correspondences.num_tracks
+    assert correspondences.confidence.min() >= 0.85
 
 
-def test_the_same_every_time(found: Correspondences, small: VGGT, shifted: ImageBatch):
+def test_the_same_every_time(correspondences: Correspondences, small: VGGT, shifted: ImageBatch):
     again = estimate_correspondences(small, shifted, queries_per_view=64)
-    assert torch.equal(found.pixels_original, again.pixels_original)
-    assert torch.equal(found.track_indices, again.track_indices)
+    assert torch.equal(correspondences.pixels_original, again.pixels_original)
+    assert torch.equal(correspondences.track_indices, again.track_indices)
 
 
-def test_a_stricter_return_keeps_fewer(found: Correspondences, small: VGGT, shifted: ImageBatch):
+def test_a_stricter_return_keeps_fewer(
+    correspondences: Correspondences, small: VGGT, shifted: ImageBatch
+):
     strict = estimate_correspondences(small, shifted, queries_per_view=64, max_return_error=0.3)
-    assert 0 < len(strict) < len(found)
+    assert 0 < len(strict) < len(correspondences)
 
 
 def test_only_asked_views_give_queries(small: VGGT, shifted: ImageBatch):
@@ -99,7 +103,7 @@ def test_the_tracker_goes_there_and_back(network: VGGT, batch: ImageBatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"query_views": [4]}, "no view 4"),
         ({"queries_per_view": 0}, "queries_per_view"),
@@ -107,6 +111,6 @@ def test_the_tracker_goes_there_and_back(network: VGGT, batch: ImageBatch):
         ({"min_confidence": 1.5}, "min_confidence"),
     ],
 )
-def test_bad_options(network: VGGT, batch: ImageBatch, options: dict, said: str):
-    with pytest.raises(InputError, match=said):
+def test_bad_options(network: VGGT, batch: ImageBatch, options: dict, message: str):
+    with pytest.raises(InputError, match=message):
         estimate_correspondences(network, batch, **options)

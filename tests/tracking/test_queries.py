@@ -31,11 +31,11 @@ def test_photos_by_name_stem_and_number(word, view):
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [("c.jpg", "no photo 'c.jpg'"), ("b", "several"), (5, "from 0 to 4"), (-1, "-1")],
 )
-def test_photos_that_are_not_there(word, said):
-    with pytest.raises(InputError, match=said):
+def test_photos_that_are_not_there(word, message):
+    with pytest.raises(InputError, match=message):
         find_view(word, NAMES)
 
 
@@ -46,7 +46,7 @@ def test_queries_of_several_photos():
 
 
 @pytest.mark.parametrize(
-    ("query", "placement", "said"),
+    ("query", "placement", "message"),
     [
         ((0, 401, 3), WHOLE, r"\(401, 3\) lies outside the photo a.jpg, which is 400 x 200"),
         ((0, 3, -1), WHOLE, "outside"),
@@ -56,8 +56,8 @@ def test_queries_of_several_photos():
         ((0, "x", 3), WHOLE, r"a query is \(view, x, y\)"),
     ],
 )
-def test_queries_that_are_nowhere(query, placement, said):
-    with pytest.raises(InputError, match=said):
+def test_queries_that_are_nowhere(query, placement, message):
+    with pytest.raises(InputError, match=message):
         place_queries([query], NAMES, [placement] * 5)
 
 

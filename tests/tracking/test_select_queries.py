@@ -21,10 +21,10 @@ def noise(seed: int = 0) -> torch.Tensor:
 
 def test_the_corners_of_squares_are_found():
     content = torch.ones(64, 96, dtype=torch.bool)
-    found = select_queries(image_of_squares(), content, 24)
+    selected = select_queries(image_of_squares(), content, 24)
     corners = torch.tensor([[x + a, y + b] for y in (8, 40) for x in (10, 42, 74)
                             for a in (0, 14) for b in (0, 14)]).float()  # fmt: skip
-    nearest = torch.cdist(corners, found).min(1).values
+    nearest = torch.cdist(corners, selected).min(1).values
     assert nearest.max() < 2.5
 
 
@@ -61,21 +61,21 @@ def test_the_score_is_the_smaller_eigenvalue():
 def test_queries_are_spread_even_where_texture_is_not():
     image = noise() * 0.05
     image[:, :, :24] = noise(1)[:, :, :24]  # a quarter is far richer
-    found = select_queries(image, torch.ones(64, 96, dtype=torch.bool), 60)
-    assert len(found) == 60
-    share = (found[:, 0] < 24).float().mean()
+    selected = select_queries(image, torch.ones(64, 96, dtype=torch.bool), 60)
+    assert len(selected) == 60
+    share = (selected[:, 0] < 24).float().mean()
     assert 0.15 < share < 0.5  # all of them, were they not spread
-    assert torch.cdist(found, found).fill_diagonal_(9).min() > 1.4  # no two are neighbours
+    assert torch.cdist(selected, selected).fill_diagonal_(9).min() > 1.4  # no two are neighbours
 
 
 def test_padding_and_its_border_give_none():
     content = torch.zeros(64, 96, dtype=torch.bool)
     content[10:50, 20:70] = True
-    found = select_queries(noise(), content, 500)
-    assert found[:, 0].min() >= 23
-    assert found[:, 0].max() <= 67
-    assert found[:, 1].min() >= 13
-    assert found[:, 1].max() <= 47
+    selected = select_queries(noise(), content, 500)
+    assert selected[:, 0].min() >= 23
+    assert selected[:, 0].max() <= 67
+    assert selected[:, 1].min() >= 13
+    assert selected[:, 1].max() <= 47
 
 
 def test_confident_places_are_preferred():

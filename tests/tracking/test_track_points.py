@@ -46,8 +46,8 @@ def test_queries_of_the_reference_are_those_of_a_reconstruction(network: VGGT, p
     alone = glance3d.reconstruct(photos, model=network, preprocess=FIT, query_points=pixels)
     queries = [(0, *pixel) for pixel in pixels]
     tracked = track(photos, queries, model=network, by="network", preprocess=FIT)
-    found, known = tracked.tracks.positions, alone.tracks.positions
-    torch.testing.assert_close(found, known, rtol=1e-4, atol=1e-2)
+    positions, known = tracked.tracks.positions, alone.tracks.positions
+    torch.testing.assert_close(positions, known, rtol=1e-4, atol=1e-2)
 
 
 def test_a_file_of_weights_is_followed_as_its_network_is_best(photos: Path, tmp_path: Path):

@@ -36,32 +36,32 @@ def mirrored_views(inverse_temperature: float) -> tuple[Descriptors, torch.Tenso
 
 
 def test_right_descriptors_cost_nothing() -> None:
-    found, tracks = mirrored_views(40.0)
-    losses = descriptor_loss(found, tracks, torch.ones(1, 2, 4, dtype=torch.bool))
+    described, tracks = mirrored_views(40.0)
+    losses = descriptor_loss(described, tracks, torch.ones(1, 2, 4, dtype=torch.bool))
     assert float(losses["descriptors"].detach()) < 1e-5
     assert float(losses["descriptor_top1"]) == 1
 
 
 def test_knowing_nothing_costs_the_logarithm_of_cells_and_unseen() -> None:
-    found, tracks = mirrored_views(0.0)
-    losses = descriptor_loss(found, tracks, torch.ones(1, 2, 4, dtype=torch.bool))
+    described, tracks = mirrored_views(0.0)
+    losses = descriptor_loss(described, tracks, torch.ones(1, 2, 4, dtype=torch.bool))
     assert float(losses["descriptors"].detach()) == pytest.approx(math.log(5), rel=1e-5)
 
 
 def test_points_that_are_hidden_are_taught_to_be_unseen() -> None:
-    found, tracks = mirrored_views(40.0)
+    described, tracks = mirrored_views(40.0)
     hidden = torch.tensor([[[True] * 4, [False] * 4]])
-    losses = descriptor_loss(found, tracks, hidden)
+    losses = descriptor_loss(described, tracks, hidden)
     assert float(losses["descriptors"].detach()) == pytest.approx(40, rel=1e-3)
 
 
 def test_points_seen_nowhere_do_not_count() -> None:
-    found, tracks = mirrored_views(10.0)
-    losses = descriptor_loss(found, tracks, torch.zeros(1, 2, 4, dtype=torch.bool))
+    described, tracks = mirrored_views(10.0)
+    losses = descriptor_loss(described, tracks, torch.zeros(1, 2, 4, dtype=torch.bool))
     losses["descriptors"].backward()
     assert float(losses["descriptors"].detach()) == 0
-    assert found.descriptors.grad is not None
-    assert found.descriptors.grad.isfinite().all()
+    assert described.descriptors.grad is not None
+    assert described.descriptors.grad.isfinite().all()
 
 
 SIZE = (56, 56)
@@ -95,14 +95,14 @@ def test_the_true_poses_and_matches_cost_nothing() -> None:
     sample = make_sample(batch=2, views=3)
     target = pair_pose_targets(sample.cam_from_world, sample.intrinsics, SIZE)
     matches = exact_matches(sample)
-    said = relations_saying(target, torch.full(matches.window_probability.shape, 30.0))
+    estimates = relations_saying(target, torch.full(matches.window_probability.shape, 30.0))
     shared = torch.ones(2, 3, 3)
     truth = (sample.cam_from_world, sample.intrinsics)
-    losses = pair_loss(said, matches, GRID, *truth, shared, SIZE)
+    losses = pair_loss(estimates, matches, GRID, *truth, shared, SIZE)
     assert float(losses["pairs"]) < 1e-5
     assert target[..., 7:].allclose(torch.tensor(math.radians(60)))
-    there, back = target[:, 0, 1, 3:7], target[:, 1, 0, 3:7]
-    torch.testing.assert_close(there * torch.tensor([-1, -1, -1, 1]), back, atol=1e-5, rtol=0)
+    forward, backward = target[:, 0, 1, 3:7], target[:, 1, 0, 3:7]
+    torch.testing.assert_close(forward * torch.tensor([-1, -1, -1, 1]), backward, atol=1e-5, rtol=0)
 
 
 def test_matches_off_their_line_are_wrong() -> None:
@@ -125,9 +125,9 @@ def test_pairs_that_share_nothing_do_not_count() -> None:
     sample = make_sample(batch=1, views=2)
     wrong = torch.full((1, 2, 2, 9), 3.0, requires_grad=True)
     matches = exact_matches(sample)
-    said = relations_saying(wrong, torch.zeros(matches.window_probability.shape))
+    estimates = relations_saying(wrong, torch.zeros(matches.window_probability.shape))
     truth = (sample.cam_from_world, sample.intrinsics)
-    loss = pair_loss(said, matches, GRID, *truth, torch.zeros(1, 2, 2), SIZE)["pairs"]
+    loss = pair_loss(estimates, matches, GRID, *truth, torch.zeros(1, 2, 2), SIZE)["pairs"]
     loss.backward()
     assert float(loss.detach()) == 0
     assert wrong.grad is not None

@@ -42,8 +42,8 @@ def test_threads_find_the_gradients_of_the_whole_batch(batch: int) -> None:
     expected = gradients(model)
     shared = dataclasses.replace(config, gradient_threads=2)
     together = compute_gradients(model, sample, shared, config.losses)
-    found = gradients(model)
+    threaded = gradients(model)
     torch.testing.assert_close(together["loss"], alone["loss"])
-    assert found.keys() == expected.keys()
+    assert threaded.keys() == expected.keys()
     for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(threaded[name], gradient, rtol=1e-3, atol=1e-6)

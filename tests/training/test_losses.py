@@ -39,8 +39,8 @@ def test_later_camera_iterations_count_more():
 
 def test_near_a_half_turn_either_sign_of_the_quaternion_is_right():
     target = pose(0, 0, 0, 1, 0, 0, 0, 1, 1)
-    said = pose(0, 0, 0, -1, 0, 0, 0, 1, 1)
-    assert float(camera_loss(said[None], target)["camera"]) == 0
+    predicted = pose(0, 0, 0, -1, 0, 0, 0, 1, 1)
+    assert float(camera_loss(predicted[None], target)["camera"]) == 0
 
 
 def test_elsewhere_the_sign_of_the_quaternion_is_fixed():
@@ -75,38 +75,38 @@ def test_dense_gradient_of_a_ramp():
 def test_dense_error_of_points_is_a_distance():
     target = torch.zeros(1, 1, 2, 2, 3)
     ones = torch.ones(1, 1, 2, 2)
-    said = target + torch.tensor([3.0, 4.0, 0.0])
-    assert float(dense_loss("points", said, ones, target, ones.bool())["points_error"]) == 5
+    predicted = target + torch.tensor([3.0, 4.0, 0.0])
+    assert float(dense_loss("points", predicted, ones, target, ones.bool())["points_error"]) == 5
 
 
 def test_invalid_pixels_do_not_count_whatever_they_hold():
     target = torch.ones(1, 1, 4, 4, 1)
-    said = (target + 0.25).requires_grad_()
+    predicted = (target + 0.25).requires_grad_()
     valid = torch.rand(1, 1, 4, 4) > 0.5
     valid[0, 0, 0, 0] = True
     target = torch.where(valid[..., None], target, 1e6)
-    losses = dense_loss("depth", said, torch.ones(1, 1, 4, 4), target, valid)
+    losses = dense_loss("depth", predicted, torch.ones(1, 1, 4, 4), target, valid)
     assert float(losses["depth_error"].detach()) == pytest.approx(0.25)
     losses["depth"].backward()
-    assert (said.grad[..., 0][~valid] == 0).all()
+    assert (predicted.grad[..., 0][~valid] == 0).all()
 
 
 def test_nothing_valid_gives_zero_and_finite_gradients():
-    said = torch.ones(1, 2, 4, 4, 3, requires_grad=True)
+    predicted = torch.ones(1, 2, 4, 4, 3, requires_grad=True)
     conf = torch.ones(1, 2, 4, 4, requires_grad=True)
     nothing = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
-    loss = dense_loss("points", said, conf, torch.zeros_like(said), nothing)["points"]
+    loss = dense_loss("points", predicted, conf, torch.zeros_like(predicted), nothing)["points"]
     loss.backward()
     assert float(loss.detach()) == 0
-    assert said.grad.isfinite().all()
+    assert predicted.grad.isfinite().all()
 
 
 def test_perfect_dense_predictions_have_finite_gradients():
     target = torch.ones(1, 1, 4, 4, 3)
-    said = target.clone().requires_grad_()
+    predicted = target.clone().requires_grad_()
     ones = torch.ones(1, 1, 4, 4)
-    dense_loss("points", said, ones, target, ones.bool())["points"].backward()
-    assert said.grad.isfinite().all()
+    dense_loss("points", predicted, ones, target, ones.bool())["points"].backward()
+    assert predicted.grad.isfinite().all()
 
 
 def test_a_scenes_own_unit_costs_little_and_its_shape_all():
@@ -126,40 +126,40 @@ def test_a_scenes_own_unit_costs_little_and_its_shape_all():
 
 
 def test_log_depth_is_finite_where_nothing_is_valid_and_blind_to_what_is_not():
-    said = torch.ones(1, 2, 4, 4, requires_grad=True)
+    predicted = torch.ones(1, 2, 4, 4, requires_grad=True)
     ones, nothing = torch.ones(1, 2, 4, 4), torch.zeros(1, 2, 4, 4, dtype=torch.bool)
-    loss = log_depth_loss(said, ones, torch.zeros(1, 2, 4, 4), nothing)["depth"]
+    loss = log_depth_loss(predicted, ones, torch.zeros(1, 2, 4, 4), nothing)["depth"]
     loss.backward()
     assert float(loss.detach()) == 0
-    assert (said.grad == 0).all()
+    assert (predicted.grad == 0).all()
     valid = torch.rand(1, 2, 4, 4) > 0.5
-    said.grad = None
+    predicted.grad = None
     truth = torch.where(valid, 2.0, -1.0)
-    losses = log_depth_loss(said, ones, truth, valid)
+    losses = log_depth_loss(predicted, ones, truth, valid)
     losses["depth"].backward()
     assert float(losses["depth_error"]) == pytest.approx(0, abs=1e-6)
-    assert (said.grad[~valid] == 0).all()
+    assert (predicted.grad[~valid] == 0).all()
 
 
 def test_track_loss_of_a_hand_case():
     tracks = torch.zeros(1, 2, 3, 2)
-    said = tracks.clone()
-    said[0, 1] = torch.tensor([3.0, 4.0])
+    predicted = tracks.clone()
+    predicted[0, 1] = torch.tensor([3.0, 4.0])
     seen = torch.ones(1, 2, 3, dtype=torch.bool)
     half = torch.full((1, 2, 3), 0.5)
-    losses = track_loss(said[None], half, half, tracks, seen, (50, 100))
+    losses = track_loss(predicted[None], half, half, tracks, seen, (50, 100))
     # (3 + 4) / 100 in the second view only, and two cross-entropies of log 2.
     assert float(losses["track"]) == pytest.approx(0.07 + 2 * math.log(2))
     assert float(losses["track_px"]) == pytest.approx(7)
 
 
 def test_hidden_points_do_not_pull_tracks():
-    said = torch.zeros(1, 1, 2, 4, 2, requires_grad=True)
+    predicted = torch.zeros(1, 1, 2, 4, 2, requires_grad=True)
     half = torch.full((1, 2, 4), 0.5)
     hidden = torch.zeros(1, 2, 4, dtype=torch.bool)
-    losses = track_loss(said, half, half, torch.full((1, 2, 4, 2), 40.0), hidden, (64, 64))
+    losses = track_loss(predicted, half, half, torch.full((1, 2, 4, 2), 40.0), hidden, (64, 64))
     losses["track"].backward()
-    assert (said.grad == 0).all()
+    assert (predicted.grad == 0).all()
 
 
 def test_matching_is_certain_for_distinct_descriptors_and_a_guess_for_equal_ones():

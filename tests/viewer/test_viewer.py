@@ -179,5 +179,5 @@ def test_ctrl_c_ends_the_command_without_a_trace(scene, tmp_path):
 def _colourful(page) -> float:
     """The share of the scene's part of the page that is neither paper nor grey."""
     picture = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
-    left = picture[190:, :560]  # beside the panel, below any notice
-    return float(np.mean(left.max(-1) - left.min(-1) > 40))
+    scene_pixels = picture[190:, :560]  # beside the panel, below any notice
+    return float(np.mean(scene_pixels.max(-1) - scene_pixels.min(-1) > 40))

@@ -60,7 +60,7 @@ def test_a_quarter_is_shared(views: int, overlap: int | None, shared: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("views", "overlap", "said"),
+    ("views", "overlap", "message"),
     [
         (1, None, "a window must hold at least 2 views, .* got 1"),
         (-3, None, "got -3"),
@@ -69,7 +69,7 @@ def test_a_quarter_is_shared(views: int, overlap: int | None, shared: int) -> No
     ],
 )
 def test_windows_that_cannot_be_joined_are_refused(
-    views: int, overlap: int | None, said: str
+    views: int, overlap: int | None, message: str
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         WindowOptions(views, overlap)

@@ -36,8 +36,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     coarse = np.random.default_rng(0).integers(0, 255, (8, 32, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((256, 64), Image.Resampling.BICUBIC)
     for index in range(9):
-        left = 20 * index
-        picture.crop((left, 0, left + 64, 64)).save(folder / f"{index}.png")
+        offset = 20 * index
+        picture.crop((offset, 0, offset + 64, 64)).save(folder / f"{index}.png")
     return folder
 
 
@@ -73,9 +73,9 @@ def test_the_report_says_that_it_is_approximate(walk: Path, network: VGGT) -> No
         assert join["scale"] > 0
         assert join["rotation_deg"] >= 0
         assert join["depth_spread"] >= 0
-    said = [text for text in scene.report.to_json()["warnings"] if text.startswith("approximate: ")]
-    assert len(said) == 1
-    assert "9 photos were seen in 4 windows of 4" in said[0]
+    message = [text for text in scene.report.to_json()["warnings"] if text.startswith("approximate: ")]
+    assert len(message) == 1
+    assert "9 photos were seen in 4 windows of 4" in message[0]
 
 
 def test_poor_joins_are_named(walk: Path) -> None:
@@ -125,7 +125,7 @@ def test_other_outputs_in_windows(walk: Path, network: VGGT) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"window": 1}, "a window must hold at least 2 views"),
         ({"window": 4, "overlap": 4}, "can share 1 to 3 with the next"),
@@ -135,9 +135,9 @@ def test_other_outputs_in_windows(walk: Path, network: VGGT) -> None:
     ],
 )
 def test_what_windows_cannot_do_is_refused(
-    walk: Path, network: VGGT, arguments: dict, said: str
+    walk: Path, network: VGGT, arguments: dict, message: str
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         glance3d.reconstruct(walk, model=network, preprocess=SMALL, **arguments)
 
 

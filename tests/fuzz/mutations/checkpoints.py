@@ -88,5 +88,5 @@ def mutate_safetensors(content: bytes, others: Sequence[bytes], random: Random) 
             changed = mutate_json(content[8 : 8 + length], others, random)
     except (ValueError, RecursionError, AttributeError):
         return damage(content, others, random)
-    said = random.choice((0, 2**62, length)) if random.random() < 0.1 else len(changed)
-    return said.to_bytes(8, "little") + changed + content[8 + length :]
+    stated_length = random.choice((0, 2**62, length)) if random.random() < 0.1 else len(changed)
+    return stated_length.to_bytes(8, "little") + changed + content[8 + length :]
