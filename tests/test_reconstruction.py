@@ -122,7 +122,7 @@ def test_published_modes_suit_a_model_with_another_patch(photos: Path, network: 
 
 
 def test_query_points_are_pixels_of_the_original(photos: Path, network: VGGT) -> None:
-    """The reference view's tracks are the queries, if what the network was measured undoes rightly."""
+    """The reference view's tracks are the queries, if what the network sees maps back correctly."""
     queries = torch.tensor([[20.0, 30.0], [70.5, 12.25], [0.5, 0.5]])
     small = {"max_pixels": 112 * 84}
     scene = glance3d.reconstruct(photos, model=network, preprocess=small, query_points=queries)

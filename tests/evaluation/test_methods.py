@@ -65,7 +65,7 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_method_brings_the_ones_it_starts_from():
     names = [method.name for method in choose_methods(["colmap", "densified"])]
     assert names == ["network", "refined", "densified", "colmap"]
-    with pytest.raises(InputError, match="unknown method magic; there are network, refined"):
+    with pytest.raises(InputError, match="unknown method magic: choose from network, refined"):
         choose_methods(["magic"])
 
 

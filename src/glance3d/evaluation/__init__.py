@@ -1,4 +1,4 @@
-"""Evaluation: what a network and what builds on it say, against the truth, beside baselines."""
+"""Evaluation: predictions of a network, of refinement and of baselines, compared with the truth."""
 
 from glance3d.evaluation.evaluate import evaluate, score_sets, write_predictions
 from glance3d.evaluation.gate import Gate

@@ -1,9 +1,9 @@
-"""What anyone could say without looking at the photos.
+"""The trivial baseline: a prediction that uses no pixel.
 
-The trivial baseline: every camera looks the same way (identity rotations), each stands one step to
-the right of the one before it, every field of view along the longer side is 55 degrees, and every
-pixel is at depth 1. A step to the right is how stereo pairs are taken and how people walk past a
-thing. A network whose numbers are not clearly better has learned nothing of use.
+Every camera looks the same way (identity rotations), each stands one step to the right of the one
+before it, every field of view along the longer side is 55 degrees, and every pixel is at depth 1. A
+step to the right is how stereo pairs are taken and how people walk past an object. A network must
+score clearly better than this.
 """
 
 import math
@@ -20,7 +20,7 @@ TRIVIAL_FOV_DEG = 55.0
 
 
 def predict_trivially(scene: EvaluationScene) -> ScenePrediction:
-    """The trivial baseline's answer, which looks at nothing but the photos' number and sizes."""
+    """The trivial baseline's prediction, from the number and the sizes of the photos alone."""
     sizes = scene.cameras.image_sizes
     return ScenePrediction(
         trivial_cameras(len(sizes)),

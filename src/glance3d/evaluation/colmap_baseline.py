@@ -1,4 +1,4 @@
-"""What the library that refinement builds on does with the photos by itself."""
+"""The COLMAP baseline: pycolmap's own reconstruction of the photos, by default options."""
 
 import json
 import logging
@@ -17,15 +17,15 @@ from glance3d.images.decoding.decode import exif_when_upright, open_upright
 from glance3d.refinement.pycolmap_interface import import_pycolmap
 
 logger = logging.getLogger(__name__)
-_ATTEMPTS = 2  # of a library that now and then crashes in threads of its own
+_ATTEMPTS = 2  # pycolmap sometimes crashes in its own threads
 
 
 def predict_by_colmap(scene: EvaluationScene) -> ScenePrediction:
     """SIFT, exhaustive matching and incremental mapping of the photo files, by default options.
 
     All photos share one camera when all have one size, else each has its own. Of several models
-    the one with the most photos counts; a photo outside it has no pose. No depth. Should the
-    library crash, that is logged, and it gets a second chance.
+    the one with the most photos counts; a photo outside it has no pose. There is no depth. If
+    pycolmap crashes, this is logged and tried once more.
     """
     num_views = len(scene.cameras)
     poses = torch.full((num_views, 3, 4), torch.nan)
@@ -40,8 +40,8 @@ def predict_by_colmap(scene: EvaluationScene) -> ScenePrediction:
 
 
 def _map(scene: EvaluationScene) -> dict[str, dict[str, list[list[float]]]]:
-    """What :mod:`.colmap_process` says of the photos; nothing, where it crashes."""
-    import_pycolmap()  # or say how to get it
+    """The output of :mod:`.colmap_process` for the photos; empty if it crashes."""
+    import_pycolmap()  # raises the error that names its extra
     one_size = len(scene.cameras.image_sizes.unique(dim=0)) == 1
     mode = "SINGLE" if one_size else "PER_IMAGE"
     with tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
@@ -62,7 +62,7 @@ def _map(scene: EvaluationScene) -> dict[str, dict[str, list[list[float]]]]:
 
 
 def _put_upright(scene: EvaluationScene, view: int, folder: Path) -> None:
-    """The file as it is; where EXIF turns it, which pycolmap does not, its upright pixels."""
+    """Copy the file; if EXIF rotates it, which pycolmap ignores, write its upright pixels."""
     source = Path(scene.batch.sources[view])
     if scene.batch.placements[view].exif_orientation == 1:
         shutil.copyfile(source, folder / f"{view:06d}{source.suffix.lower()}")

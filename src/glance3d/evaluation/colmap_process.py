@@ -1,8 +1,8 @@
-"""pycolmap's own reconstruction of a folder of photos, run as a program of its own.
+"""pycolmap's own reconstruction of a folder of photos, run in a separate process.
 
-What crashes in its compiled threads then ends this program and not the evaluation. It imports
-nothing of Glance3D, so that it starts at once: ``python colmap_process.py PHOTOS MODE OUT`` writes
-``OUT/mapped.json``; ``MODE`` is one of ``pycolmap.CameraMode``, by name.
+A crash in its compiled threads then ends this process and not the evaluation. It imports nothing of
+Glance3D, so that it starts fast: ``python colmap_process.py PHOTOS MODE OUT`` writes
+``OUT/mapped.json``; ``MODE`` is the name of a ``pycolmap.CameraMode``.
 """
 
 import json
@@ -14,7 +14,7 @@ def main(photos: Path, camera_mode: str, out: Path) -> None:
     """Write the views of the model with the most photos: name to pose 3 x 4 and matrix 3 x 3."""
     import pycolmap
 
-    pycolmap.logging.minloglevel = 3  # its log speaks to its developers
+    pycolmap.logging.minloglevel = 3  # fatal errors only
     mode = getattr(pycolmap.CameraMode, camera_mode)
     database = out / "database.db"
     pycolmap.set_random_seed(0)

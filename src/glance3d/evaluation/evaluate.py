@@ -1,4 +1,4 @@
-"""Measure methods on sets of scenes: answers first, scores second."""
+"""Measure methods on sets of scenes: predictions first, scores second."""
 
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from glance3d.evaluation.score import Scores, mean_scores, score_scene
 from glance3d.models import VGGT
 from glance3d.results import Claims, open_result
 
-#: What is measured unless more is asked for.
+#: The methods that are measured by default.
 DEFAULT_METHODS = ("network", "trivial")
 
 
@@ -27,7 +27,7 @@ def evaluate(
     progress: bool = False,
     overwrite: bool = False,
 ) -> EvaluationReport:
-    """Write the answers of all methods about all sets, then score them.
+    """Write the predictions of all methods for all sets, then score them.
 
     ``methods`` are names in :data:`glance3d.evaluation.methods.METHODS`. The files go to
     ``predictions/METHOD/SET/SCENE.npz``, by default to a temporary folder. They alone are scored,
@@ -101,7 +101,7 @@ def score_sets(
 
 
 def _score_set(one_set: EvaluationSet, folder: str | Path, method: Method) -> Scores:
-    """Means over the set's scenes, all of which the method was asked about, or none."""
+    """Means over the set's scenes; a method predicts all of them or none."""
     return mean_scores(
         score_scene(load_prediction(_file(folder, method, one_set.name, scene.name)), scene)
         for scene in one_set.scenes

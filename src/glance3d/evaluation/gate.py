@@ -1,9 +1,9 @@
-"""The gate: whether new weights are clearly better than old ones, by one rule for everybody.
+"""The gate: whether new weights are clearly better than old ones, by one fixed rule.
 
-Both networks are measured on the same sets. What counts are pose AUC@30, depth delta < 1.25 and,
-where they are known, tracks within 3 pixels, of the network alone, on the synthetic scenes and as
-means over all sets of photos: single sets of photos are a few dozen pairs each, and swing. Windows
-of a few photos are sets of their own, and swing less.
+Both networks are measured on the same sets. Counted are pose AUC@30, depth delta < 1.25 and, where
+they are known, tracks within 3 pixels, of the network alone: on the synthetic scenes, and as means
+over all sets of photos, because a single set has only a few dozen pairs and its numbers are noisy.
+Windows of a few photos are sets of their own, and less noisy.
 """
 
 import math
@@ -38,7 +38,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Gate:
-    """Old and new on the same sets, and the verdict."""
+    """Reports of the old and the new network on the same sets, and the verdict."""
 
     old: EvaluationReport
     new: EvaluationReport

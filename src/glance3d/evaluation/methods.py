@@ -1,7 +1,7 @@
-"""The methods that are measured side by side, in one table. Add one here.
+"""The methods that are measured side by side, in one table. Add new ones to it.
 
-A method predicts one scene at a time: a ``Reconstruction``, from which others may go on, or bare
-cameras and depth.
+A method predicts one scene at a time: a ``Reconstruction``, from which other methods may start, or
+only cameras and depth.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ from glance3d.types import Reconstruction
 
 @dataclass(frozen=True)
 class Task:
-    """A scene, the network, and what the method that this one starts from made of the scene."""
+    """A scene, the network, and the result of the method that this one starts from."""
 
     scene: EvaluationScene
     model: VGGT
@@ -37,8 +37,8 @@ class Method:
     """How to get cameras and depth.
 
     ``after`` names the method from whose scene this one starts. One that ``needs_photos`` reads
-    them at full size from their files, so that rendered scenes are none of its business. ``track``
-    says where the points of a scene with true tracks are, off the clock.
+    their files at full size, so that it cannot predict rendered scenes. ``track`` predicts the
+    points of a scene with true tracks, and is not timed.
     """
 
     name: str
@@ -55,7 +55,7 @@ def _predict(task: Task) -> Reconstruction:
 
 
 def _track(task: Task) -> Float[Tensor, "views queries 2"] | None:
-    """By the way that is the network's best, at the size of its pictures."""
+    """By the network's best method, on the images that it sees."""
     true = task.scene.tracks
     if true is None or task.model.track_head is None:
         return None
@@ -111,7 +111,7 @@ def choose_methods(names: Sequence[str]) -> tuple[Method, ...]:
     """The methods of these names and those that they start from, in the table's order."""
     wanted = set(names)
     if unknown := sorted(wanted - METHODS.keys()):
-        raise InputError(f"unknown method {', '.join(unknown)}; there are {', '.join(METHODS)}")
+        raise InputError(f"unknown method {', '.join(unknown)}: choose from {', '.join(METHODS)}")
     for method in reversed(METHODS.values()):
         if method.name in wanted and method.after is not None:
             wanted.add(method.after)

@@ -1,12 +1,12 @@
-"""What is measured, exactly. Pure functions of one scene's tensors.
+"""The metrics, as pure functions of one scene's tensors.
 
 **Pose AUC at T degrees.** For every pair of views i < j the relative pose ``cam_j_from_cam_i`` is
 compared with the truth: the angle between the rotations, and the angle between the directions of
 the translations (0 to 180 degrees; an opposite direction is 180, not 0). The pair's error is the
 larger of the two. The AUC is the mean over k = 1 .. T of the share of pairs with an error below k
-degrees: the area under the recall curve in bins of one degree (VGGT, section 4.1). Nothing needs
-aligning, since relative poses know no world frame and directions no scale. A view without a pose
-counts: all its pairs have errors of 180 degrees.
+degrees: the area under the recall curve in bins of one degree (VGGT, section 4.1). No alignment is
+needed, since relative poses are independent of the world frame, and directions of the scale. A view
+without a pose counts: all its pairs have errors of 180 degrees.
 
 **Depth.** One factor for the whole scene, the median of truth / prediction over all valid pixels
 of all views, is applied first: the network's scale is arbitrary, but it is one scale. ``AbsRel`` is
@@ -96,7 +96,7 @@ def pose_auc(errors_deg: Float[Tensor, "pairs"], threshold_deg: int) -> float:
 
 
 def depth_scale(predicted: Float[Tensor, "pixels"], truth: Float[Tensor, "pixels"]) -> float:
-    """What to multiply predicted depth by: the median of truth / prediction (the lower of two)."""
+    """The factor on predicted depth: the median of truth / prediction (the lower of two)."""
     return float((truth.double() / predicted.double()).median())
 
 
@@ -135,8 +135,8 @@ def fov_error_deg(
 ) -> float:
     """Mean absolute error of the horizontal and vertical fields of view, in degrees.
 
-    ``sizes`` are (width, height) of the images whose pixels both intrinsics speak of; a field of
-    view is that of a centred camera of the same focal length. Views whose predicted intrinsics are
+    ``sizes`` are (width, height) of the images in whose pixels both intrinsics are; a field of view
+    is that of a centred camera of the same focal length. Views whose predicted intrinsics are
     NaN are left out; NaN if all are.
     """
 
@@ -149,9 +149,9 @@ def fov_error_deg(
 
 @dataclass(frozen=True)
 class TrackErrors:
-    """How far points of the first view are found from where they are truly visible, in pixels.
+    """Distances of tracked points to their true positions in the views that see them.
 
-    The median distance, and the share of them within 3 pixels.
+    The median in pixels, and the share within 3 pixels.
     """
 
     track_error_px_median: float
@@ -165,7 +165,7 @@ def track_errors(
 ) -> TrackErrors:
     """Of the truly visible points of the views after the first; NaN if there are none.
 
-    What is not found at all (NaN) is infinitely far.
+    A predicted position of NaN counts as infinitely far.
     """
     distance = (predicted - truth).norm(dim=-1)[1:][visibility[1:]].nan_to_num(nan=math.inf)
     if not len(distance):

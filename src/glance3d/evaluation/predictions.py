@@ -1,4 +1,4 @@
-"""What loop 1 leaves behind: one method's answer about one scene, in original pixels, on disk."""
+"""One method's prediction of one scene, in original pixels, and its file on disk."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from glance3d.files.atomic import atomic_file
 from glance3d.files.npz_input import open_arrays
 from glance3d.types import Reconstruction
 
-# What a pose may rest on, if the photos are to have a say in it.
+# Ways of registration that rest on matches between the photos, or on known poses.
 _HELD_BY_PHOTOS = ("bundle adjustment", "known")
 _ARRAYS = ("cam_from_world", "intrinsics", "seconds", "registered", "trusted", "tracks")
 _MOST_DEFLATED = 1032  # times
@@ -22,16 +22,14 @@ _MOST_DEFLATED = 1032  # times
 
 @dataclass(frozen=True)
 class ScenePrediction:
-    """Cameras in any world at any scale, and depth maps at the photos' sizes (0: nothing said).
+    """Cameras in any world at any scale, and depth maps at the photos' sizes (0: unknown).
 
-    A view whose pose the method does not know has NaN in ``cam_from_world``; one whose
-    intrinsics it does not know has NaN there. ``tracks`` are where the scene's points are said
-    to be, in original pixels; None where nobody was asked. ``measured`` is True where the
-    method claims that its depth was measured and not guessed; None where it makes no such
-    claim. ``registered`` is True where the photos' own matches hold a pose; None where the
-    method never asked them. ``trusted`` is True for views that the method calls good; None
-    where it judges nobody. ``seconds`` is what the method took, on top of the method that it
-    started from; NaN where nobody looked at the clock.
+    Unknown poses and intrinsics are NaN. ``tracks`` are the predicted positions of the scene's
+    points, in original pixels; None if none were predicted. ``measured`` is True where the method
+    claims that depth was measured and not guessed; None if it makes no such claim. ``registered``
+    is True where matches between the photos hold a pose; None for methods without matches.
+    ``trusted`` is True for views with the verdict "good"; None without verdicts. ``seconds`` is the
+    time of the method without the one it started from; NaN if not timed.
     """
 
     cam_from_world: Float[Tensor, "views 3 4"]
@@ -70,7 +68,7 @@ def _at_original_pixels(
 
 
 def _registered(scene: Reconstruction) -> Tensor | None:
-    """Whose poses the photos hold, if the scene was refined."""
+    """Which poses are held by matches between the photos, if the scene was refined."""
     if not scene.registered_by:
         return None
     return torch.tensor([by in _HELD_BY_PHOTOS for by in scene.registered_by])
@@ -102,7 +100,7 @@ def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
 def load_prediction(path: str | Path) -> ScenePrediction:
     """Read what :func:`save_prediction` wrote."""
     try:
-        # Depth that says nothing anywhere goes down to a thousandth.
+        # A depth map of zeros compresses to a thousandth.
         with open_arrays(Path(path), _is_known, max_growth=_MOST_DEFLATED) as file:
             arrays = {name: torch.from_numpy(file.read(name)) for name in file.headers}
         return ScenePrediction(

@@ -24,7 +24,7 @@ _COLUMNS = (
     ("trk<3px", "track_within_3px", 3),
 )
 _WIDTH = 7
-# Refinement may cost this much of AUC@30 where the photos say little, and no more.
+# Refinement may lose this much AUC@30, where photos have little detail, and no more.
 _TOLERATED_LOSS = 0.02
 
 PROTOCOL = (
@@ -53,13 +53,13 @@ class SetReport:
 
     @property
     def cameras_beat_trivial(self) -> bool:
-        """Whether the network's cameras are better than none: AUC at 30 degrees, by 0.1."""
+        """Whether the network's AUC at 30 degrees exceeds the trivial baseline's by 0.1."""
         network, trivial = self.scores["network"], self.scores["trivial"]
         return network.pose_auc_at_30deg > trivial.pose_auc_at_30deg + 0.1
 
     @property
     def refinement_lost(self) -> bool:
-        """Whether refined cameras are worse than the network's: AUC at 30 degrees, by 0.02."""
+        """Whether the refined AUC at 30 degrees is below the network's by more than 0.02."""
         if "refined" not in self.scores:
             return False
         network, refined = self.scores["network"], self.scores["refined"]
@@ -95,18 +95,18 @@ class EvaluationReport:
         }
 
     def to_table(self) -> str:
-        """A line a set and method, then what stands out, then the protocol."""
+        """One line for each set and method, then remarks, then the protocol."""
         named = [row.name for row in self.sets]
         width = max(map(len, ["set", *named]))
-        who = max(len(name) for row in self.sets for name in map(self._label, row.scores))
+        label_width = max(len(name) for row in self.sets for name in map(self._label, row.scores))
         titles = [title for title, *_ in _COLUMNS]
         shown = [*titles, "photos", "good", "sec"]
-        lines = [f"{'set':<{width}}  {'':<{who}}  {_padded(shown)}"]
+        lines = [f"{'set':<{width}}  {'':<{label_width}}  {_padded(shown)}"]
         for row in self.sets:
             for number, (name, scores) in enumerate(row.scores.items()):
                 title = "" if number else row.name
                 cells = _padded(_cells(scores, row.num_views))
-                lines.append(f"{title:<{width}}  {self._label(name):<{who}}  {cells}")
+                lines.append(f"{title:<{width}}  {self._label(name):<{label_width}}  {cells}")
         return "\n".join([*lines, *self._remarks(), PROTOCOL])
 
     def _label(self, method: str) -> str:

@@ -1,4 +1,4 @@
-"""What is evaluated on: scenes with truth, in original pixels, beside what a network would see."""
+"""Scenes to evaluate on: the truth in original pixels, and the images that a network sees."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ MASKS_FOLDER = "masks"
 
 @dataclass(frozen=True)
 class TrueTracks:
-    """Where points of the first view truly are, in original pixels, and where they are visible."""
+    """True positions of points of the first view, in original pixels, and their visibility."""
 
     positions: Float[Tensor, "views queries 2"]
     visibility: Bool[Tensor, "views queries"]
@@ -31,8 +31,8 @@ class EvaluationScene:
     """One scene: what the network sees, and the truth for the original photos.
 
     ``depth`` has a map in original pixels for each view, 0 where unknown, or None. Without
-    ``has_photos`` there is nothing behind the network's pixels: they were rendered. ``tracks`` are
-    None where nobody knows.
+    ``has_photos`` the network's images were rendered and have no files. ``tracks`` are None if they
+    are unknown.
     """
 
     name: str
@@ -56,7 +56,7 @@ class EvaluationScene:
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Scenes under one name, whose scores are averaged; ``about`` says what they are."""
+    """Scenes whose scores are averaged; ``about`` describes them."""
 
     name: str
     scenes: tuple[EvaluationScene, ...]
@@ -65,8 +65,8 @@ class EvaluationSet:
     def in_windows(self, size: int) -> "EvaluationSet":
         """Every ``size`` neighbouring views of each scene, half a window apart, as its scenes.
 
-        What few photos give; and many scenes of photos swing less than one. Scenes of no more
-        views than that are left out.
+        They measure scenes of few photos, and the mean over many scenes is less noisy. Scenes with
+        at most ``size`` views are left out.
         """
         if size < 2:
             raise InputError(f"a window of poses needs at least 2 views, got {size}")
@@ -126,9 +126,9 @@ def photo_set(
 ) -> EvaluationSet:
     """A folder in the layout of :mod:`glance3d.datasets.photo_folder`, as one scene.
 
-    All views go through the network at once; of more than ``max_views`` that many are taken, evenly
-    spaced, the first among them. Where the folder has ``masks/``, what they leave out counts
-    neither for the methods nor for the scores.
+    All views go through the network at once; of more than ``max_views``, that many are taken,
+    evenly spaced, with the first among them. If the folder has ``masks/``, the parts of photos that
+    they leave out count neither for the methods nor for the scores.
     """
     photos = load_photo_set(folder)
     chosen = _evenly_spaced(len(photos), max_views)

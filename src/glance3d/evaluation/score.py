@@ -1,4 +1,4 @@
-"""Loop 2: predictions against the truth, in numbers."""
+"""Scores of predictions against the truth."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -23,13 +23,13 @@ from glance3d.evaluation.scenes import EvaluationScene
 
 @dataclass(frozen=True)
 class Scores:
-    """Numbers of one scene, or means over scenes; NaN where there was no truth or no claim.
+    """Scores of one scene, or means over scenes; NaN where there was no truth or no claim.
 
-    See :mod:`glance3d.evaluation.metrics` for each one's definition. ``measured_*`` are about the
-    pixels where a method claims to have measured depth: their errors, aligned by one factor of
-    their own, and their share of all pixels with truth. ``registered_share`` is the share of photos
-    whose pose their matches hold, ``trusted_share`` of those judged good; ``trusted_auc_at_5deg``
-    is the AUC over the pairs of the latter.
+    :mod:`glance3d.evaluation.metrics` defines them. ``measured_*`` are about the pixels where a
+    method claims to have measured depth: their errors, aligned by one factor of their own, and
+    their share of all pixels with truth. ``registered_share`` is the share of photos whose pose
+    their matches hold, ``trusted_share`` the share judged good; ``trusted_auc_at_5deg`` is the AUC
+    over the pairs of good photos.
     """
 
     pose_auc_at_3deg: float
@@ -59,11 +59,11 @@ class Scores:
 def score_scene(prediction: ScenePrediction, scene: EvaluationScene) -> Scores:
     """All numbers of one scene. Depth is compared at the original photos' pixels."""
     pairs = relative_pose_errors(prediction.cam_from_world, scene.cameras.cam_from_world)
-    true = _joined(scene.depth, scene)
-    depth = depth_errors(_joined(prediction.depth, scene), true)
+    true = _pixels(scene.depth, scene)
+    depth = depth_errors(_pixels(prediction.depth, scene), true)
     measured = torch.zeros_like(true)
     if prediction.measured is not None:
-        measured = _joined(prediction.measured, scene) * _joined(prediction.depth, scene)
+        measured = _pixels(prediction.measured, scene) * _pixels(prediction.depth, scene)
     claimed = depth_errors(measured, true)
     num_true = int((true > 0).sum())
     claims = prediction.measured is not None and num_true > 0
@@ -98,7 +98,7 @@ def _track_errors(prediction: ScenePrediction, scene: EvaluationScene) -> TrackE
     return track_errors(prediction.tracks, scene.tracks.positions, scene.tracks.visibility)
 
 
-def _joined(maps: Sequence[Tensor | None], scene: EvaluationScene) -> Float[Tensor, " pixels"]:
+def _pixels(maps: Sequence[Tensor | None], scene: EvaluationScene) -> Float[Tensor, " pixels"]:
     """All pixels of the views with true depth, one after the other."""
     chosen = [
         one.flatten().float()

@@ -1,4 +1,4 @@
-"""New photos for a scene that is already there."""
+"""Adding new photos to an existing scene."""
 
 from glance3d.incremental.extend import add_photos, extend_scene, held_cameras
 

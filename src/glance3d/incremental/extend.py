@@ -20,7 +20,7 @@ from glance3d.images.clips import expand_clips, file_of
 from glance3d.images.finding.photo_search import has_content
 from glance3d.images.naming.unique_names import unique_names
 from glance3d.incremental.anchors import choose_anchors
-from glance3d.incremental.merge import join, on_canvas_of
+from glance3d.incremental.merge import merge, resample_to_canvas
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT, ModelSource
 from glance3d.models.zoo import known_name
@@ -146,7 +146,7 @@ def extend_scene(
     moved = seen.moved(fit.target_from_source, units=scene.units, world=scene.world)
     added = moved.of_views(range(len(anchors), seen.num_views))
     added = _renamed(added, scene)
-    added = on_canvas_of(added, scene, Originals(added))
+    added = resample_to_canvas(added, scene, Originals(added))
     added = replace(added, trust=tuple(_unchecked() for _ in added.names))
     addition = AdditionReport(
         photos=added.names,
@@ -158,35 +158,35 @@ def extend_scene(
         windows=seen.report.made.windows,
     )
     trusted = scene if scene.trust is not None else replace(scene, trust=judge(scene))
-    joined = join(trusted, added)
+    merged = merge(trusted, added)
     report = replace(
         scene.report,
-        photos=_described_photos(scene, seen, joined, sources.skipped),
+        photos=_described_photos(scene, seen, merged, sources.skipped),
         additions=(*(scene.report.additions or ()), addition),
     )
-    return replace(joined, report=report.with_warnings(_new_warnings(scene, seen, sources.notes)))
+    return replace(merged, report=report.with_warnings(_new_warnings(scene, seen, sources.notes)))
 
 
 def _described_photos(
     scene: Reconstruction,
     seen: Reconstruction,
-    joined: Reconstruction,
+    merged: Reconstruction,
     skipped: Sequence[SkippedPhoto],
 ) -> PhotosReport:
     """All photos of the scene, and all that were not used."""
     old, new = scene.report.photos, seen.report.photos
-    names = joined.names[scene.num_views :]
+    names = merged.names[scene.num_views :]
     described = (new.views or ())[seen.num_views - len(names) :]
     not_used = (SkippedReport(photo.source, photo.reason) for photo in skipped)
     return replace(
         old,
-        num_views=joined.num_views,
+        num_views=merged.num_views,
         views=(
             *(old.views or ()),
             *({**view, "name": name} for view, name in zip(described, names, strict=True)),
         ),
         skipped=(*(old.skipped or ()), *not_used, *(new.skipped or ())),
-        masks=describe_masks(joined.names, joined.masks, scene.mask_input),
+        masks=describe_masks(merged.names, merged.masks, scene.mask_input),
     )
 
 

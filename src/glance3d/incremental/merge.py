@@ -1,4 +1,4 @@
-"""Two scenes of one world as one: the views of the second behind those of the first."""
+"""Merge two scenes of one world: the views of the second follow those of the first."""
 
 from dataclasses import replace
 
@@ -21,12 +21,12 @@ from glance3d.types import (
 _WHITE = 255
 
 
-def on_canvas_of(
+def resample_to_canvas(
     new: Reconstruction, scene: Reconstruction, originals: Originals
 ) -> Reconstruction:
     """``new`` on the pixel grid of ``scene``: whole photos, as large as its canvas allows."""
     canvas = scene.placements[0].processed_size
-    placements = tuple(_fitted(old, canvas) for old in new.placements)
+    placements = tuple(_fit_to_canvas(old, canvas) for old in new.placements)
     colors = [_photo_on(originals[view], placement) for view, placement in enumerate(placements)]
     depth, confidence = (_resampled(new, maps, placements) for maps in (new.depth, new.confidence))
     return with_pixel_grid(new, placements, torch.stack(colors), depth, confidence).masked()
@@ -43,7 +43,7 @@ def _resampled(
     return torch.stack(views)
 
 
-def _fitted(old: Placement, canvas: tuple[int, int]) -> Placement:
+def _fit_to_canvas(old: Placement, canvas: tuple[int, int]) -> Placement:
     """The whole photo at the canvas's top left corner, never enlarged."""
     width, height = old.original_size
     factor = min(canvas[0] / width, canvas[1] / height, 1.0)
@@ -65,18 +65,18 @@ def _photo_on(photo: np.ndarray, placement: Placement) -> Tensor:
     return canvas
 
 
-def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
-    """Both on one grid in one world; the points and their observations are the first's.
+def merge(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
+    """The views of two scenes that share one grid and one world; sparse points are the first's.
 
-    What only one of them has of depth, points and confidence is left out; the confidence of new
+    Depth, points and confidence that only one of them has are left out; the confidence of new
     pixels ranks below measured ones by their mask.
     """
 
-    def both(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    def concatenated(a: Tensor | None, b: Tensor | None) -> Tensor | None:
         return None if a is None or b is None else torch.cat([a, b.to(a.dtype)])
 
     def filled(a: Tensor | None, b: Tensor | None, neutral: bool) -> Tensor | None:
-        """A mask that one of the two may lack."""
+        """A mask that one of the two may lack; ``neutral`` stands in for it."""
         if a is None and b is None:
             return None
         first = torch.full_like(scene.mask, neutral) if a is None else a
@@ -89,12 +89,12 @@ def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         names=scene.names + new.names,
         sources=scene.sources + new.sources,
         placements=scene.placements + new.placements,
-        cameras=_joined_cameras(scene.cameras, new.cameras),
+        cameras=_merged_cameras(scene.cameras, new.cameras),
         colors=torch.cat([scene.colors, new.colors]),
         mask=torch.cat([scene.mask, new.mask]),
-        depth=both(scene.depth, new.depth),
-        points_world=both(scene.points_world, new.points_world),
-        confidence=both(scene.confidence, new.confidence),
+        depth=concatenated(scene.depth, new.depth),
+        points_world=concatenated(scene.points_world, new.points_world),
+        confidence=concatenated(scene.confidence, new.confidence),
         tracks=None,
         tracked_by=None,
         registered_by=scene.registered_by and scene.registered_by + ("network",) * new.num_views,
@@ -102,30 +102,30 @@ def join(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         consistent=filled(scene.consistent, new.consistent, neutral=True),
         measured=filled(scene.measured, new.measured, neutral=False),
         trust=None if scene.trust is None or new.trust is None else scene.trust + new.trust,
-        masks=joined_masks(scene, new),
-        contents=_joined(scene.contents, new.contents, scene, new),
-        copies=_joined(scene.copies, new.copies, scene, new),
+        masks=merged_masks(scene, new),
+        contents=_merged_contents(scene.contents, new.contents, scene, new),
+        copies=_merged_contents(scene.copies, new.copies, scene, new),
     ).masked()
 
 
-def joined_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
-    """The masks of both scenes' views; none, if no view has one."""
+def merged_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
+    """The masks of both scenes' views; empty if no view has one."""
     if not scene.has_masks and not new.has_masks:
         return ()
     return tuple(mask for part in (scene, new) for mask in part.masks or (None,) * part.num_views)
 
 
-def _joined(
+def _merged_contents(
     first: PhotoContents, second: PhotoContents, scene: Reconstruction, new: Reconstruction
 ) -> PhotoContents:
-    """What is known of both scenes' files; none, if it is known of no view."""
+    """The contents of both scenes' files; empty if no view's is known."""
     if not any(first) and not any(second):
         return ()
     return (first or (None,) * scene.num_views) + (second or (None,) * new.num_views)
 
 
-def _joined_cameras(first: Cameras, second: Cameras) -> Cameras:
-    """New photos share no physical camera with the old ones, until refinement says so."""
+def _merged_cameras(first: Cameras, second: Cameras) -> Cameras:
+    """New photos get camera ids of their own, until refinement shares them."""
     radial, camera_ids = None, None
     if first.radial is not None or second.radial is not None:
         zeros = [torch.zeros(len(cameras)) for cameras in (first, second)]
