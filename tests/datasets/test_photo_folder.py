@@ -59,7 +59,7 @@ def test_reads_what_was_written(folder: Path) -> None:
 
 
 def test_a_folder_without_cameras_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"has no cameras\.json; wanted a photo set"):
+    with pytest.raises(ImageError, match=r"has no cameras\.json: give a photo set"):
         load_photo_set(tmp_path)
     with pytest.raises(ImageError, match="is no folder"):
         load_photo_set(tmp_path / "absent")

@@ -107,7 +107,7 @@ def test_the_tracker_goes_there_and_back(network: VGGT, batch: ImageBatch):
     [
         ({"query_views": [4]}, "no view 4"),
         ({"queries_per_view": 0}, "queries_per_view"),
-        ({"by": "geometry"}, "geometry follows by the depth"),
+        ({"by": "geometry"}, "geometry tracks by the depth"),
         ({"min_confidence": 1.5}, "min_confidence"),
     ],
 )

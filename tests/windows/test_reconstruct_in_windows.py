@@ -73,9 +73,11 @@ def test_the_report_says_that_it_is_approximate(walk: Path, network: VGGT) -> No
         assert join["scale"] > 0
         assert join["rotation_deg"] >= 0
         assert join["depth_spread"] >= 0
-    message = [text for text in scene.report.to_json()["warnings"] if text.startswith("approximate: ")]
-    assert len(message) == 1
-    assert "9 photos were seen in 4 windows of 4" in message[0]
+    approximate = [
+        text for text in scene.report.to_json()["warnings"] if text.startswith("approximate: ")
+    ]
+    assert len(approximate) == 1
+    assert "9 photos were seen in 4 windows of 4" in approximate[0]
 
 
 def test_poor_joins_are_named(walk: Path) -> None:

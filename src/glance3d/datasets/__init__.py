@@ -1,6 +1,6 @@
-"""Where views with truth come from.
+"""Views with true cameras and depth.
 
-Training reads ``MultiViewSample`` from a stream (``SyntheticScenes``); measuring reads a
+Training reads ``MultiViewSample`` from a stream (``SyntheticScenes``); evaluation reads a
 ``PhotoSet`` of real photos from a folder.
 """
 

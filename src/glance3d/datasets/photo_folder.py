@@ -53,7 +53,7 @@ class PhotoSet:
         """z-depth of one photo in ``units``, 0 where unknown; its grid may be coarser."""
         path = self.depth_paths[view]
         if path is None or self.depth_scale is None:
-            raise InputError(f"photo {view} of {self.name} has no depth")
+            raise InputError(f"photo {view} of {self.name} has no depth: check has_depth")
         values = read_depth_map(path)
         return torch.from_numpy(values.astype(np.float32)) * self.depth_scale
 
@@ -65,7 +65,7 @@ def load_photo_set(path: str | Path) -> PhotoSet:
     file = folder / CAMERAS_FILE
     if not file.is_file():
         what = "is no folder" if not folder.is_dir() else f"has no {CAMERAS_FILE}"
-        raise ImageError(f"{folder} {what}; wanted a photo set: images/ and {CAMERAS_FILE}")
+        raise ImageError(f"{folder} {what}: give a photo set, with images/ and {CAMERAS_FILE}")
     record = read_cameras_file(file)
     views = record.views
     if record.depth_scale is None and any(view.depth for view in views):

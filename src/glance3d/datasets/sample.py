@@ -1,4 +1,4 @@
-"""What every dataset yields: several photos of one scene with everything true about them."""
+"""The samples of every dataset: several photos of one scene with true geometry."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -12,8 +12,8 @@ class MultiViewSample:
     """A batch of scenes, each seen in the same number of views of the same size.
 
     Convention: OpenCV camera axes; pixels are those of ``images`` with the centre of the top-left
-    pixel at (0.5, 0.5). The world frame and the unit of length are the dataset's own: whoever
-    trains on a sample brings it into the first camera's frame and normalises its scale.
+    pixel at (0.5, 0.5). The world frame and the unit of length are the dataset's own: training
+    transforms a sample to the first camera's frame and normalises its scale.
     """
 
     #: RGB in [0, 1].

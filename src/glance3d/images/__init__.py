@@ -1,4 +1,4 @@
-"""Photos in: from files as cameras and phones leave them to what the network sees, and back."""
+"""Photos: from the files of cameras and phones to the network's images, and back."""
 
 from glance3d.images.clips import CLIP_SUFFIXES, ClipSampling
 from glance3d.images.decoding.decode import open_upright, read_facts

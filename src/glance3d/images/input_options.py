@@ -20,7 +20,7 @@ _NO_MASKS = "mask_input needs masks: give masks as well"
 
 @dataclass(frozen=True, eq=False)
 class InputOptions:
-    """What photos look like to the network, which part of them counts, and which frames of clips.
+    """Preprocessing of photos, their masks, and the sampling of clips.
 
     ``preprocess`` is a mode (``"fit"``, ``"crop"``, ``"pad"``), the fields of the model's own
     :class:`Preprocessing` to change, or a whole one. ``masks`` say which part of each photo counts
@@ -37,7 +37,7 @@ class InputOptions:
     clips: ClipSampling = field(default_factory=ClipSampling)
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself, whatever the photos and the model."""
+        """Refuse contradictions that hold for any photos and any model."""
         if not isinstance(self.preprocess, Preprocessing):
             changed_fields(self.preprocess)
         if self.mask_input and self.masks is None:

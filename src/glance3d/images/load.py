@@ -1,8 +1,8 @@
-"""Photos and clips to one :class:`~glance3d.types.ImageBatch`: many at a time, in bounded memory.
+"""Load photos and clips as one :class:`~glance3d.types.ImageBatch`, in bounded memory.
 
-Two passes: the headers of all photos decide where each goes, then each photo is decoded, shrunk
-to its place and let go. At no time are more full-size photos in memory than fit in a gigabyte
-(or one, if a single one needs more).
+Two passes: the headers of all photos decide their placements, then each photo is decoded, resized
+and released. At no time are more full-size photos in memory than fit in a gigabyte (or one, if a
+single one needs more).
 """
 
 import logging
@@ -53,7 +53,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A photo that was asked for."""
+    """A photo in the given list."""
 
     name: str
     source: str
@@ -68,7 +68,7 @@ class _Candidate:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """A photo whose header was read, so that its place can be planned."""
+    """A photo whose header was read, so that its placement can be planned."""
 
     candidate: _Candidate
     header: PhotoHeader

@@ -40,7 +40,7 @@ _LOSSY = ("JPEG", "MPO", "WEBP", "HEIF", "AVIF")
 
 @dataclass(frozen=True)
 class MaskedPhoto:
-    """What a mask has to know of its photo; ``size`` is upright, None for an unreadable photo."""
+    """Name and size of a mask's photo; ``size`` is upright, None for an unreadable photo."""
 
     name: str
     source: str
@@ -194,7 +194,7 @@ def _listed(
     known = str | Path | Image.Image | np.ndarray | PhotoMask
     strange = [type(mask).__name__ for mask in masks if not isinstance(mask, known | None)]
     if strange:
-        raise InputError(f"a mask is a file, an image, an array or None, not {strange[0]}")
+        raise InputError(f"a mask is a file, an image, an array or None, got {strange[0]}")
     return list(masks)
 
 

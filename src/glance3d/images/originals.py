@@ -1,4 +1,4 @@
-"""The photos of a scene again, at their original size."""
+"""The photos of a scene, read again at their original size."""
 
 from collections.abc import Sequence
 from functools import lru_cache

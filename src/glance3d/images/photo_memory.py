@@ -1,7 +1,7 @@
-"""What photos take at their original size: when they are decoded, and when their depth is written.
+"""Memory of photos at their original size, while decoding them and while writing their depth.
 
 A view on the network's grid is small; its photo may have a hundred times as many pixels. As many
-photos are at work side by side as fit into a fixed room, and at least one.
+photos are processed in parallel as fit into a fixed amount of memory, and at least one.
 """
 
 import os

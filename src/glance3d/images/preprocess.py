@@ -1,7 +1,7 @@
-"""From an upright photo to the network's grid, and the record of what was done.
+"""From an upright photo to the network's grid, and back.
 
-Everything is decided first, as one :class:`~glance3d.types.Placement` a photo, and the pixels are
-then made from the placement alone: pixels and the way back cannot disagree.
+First one :class:`~glance3d.types.Placement` per photo is planned, and then the pixels are computed
+from the placement alone, so that pixels and the inverse mapping cannot disagree.
 """
 
 import math
@@ -47,7 +47,7 @@ class Preprocessing:
     max_side: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Refuse sizes that contradict each other."""
         if self.mode not in _LAYOUTS:
             known = ", ".join(map(repr, PREPROCESSING_MODES))
             raise ConfigError(f"unknown preprocessing mode {self.mode!r}: use {known}")
@@ -77,11 +77,11 @@ PreprocessingChanges = str | Mapping[str, Any] | Preprocessing | None
 
 
 def preprocessing_of(own: Preprocessing, changes: PreprocessingChanges) -> Preprocessing:
-    """A model's own preprocessing with what was asked for changed.
+    """A model's own preprocessing with ``changes``.
 
     Raises:
         InputError: a field is unknown.
-        ConfigError: what it comes to contradicts itself.
+        ConfigError: the result contradicts itself.
     """
     if isinstance(changes, Preprocessing):
         return changes

@@ -1,4 +1,4 @@
-"""Points of an original photo that the network is to follow, on its own grid."""
+"""Query points of an original photo, on the network's grid."""
 
 from collections.abc import Sequence
 

@@ -102,13 +102,13 @@ def merge(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         consistent=filled(scene.consistent, new.consistent, neutral=True),
         measured=filled(scene.measured, new.measured, neutral=False),
         trust=None if scene.trust is None or new.trust is None else scene.trust + new.trust,
-        masks=merged_masks(scene, new),
+        masks=_merged_masks(scene, new),
         contents=_merged_contents(scene.contents, new.contents, scene, new),
         copies=_merged_contents(scene.copies, new.copies, scene, new),
     ).masked()
 
 
-def merged_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
+def _merged_masks(scene: Reconstruction, new: Reconstruction) -> Masks:
     """The masks of both scenes' views; empty if no view has one."""
     if not scene.has_masks and not new.has_masks:
         return ()

@@ -1,4 +1,4 @@
-"""Points tracked by depth and cameras: out into the world, and back into the other photos."""
+"""Points tracked by depth and cameras: unprojected to the world, projected into other photos."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from glance3d.types import Reconstruction
 
 
 class GeometryTracker:
-    """As good as the scene's cameras and depth, and blind to what moves.
+    """As accurate as the scene's cameras and depth, for static scenes.
 
     ``visibility`` is ``2 ** -(e / AGREES_WITHIN)``, where ``e`` is by how much of its depth the
     point differs from the other view's depth map: 0.5 at that difference, whether the point is
@@ -29,8 +29,8 @@ class GeometryTracker:
     def __init__(self, scene: Reconstruction) -> None:
         if scene.depth is None:
             raise InputError(
-                "following points by geometry needs depth, and this scene has none: follow them "
-                "by network or by matching"
+                "tracking points by geometry needs depth, and this scene has none: track them by "
+                "network or by matching"
             )
         self._scene = scene
         self._depth = torch.where(scene.mask, scene.depth, 0.0).double()

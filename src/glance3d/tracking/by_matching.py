@@ -13,7 +13,7 @@ from glance3d.tracking.point_tracker import TrackedPoints
 
 
 class MatchingTracker:
-    """Visibility is mutuality, confidence is likeness; padding is never searched."""
+    """Visibility is how mutual a match is, confidence its cosine; padding is never searched."""
 
     def __init__(self, network: VGGT, features: FeatureMaps) -> None:
         self._features = features

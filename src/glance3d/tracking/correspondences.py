@@ -59,7 +59,7 @@ def estimate_correspondences(
     seed: int = 0,
     progress: bool = False,
 ) -> Correspondences:
-    """Corners of several photos, tracked to all others and back again.
+    """Corners of several photos, tracked to all others and back.
 
     The aggregator runs once. What comes back farther than ``max_return_error`` pixels of the
     network's grid from where it started is dropped, and what is below the method's thresholds.
@@ -109,7 +109,7 @@ def estimate_correspondences(
         kept &= errors <= max_return_error
         parts.append(_observations(view, pixels, targets, tracked, kept, first_track))
         first_track += parts[-1].num_tracks
-    return _joined(parts)
+    return _concatenated(parts)
 
 
 def _query_views(views: Sequence[int] | None, num_views: int) -> list[int]:
@@ -156,7 +156,7 @@ def _observations(
     kept: Bool[Tensor, "views queries"],
     first_track: int,
 ) -> Correspondences:
-    """The queries that were found somewhere, and where."""
+    """Observations of the queries that were tracked to at least one other view."""
     useful = kept.any(0).nonzero().squeeze(-1)
     tracks = torch.full((len(pixels),), -1)
     tracks[useful] = torch.arange(len(useful)) + first_track
@@ -172,7 +172,7 @@ def _observations(
     )
 
 
-def _joined(parts: Sequence[Correspondences]) -> Correspondences:
+def _concatenated(parts: Sequence[Correspondences]) -> Correspondences:
     return Correspondences(
         torch.cat([part.view_indices for part in parts]),
         torch.cat([part.track_indices for part in parts]),

@@ -1,4 +1,4 @@
-"""The ways of following points, what their numbers mean, and which one is the default."""
+"""The methods of tracking points, what their numbers mean, and which one is the default."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ class Thresholds:
     min_confidence: float
 
     def __post_init__(self) -> None:
-        """Refuse what no visibility or confidence can be."""
+        """Refuse values outside 0 to 1."""
         for name in ("min_visibility", "min_confidence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
@@ -24,7 +24,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Method:
-    """One way of following points: what its numbers mean, and which are taken as visible."""
+    """One method of tracking points: what its numbers mean, and which points count as visible."""
 
     summary: str
     thresholds: Thresholds
@@ -47,18 +47,18 @@ METHODS = {
 }
 
 _MEASURED_POSES = ("bundle adjustment", "known")
-# Places are found the more exactly the finer the pictures: on photos of a facade the median
-# distance to the epipolar line is 0.13 pixels of 768 at 384 x 288.
+# Matches are more accurate on finer images: on photos of a facade the median distance to the
+# epipolar line is 0.13 pixels of 768 at 384 x 288.
 _MATCHING_PIXELS = 256 * 256
 
 
 def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
     """The method of this name; "auto" is the best that is known for this model and scene.
 
-    Depth that was measured from the photos between cameras that were all adjusted or known is the
-    surest for what does not move (on a stereo pair with true depth a median of 0.5 pixels of 741
-    everywhere; matching 0.4, where it finds a match). Otherwise it is the tracker, or matching
-    where the model's card does not say that it is good at tracks.
+    Geometry is the most reliable for static scenes where depth was measured and all cameras were
+    adjusted or known (on a stereo pair with true depth a median of 0.5 pixels of 741 everywhere;
+    matching 0.4, where it has a match). Otherwise it is the tracker, or matching for models whose
+    card does not name tracks among their strengths.
 
     Raises:
         InputError: the name is unknown.
@@ -73,11 +73,11 @@ def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
 
 
 def resolve_without_scene(by: str, model: str) -> str:
-    """:func:`resolve_method` where there are no depth and cameras to follow by."""
+    """:func:`resolve_method` without a scene, that is, without depth and cameras."""
     method = resolve_method(by, model, None)
     if method == "geometry":
         raise InputError(
-            "geometry follows by the depth and cameras of a scene, and there is none: choose "
+            "geometry tracks by the depth and cameras of a scene, and there is none: choose "
             "network or matching"
         )
     return method
@@ -92,7 +92,7 @@ def _geometry_is_measured(scene: Reconstruction) -> bool:
 def thresholds_of(
     method: str, min_visibility: float | None = None, min_confidence: float | None = None
 ) -> Thresholds:
-    """A method's own thresholds, with what was asked for changed."""
+    """A method's own thresholds, with the given ones replaced."""
     own = METHODS[method].thresholds
     return Thresholds(
         own.min_visibility if min_visibility is None else min_visibility,
@@ -101,7 +101,7 @@ def thresholds_of(
 
 
 def finer_preprocessing(method: str, preprocessing: Preprocessing) -> Preprocessing:
-    """How photos should be prepared for following points, if that is finer than for the rest."""
+    """The preprocessing for tracking points: finer images for matching."""
     if method != "matching" or preprocessing.mode != "fit":
         return preprocessing
     return replace(preprocessing, max_pixels=max(preprocessing.max_pixels, _MATCHING_PIXELS))

@@ -1,4 +1,4 @@
-"""Which points to follow: pixels of any photo, or a grid over one."""
+"""Query points to track: pixels of any photo, or a grid over one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where points are worth following: corners that are sure, spread over the photo."""
+"""Query points that can be tracked well: distinct corners, spread over the photo."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 _SMOOTHING = 1.5  # pixels, of the structure tensor
-_MARGIN = 3  # pixels to the photo's border: a corner's surroundings are needed to find it again
+_MARGIN = 3  # pixels to the photo's border, so that a corner's neighbourhood is visible
 _GREY = (0.299, 0.587, 0.114)
 
 

@@ -1,4 +1,4 @@
-"""The front door: photos or a scene, and points to follow."""
+"""``glance3d.track``: track points through photos, or through the photos of a scene."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -49,7 +49,7 @@ def track(
     masks: MaskSources | None = None,
     progress: bool = False,
 ) -> Reconstruction:
-    """Points of any photos, followed through all of them; the scene with ``tracks``.
+    """Track points of any photos through all of them; returns the scene with ``tracks``.
 
     Args:
         source: Photos, as in :func:`glance3d.reconstruct`, or a scene, whose cameras and depth stay
@@ -133,7 +133,7 @@ def _track_scene(
 
 
 def _preprocessing(method: str, inputs: InputOptions, network: VGGT) -> Preprocessing:
-    """What was asked for; else the model's own, finer where the method gains by it."""
+    """The user's preprocessing; else the model's own, finer where the method gains by it."""
     own = inputs.preprocessing(network.preprocessing)
     return own if inputs.preprocess is not None else finer_preprocessing(method, own)
 
@@ -152,7 +152,7 @@ def track_all(
     pixels_original: Float[Tensor, "queries 2"],
     num_views: int,
 ) -> Tracks:
-    """Queries of several views, each followed to all others; in its own view it is where it is."""
+    """Queries of several views, each tracked to all others; in its own view it keeps its pixel."""
     positions = pixels_original.expand(num_views, -1, -1).clone()
     visibility, confidence = torch.ones(2, num_views, len(views))
     for view in views.unique().tolist():
@@ -172,7 +172,7 @@ def track_pixels(
     pixels_original: Float[Tensor, "queries 2"],
     by: str = "auto",
 ) -> Tracks:
-    """Pixels of some views, each followed to all others, in photos as this batch shows them.
+    """Pixels of some views, each tracked to all others, on the images of this batch.
 
     Raises:
         InputError: the network has no track head, the photos are too small for it, or ``by`` needs
@@ -194,7 +194,7 @@ def _photos_again(
     originals: Originals | str | Path | None,
     progress: bool,
 ) -> ImageBatch:
-    """A scene's photos as this network wants them, from where they came from."""
+    """A scene's photos, loaded again with this network's preprocessing."""
     if not isinstance(originals, Originals):
         originals = Originals(scene, originals)
     batch = originals.load(preprocessing, progress=progress)

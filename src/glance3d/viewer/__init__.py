@@ -1,6 +1,6 @@
-"""A scene in the browser, to turn, judge and fly through; needs the extra ``view`` (viser).
+"""An interactive 3-D view of a scene in the browser; needs the extra ``view`` (viser).
 
-Nothing leaves the machine: the server listens on localhost unless it is told otherwise, and the
+Nothing leaves the machine: the server listens on localhost unless ``host`` says otherwise, and the
 page comes from the installed package.
 """
 

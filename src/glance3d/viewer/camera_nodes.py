@@ -1,4 +1,4 @@
-"""Cameras on the screen: a frustum a photo, which shows it and can be flown to by a click."""
+"""Cameras in the viewer: one frustum per photo, which shows it; a click flies to it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ _VERDICT_COLORS = {"good": (46, 160, 90), "weak": (230, 150, 20), "unsupported":
 
 
 class CameraNodes:
-    """All frusta of one scene. ``fly_to(client, view)`` is what a click asks for."""
+    """All frusta of one scene. A click calls ``fly_to(client, view)``."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class CameraNodes:
         photos: bool | None = None,
         size: float | None = None,
     ) -> None:
-        """Change what is given; leave the rest."""
+        """Change the given properties; None leaves one as it is."""
         self.visible = self.visible if visible is None else visible
         self.photos = self.photos if photos is None else photos
         for view, (wire, filled) in enumerate(zip(self._wires, self._filled, strict=True)):
@@ -77,7 +77,7 @@ class CameraNodes:
             self._filled[view].image = self._small_photo(view, dimmed)
 
     def hide_photo_of(self, view: int | None) -> None:
-        """Who stands in a camera must see through its photo; None shows all again."""
+        """Hide the photo of the camera that the user is in; None shows all again."""
         if view != self._hidden_photo:
             self._hidden_photo = view
             self.show()
@@ -125,7 +125,7 @@ def frustum_color(scene: Reconstruction, view: int) -> tuple[int, int, int]:
 
 
 def frustum_size(scene: Reconstruction, display: Similarity) -> float:
-    """Small against the scene, and such that neighbours do not cover each other."""
+    """Small compared with the scene, so that neighbours do not cover each other."""
     size = 0.08 * TYPICAL_DISTANCE
     centers = display.transform_points(scene.cameras.centers.double()).numpy()
     if len(centers) < 2:

@@ -1,4 +1,4 @@
-"""A cloud on the screen: pieces of cells, sent coarse first, and no more of them than asked for."""
+"""A point cloud in the browser, sent in pieces of cells: coarse first, within a budget."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from glance3d.viewer.level_of_detail import (
 if TYPE_CHECKING:
     from viser import PointCloudHandle, ViserServer
 
-# Between two points of a thinned surface there are holes; beyond this, points become confetti.
+# Points of a thinned surface grow to close its holes; beyond this they look like loose squares.
 _LARGEST_GROWTH = 3.0
 _SIZE_STEP = 1.05  # a change of size that nobody sees is not sent
 _FARTHEST = 60_000.0  # float16 ends at 65,504
@@ -27,7 +27,7 @@ _FARTHEST = 60_000.0  # float16 ends at 65,504
 
 @dataclass(frozen=True)
 class Watcher:
-    """A person's camera in the display's world; ``half_angle`` is from the middle to a corner."""
+    """A user's camera in the display's world; ``half_angle`` is from the middle to a corner."""
 
     position: np.ndarray
     forward: np.ndarray
@@ -36,7 +36,7 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is wanted of a cloud."""
+    """Which points of a cloud to show, and how."""
 
     percentile: float
     budget: int
@@ -46,7 +46,7 @@ class Choice:
 
 
 class CloudNodes:
-    """Keeps what a browser has in step with what is wanted; one instance a cloud.
+    """Updates a browser's points to the current choice; one instance per cloud.
 
     A piece is one layer of one cell. Pieces are positioned at their cell's middle, so that half
     precision, which is sent, is precise where the points are dense.
@@ -71,10 +71,10 @@ class CloudNodes:
         watchers: list[Watcher],
         is_stale: Callable[[], bool] = lambda: False,
     ) -> bool:
-        """Send what is missing, coarse layers first, then take away what is too much.
+        """Send missing pieces, coarse layers first, then remove superfluous ones.
 
-        Returns False when ``is_stale`` said, between two pieces, that something else is wanted by
-        now; the next call goes on from there.
+        Returns False when ``is_stale`` became true between two pieces; the next call continues
+        from there.
         """
         self._take(choice)
         counts = self.cells.counts(self._kept)
@@ -95,7 +95,7 @@ class CloudNodes:
         return True
 
     def clear(self) -> None:
-        """Take the cloud off the screen."""
+        """Remove the cloud from the screen."""
         for handle, _ in self._sent.values():
             handle.remove()
         self._sent.clear()
@@ -153,7 +153,7 @@ class CloudNodes:
 def keep_points(
     cloud: Cloud, percentile: float, measured_only: bool
 ) -> Bool[np.ndarray, " points"]:
-    """Which points are sure enough."""
+    """Which points are certain enough."""
     keep = cloud.ranks > percentile
     return keep & cloud.measured if measured_only and cloud.measured is not None else keep
 

@@ -1,4 +1,4 @@
-"""What can be drawn as points: depth of the photos, or measured points; with what chooses them."""
+"""Point clouds to draw: depth of the photos, or measured points, with their certainty."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from glance3d.geometry.filter import spread_sample
 from glance3d.geometry.similarity import Similarity
 from glance3d.types import Reconstruction
 
-# Beyond this the points are thinned when the scene is opened: arrays of a gigabyte help nobody.
+# Larger clouds are thinned when the scene is opened, so that arrays stay below a gigabyte.
 MAX_LOADED = 8_000_000
 _SPARSE_SIZE = 3.0  # measured points stand alone, and are drawn larger than pixels
 _NOT_MEASURED = np.array([150, 150, 150], np.uint8)
@@ -24,8 +24,8 @@ _MEASURED = np.array([40, 160, 90], np.uint8)
 class Cloud:
     """Points in the display's world.
 
-    ``ranks`` (0 to 100) order them by how sure they are: a percentile ``p`` keeps those whose rank
-    is above ``p``. ``footprints`` are how large each point should be drawn for a closed surface.
+    ``ranks`` (0 to 100) order them by certainty: a percentile ``p`` keeps those whose rank is above
+    ``p``. ``footprints`` are how large each point should be drawn for a closed surface.
     ``num_in_scene`` counts them before they were thinned to what can be held.
     """
 
@@ -54,7 +54,7 @@ class Cloud:
 
 
 def depth_cloud(scene: Reconstruction, display: Similarity) -> Cloud:
-    """A point a pixel, wherever the exports could have one."""
+    """One point for each pixel that exports would use."""
     assert scene.points_world is not None
     percentiles = confidence_percentiles(scene).flatten()
     flat = (percentiles > 0).nonzero().squeeze(-1)
@@ -82,7 +82,7 @@ def depth_cloud(scene: Reconstruction, display: Similarity) -> Cloud:
 
 
 def sparse_cloud(scene: Reconstruction, display: Similarity) -> Cloud:
-    """The measured points; the more photos see one, the surer it is."""
+    """The measured points; one is more certain the more photos see it."""
     sparse = scene.sparse
     assert sparse is not None
     seen_by = sparse.num_observations_of_each()
@@ -126,7 +126,7 @@ def view_colors(num_views: int) -> UInt8[np.ndarray, "views 3"]:
 
 
 def _spectrum(level: Float[np.ndarray, " points"]) -> UInt8[np.ndarray, "points 3"]:
-    """From unsure (dark blue) to sure (bright), as depth previews are coloured."""
+    """From uncertain (dark blue) to certain (bright), as in depth previews."""
     from glance3d.exporters.maps.colormap import colorize_depth
 
     inverse = torch.from_numpy(np.ascontiguousarray(level)).clamp_min(1e-6)

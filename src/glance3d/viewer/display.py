@@ -1,7 +1,8 @@
-"""How a scene is put on the screen: upright, at a handy size, seen from near its first camera.
+"""How a scene is displayed: upright, at a fixed scale, seen from near its first camera.
 
-The display's world has y up and its unit is chosen so that what the photos show lies a few units
-away: renderers clip at fixed distances. True lengths are told in words, by ``Display.scale``.
+The display's world has y up, and its unit is chosen so that the visible surfaces lie a few units
+away, because renderers clip at fixed distances. True lengths are shown as text, by
+``Display.scale``.
 """
 
 from dataclasses import dataclass, replace
@@ -20,14 +21,14 @@ from glance3d.types import Reconstruction
 
 TYPICAL_DISTANCE = 4.0  # display units from a camera to what it sees
 _SAMPLE = 50_000
-# Where one stands at first, behind and above the first camera, in typical distances.
+# The first viewpoint, behind and above the first camera, in typical distances.
 _BACK, _ABOVE = 0.25, 0.15
-_PANEL = 0.25  # of half the picture's height: how far the scene gives way to the panel
+_PANEL = 0.25  # of half the picture's height: the shift that makes room for the panel
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where to stand and look, in the display's world; up is its y."""
+    """Position and target of a viewer's camera in the display's world; up is its y axis."""
 
     position: Float[np.ndarray, "3"]
     look_at: Float[np.ndarray, "3"]
@@ -46,8 +47,8 @@ def displayed_like(
 ) -> Similarity:
     """``display_from_before``, where ``display`` is ``display_from_after``: for comparing them.
 
-    Two versions of one scene have worlds of their own. Their first cameras are laid on each other,
-    because that is the one place that both agree about, and depths are made equal there.
+    Two versions of one scene have different worlds. They are aligned at their first cameras, the
+    only pose that both share, with equal depth there.
     """
 
     def camera_from(scene: Reconstruction) -> Similarity:
@@ -64,7 +65,7 @@ def displayed_like(
 
 
 def typical_distance(scene: Reconstruction) -> float:
-    """The median depth of the first view's points, or of all; else how far apart cameras stand."""
+    """The median depth of the first view's points, or of all; else the cameras' distance."""
     if scene.points_world is not None:
         depth = points_depth(scene)
         for depths, mask in ((depth[0], scene.mask[0]), (depth, scene.mask)):
@@ -77,7 +78,7 @@ def typical_distance(scene: Reconstruction) -> float:
 
 
 def surer_points(scene: Reconstruction) -> Float[Tensor, "points 3"]:
-    """A fair sample of the surer half of the points, in the world: what the scene is about."""
+    """A uniform sample of the more certain half of the points, in the world."""
     if scene.points_world is None:
         return torch.zeros(0, 3, dtype=torch.float64)
     return select_points(scene, 50.0, _SAMPLE).points_world.double()
@@ -89,10 +90,10 @@ def first_look(
     points: Float[np.ndarray, "points 3"],
     beside: Float[np.ndarray, "others 3"] | None = None,
 ) -> Pose:
-    """From behind the first camera and above it, with the middle of ``points`` in the picture.
+    """A pose behind and above the first camera, with the middle of ``points`` in the picture.
 
-    The points are a sample of the scene's, in the display's world; ``beside`` those of what stands
-    to its left. A little room is left on the right, where the panel is.
+    The points are a sample of the scene's, in the display's world; ``beside`` are those of the
+    version to its left. A margin on the right stays free for the panel.
     """
     start = camera_pose(scene, display, 0)
     middle = _middle_seen(points, start)
@@ -113,7 +114,7 @@ def first_look(
 
 
 def _middle_seen(points: Float[np.ndarray, "points 3"], start: Pose) -> np.ndarray:
-    """The median of the points, if the first camera has it before it; else what it aims at."""
+    """The median of the points, if it is in front of the first camera; else its target."""
     if not len(points):
         return start.look_at
     middle = np.median(points, 0)
@@ -125,7 +126,7 @@ def _middle_seen(points: Float[np.ndarray, "points 3"], start: Pose) -> np.ndarr
 
 
 def camera_pose(scene: Reconstruction, display: Similarity, view: int) -> Pose:
-    """Exactly where one photo was taken, looking where it looked."""
+    """The pose of one photo's camera."""
     pose = display.transform_cameras(scene.cameras.cam_from_world[view : view + 1].double())[0]
     rotation, center = pose[:, :3], -pose[:, :3].T @ pose[:, 3]
     target = center + TYPICAL_DISTANCE * rotation[2]
@@ -139,13 +140,13 @@ def vertical_fov(scene: Reconstruction, view: int) -> float:
 
 
 def quaternion_wxyz(rotation: Float[Tensor, "3 3"]) -> Float[np.ndarray, "4"]:
-    """A rotation in the order that the viewer's library wants."""
+    """A rotation as a quaternion in viser's order."""
     x, y, z, w = quat_xyzw_from_rotation(rotation.double()).tolist()
     return np.array([w, x, y, z])
 
 
 def room_beside(one: Float[np.ndarray, "points 3"], other: Float[np.ndarray, "points 3"]) -> float:
-    """How far to move the left points to the left, so that most of them are clear of the right."""
+    """How far to move the left points to the left, so that few of them overlap the right ones."""
     if not len(one) or not len(other):
         return TYPICAL_DISTANCE
     edge, limit = np.quantile(one[:, 0], 0.97), np.quantile(other[:, 0], 0.03)

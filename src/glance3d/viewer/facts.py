@@ -1,4 +1,4 @@
-"""What the viewer says of a scene in words: size, units, world, trust, model."""
+"""The viewer's description of a scene: size, units, world, trust, model."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ _AXES = "xyz"
 
 
 def scene_facts(scene: Reconstruction, sample: Float[Tensor, "points 3"]) -> str:
-    """A few lines of Markdown for the head of the panel; ``sample`` are its surer points."""
+    """A few lines of Markdown for the top of the panel; ``sample`` are the more certain points."""
     reference = escaped(scene.names[scene.reference_view])
     world = describe_world(escaped(scene.world), reference)
     lines = [
@@ -35,7 +35,7 @@ def _licence(scene: Reconstruction) -> str:
 
 
 def verdict_counts(scene: Reconstruction) -> str:
-    """How many photos' cameras can be trusted, if that is known."""
+    """The number of photos per verdict, if the scene was judged."""
     if scene.trust is None:
         return ", cameras as the network guessed them" if scene.model else ""
     verdicts = [trust.verdict for trust in scene.trust]
@@ -44,7 +44,7 @@ def verdict_counts(scene: Reconstruction) -> str:
 
 
 def extent(scene: Reconstruction, sample: Float[Tensor, "points 3"]) -> str:
-    """How large the middle of the scene is along the world's axes: nine tenths of the points."""
+    """The size along the world's axes of the region with nine tenths of the points."""
     if not len(sample):
         return "the scene has no points"
     sides = torch.quantile(sample, sample.new_tensor([0.05, 0.95]), dim=0)

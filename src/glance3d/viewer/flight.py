@@ -1,4 +1,4 @@
-"""Flying: a person's camera moves to a pose in half a second, along a way the eye can follow."""
+"""Flights: a user's camera moves to a pose in half a second, along a smooth path."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _STEPPED_AWAY = 0.02 * TYPICAL_DISTANCE
 
 
 def fly(client: "ClientHandle", goal: Pose, seconds: float = SECONDS) -> None:
-    """Move one browser's camera to ``goal``; a browser that has left meanwhile is no error."""
+    """Move one browser's camera to ``goal``; a browser that was closed meanwhile is no error."""
     camera = client.camera
     start = Pose(camera.position, camera.look_at, camera.fov)
     for step in range(1, _STEPS + 1):
@@ -36,7 +36,7 @@ def fly(client: "ClientHandle", goal: Pose, seconds: float = SECONDS) -> None:
 
 
 def between(start: Pose, goal: Pose, share: float) -> Pose:
-    """The pose at ``share`` (0 to 1) of the way, slow at both ends; look at both ends exactly."""
+    """The pose at ``share`` (0 to 1) of the path, slow at both ends and exact there."""
     eased = share * share * (3 - 2 * share)
     position = _mix(start.position, goal.position, eased)
     look_at = _mix(start.look_at, goal.look_at, eased)
@@ -50,9 +50,9 @@ def _mix(a: Float[np.ndarray, "3"], b: Float[np.ndarray, "3"], share: float) -> 
 
 
 class Flights:
-    """Who flew to which photo, in which of the scenes shown.
+    """Which photo of which displayed scene each user flew to.
 
-    ``arrived(version, view)`` is called when somebody sets out for a photo.
+    ``arrived(version, view)`` is called when a flight to a photo starts.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Flights:
         self._standing: tuple[int, np.ndarray] | None = None
 
     def to_photo(self, client: "ClientHandle", version: str, view: int) -> None:
-        """Fly to where a photo was taken; its picture there gives way to the points."""
+        """Fly to a photo's camera; its picture is hidden there, so that the points are visible."""
         part = self._parts[version]
         self._standing = None
         self._last = version, view
@@ -80,7 +80,7 @@ class Flights:
         self._standing = client.client_id, goal.position
 
     def by_button(self, client: "ClientHandle | None", step: int | str) -> None:
-        """To the next photo (1), the one before (-1), or to where one started ("overview")."""
+        """To the next photo (1), the previous one (-1), or to the first viewpoint ("overview")."""
         if client is None:
             return
         version, view = self._last
@@ -91,7 +91,7 @@ class Flights:
         fly(client, self._home())
 
     def moved(self, camera: "CameraHandle") -> None:
-        """Somebody moved: who steps out of a photo sees it from outside again."""
+        """A user's camera moved: outside of a photo's camera, its picture is shown again."""
         if self._standing is None or self._standing[0] != camera.client.client_id:
             return
         if np.linalg.norm(camera.position - self._standing[1]) > _STEPPED_AWAY:

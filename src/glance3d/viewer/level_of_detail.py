@@ -1,10 +1,10 @@
-"""Which points of a large cloud to draw: near ones densely, far ones sparsely, within a budget.
+"""Level of detail: draw near points of a large cloud densely, far ones sparsely, within a budget.
 
-The cloud is cut into cells of neighbours (a k-d tree cut at medians, so that cells hold about as
-many points each). Within a cell the points stand in a random order, of which every prefix is a fair
-sample. Prefixes grow in layers; a cell that looks large from the camera is given more
-layers. This is the idea of Schütz, "Potree: Rendering Large Point Clouds in Web Browsers" (2016),
-without its files: everything is made in memory.
+The cloud is divided into cells of neighbours (a k-d tree split at medians, so that all cells hold
+about as many points). Within a cell the points have a random order, so that every prefix is a
+uniform sample. Prefixes grow in layers; a cell that appears large from the camera gets more layers.
+This is the idea of Schütz, "Potree: Rendering Large Point Clouds in Web Browsers" (2016), without
+its files: everything stays in memory.
 """
 
 import heapq
@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int, Int64
 
 MAX_IN_CELL = 65_536
 FIRST_LAYER = 512
-_GROWTH = 4  # of a prefix by one more layer: few pieces, and steps that are still seen to help
-# What is behind a person's back is kept sparse, so that a quick turn does not show a void.
+_GROWTH = 4  # of a prefix by one more layer: few pieces, with a visible gain from each
+# Cells behind the camera stay sparse instead of empty, so that a quick turn shows points.
 _UNSEEN = 0.02
 _SAMPLE = 1_024  # points tell where a cell lies
 _CLOSEST = 0.05  # of a cell's radius: being inside a cell makes it large, not infinite
@@ -70,7 +70,7 @@ def _halved(
     if len(indices) <= max_in_cell:
         return [indices]
     sample = points[indices[:: max(1, len(indices) // 4096)]]
-    # The axis along which the middle is widest: outliers must not decide it.
+    # The axis along which the middle is widest: outliers have no influence.
     low, high = np.quantile(sample, (0.05, 0.95), axis=0)
     along = points[indices, int(np.argmax(high - low))]
     ranked = np.argpartition(along, len(indices) // 2)

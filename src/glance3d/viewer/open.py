@@ -54,7 +54,7 @@ def view(
         _announce(viewer, host, port, open_browser)
         viewer.wait()
     except KeyboardInterrupt:
-        pass  # the usual way to end it
+        pass  # the usual way to stop it
     finally:
         viewer.stop()
     return viewer
@@ -71,7 +71,7 @@ def _announce(viewer: Viewer, host: str, wanted_port: int, open_browser: bool) -
 
 
 def _has_screen() -> bool:
-    """Whether a browser has somewhere to open; without, a text browser would take the terminal."""
+    """Whether a graphical browser can open; else a text browser would take over the terminal."""
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

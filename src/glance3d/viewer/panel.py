@@ -1,4 +1,4 @@
-"""The panel beside the scene: what a person can choose, and what is said of the scene."""
+"""The panel beside the scene: its controls, and the description of the scene."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ _COLOURINGS = ("photos", "confidence", "photo", "measured")
 
 
 class Panel:
-    """The controls. Every change calls ``changed``; flights are asked for by ``fly``.
+    """The controls. Every change calls ``changed``; flights call ``fly``.
 
     ``fly(client, step)`` is called with "overview" or with -1 or 1, for the photo before or after.
     """
@@ -88,7 +88,7 @@ class Panel:
             hint="The least certain share of the points, in percent; exports leave out 25.",
         )
         self.point_size = gui.add_slider("Point size", 0.2, 4.0, 0.1, 1.0)
-        # In millions, from a phone's worth to all that there are.
+        # In millions, from a number that phones can draw to all points.
         most = max(max_points, budget, 100_000) / _MILLION
         self.budget = gui.add_slider(
             "Budget, M",
@@ -134,7 +134,7 @@ class Panel:
         self._photo_text = gui.add_markdown(first_photo[0])
 
     def show_photo(self, text: str, picture: UInt8[np.ndarray, "h w 3"]) -> None:
-        """Say which photo one stands in."""
+        """Show the photo whose camera the user is in."""
         self._photo_text.content = text
         self._photo.image = picture
 

@@ -1,4 +1,4 @@
-"""One photo for the panel: itself, and its depth beside it."""
+"""The picture of one photo for the panel: the photo, with its depth beside it."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -15,7 +15,7 @@ _LEFT_OUT = np.array([90, 90, 110])  # what a mask leaves out fades into this
 
 
 class PhotoPictures:
-    """``pictures(view)`` is a photo beside its depth; the range of colours is the whole scene's."""
+    """``pictures(view)`` is a photo beside its depth; the colour range is the whole scene's."""
 
     def __init__(self, scene: Reconstruction) -> None:
         self._scene = scene
@@ -36,7 +36,7 @@ class PhotoPictures:
 def small_photo(
     scene: Reconstruction, view: int, max_side: int, dimmed: bool = True
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """A photo made small; ``dimmed`` where its mask leaves it out, if it has one."""
+    """A photo, resized; ``dimmed`` where its mask leaves it out, if it has one."""
     photo = photo_thumbnail(scene, view, max_side)
     mask = scene.masks[view] if scene.masks else None
     pixels = np.asarray(photo)

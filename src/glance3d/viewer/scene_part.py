@@ -1,4 +1,4 @@
-"""One scene on the screen: points, cameras and tracks. Two of them are a before and an after."""
+"""One displayed scene: points, cameras and tracks. Two of them compare before and after."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -70,7 +70,7 @@ class ScenePart:
 
     @property
     def max_points(self) -> int:
-        """At most so many points could be asked for."""
+        """The largest number of points that can be shown."""
         pixels = int(self.scene.mask.sum()) if DEPTH in self.sources else 0
         return max(pixels, 0 if self.scene.sparse is None else len(self.scene.sparse))
 
@@ -80,18 +80,18 @@ class ScenePart:
         return self._frame.visible
 
     def place(self, visible: bool, shift: Float[np.ndarray, "3"], labelled: bool) -> None:
-        """Show it or not, and how far from where it belongs."""
+        """Show or hide it, shifted by ``shift`` from its own position."""
         self._shift = shift
         self._frame.position = shift
         self._frame.visible = visible
         self._label.visible = labelled
 
     def put_label(self, position: Float[np.ndarray, "3"]) -> None:
-        """Where its name stands, if it is shown."""
+        """Set the position of its label, if it is shown."""
         self._label.position = position
 
     def pose_of(self, view: int) -> Pose:
-        """Where one of its photos was taken, on the screen."""
+        """The pose of one of its photos' cameras, as displayed."""
         pose = camera_pose(self.scene, self.display, view)
         return replace(
             pose, position=pose.position + self._shift, look_at=pose.look_at + self._shift
@@ -104,13 +104,13 @@ class ScenePart:
 
     @property
     def num_kept(self) -> int:
-        """Points that are sure enough, shown or not."""
+        """Points that are certain enough, shown or not."""
         return sum(nodes.num_kept for nodes in self._nodes.values() if nodes.num_shown)
 
     def update_points(
         self, wishes: DisplayOptions, watchers: list[Watcher], is_stale: Callable[[], bool]
     ) -> bool:
-        """Bring the points in step; False if something else is wanted by now."""
+        """Update the points; False if the choice changed meanwhile."""
         source = wishes.source if wishes.source in self.sources else next(iter(self.sources), None)
         for name, nodes in self._nodes.items():
             if name != source:
@@ -129,12 +129,12 @@ class ScenePart:
         return nodes.update(choice, near, is_stale)
 
     def clear_points(self) -> None:
-        """Take all points off the screen."""
+        """Remove all points from the screen."""
         for nodes in self._nodes.values():
             nodes.clear()
 
     def show_tracks(self, visible: bool) -> None:
-        """Lines and knots of the tracks; made when they are first asked for."""
+        """Show or hide lines and points of the tracks; computed when they are first shown."""
         if visible and not self._tracks and has_tracks(self.scene):
             self._tracks = self._add_tracks()
         for handle in self._tracks:
@@ -150,7 +150,7 @@ class ScenePart:
     def _painted(
         self, source: str, nodes: CloudNodes, colouring: str
     ) -> UInt8[np.ndarray, "points 3"]:
-        """The same array for the same wish: a new one would be sent as new colours."""
+        """The same array for the same colouring: a new one would be sent as new colours."""
         key = (source, colouring)
         if self._colors is None or self._colors[0] != key:
             self._colors = key, painted(nodes.cloud, colouring, self.scene.num_views)
@@ -184,6 +184,6 @@ class ScenePart:
 
 
 def _sources(scene: Reconstruction) -> list[str]:
-    """What a scene can draw as points, the usual first."""
+    """The kinds of points that a scene has, the default first."""
     clouds = [DEPTH] if has_points(scene) else []
     return clouds + ([SPARSE] if has_measured_points(scene) else [])

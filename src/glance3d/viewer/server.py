@@ -1,4 +1,4 @@
-"""The server behind the viewer: a free port, this machine only, and a quiet end."""
+"""The viewer's server: a free port, local by default, without output of its own."""
 
 import contextlib
 import errno
@@ -25,14 +25,14 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def free_port(host: str, port: int) -> int:
-    """``port``, or the next one above that nobody uses; 0 stands for any.
+    """``port``, or the next free one above it; 0 stands for any.
 
     Raises:
-        InputError: no such host here, or a port that is no port.
+        InputError: the host is no address of this machine, or the port is out of range.
         OutputError: none of a hundred ports is free, or they are not allowed.
     """
     if not 0 <= port <= 65535:
-        raise InputError(f"--port is {port}; a port is a number from 0 (any free one) to 65535")
+        raise InputError(f"--port must be from 0 (any free one) to 65535, got {port}")
     for candidate in range(port, min(port + _MOST_TRIES, 65536)):
         try:
             return _bound_port(host, candidate)
@@ -67,7 +67,7 @@ def _bound_port(host: str, port: int) -> int:
 
 
 def start_server(host: str, port: int) -> "ViserServer":
-    """A running server, which says nothing by itself.
+    """Start a server that prints nothing.
 
     Raises:
         MissingExtraError: viser is not installed.
@@ -82,7 +82,7 @@ def start_server(host: str, port: int) -> "ViserServer":
         server = viser.ViserServer(host=host, port=port, label="Glance3D", verbose=False)
     server.gui.configure_theme(
         show_logo=False,
-        show_share_button=False,  # it would send the photos to somebody else's machine
+        show_share_button=False,  # it would send the photos to another machine
         brand_color=(34, 139, 116),
         control_width="medium",
     )
@@ -91,18 +91,18 @@ def start_server(host: str, port: int) -> "ViserServer":
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the banners that the library prints; they are no results."""
+    """Suppress the banners that viser prints."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
 
 
 @contextlib.contextmanager
 def _own_pages_only(host: str) -> Iterator[None]:
-    """Let no page but those of this machine talk to a server of this machine; send a policy.
+    """Accept connections to a local server from local pages only, and send a content policy.
 
-    A browser lets any web page open a socket to localhost, and the library does not ask where a
-    page came from; without this, a page on the internet could read the photos. Who opens the
-    viewer to a network has said that others may look.
+    A browser lets any web page open a socket to localhost, and viser does not check the origin;
+    without this, a page on the internet could read the photos. A host other than localhost allows
+    everybody on that network.
     """
     import websockets.asyncio.server as library
 
@@ -123,7 +123,7 @@ def _own_pages_only(host: str) -> Iterator[None]:
 
 
 def _with_policy(answer: Callable[..., Any] | None) -> Callable[..., Any] | None:
-    """What answers a browser, with a policy in each answer."""
+    """The request handler, with the content policy in each response."""
     if answer is None:
         return None
 
@@ -139,6 +139,6 @@ def _with_policy(answer: Callable[..., Any] | None) -> Callable[..., Any] | None
 
 
 def page_address(host: str, port: int) -> str:
-    """What to type into a browser on this machine."""
+    """The viewer's URL on this machine."""
     shown = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}.get(host, host)
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

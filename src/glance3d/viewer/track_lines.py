@@ -1,4 +1,4 @@
-"""Tracks in 3-D: where each photo puts a point that is followed through them, and who sees it."""
+"""Tracks in 3-D: the position of a tracked point by each photo, and the cameras that see it."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from glance3d.geometry.similarity import Similarity
 from glance3d.types import Reconstruction
 
 MAX_TRACKS = 400
-MAX_LINES = 600  # of measured points to their cameras; more are a curtain
+MAX_LINES = 600  # of measured points to their cameras; more would cover the scene
 _VISIBLE = 0.5  # as in the COLMAP export
 _GOLDEN = 0.618034  # turns of the colour circle between neighbours that stay far apart
 
@@ -32,24 +32,24 @@ class TrackLines:
 
 
 def has_tracks(scene: Reconstruction) -> bool:
-    """Whether anything was followed from photo to photo."""
-    followed = scene.tracks is not None and scene.points_world is not None
-    return followed or has_measured_points(scene)
+    """Whether the scene has tracks or measured points."""
+    tracked = scene.tracks is not None and scene.points_world is not None
+    return tracked or has_measured_points(scene)
 
 
 def track_lines(scene: Reconstruction, display: Similarity) -> TrackLines:
     """The scene's tracks, at most ``MAX_TRACKS`` of them; measured ones where it has no other.
 
-    Followed tracks: one place a photo that sees the point, where that photo's own depth puts it,
-    joined in the photos' order. Where depths agree it is a knot, where they do not a trail.
-    Measured points: lines to the cameras that see them.
+    Tracked points: one position for each photo that sees the point, by that photo's own depth,
+    connected in the photos' order. Where depths agree the line is short, elsewhere long. Measured
+    points: lines to the cameras that see them.
     """
     if scene.tracks is not None and scene.points_world is not None:
-        return _followed(scene, display)
+        return _tracked(scene, display)
     return _measured(scene, display)
 
 
-def _followed(scene: Reconstruction, display: Similarity) -> TrackLines:
+def _tracked(scene: Reconstruction, display: Similarity) -> TrackLines:
     tracks = scene.tracks
     assert tracks is not None
     chosen = spread_sample(tracks.positions.shape[1], MAX_TRACKS)
@@ -73,7 +73,7 @@ def _followed(scene: Reconstruction, display: Similarity) -> TrackLines:
 def _measured(scene: Reconstruction, display: Similarity) -> TrackLines:
     sparse = scene.sparse
     assert sparse is not None
-    # The longest tracks tell most; among equals a fair draw.
+    # The longest tracks first; a random choice among equals.
     seen_by = sparse.num_observations_of_each()
     order = level_of_detail_order(len(sparse))
     ranked = order[seen_by[order].argsort(descending=True, stable=True)]

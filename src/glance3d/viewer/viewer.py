@@ -1,4 +1,4 @@
-"""A running viewer: scenes, panel and the people who look, kept in step."""
+"""A running viewer: keeps scenes, panel and all connected browsers consistent."""
 
 import threading
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ from glance3d.viewer.server import page_address, quiet, start_server
 if TYPE_CHECKING:
     from viser import ClientHandle
 
-_CAMERA_PAUSE = 0.25  # seconds between two looks at where people's cameras are
+_CAMERA_PAUSE = 0.25  # seconds between two checks of the users' cameras
 
 
 @dataclass(frozen=True)
 class ViewerOptions:
-    """How a viewer starts; what it shows can then be changed in its panel."""
+    """Initial settings of a viewer; users can change them in its panel."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -43,12 +43,12 @@ class ViewerOptions:
     budget: int = DEFAULT_BUDGET
 
     def __post_init__(self) -> None:
-        """Refuse what no viewer can show."""
+        """Refuse values outside their ranges."""
         if not 0 <= self.percentile < 100:
-            raise InputError(f"percentile is {self.percentile}; it must be from 0 to below 100")
+            raise InputError(f"percentile must be from 0 to below 100, got {self.percentile}")
         if self.budget < MIN_BUDGET:
             raise InputError(
-                f"{self.budget} points were asked for; it takes {MIN_BUDGET:,} to show anything"
+                f"budget must be at least {MIN_BUDGET:,} points to show a scene, got {self.budget}"
             )
 
 
@@ -124,12 +124,12 @@ class Viewer:
         self.server.on_client_connect(self._welcome)
 
     def wait(self) -> None:
-        """Until :meth:`stop` is called from elsewhere; Ctrl-C is the caller's."""
-        while not self._stopped.wait(0.5):  # a wait without end would not hear Ctrl-C everywhere
+        """Block until :meth:`stop` is called in another thread; Ctrl-C is the caller's."""
+        while not self._stopped.wait(0.5):  # an endless wait would ignore Ctrl-C on Windows
             pass
 
     def stop(self) -> None:
-        """End the server; once is enough."""
+        """Stop the server; may be called again."""
         if self._stopped.is_set():
             return
         self._stopped.set()
@@ -179,7 +179,7 @@ class Viewer:
         self._wake.set()
 
     def _changed(self) -> None:
-        """Something was chosen in the panel: flags at once, points by the worker."""
+        """Apply a change in the panel: flags at once, points by the worker."""
         version, panel = self.panel.version.value, self.panel
         both = version == BOTH
         for name, part in self.parts.items():
@@ -195,7 +195,7 @@ class Viewer:
         self._wake.set()
 
     def _work(self) -> None:
-        """Keep the points in step with the panel at once, and with people's cameras at leisure."""
+        """Update the points after changes of the panel at once, of users' cameras with a pause."""
         done = 0
         while not self._stopped.is_set():
             self._wake.wait()

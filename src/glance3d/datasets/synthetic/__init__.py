@@ -1,8 +1,8 @@
-"""Synthetic scenes: textured primitives in rooms and in the open, with exact truth.
+"""Synthetic scenes: textured primitives, indoors and outdoors, with exact truth.
 
-``stream`` is the entrance. Below it ``layouts``, ``materials`` and ``scenes`` draw the world,
-``trajectories`` the cameras; ``raycast``, ``shading`` and ``render`` make pictures and depth,
-``degrade`` photographs, and ``tracks`` with ``visibility`` the point tracks.
+``stream`` is the entry point. ``layouts``, ``materials`` and ``scenes`` sample the world,
+``trajectories`` the cameras; ``raycast``, ``shading`` and ``render`` compute images and depth,
+``degrade`` simulates a camera, and ``tracks`` with ``visibility`` compute the point tracks.
 """
 
 from glance3d.datasets.synthetic.stream import SPLITS, SyntheticConfig, SyntheticScenes

@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 class Draws:
-    """Hands out slices of one block of uniform numbers, one row a scene, in the order asked.
+    """Returns slices of one block of uniform numbers, one row per scene, in the order of calls.
 
-    The block comes from the CPU's generator and crosses to ``device`` once, so that a GPU sees the
-    same scenes and no draw makes it wait.
+    The CPU's generator makes the block, which is copied to ``device`` once: a GPU gets the same
+    scenes, and no draw synchronises with it.
     """
 
     def __init__(self, seed: int, num_scenes: int, capacity: int, device: torch.device) -> None:

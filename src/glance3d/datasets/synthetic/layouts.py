@@ -1,4 +1,4 @@
-"""Where the primitives of a scene stand: one function a kind of place.
+"""Positions of a scene's primitives: one function for each kind of place.
 
 Convention: world axes with z up, the floor at z = 0, lengths like metres. A layout gives every
 primitive a centre, half sizes and a rotation, plus what a photographer would aim at.

@@ -1,10 +1,10 @@
-"""Where rays meet a scene of convex primitives in a room: analytic, batched, without branches.
+"""Ray casting in a scene of convex primitives in a room: analytic, batched, without branches.
 
 Every primitive is a unit shape under an affine map: the box [-1, 1]^3, the unit ball, or the
 cylinder of radius 1 about z with |z| <= 1. A ray crosses a convex shape in one interval of its
-parameter, so three small formulas serve all. Slots of one kind are contiguous, which keeps the
-loop free of choices: boxes first, then ellipsoids, then cylinders; the room that holds everything
-comes last.
+parameter, so that three small formulas suffice. Slots of one kind are contiguous, so that the loop
+needs no branches: boxes first, then ellipsoids, then cylinders; the room that holds everything is
+the last shape.
 """
 
 from collections.abc import Callable

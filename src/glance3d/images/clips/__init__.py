@@ -1,9 +1,9 @@
-"""Video in: the frames of a clip that are worth looking at, and each of them again later.
+"""Video: choose frames of a clip as views, and read each of them again later.
 
 A frame is named by its file and its time, ``clip.mp4#t=3.250000``, as a media fragment (W3C, Media
-Fragments URI 1.0, section 4.2.1), and is then treated as any photo is: nothing is kept on disk, and
-a saved scene finds its frames again in the clip. Which frames are worth it (``sampling``,
-``motion``) knows nothing of decoding (``container``, ``survey``, ``reader``).
+Fragments URI 1.0, section 4.2.1), and is then treated as any photo: nothing is kept on disk, and a
+saved scene reads its frames from the clip again. The choice of frames (``sampling``, ``motion``) is
+independent of decoding (``container``, ``survey``, ``reader``).
 """
 
 from glance3d.images.clips.encode import save_clip

@@ -1,4 +1,4 @@
-"""What a clip's container says of how it was taken.
+"""Metadata of a clip from its container.
 
 Sources: ISO 6709 positions in ``location`` (Android) and Apple's QuickTime metadata keys.
 """
@@ -11,15 +11,15 @@ from pathlib import Path
 from glance3d.types import PhotoMetadata
 
 _POSITION = re.compile(r"([+-]\d{1,2}\.\d+)([+-]\d{1,3}\.\d+)([+-]\d+(?:\.\d+)?)?")
-_NEVER = 1971  # cameras without a clock write 1904 or 1970
+_NEVER = 1971  # cameras without a clock write years before this: 1904 or 1970
 
 
 def clip_facts(path: Path, metadata: Mapping[str, str]) -> PhotoMetadata:
     """The facts of a clip's beginning.
 
     Every clip counts as a camera of its own: its frames share a lens, but zoom, crop and
-    stabilisation differ from clip to clip and from the same phone's photos. No focal length is
-    taken, since what it says is that of photos.
+    stabilisation differ between clips, and from the same phone's photos. The focal length is not
+    read, because it is that of photos.
     """
     tags = {key.lower(): value for key, value in metadata.items()}
     make, model = (_first(tags, key) for key in ("make", "model"))

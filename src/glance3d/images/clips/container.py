@@ -1,4 +1,4 @@
-"""A clip, opened and decoded frame after frame; or one clear sentence why not."""
+"""Open a clip and decode it frame by frame, or fail with one clear sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from glance3d.errors import ImageError, MissingExtraError
 from glance3d.files.regular_file import regular_file
 from glance3d.images.files.decoders import DECODER_ERRORS, MAX_PHOTO_PIXELS, check_size, decoding
 
-# So many broken packets in a row are not a scratch but the end.
+# After so many broken packets in a row the rest of the file is given up.
 _MOST_BROKEN_IN_A_ROW = 100
 # Containers that cameras write, and nothing that leads to other files (playlists, concatenations).
 _OPTIONS = {

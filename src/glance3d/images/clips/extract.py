@@ -1,4 +1,4 @@
-"""A clip to the paths of its chosen frames."""
+"""From a clip to the paths of its chosen frames."""
 
 import logging
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from glance3d.types import PhotoMetadata
 from glance3d.types.clips import ClipSummary
 
 _LOG = logging.getLogger("glance3d")
-# A beginning or end that stands still for so long is worth a word.
+# A beginning or end that stands still for so long is mentioned.
 _NOTABLE_STILL = 1.0
 _MOVING = 0.01
 
 
 @dataclass(frozen=True)
 class SampledClip:
-    """The chosen frames of one clip, as paths, and what is known of them.
+    """The chosen frames of one clip, as paths, with their size and metadata.
 
     ``size`` is (width, height) of the upright frames, ``facts`` one a frame.
     """
@@ -32,7 +32,7 @@ class SampledClip:
 
 
 def sample_clip(path: Path, sampling: ClipSampling, *, progress: bool = False) -> SampledClip:
-    """Choose the frames of a clip that are worth looking at.
+    """Choose the frames of a clip that become views.
 
     Raises:
         ImageError: the clip cannot be read at all.
@@ -80,7 +80,7 @@ def describe_clip(summary: ClipSummary) -> str:
 
 
 def _still_ends(survey: ClipSurvey) -> str:
-    """How long nothing moves at both ends."""
+    """How long the camera stands still at both ends."""
     times, travel = survey.times, survey.travel
     start = times[travel <= travel[0] + _MOVING][-1] - times[0]
     end = times[-1] - times[travel >= travel[-1] - _MOVING][0]

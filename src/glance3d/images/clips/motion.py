@@ -1,10 +1,10 @@
-"""How far a clip's picture travels, from small grey frames, and how sharp each is.
+"""Image motion of a clip, measured on small grey frames, and the sharpness of each frame.
 
-Every frame is compared with an anchor, the last frame that had clearly moved on: so a slow pan is
-measured whole, and the jitter of a still camera never adds up. Tiles of the two pictures are
-registered by phase correlation (Kuglin and Hines, "The phase correlation image alignment method",
-1975); their median displacement also grows when the camera turns about its axis, walks forward or
-goes around something, where the whole picture's shift is nought.
+Every frame is compared with an anchor, the last frame that had clearly moved: a slow pan is
+measured completely, and the jitter of a still camera does not accumulate. Tiles of the two frames
+are registered by phase correlation (Kuglin and Hines, "The phase correlation image alignment
+method", 1975). Their median displacement also grows when the camera rotates about its axis, moves
+forward or circles an object, where the shift of the whole image is zero.
 """
 
 import numpy as np
@@ -12,15 +12,15 @@ from jaxtyping import Float, UInt8
 
 MOTION_SIDE = 128  # longer side of the frames that motion is measured on
 _TILE, _STRIDE = 32, 16
-_REACH = 11.0  # pixels: beyond it, a tile's window has lost what it saw
+_REACH = 11.0  # pixels: for larger shifts two tiles share too little content
 _RE_ANCHOR = 5.0
 _CERTAIN = 0.25  # of a correlation peak, 1 for the same picture
 _FEWEST_TILES = 3
 _LEAST_CONTRAST = 1.5  # grey levels: below it a tile shows noise
 _NOISE = 1.0  # of a grey level
-# A whole picture that cannot be recognised has moved on by so much: a cut, or a very fast pan.
+# Motion that is assumed when no shift is found: a cut, or a very fast pan.
 _LOST = 0.25
-# A frame so much blurrier than its anchor is passed over instead.
+# A frame that much blurrier than its anchor is skipped instead.
 _BLURRED = 0.5
 
 Grey = Float[np.ndarray, "height width"]
@@ -39,7 +39,7 @@ def sharpness_of(grey: UInt8[np.ndarray, "height width"]) -> float:
 
 
 class Travel:
-    """Adds up the way of a clip's picture, frame by frame."""
+    """Accumulates the image motion of a clip, frame by frame."""
 
     def __init__(self) -> None:
         self._anchor: Grey | None = None
@@ -48,7 +48,7 @@ class Travel:
         self._so_far = 0.0
 
     def follow(self, grey: UInt8[np.ndarray, "height width"]) -> float:
-        """The way until this frame, in longer sides of the picture; never less than before."""
+        """The motion up to this frame, in longer sides of the image; it never decreases."""
         frame = grey.astype(np.float64)
         sharpness = sharpness_of(grey)
         if self._anchor is None:
@@ -70,9 +70,9 @@ class Travel:
 
 
 def displacement(first: Grey, second: Grey) -> float | None:
-    """By how many pixels most of the picture has moved; None where it cannot be recognised.
+    """By how many pixels most of the image has moved; None if no shift is found.
 
-    A picture without anything to see in it has not moved.
+    0 for an image without texture.
     """
     tiles = _tiles(first), _tiles(second)
     contrast = np.minimum(*(tile.std((1, 2)) for tile in tiles))
@@ -84,7 +84,7 @@ def displacement(first: Grey, second: Grey) -> float | None:
     sure = (peaks >= _CERTAIN) & (lengths <= _REACH)
     if sure.sum() >= max(_FEWEST_TILES, 0.3 * len(sure)):
         return float(np.median(lengths[sure]))
-    # Too far for the tiles: the whole picture reaches farther, though only for a plain shift.
+    # Too far for the tiles: the whole image covers larger shifts, but translations only.
     shift, peak = register(first[None], second[None])
     return float(np.hypot(*shift[0])) if peak[0] >= _CERTAIN else None
 
@@ -98,7 +98,7 @@ def register(
     spectra = [np.fft.rfft2((t - t.mean((1, 2), keepdims=True)) * window) for t in (first, second)]
     cross = spectra[1] * spectra[0].conj()
     power = np.abs(cross) + _NOISE**2 * np.square(window).sum()
-    # Fine detail is noise and blur: a Gaussian keeps what is several pixels large.
+    # Fine detail is noise and blur: a Gaussian keeps structures of several pixels.
     fine = np.square(np.fft.fftfreq(height))[:, None] + np.square(np.fft.rfftfreq(width))[None]
     weight = np.exp(-fine / (2 * 0.15**2))
     full = np.fft.irfft2(np.broadcast_to(weight + 0j, cross.shape[1:]), (height, width))[0, 0]
@@ -109,7 +109,7 @@ def register(
 def _peaks(
     surface: Float[np.ndarray, "tiles height width"],
 ) -> tuple[Float[np.ndarray, "tiles 2"], Float[np.ndarray, " tiles"]]:
-    """The highest place of each, to a fraction of a pixel by a parabola along each axis."""
+    """The peak of each, to a fraction of a pixel by a parabola along each axis."""
     count, height, width = surface.shape
     tile = np.arange(count)
     flat = surface.reshape(count, -1).argmax(1)

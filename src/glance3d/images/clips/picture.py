@@ -1,4 +1,4 @@
-"""One decoded frame to what a person sees: upright, square pixels, 8-bit sRGB."""
+"""From a decoded frame to an image: upright, square pixels, 8-bit sRGB."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Size = tuple[int, int]
 # FFmpeg's numbers (AVColorSpace) to the names of its scaler's matrices.
 _MATRICES = {1: "ITU709", 4: "FCC", 5: "ITU601", 6: "ITU601", 7: "SMPTE240M", 9: "BT2020"}
 _FULL_RANGE = 2
-# Where a file does not say: the standard of its size.
+# If the file does not state one: the standard for its size.
 _SMALLEST_HD_SIDE = 720
 # Turns that make a frame upright, by how far the container says it is turned, counterclockwise.
 _UPRIGHT = {

@@ -1,4 +1,4 @@
-"""Frames of clips again, at full size: in the order of their times without decoding twice."""
+"""Read frames of clips at full size; in the order of their times nothing is decoded twice."""
 
 import threading
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from glance3d.types import PhotoMetadata
 
 # A frame is the one whose time is named, but for rounding in its name.
 _ROUNDING = 5e-4
-# Ahead by no more than this, decoding on is taken for cheaper than going back to a key frame.
+# Up to this far ahead, decoding on is assumed to be cheaper than seeking to a key frame.
 _NEAR = 3.0
 
 
 class OpenClips:
-    """Clips that stay open while the block runs, so that a frame is found from the one before.
+    """Clips that stay open while the block runs, so that decoding continues from the last frame.
 
     One frame is decoded at a time, from whatever thread: a decoder of 4K holds dozens of frames.
     """
@@ -62,7 +62,7 @@ class OpenClips:
 
 
 class _Reader:
-    """One open clip, and how far it is decoded."""
+    """One open clip, and the position of its decoder."""
 
     def __init__(self, clip: OpenClip) -> None:
         self._clip = clip

@@ -1,7 +1,7 @@
-"""Which frames of a clip are worth looking at: sharp ones that do not all show the same.
+"""Choose frames of a clip: sharp ones with enough motion between them.
 
-Works on numbers alone: when each frame is shown, how sharp it is, and how far the picture has
-travelled until then (see :mod:`glance3d.images.clips.motion`), in lengths of its longer side.
+Works on numbers alone: the time of each frame, its sharpness, and the image motion up to it (see
+:mod:`glance3d.images.clips.motion`), in lengths of the image's longer side.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from jaxtyping import Float
 
 from glance3d.errors import InputError
 
-# By default a new view whenever an eighth of the picture has moved on: neighbours keep most of
-# what they show in common, and views three apart still half of it.
+# By default a new view whenever the image has moved by an eighth: neighbours share most of their
+# content, and views three apart still half of it.
 DEFAULT_STEP = 0.125
 FEWEST_BY_DEFAULT, MOST_BY_DEFAULT = 8, 32
 # Frames closer than this show the same, up to noise and compression.
@@ -39,18 +39,18 @@ class ClipSampling:
     views: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no clip can be sampled by."""
+        """Refuse contradictions and values outside their ranges."""
         if self.fps is not None and self.views is not None:
-            raise InputError("fps and views were both given: choose one way to sample clips")
+            raise InputError("got both fps and views: choose one way to sample clips")
         if self.fps is not None and not 0 < self.fps < 1e4:
-            raise InputError(f"fps is {self.fps:g}: give frames a second, such as 2 or 0.5")
+            raise InputError(f"fps must be positive, got {self.fps:g}: give 2 or 0.5, for example")
         if self.views is not None and self.views < 1:
-            raise InputError(f"views is {self.views}: at least one frame of a clip is needed")
+            raise InputError(f"views must be at least 1 frame of a clip, got {self.views}")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen frames, ascending, and in words by what they were chosen."""
+    """The chosen frames, ascending, and the reason for the choice in words."""
 
     frames: tuple[int, ...]
     why: str
@@ -62,11 +62,11 @@ def choose_frames(
     travel: Float[np.ndarray, " frames"],
     sampling: ClipSampling,
 ) -> Choice:
-    """The frames to look at; ``times`` and ``travel`` ascend, and there is at least one frame.
+    """The frames to use; ``times`` and ``travel`` ascend, and there is at least one frame.
 
-    Frames between which nothing moves are one view, whatever was asked for. Among neighbours the
-    sharpest is taken; sharpness is only compared between neighbours, because it depends on what is
-    seen.
+    Frames without motion between them become one view, with any sampling. Among neighbours the
+    sharpest is taken; sharpness is only compared between neighbours, because it depends on the
+    image content.
     """
     if sampling.fps is not None:
         return _by_time(times, sharpness, travel, sampling.fps)
@@ -90,7 +90,7 @@ def choose_frames(
 def _spread(
     sharpness: Float[np.ndarray, " frames"], travel: Float[np.ndarray, " frames"], wanted: int
 ) -> tuple[int, ...]:
-    """Frames evenly over the way, both ends among them."""
+    """Frames evenly spaced by motion, including both ends."""
     if wanted == 1:
         return (int(sharpness.argmax()),)
     targets = np.linspace(travel[0], travel[-1], wanted)

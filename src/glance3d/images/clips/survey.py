@@ -1,4 +1,4 @@
-"""The first look at a clip: every frame, small and grey; nothing of its size is kept."""
+"""The first pass over a clip: time, sharpness and motion of every frame, on small grey images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ _SHARPNESS_SIDE = 640
 # Beyond so many frames (two minutes at 30 a second) those that no other frame builds on are left
 # out of the look: about half of the work, and there are always neighbours.
 _LONG = 3600
-# Seconds that may be missing at the end without a word.
+# Seconds that may be missing at the end without a warning.
 _MISSING_END = 1.0
 
 
@@ -50,7 +50,7 @@ class ClipSurvey:
 
 
 def survey_clip(path: Path, *, progress: bool = False) -> ClipSurvey:
-    """Look at all frames of a clip.
+    """Decode all frames of a clip once.
 
     Raises:
         ImageError: it is no video, or no frame of it can be decoded.

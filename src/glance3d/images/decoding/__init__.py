@@ -1,1 +1,1 @@
-"""One photo, or what its file says of it, from the bytes of any picture format."""
+"""Decode one photo, or read its metadata, from any image format."""

@@ -1,4 +1,4 @@
-"""One photo to an upright 8-bit RGB picture, whatever the file; or one clear sentence why not."""
+"""Decode any photo to an upright 8-bit RGB image, or fail with one clear sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,7 +34,7 @@ Photo = Path | Image.Image
 
 @dataclass(frozen=True)
 class PhotoHeader:
-    """What a photo says of itself before its pixels are decoded.
+    """Size and metadata of a photo, read before its pixels are decoded.
 
     ``size`` is the (width, height) of the upright photo; ``exif_orientation`` (1 to 8) how the
     stored pixels lie; ``facts`` how it was taken; ``format`` and ``mode`` are Pillow's, of the

@@ -1,6 +1,6 @@
-"""What a photo's file says of how it was taken, from EXIF.
+"""Metadata of a photo from EXIF.
 
-Whatever cannot be understood is ``None``, a tag at a time. Tags: Exif 2.32 (CIPA DC-008),
+Each tag that cannot be read is ``None``. Tags: Exif 2.32 (CIPA DC-008),
 sections 4.6.4 to 4.6.6.
 """
 

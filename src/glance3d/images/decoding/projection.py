@@ -1,7 +1,7 @@
-"""Whether a photo says, or shows, that it was not projected as by a pinhole.
+"""Detect photos without a pinhole projection, by their metadata or their content.
 
-What the names mean: ``"equirectangular"`` and ``"cylindrical"`` panoramas, ``"fisheye"``, or what
-else XMP's ``GPano:ProjectionType`` says. Sources: Google's Photo Sphere XMP metadata; Apple's value
+Names: ``"equirectangular"`` and ``"cylindrical"`` panoramas, ``"fisheye"``, or another value of
+XMP's ``GPano:ProjectionType``. Sources: Google's Photo Sphere XMP metadata; Apple's value
 6 of EXIF's CustomRendered.
 """
 
@@ -25,7 +25,7 @@ _SPHERE_MAKERS = re.compile(
 _APPLE_PANORAMA = 6
 _PLAIN = ("rectilinear", "perspective", "planar")
 
-# How a picture is looked at for what goes on from its right edge to its left one.
+# How a picture is tested for content that continues from its right edge to its left one.
 _LOOK = (256, 128)
 _LEAST_DETAIL = 1.5  # grey levels between neighbours along the edges: less is sky, or a backdrop
 _SEAM = 1.6  # times what neighbouring columns differ by
@@ -58,10 +58,10 @@ def is_twice_as_wide(size: tuple[int, int]) -> bool:
 
 
 def shows_whole_sphere(picture: Image.Image) -> bool:
-    """Whether a picture twice as wide as high goes on from its right edge to its left one.
+    """Whether the content of a picture twice as wide as high continues across its vertical edges.
 
-    As a panorama does: no seam between the edges, though there is detail along them, and at the top
-    or bottom one colour, since the whole row is one direction.
+    A panorama has no seam between the edges, though there is detail along them, and one colour at
+    the top or bottom, since that whole row is one direction.
     """
     if not is_twice_as_wide(picture.size):
         return False

@@ -1,7 +1,7 @@
-"""The tags within a photo's file: EXIF and XMP, whatever is left of them.
+"""The tags in a photo's file: EXIF and XMP.
 
-They are written by thousands of programs and damaged by more: what cannot be read is left out, a
-tag at a time, and never costs the photo.
+Many programs write them, and many damage them: each tag that cannot be read is left out, and the
+photo is used anyway.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def read_tags(image: Image.Image) -> PhotoTags:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8; 1 where it says none or nonsense."""
+    """EXIF's orientation, 1 to 8; 1 where it is missing or invalid."""
     tags, _ = _tags_of(image, None)
     orientation = tags.get(ExifTags.Base.Orientation, 1)
     # HEIC photos are turned by their decoder, which leaves 1 here.

@@ -1,4 +1,4 @@
-"""Where files of pictures are opened, and the one place that knows what decoders raise.
+"""Open image files, and turn all errors of decoders into ``ImageError``.
 
 Every file of a photo, copy, mask, depth map or texture is opened by :func:`opened_picture`, so that
 one limit of pixels holds for all of them and nothing is waited for.

@@ -1,4 +1,4 @@
-"""What kind of file stands in a folder of photos, by its name and its first bytes."""
+"""The kind of a file in a folder of photos, by its name and its first bytes."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ RAW_SUFFIXES = _words(
     " .mdc .mef .mos .mrw .nef .nrw .orf .pef .ptx .pxn .raf .raw .rw2 .rwl .rwz .sr2 .srf .srw"
     " .x3f"
 )
-# What lies beside photos and is none: notes, sidecars, caches, results of other programs.
+# Files beside photos that are no photos: notes, sidecars, caches, results of other programs.
 _COMPANIONS = _words(
     ".aae .bak .bib .bin .cfg .conf .csv .db .doc .docx .dop .gpx .html .htm .ini .ipynb .json .kml"
     " .kmz .las .laz .lnk .log .lrv .m .md .md5 .nmea .npy .npz .obj .ods .odt .on1 .out .pdf .pkl"

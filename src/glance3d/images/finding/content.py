@@ -1,4 +1,4 @@
-"""The content of photo files: what a scene knows its photos by."""
+"""The content of photo files, by which a scene identifies its photos."""
 
 import hashlib
 import os

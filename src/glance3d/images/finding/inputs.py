@@ -28,7 +28,7 @@ _OTHER_KIND = "which is not read: export it as JPEG, PNG or TIFF"
 
 @dataclass(frozen=True)
 class ChosenInputs:
-    """Photos and clips, in the order they came in, and those that look like some and are not."""
+    """Photos and clips, in the given order, and files that look like some and cannot be used."""
 
     paths: tuple[Path, ...]
     skipped: tuple[SkippedPhoto, ...]

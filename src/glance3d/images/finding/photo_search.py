@@ -1,8 +1,9 @@
-"""Where the photo of a view is now: the one place that answers, for every command and export.
+"""Find the file of a view's photo, for every command and export.
 
-A file counts as the photo if its content (size and SHA-256) is that which was reconstructed, or
-that of the scene's own upright copy. A saved scene may come from anybody: a path that it names is
-not even looked at unless it states the content, so that no export carries away somebody's files.
+A file counts as the photo if its content (size and SHA-256) is the one that was reconstructed, or
+that of the scene's own upright copy. A saved scene may come from an untrusted source: a path that
+it names is not even opened unless the scene states the content, so that no export copies private
+files.
 """
 
 import logging
@@ -90,7 +91,7 @@ def with_photos(
         ImageError: none of the photos is there.
     """
     if by not in ("content", "name"):
-        raise InputError(f"photos are found by 'content' or by 'name', not by {by!r}")
+        raise InputError(f"photos are found by 'content' or by 'name', got {by!r}")
     root = Path(folder).expanduser().absolute()
     if not root.is_dir():
         raise InputError(f"there is no folder {root} with photos")

@@ -1,7 +1,7 @@
-"""Where photos and clips come from: a folder, files or a glob pattern, as a list of paths.
+"""Resolve a folder, files or a glob pattern to a list of photos and clips.
 
 The order matters, because the first photo is the reference view: folders and globs are sorted
-naturally (``img2`` before ``img10``), lists keep the order they came in.
+naturally (``img2`` before ``img10``), lists keep their order.
 """
 
 import glob
@@ -68,7 +68,7 @@ def find_sources(
     parts = [_expand(entry, apart) for entry in entries]
     parts = _without_own_results_among_photos(parts)
     skipped = [photo for part in parts for photo in part.skipped]
-    # Two spellings or links of one file are one photo: twice the same view teaches nothing.
+    # Two spellings or links of one file are one photo: the same view twice adds no information.
     first: dict[Path, Path] = {}
     for path in (path for part in parts for path in part.paths):
         before = first.setdefault(path.resolve(), path)

@@ -1,1 +1,1 @@
-"""Names of photos: unique ones, those that exports use, and those that a person types."""
+"""Names of photos: unique ones, those in exports, and those that a user types."""

@@ -1,4 +1,4 @@
-"""The names under which every export speaks of the photos and of their depth maps.
+"""The names of the photos and of their depth maps in every export.
 
 They depend on the scene's names alone, so that a COLMAP model, a ``transforms.json`` and an
 ``images/`` folder that were exported at different times still fit together.

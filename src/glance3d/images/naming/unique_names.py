@@ -1,4 +1,4 @@
-"""A plain file name of its own for every photo, under which results speak of it."""
+"""A plain, unique file name for every photo, used in all results."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A photo by what a person calls it."""
+"""Find a view by its name or number."""
 
 import difflib
 import re
