@@ -25,15 +25,15 @@ def sweep_surface(matcher: Matcher, guide: Tensor, planes: Float[Tensor, " plane
 
 def _around(costs: Tensor, best: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     last = costs.shape[-1] - 1
-    before, here, after = (
+    before, at, after = (
         costs.gather(-1, (best + step).clamp(0, last))[..., 0] for step in (-1, 0, 1)
     )
-    return before, here, after
+    return before, at, after
 
 
-def parabola_offset(before: Tensor, here: Tensor, after: Tensor) -> Tensor:
+def parabola_offset(before: Tensor, at: Tensor, after: Tensor) -> Tensor:
     """Where between -0.5 and 0.5 the parabola through three costs is lowest; 0 where it is not."""
-    bend = before + after - 2 * here
+    bend = before + after - 2 * at
     offset = (before - after) / (2 * bend.clamp(min=1e-9))
     return torch.where(bend > 1e-9, offset.clamp(-0.5, 0.5), 0.0)
 
