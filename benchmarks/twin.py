@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glance3d.models.config import DenseHeadConfig, ModelConfig, VitEmbedConfig
+from glance3d.models.config import DPTHeadConfig, ModelConfig, VitEmbedConfig
 
 VIEWS_PER_CHUNK = 8
 
@@ -241,7 +241,7 @@ class Stage(nn.Module):
 class DPTFeatures(nn.Module):
     """DPT up to its fused map."""
 
-    def __init__(self, dim: int, config: DenseHeadConfig) -> None:
+    def __init__(self, dim: int, config: DPTHeadConfig) -> None:
         super().__init__()
         c, width = config.channels, config.features
         self.norm = nn.LayerNorm(dim)
@@ -292,7 +292,7 @@ def add_uv(maps: Tensor, aspect: float) -> Tensor:
 class DPTHead(nn.Module):
     """DPT to values and a confidence."""
 
-    def __init__(self, dim: int, config: DenseHeadConfig, channels: int) -> None:
+    def __init__(self, dim: int, config: DPTHeadConfig, channels: int) -> None:
         super().__init__()
         half, hidden = config.features // 2, config.output_channels
         self.layers = config.layers

@@ -184,8 +184,8 @@ def plan_of(
     """
     num_views, _, height, width = batch.images.shape
     at_once = windows.views if windows is not None and windows.divides(num_views) else None
-    asked = outputs if at_once is None else outputs_of_windows(outputs)
-    wanted = check_outputs(tuple(asked), network.config.outputs, "tracks" in outputs)
+    needed = outputs if at_once is None else outputs_of_windows(outputs)
+    wanted = check_outputs(tuple(needed), network.config.outputs, "tracks" in outputs)
     size = (height, width)
     device = device or device_of(network)
     plan = plan_memory(network, num_views, size, wanted, device, at_once, keeps_layers=keeps_layers)

@@ -12,7 +12,7 @@ from glance3d.models import build_model
 from glance3d.models.config import (
     AggregatorConfig,
     CameraHeadConfig,
-    DenseHeadConfig,
+    DPTHeadConfig,
     ModelConfig,
     VitEmbedConfig,
     tiny,
@@ -20,7 +20,7 @@ from glance3d.models.config import (
 from glance3d.models.memory.plan import MARGIN, PROGRAM_BYTES
 
 #: As wide as vggt-1b, with fewer layers: to count is slow.
-LAYERS = DenseHeadConfig(layers=(0, 2, 4, 5))
+LAYERS = DPTHeadConfig(layers=(0, 2, 4, 5))
 SHORT = ModelConfig(
     name="short",
     patch_embed=VitEmbedConfig(depth=1),

@@ -11,7 +11,7 @@ from glance3d.cli.options.known import (
     MetricFlags,
     parse_depth,
     parse_distance,
-    read_knowledge,
+    read_known_quantities,
 )
 from glance3d.errors import CamerasError, InputError
 from glance3d.exporters import export, load_scene
@@ -104,6 +104,6 @@ def test_depths_that_are_not_understood() -> None:
 
 
 def test_knowledge_is_read_before_the_long_work(tmp_path: Path) -> None:
-    assert not read_knowledge(MetricFlags())
+    assert not read_known_quantities(MetricFlags())
     with pytest.raises(CamerasError, match="no file or folder"):
-        read_knowledge(MetricFlags(cameras=tmp_path / "absent"))
+        read_known_quantities(MetricFlags(cameras=tmp_path / "absent"))

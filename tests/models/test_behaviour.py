@@ -11,7 +11,7 @@ from glance3d.models.config import (
     AggregatorConfig,
     CameraHeadConfig,
     ConvEmbedConfig,
-    DenseHeadConfig,
+    DPTHeadConfig,
     ModelConfig,
     StemEmbedConfig,
     glance_small,
@@ -260,11 +260,11 @@ def test_configs_fail_when_made() -> None:
     with pytest.raises(ConfigError, match="order"):
         AggregatorConfig(order=("frame", "frame"))
     with pytest.raises(ConfigError, match="four layers"):
-        DenseHeadConfig(layers=(1, 2))
+        DPTHeadConfig(layers=(1, 2))
     with pytest.raises(ConfigError, match="must divide"):
         ModelConfig(name="odd", embed_dim=100)
     with pytest.raises(ConfigError, match="stem patch_embed"):
-        ModelConfig(name="stemless", depth=DenseHeadConfig(reads_stem=True))
+        ModelConfig(name="stemless", depth=DPTHeadConfig(reads_stem=True))
     with pytest.raises(ConfigError, match="too few maps"):
         ConvStem(patch_size=4, embed_dim=16, base_channels=8)
     with pytest.raises(ConfigError, match="reads layers"):

@@ -17,11 +17,11 @@ HEIGHT, WIDTH = 12, 16
 
 @dataclass
 class Oracle:
-    """The truth in the frame of view 0; :meth:`look` tells it as VGGT would.
+    """The truth in the frame of view 0; :meth:`predict` tells it as VGGT would.
 
-    Every look is in the first view's frame, at the scale that ``scales`` has next, with depth noise
+    Every pass is in the first view's frame, at the scale that ``scales`` has next, with depth noise
     (relative) where the confidence is low, and with poses that are wrong where ``wrong`` says
-    (look, view).
+    (pass, view).
     """
 
     cam_from_world: Float[Tensor, "views 3 4"]
@@ -29,20 +29,20 @@ class Oracle:
     scales: Sequence[float]
     noise: float = 0.0
     wrong: frozenset[tuple[int, int]] = frozenset()
-    looks: int = 0
+    passes: int = 0
 
     def __len__(self) -> int:
         return len(self.depth)
 
-    def look(self, views: Sequence[int]) -> Predictions:
+    def predict(self, views: Sequence[int]) -> Predictions:
         """What the network says of these views, the first of them first."""
-        scale = self.scales[self.looks % len(self.scales)]
+        scale = self.scales[self.passes % len(self.scales)]
         index = list(views)
         poses = _compose(self.cam_from_world[index], invert(self.cam_from_world[index[0]]))
         poses[..., 3] *= scale
-        random = torch.Generator().manual_seed(self.looks)
+        random = torch.Generator().manual_seed(self.passes)
         for place, view in enumerate(views):
-            if (self.looks, view) in self.wrong:
+            if (self.passes, view) in self.wrong:
                 turn = roma.rotvec_to_rotmat(torch.tensor([0.3, 0.5, -0.2], dtype=torch.float64))
                 poses[place, :, :3] = turn @ poses[place, :, :3]
                 poses[place, :, 3] += 0.7 * scale
@@ -50,7 +50,7 @@ class Oracle:
         confidence = 1 + torch.rand(depth.shape, generator=random, dtype=torch.float64)
         errors = torch.randn(depth.shape, generator=random, dtype=torch.float64)
         depth = depth * (self.noise * (confidence < 1.5) * errors).exp()
-        self.looks += 1
+        self.passes += 1
         intrinsics = torch.tensor([[20.0, 0, 8], [0, 20.0, 6], [0, 0, 1]]).double()
         encoded = encode_pose(poses, intrinsics.expand(len(index), 3, 3), HEIGHT, WIDTH)
         return Predictions(

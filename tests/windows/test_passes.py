@@ -17,7 +17,7 @@ SCALES = (1.0, 3.7, 0.2, 1.4)
 def _joined(oracle: Oracle, size: int, overlap: int | None = None, reference: int = 0):
     usable = torch.ones(len(oracle), HEIGHT, WIDTH, dtype=torch.bool)
     windows = lay_out(len(oracle), WindowOptions(size, overlap), reference)
-    return predict_in_windows(oracle.look, windows, usable)
+    return predict_in_windows(oracle.predict, windows, usable)
 
 
 def _assert_true(predictions: Predictions, oracle: Oracle, atol: float = 1e-4) -> None:
@@ -53,8 +53,8 @@ def test_the_world_is_the_reference_views_wherever_it_is() -> None:
 def test_one_window_is_told_as_it_is() -> None:
     oracle = walk(6)
     predictions, alignments = _joined(oracle, 8)
-    oracle.looks = 0
-    plain = oracle.look(range(6))
+    oracle.passes = 0
+    plain = oracle.predict(range(6))
     assert alignments == ()
     assert torch.equal(predictions.pose_enc, plain.pose_enc)
     assert torch.equal(predictions.depth, plain.depth)
@@ -84,8 +84,8 @@ def test_what_is_uncertain_and_a_wrong_camera_move_nothing() -> None:
 def test_shared_views_are_told_by_the_window_that_held_them_first() -> None:
     oracle = walk(12, scales=SCALES, noise=0.3)
     predictions, _ = _joined(oracle, 8)
-    oracle.looks = 0
-    first = oracle.look(range(8))
+    oracle.passes = 0
+    first = oracle.predict(range(8))
     assert torch.equal(predictions.depth[0, :8], first.depth[0])
     assert torch.equal(predictions.pose_enc[0, :8], first.pose_enc[0])
 
@@ -103,10 +103,10 @@ def test_disagreement_is_measured() -> None:
 
 def test_points_move_with_their_window() -> None:
     oracle = walk(12, scales=SCALES)
-    look = oracle.look
+    predict = oracle.predict
 
     def with_points(views) -> Predictions:
-        predictions = look(views)
+        predictions = predict(views)
         poses = predictions.cameras()[0][0]
         centers = -(poses[..., :3].transpose(-1, -2) @ poses[..., 3:])[..., 0]
         points = centers[:, None, None].expand(-1, HEIGHT, WIDTH, 3)[None]
@@ -127,4 +127,4 @@ def test_windows_without_common_depth_are_refused() -> None:
     usable[4:8] = False
     windows = lay_out(12, WindowOptions(8, 4))
     with pytest.raises(InputError, match="views 4 to 11 cannot be joined"):
-        predict_in_windows(oracle.look, windows, usable)
+        predict_in_windows(oracle.predict, windows, usable)

@@ -14,7 +14,7 @@ import tyro
 
 from glance3d.cli.options.clips import ClipFlags
 from glance3d.cli.options.flag import Flag
-from glance3d.cli.options.known import MetricFlags, in_metres, metric_summary, read_knowledge
+from glance3d.cli.options.known import MetricFlags, in_metres, metric_summary, read_known_quantities
 from glance3d.cli.options.model import ModelFlags
 from glance3d.cli.options.output import NewSceneFolderFlags, claim_photos, scene_folder
 from glance3d.cli.options.passes import PassFlags
@@ -81,7 +81,7 @@ def run(options: Options) -> None:
     if options.plan:
         print("\n".join(memory_lines(options.sources, source, inputs, passes)))
         return
-    knowledge = read_knowledge(options.known)
+    quantities = read_known_quantities(options.known)
     options.output.refuse_impossible()
 
     from glance3d.reconstruction import reconstruct_scene
@@ -93,13 +93,13 @@ def run(options: Options) -> None:
             source,
             inputs,
             passes,
-            known=knowledge.cameras,
+            known=quantities.cameras,
             on_loaded=partial(claim_photos, result),
             progress=progress,
         )
         if options.refinement.is_wanted:
-            scene = refined(scene, options.refinement, knowledge, source.load, progress=progress)
-        scene = in_metres(scene, knowledge)
+            scene = refined(scene, options.refinement, quantities, source.load, progress=progress)
+        scene = in_metres(scene, quantities)
         report, paths = write(scene, options.output, result, progress)
     if options.json:
         print(to_json_text(report.to_json(), indent=1))

@@ -12,7 +12,7 @@ from glance3d.cli.options.known import (
     MetricFlags,
     in_metres,
     metric_summary,
-    read_knowledge,
+    read_known_quantities,
 )
 from glance3d.cli.options.output import SceneFolderFlags, home_of, scene_folder
 from glance3d.cli.options.photos import PhotoFlags, load_with_photos
@@ -63,7 +63,7 @@ class Options:
 
 def run(options: Options) -> None:
     """Load, refine, write everything again, and say what came of it."""
-    knowledge = read_knowledge(options.known)
+    quantities = read_known_quantities(options.known)
 
     from glance3d.exporters import write_scene_folder
     from glance3d.images import masks_of_scene
@@ -91,12 +91,12 @@ def run(options: Options) -> None:
         scene = refined(
             before,
             options.refinement,
-            knowledge,
+            quantities,
             network,
             photos=home / "images",
             progress=progress,
         )
-        scene = in_metres(scene, knowledge)
+        scene = in_metres(scene, quantities)
         paths = write_scene_folder(
             scene,
             out,

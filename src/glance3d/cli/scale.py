@@ -11,7 +11,7 @@ from glance3d.cli.options.known import (
     MetricFlags,
     in_metres,
     metric_summary,
-    read_knowledge,
+    read_known_quantities,
 )
 from glance3d.cli.options.output import SceneFolderFlags, home_of, scene_folder
 from glance3d.errors import InputError
@@ -39,8 +39,8 @@ class Options:
 
 def run(options: Options) -> None:
     """Load, scale, write everything again, and say what was found out."""
-    knowledge = read_knowledge(options.known)
-    if not knowledge:
+    quantities = read_known_quantities(options.known)
+    if not quantities:
         raise InputError(
             "say what is known: --gps, --cameras FILE, --known-distance or --known-depth; see "
             "glance3d scale --help"
@@ -50,9 +50,9 @@ def run(options: Options) -> None:
     output = options.output
     output.refuse_impossible()
     before = load_scene(options.scene)
-    if not knowledge.constraints_for(before):
+    if not quantities.constraints_for(before):
         raise InputError("the known cameras hold no poses, and intrinsics alone give no scale")
-    scene = in_metres(before, knowledge)
+    scene = in_metres(before, quantities)
     out = output.out or home_of(options.scene)
     with scene_folder(out, scene, overwrite=output.overwrite):
         paths = write_scene_folder(

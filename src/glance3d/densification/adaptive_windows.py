@@ -23,7 +23,10 @@ _GREY, _DISTANCE = 0.05, 4.0
 
 @dataclass(frozen=True)
 class AdaptiveWindows:
-    """One image's windows, to correlate with many others as :class:`Windows` does."""
+    """One image's windows, to correlate with many others.
+
+    As :class:`glance3d.densification.correlation.Windows`, with weights.
+    """
 
     image: Float[Tensor, "height width"]
     weights: Float[Tensor, "neighbours height width"]

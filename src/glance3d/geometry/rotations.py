@@ -85,14 +85,15 @@ def kabsch(
     """The rotation R with the largest ``trace(R^T covariance)``, and signed singular values.
 
     The sum of these is that trace; the last is negative where a reflection would fit better.
-    ``torch.linalg.svd`` makes the host of a GPU wait: see :mod:`.sync_free_linalg` for another way.
+    ``torch.linalg.svd`` makes the host of a GPU wait;
+    :func:`glance3d.geometry.sync_free_linalg.wahba_rotation` is another way.
     Source: S. Umeyama, Least-squares estimation of transformation parameters between two point
     patterns, PAMI 13(4), 1991.
     """
-    left, singular, right = torch.linalg.svd(covariance)
+    u, singular, v_t = torch.linalg.svd(covariance)
     sign = torch.ones_like(singular)
-    sign[..., 2] = torch.linalg.det(left @ right).sign()
-    return left @ (sign[..., :, None] * right), singular * sign
+    sign[..., 2] = torch.linalg.det(u @ v_t).sign()
+    return u @ (sign[..., :, None] * v_t), singular * sign
 
 
 def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:

@@ -94,7 +94,7 @@ class CameraHeadConfig:
 
 
 @dataclass(frozen=True)
-class DenseHeadConfig:
+class DPTHeadConfig:
     """DPT: which layers it reads, the channels it projects each to, and its fused width.
 
     With ``reads_stem`` its two finest levels also read the maps of a stem of that size: edges need
@@ -140,9 +140,9 @@ class TrackHeadConfig:
         _ = self.features  # it has rules of its own
 
     @property
-    def features(self) -> DenseHeadConfig:
+    def features(self) -> DPTHeadConfig:
         """The dense head that makes the feature maps."""
-        return DenseHeadConfig(
+        return DPTHeadConfig(
             self.layers, self.channels, self.latent_dim, reads_stem=self.reads_stem
         )
 
@@ -184,8 +184,8 @@ class ModelConfig:
     patch_embed: PatchEmbedConfig = field(default_factory=VitEmbedConfig)
     aggregator: AggregatorConfig = field(default_factory=AggregatorConfig)
     camera: CameraHeadConfig | None = field(default_factory=CameraHeadConfig)
-    depth: DenseHeadConfig | None = field(default_factory=DenseHeadConfig)
-    points: DenseHeadConfig | None = field(default_factory=DenseHeadConfig)
+    depth: DPTHeadConfig | None = field(default_factory=DPTHeadConfig)
+    points: DPTHeadConfig | None = field(default_factory=DPTHeadConfig)
     tracks: TrackHeadConfig | None = field(default_factory=TrackHeadConfig)
     correspondence: CorrespondenceConfig | None = None
     multiview: MultiviewOptions = field(default_factory=MultiviewOptions)
@@ -305,8 +305,8 @@ _EMBEDDINGS: dict[str, Any] = {
 _PARTS: dict[str, Any] = {
     "aggregator": AggregatorConfig,
     "camera": CameraHeadConfig,
-    "depth": DenseHeadConfig,
-    "points": DenseHeadConfig,
+    "depth": DPTHeadConfig,
+    "points": DPTHeadConfig,
     "tracks": TrackHeadConfig,
     "correspondence": CorrespondenceConfig,
 }
@@ -347,7 +347,7 @@ def vggt_1b() -> ModelConfig:
 def glance_small() -> ModelConfig:
     """The package's own small model: the same architecture, sized for a laptop's processor."""
     channels, layers = (48, 64, 96, 96), (1, 2, 3, 5)
-    dense = DenseHeadConfig(layers, channels, features=48, output_channels=16, reads_stem=True)
+    dense = DPTHeadConfig(layers, channels, features=48, output_channels=16, reads_stem=True)
     return ModelConfig(
         name="glance-small",
         patch_size=16,
@@ -382,8 +382,8 @@ def tiny() -> ModelConfig:
         patch_embed=VitEmbedConfig(depth=3, num_heads=4, image_size=70),
         aggregator=AggregatorConfig(depth=4, num_heads=4),
         camera=CameraHeadConfig(trunk_depth=2, num_heads=8),
-        depth=DenseHeadConfig(layers, channels, features=32),
-        points=DenseHeadConfig(layers, channels, features=32),
+        depth=DPTHeadConfig(layers, channels, features=32),
+        points=DPTHeadConfig(layers, channels, features=32),
         tracks=TrackHeadConfig(
             layers,
             channels,

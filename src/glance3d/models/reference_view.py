@@ -31,7 +31,7 @@ class ReferenceChoice:
     """
 
     view: int
-    asked: str
+    requested: str
     reason: str
     likeness: tuple[float, ...] | None = None
 
@@ -40,7 +40,7 @@ class ReferenceChoice:
         described = {
             "view": names[self.view],
             "index": self.view,
-            "asked": self.asked,
+            "asked": self.requested,
             "reason": self.reason,
         }
         if self.likeness is None:

@@ -16,7 +16,7 @@ from glance3d.models.checks import (
     check_outputs,
     check_query_points,
 )
-from glance3d.models.config import DenseHeadConfig, ModelConfig, Output
+from glance3d.models.config import DPTHeadConfig, ModelConfig, Output
 from glance3d.models.head_inputs import HeadInputs
 from glance3d.models.heads.camera import CameraHead
 from glance3d.models.heads.correspondence import CorrespondenceHead
@@ -310,7 +310,7 @@ def _correspondence_head(
 
 def _dense_head(
     dim: int,
-    config: DenseHeadConfig | None,
+    config: DPTHeadConfig | None,
     channels: int,
     activate: Callable[[Tensor], Tensor],
     map_channels: tuple[int, ...],

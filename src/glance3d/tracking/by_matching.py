@@ -1,4 +1,4 @@
-"""Points tracked by their descriptors, from any view (:mod:`.multiview.descriptor_tracking`)."""
+"""Points tracked by their descriptors (``multiview/descriptor_tracking.py``), from any view."""
 
 from collections.abc import Sequence
 

@@ -76,7 +76,7 @@ class TrainConfig:
     ``log_depth`` compares logarithms of depth, aligned by one factor per scene. ``textures`` is a
     folder of pictures for the surfaces of the scenes (None: procedural textures).
     ``relation_pretraining`` trains the correspondence head on simulated matches before the first
-    step (None: no). ``gradient_threads`` share the scenes of a batch (:mod:`.gradients`).
+    step (None: no). ``gradient_threads`` share the scenes of a batch.
     ``trainable`` names the parts of the network that are trained, by the beginnings of their
     parameters' names (empty: all of them).
     """

@@ -160,7 +160,7 @@ class Panel:
             self.axes,
         ]
 
-    def wishes(self) -> DisplayOptions:
+    def display_options(self) -> DisplayOptions:
         """What is asked of the points."""
         return DisplayOptions(
             source=self.source.value,

@@ -108,10 +108,12 @@ class ScenePart:
         return sum(nodes.num_kept for nodes in self._nodes.values() if nodes.num_shown)
 
     def update_points(
-        self, wishes: DisplayOptions, watchers: list[Watcher], is_stale: Callable[[], bool]
+        self, options: DisplayOptions, watchers: list[Watcher], is_stale: Callable[[], bool]
     ) -> bool:
         """Update the points; False if the choice changed meanwhile."""
-        source = wishes.source if wishes.source in self.sources else next(iter(self.sources), None)
+        source = (
+            options.source if options.source in self.sources else next(iter(self.sources), None)
+        )
         for name, nodes in self._nodes.items():
             if name != source:
                 nodes.clear()
@@ -119,11 +121,11 @@ class ScenePart:
             return True
         nodes = self._cloud_nodes(source)
         choice = Choice(
-            wishes.percentile,
-            wishes.budget,
-            wishes.point_size,
-            wishes.measured_only,
-            self._painted(source, nodes, wishes.colouring),
+            options.percentile,
+            options.budget,
+            options.point_size,
+            options.measured_only,
+            self._painted(source, nodes, options.colouring),
         )
         near = [replace(watcher, position=watcher.position - self._shift) for watcher in watchers]
         return nodes.update(choice, near, is_stale)

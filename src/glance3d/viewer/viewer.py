@@ -84,7 +84,7 @@ class Viewer:
         self.port = self.server.get_port()
         self.url = page_address(options.host, self.port)
         self.up_to_date = threading.Event()
-        self._asked = 0  # grows with every change of the panel
+        self._requested = 0  # grows with every change of the panel
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -190,7 +190,7 @@ class Viewer:
             part.show_tracks(panel.tracks.value)
         self._axes.visible = panel.axes.value
         with self._lock:
-            self._asked += 1
+            self._requested += 1
             self.up_to_date.clear()
         self._wake.set()
 
@@ -200,25 +200,25 @@ class Viewer:
         while not self._stopped.is_set():
             self._wake.wait()
             self._wake.clear()
-            if done == self._asked and self._stopped.wait(_CAMERA_PAUSE):
+            if done == self._requested and self._stopped.wait(_CAMERA_PAUSE):
                 return
-            request = self._asked
+            request = self._requested
             if self._update_points(request):
                 done = request
                 with self._lock:  # what was asked for meanwhile is not done
-                    if request == self._asked:
+                    if request == self._requested:
                         self.up_to_date.set()
 
     def _update_points(self, request: int) -> bool:
-        wishes, watchers = self.panel.wishes(), self._watchers()
+        options, watchers = self.panel.display_options(), self._watchers()
         shown = [part for part in self.parts.values() if part.visible]
         for part in self.parts.values():
             if not part.visible:
                 part.clear_points()
             elif not part.update_points(
-                wishes.shared_by(len(shown)),
+                options.shared_by(len(shown)),
                 watchers,
-                lambda: request != self._asked or self._stopped.is_set(),
+                lambda: request != self._requested or self._stopped.is_set(),
             ):
                 return False
         self.panel.say_shown(

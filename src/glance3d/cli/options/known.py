@@ -1,7 +1,7 @@
 """What a person knows of a scene's cameras and size: flags that several commands share.
 
-A command has them as a field ``known: MetricFlags``, reads the words with :func:`read_knowledge`
-before the long work, and asks ``knowledge.constraints_for(scene)`` after it.
+A command has them as a field ``known: MetricFlags``, reads the words with
+:func:`read_known_quantities` before the long work, and takes ``constraints_for(scene)`` after it.
 """
 
 import re
@@ -83,7 +83,7 @@ class KnownQuantities:
         )
 
 
-def read_knowledge(options: MetricFlags) -> KnownQuantities:
+def read_known_quantities(options: MetricFlags) -> KnownQuantities:
     """Read the files and understand the words; refuses now what would only come to light later.
 
     Raises:
@@ -106,18 +106,18 @@ def read_knowledge(options: MetricFlags) -> KnownQuantities:
     )
 
 
-def in_metres(scene: "Reconstruction", knowledge: KnownQuantities) -> "Reconstruction":
+def in_metres(scene: "Reconstruction", quantities: KnownQuantities) -> "Reconstruction":
     """The scene by what is known, its report saying also which known cameras contradict it.
 
-    Knowledge that says nothing of size or place, intrinsics alone, changes nothing.
+    What says nothing of size or place, intrinsics alone, changes nothing.
     """
     from glance3d.known_cameras import measure_disagreement
     from glance3d.metric_scale import apply_metric_scale
 
-    constraints = knowledge.constraints_for(scene)
+    constraints = quantities.constraints_for(scene)
     if not constraints:
         return scene
-    views = knowledge.known_views(scene)
+    views = quantities.known_views(scene)
     moved = apply_metric_scale(scene, constraints)
     if views is None:
         return moved

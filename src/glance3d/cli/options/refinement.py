@@ -69,7 +69,7 @@ class OptionalRefinementFlags(RefinementFlags, _Switch):  # fields of the last b
 def refined(
     scene: "Reconstruction",
     options: RefinementFlags,
-    knowledge: "KnownQuantities",
+    quantities: "KnownQuantities",
     network: "Callable[[], VGGT]",
     *,
     photos: Path | None = None,
@@ -87,7 +87,7 @@ def refined(
             camera_model=options.camera_model,
             seed=options.seed,
         ),
-        known=knowledge.cameras,
+        known=quantities.cameras,
         network=network,
         densify=options.densify_or_not,
         progress=progress,

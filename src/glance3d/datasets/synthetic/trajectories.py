@@ -119,8 +119,8 @@ def _candidates(draws: Draws, layout: Layout, half_angle: Tensor, num_views: int
     flat = from_eye[..., :2].norm(dim=-1)
     pitch = torch.atan2(from_eye[..., 2], flat) + 0.7 * jitter[..., 1]
     yaw = torch.atan2(from_eye[..., 1], from_eye[..., 0]) + turn + jitter[..., 0]
-    tilted = torch.where(draws.chance(0.12, 1, 1), 0.35, 0.05)
-    roll = tilted * (0.6 * draws.normal(1, 1) + 0.6 * draws.normal(k, v))
+    roll_spread = torch.where(draws.chance(0.12, 1, 1), 0.35, 0.05)
+    roll = roll_spread * (0.6 * draws.normal(1, 1) + 0.6 * draws.normal(k, v))
     return look_at(eye, _spherical(yaw, pitch.clamp(-1.4, 1.4)), roll)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.aggregator import AggregatedTokens
-from glance3d.models.config import DenseHeadConfig
+from glance3d.models.config import DPTHeadConfig
 from glance3d.nn.chunks import cached_slices, chunk_views
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.nn.precision import (
@@ -80,7 +80,7 @@ class DPTFeatures(nn.Module):
     def __init__(
         self,
         dim: int,
-        config: DenseHeadConfig,
+        config: DPTHeadConfig,
         out_channels: int,
         uv: bool,
         map_channels: tuple[int, ...] = (),
@@ -172,7 +172,7 @@ class DPTHead(nn.Module):
     def __init__(
         self,
         dim: int,
-        config: DenseHeadConfig,
+        config: DPTHeadConfig,
         num_channels: int,
         activate: Callable[[Tensor], Tensor],
         map_channels: tuple[int, ...] = (),

@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from glance3d.models.config import CorrespondenceConfig, DenseHeadConfig, ModelConfig, Output
+from glance3d.models.config import CorrespondenceConfig, DPTHeadConfig, ModelConfig, Output
 from glance3d.models.heads.correspondence import (
     CELLS_PER_PATCH_SIDE,
     MATCHES_OF_A_PAIR,
@@ -70,7 +70,7 @@ class PassSizes:
         return self.patches + 1 + self.config.aggregator.num_register_tokens
 
     @property
-    def dense_heads(self) -> dict[str, DenseHeadConfig]:
+    def dense_heads(self) -> dict[str, DPTHeadConfig]:
         """Of the outputs that have one."""
         config = self.config
         heads = {

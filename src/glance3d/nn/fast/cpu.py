@@ -106,10 +106,10 @@ LINEAR_PATHS: dict[str, Linear] = {
 }
 
 
-def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None, then: str) -> Tensor:
+def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None, post_op: str) -> Tensor:
     """The product and what is done to it (none, gelu, sigmoid), in float32 before it is rounded."""
-    algorithm = "none" if then == "gelu" else ""
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, then, [], algorithm)
+    algorithm = "none" if post_op == "gelu" else ""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, post_op, [], algorithm)
 
 
 def has_fast_bfloat16() -> bool:
