@@ -32,13 +32,13 @@ def main(model: str = "glance-small") -> tuple[torch.Tensor, torch.Tensor]:
     point_cam = depth * ray  # the ray's z is 1, so depth along z is its length
     point_world = transform_points(invert(cameras.cam_from_world[0]), point_cam[None])
 
-    back, _ = project_points(point_world, cameras.cam_from_world[0], cameras.intrinsics[0])
+    projected, _ = project_points(point_world, cameras.cam_from_world[0], cameras.intrinsics[0])
     right, _ = project_points(point_world, cameras.cam_from_world[1], cameras.intrinsics[1])
     print(f"pixel {pixel.tolist()} of {scene.names[0]} at depth {depth:.3f} {scene.units}")
     print(f"is the point {[round(x, 3) for x in point_world[0].tolist()]} in the world,")
-    print(f"projects back to {[round(x, 2) for x in back[0].tolist()]},")
+    print(f"projects back to {[round(x, 2) for x in projected[0].tolist()]},")
     print(f"and lies at {[round(x, 2) for x in right[0].tolist()]} in {scene.names[1]}")
-    return pixel, back[0]
+    return pixel, projected[0]
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def textures_of(package: Path, most: int, draw: random.Random) -> Iterator[Image
     """Textures from a package, at most so many, in a random order."""
     pictures = [item for item in pictures_in(package) if not NO_SURFACE.search(item[0])]
     draw.shuffle(pictures)
-    found = 0
+    num_squares = 0
     for _, content in pictures:
         try:
             picture = Image.open(io.BytesIO(content))
@@ -85,8 +85,8 @@ def textures_of(package: Path, most: int, draw: random.Random) -> Iterator[Image
         for square in squares_of(picture.convert("RGB"), draw):
             if np.asarray(square.convert("L"), dtype=float).std() >= LEAST_CONTRAST:
                 yield square
-                found += 1
-        if found >= most:
+                num_squares += 1
+        if num_squares >= most:
             return
 
 

@@ -71,7 +71,7 @@ def measure_depth(scenes: list[Reconstruction], truth: PhotoSet) -> list[Measure
     true = truth.load_depth(0)
     maps = [_depth_of_first(scene) for scene in scenes]
     errors = [depth_errors(depth, true) for depth in (*maps, torch.ones_like(true))]
-    found = [
+    measures = [
         Measure(
             "depth, AbsRel",
             "relative error",
@@ -89,7 +89,7 @@ def measure_depth(scenes: list[Reconstruction], truth: PhotoSet) -> list[Measure
         sure = scenes[-1].placements[0].map_to_original(measured[0].float()) > 0
         kept = [depth_errors(torch.where(sure, depth, 0.0), true) for depth in maps]
         wall = depth_errors(sure.float(), true)
-        found.append(
+        measures.append(
             Measure(
                 "... where measured",
                 f"share of the {float(sure.float().mean()):.0%} measured from the photos",
@@ -97,7 +97,7 @@ def measure_depth(scenes: list[Reconstruction], truth: PhotoSet) -> list[Measure
                 more_is_better=True,
             )
         )
-    return found
+    return measures
 
 
 def _depth_of_first(scene: Reconstruction) -> torch.Tensor:

@@ -126,11 +126,11 @@ def overview(scene: Reconstruction, points: Image.Image) -> Image.Image:
     ]
     width = sum(panel.width for _, panel in panels) + GAP * (len(panels) - 1)
     page = Image.new("RGB", (width, height + CAPTION), "white")
-    draw, left = ImageDraw.Draw(page), 0
+    draw, x = ImageDraw.Draw(page), 0
     for caption, panel in panels:
-        page.paste(panel, (left, 0))
-        draw.text((left, height + 6), caption, fill=(70, 70, 70), font=ImageFont.load_default(16))
-        left += panel.width + GAP
+        page.paste(panel, (x, 0))
+        draw.text((x, height + 6), caption, fill=(70, 70, 70), font=ImageFont.load_default(16))
+        x += panel.width + GAP
     return page
 
 

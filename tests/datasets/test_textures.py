@@ -66,8 +66,8 @@ def test_marks_are_never_mirrored(axis: int, sign: float) -> None:
     def uv(point: torch.Tensor) -> torch.Tensor:
         return torch.stack(_surface_uv(tuple(point), tuple(normal))[:2])
 
-    here = torch.tensor([0.3, -0.2, 0.5])
-    turn = torch.stack([uv(here + right) - uv(here), uv(here - up) - uv(here)], 1)
+    colour = torch.tensor([0.3, -0.2, 0.5])
+    turn = torch.stack([uv(colour + right) - uv(colour), uv(colour - up) - uv(colour)], 1)
     torch.testing.assert_close(turn.det(), torch.tensor(1.0))
     torch.testing.assert_close(turn, torch.eye(2))
 
@@ -77,8 +77,8 @@ def test_given_textures_replace_the_procedural_ones() -> None:
     atlas = atlas_from_images(textures, seed=0)
     assert atlas.num_textures == NUM_SKIES + 5
     u, v = torch.tensor([[4.5 / 32]]), torch.tensor([[9.5 / 32]])
-    found = _look_up(atlas, NUM_SKIES + 2, u, v, 1.0)[0, 0] * 255
-    np.testing.assert_allclose(found, textures[2, 9, 4], atol=0.01)
+    texel = _look_up(atlas, NUM_SKIES + 2, u, v, 1.0)[0, 0] * 255
+    np.testing.assert_allclose(texel, textures[2, 9, 4], atol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -90,11 +90,11 @@ def test_the_saved_scene_has_nothing_there_and_comes_back(folder, masked) -> Non
     assert (arrays["confidence"][~arrays["mask"]] == 0).all()
     assert "points_world" not in arrays
     loaded = load_scene(folder)
-    for found, mask in zip(loaded.masks, masked.masks, strict=True):
-        assert found is not None
+    for loaded_mask, mask in zip(loaded.masks, masked.masks, strict=True):
+        assert loaded_mask is not None
         assert mask is not None
-        assert found.size == mask.size
-        torch.testing.assert_close(found.bits, mask.bits)
+        assert loaded_mask.size == mask.size
+        torch.testing.assert_close(loaded_mask.bits, mask.bits)
     torch.testing.assert_close(loaded.mask, masked.mask)
     assert not on_sphere(loaded.points_world[loaded.mask].numpy()).any()
 

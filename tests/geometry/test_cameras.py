@@ -56,16 +56,16 @@ def test_quaternions_of_any_length_match_roma() -> None:
 def test_rotation_angle(angle: float) -> None:
     axis = torch.tensor([[0.6, 0.0, 0.8]], dtype=torch.float64)
     turned = roma.rotvec_to_rotmat(axis * angle).float()
-    found = rotation_angle(torch.eye(3)[None], turned)
-    torch.testing.assert_close(found, torch.tensor([angle]), atol=1e-5, rtol=0)
+    measured = rotation_angle(torch.eye(3)[None], turned)
+    torch.testing.assert_close(measured, torch.tensor([angle]), atol=1e-5, rtol=0)
 
 
 def test_projection_undoes_unprojection(cameras) -> None:
     cam_from_world, intrinsics = cameras
     depth = torch.rand(2, 5, 6, 8) + 0.5
     points = unproject_depth(depth, cam_from_world, intrinsics)
-    pixels, found = project_points(points.flatten(2, 3), cam_from_world, intrinsics)
-    torch.testing.assert_close(found.unflatten(-1, (6, 8)), depth, atol=1e-4, rtol=1e-4)
+    pixels, projected_depth = project_points(points.flatten(2, 3), cam_from_world, intrinsics)
+    torch.testing.assert_close(projected_depth.unflatten(-1, (6, 8)), depth, atol=1e-4, rtol=1e-4)
     expected = pixel_grid(6, 8).flatten(0, 1).expand_as(pixels)
     torch.testing.assert_close(pixels, expected, atol=2e-2, rtol=1e-4)
 
@@ -82,9 +82,9 @@ def test_scaled_intrinsics_project_to_scaled_pixels(cameras) -> None:
     scale, offset = torch.tensor([0.5, 0.25]), torch.tensor([3.0, -7.0])
     pixels, _ = project_points(points, cam_from_world, intrinsics)
     resized = scale_intrinsics(intrinsics, scale, offset)
-    found, depth = project_points(points, cam_from_world, resized)
+    projected, depth = project_points(points, cam_from_world, resized)
     far = depth.abs() > 0.2
-    torch.testing.assert_close(found[far], (pixels * scale + offset)[far], atol=1e-2, rtol=1e-4)
+    torch.testing.assert_close(projected[far], (pixels * scale + offset)[far], atol=1e-2, rtol=1e-4)
 
 
 def test_pose_encoding_round_trip(cameras) -> None:
@@ -92,9 +92,9 @@ def test_pose_encoding_round_trip(cameras) -> None:
     intrinsics = torch.tensor([[300.0, 0, 259], [0, 310, 196], [0, 0, 1]]).expand(2, 5, 3, 3)
     encoded = encode_pose(cam_from_world, intrinsics, 392, 518)
     assert (encoded[..., 6] >= 0).all()
-    found, found_intrinsics = decode_pose(encoded, 392, 518)
-    torch.testing.assert_close(found, cam_from_world, atol=1e-5, rtol=0)
-    torch.testing.assert_close(found_intrinsics, intrinsics, atol=1e-3, rtol=1e-5)
+    decoded, decoded_intrinsics = decode_pose(encoded, 392, 518)
+    torch.testing.assert_close(decoded, cam_from_world, atol=1e-5, rtol=0)
+    torch.testing.assert_close(decoded_intrinsics, intrinsics, atol=1e-3, rtol=1e-5)
 
 
 def test_field_of_view_is_vertical_then_horizontal() -> None:

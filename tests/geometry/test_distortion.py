@@ -28,9 +28,9 @@ def test_it_is_colmaps_simple_radial(radial):
     rays = camera_rays(pixels, INTRINSICS, k1)
     np.testing.assert_allclose(rays[:, :2], camera.cam_from_img(pixels.numpy()), atol=1e-9)
     points = rays * torch.linspace(1, 9, len(rays), dtype=torch.float64)[:, None]
-    found, depth = project_points(points, torch.eye(3, 4).double(), INTRINSICS, k1)
-    np.testing.assert_allclose(found, camera.img_from_cam(points.numpy()), atol=1e-9)
-    torch.testing.assert_close(found, pixels)
+    projected, depth = project_points(points, torch.eye(3, 4).double(), INTRINSICS, k1)
+    np.testing.assert_allclose(projected, camera.img_from_cam(points.numpy()), atol=1e-9)
+    torch.testing.assert_close(projected, pixels)
     torch.testing.assert_close(depth, points[:, 2])
 
 
@@ -65,8 +65,8 @@ def test_depth_goes_through_the_lens_and_back_in_float32():
     radial = torch.tensor([[-0.2, -0.01, 0.0], [0.01, 0.2, 1.0]])
     depth = torch.rand(2, 3, 60, 80, generator=generator) + 1
     points = unproject_depth(depth, pose, intrinsics, radial=radial)
-    pixels, found = project_points(points.flatten(2, 3), pose, intrinsics, radial)
-    torch.testing.assert_close(found, depth.flatten(2), atol=1e-5, rtol=1e-5)
+    pixels, projected_depth = project_points(points.flatten(2, 3), pose, intrinsics, radial)
+    torch.testing.assert_close(projected_depth, depth.flatten(2), atol=1e-5, rtol=1e-5)
     expected = pixel_grid(60, 80).flatten(0, 1).expand_as(pixels)
     torch.testing.assert_close(pixels, expected, atol=1e-3, rtol=1e-5)
     straight = unproject_depth(depth, pose, intrinsics)

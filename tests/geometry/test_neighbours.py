@@ -16,8 +16,8 @@ def by_all_pairs(points, wanted):
 def test_as_all_pairs_say(count):
     torch.manual_seed(count)
     points = torch.randn(count, 3) * torch.tensor([1.0, 3.0, 0.05])
-    found, expected = neighbour_distances(points), by_all_pairs(points, min(3, count - 1))
-    ratio = (found / expected).numpy()
+    distances, expected = neighbour_distances(points), by_all_pairs(points, min(3, count - 1))
+    ratio = (distances / expected).numpy()
     assert (ratio > 1 - 1e-5).all()  # never nearer than the nearest
     assert np.mean(ratio < 1 + 1e-4) > 0.95
     assert ratio.mean() < 1.01

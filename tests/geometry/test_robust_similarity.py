@@ -33,10 +33,10 @@ def poses_at(centers, seed=3):
     return torch.cat([rotations, -rotations @ centers[..., None]], -1)
 
 
-def assert_same(found, wanted, rel=1e-5):
-    assert found.scale == pytest.approx(wanted.scale, rel=rel)
-    assert float(rotation_angle(found.rotation, wanted.rotation)) < rel
-    torch.testing.assert_close(found.translation, wanted.translation, rtol=rel, atol=rel)
+def assert_same(estimated, wanted, rel=1e-5):
+    assert estimated.scale == pytest.approx(wanted.scale, rel=rel)
+    assert float(rotation_angle(estimated.rotation, wanted.rotation)) < rel
+    torch.testing.assert_close(estimated.translation, wanted.translation, rtol=rel, atol=rel)
 
 
 @pytest.mark.parametrize("num", [3, 4, 5, 20, 300])

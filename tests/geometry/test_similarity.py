@@ -15,10 +15,10 @@ def similarity() -> Similarity:
 
 def test_the_similarity_between_two_clouds_is_found(similarity: Similarity) -> None:
     points = torch.randn(7, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found = estimate_similarity(points, similarity.transform_points(points))
-    assert found.scale == pytest.approx(2.5, rel=1e-9)
-    torch.testing.assert_close(found.rotation, similarity.rotation)
-    torch.testing.assert_close(found.translation, similarity.translation)
+    estimated = estimate_similarity(points, similarity.transform_points(points))
+    assert estimated.scale == pytest.approx(2.5, rel=1e-9)
+    torch.testing.assert_close(estimated.rotation, similarity.rotation)
+    torch.testing.assert_close(estimated.translation, similarity.translation)
 
 
 def test_a_point_of_weight_zero_counts_for_nothing(similarity: Similarity) -> None:

@@ -26,12 +26,12 @@ def test_top_and_least_eigenvectors() -> None:
     matrix = data @ data.mT
     values, vectors = torch.linalg.eigh(matrix)
     top = top_eigenvector(matrix)
-    least, found = least_eigenvector(matrix)
+    least, log_spread = least_eigenvector(matrix)
     ones = torch.ones(6, dtype=torch.float64)
     torch.testing.assert_close((top * vectors[..., -1]).sum(-1).abs(), ones, rtol=0, atol=1e-6)
     torch.testing.assert_close((least * vectors[..., 0]).sum(-1).abs(), ones, rtol=0, atol=1e-6)
-    torch.testing.assert_close(found[:, 0], values[:, 0], rtol=1e-5, atol=0)
-    torch.testing.assert_close(found[:, 1], 1 / (1 / values[:, 1:]).sum(-1), rtol=1e-4, atol=0)
+    torch.testing.assert_close(log_spread[:, 0], values[:, 0], rtol=1e-5, atol=0)
+    torch.testing.assert_close(log_spread[:, 1], 1 / (1 / values[:, 1:]).sum(-1), rtol=1e-4, atol=0)
 
 
 def test_essential_matrices_give_back_their_pose() -> None:

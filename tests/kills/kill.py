@@ -47,9 +47,9 @@ def faults_of(kill: Kill, root: Path) -> list[str]:
     code = _in_child(lambda: _end_at(kill, command.new(root)))
     faults = _faults_of_end(kill, code)
     settle(out)
-    left = _content(out)
-    faults += _faults_of_result(out, left)
-    if any(left[path] != text for path, text in old.items() if path in _NOTES):
+    remaining = _content(out)
+    faults += _faults_of_result(out, remaining)
+    if any(remaining[path] != text for path, text in old.items() if path in _NOTES):
         faults.append("what is not ours was changed")
     ended = command.version(out)
     run(command.new(root))
@@ -79,19 +79,21 @@ def _faults_of_end(kill: Kill, code: int) -> list[str]:
     return [] if code in allowed else [f"the command ended with {code}"]
 
 
-def _faults_of_result(out: Path, left: dict[str, bytes]) -> list[str]:
+def _faults_of_result(out: Path, remaining: dict[str, bytes]) -> list[str]:
     """Everything that the manifest names is there and whole; what it does not is hidden."""
     manifest = read_manifest(out)
     if manifest is None or manifest.move is not None:
         return ["the folder has no manifest, or an unfinished one"]
     # A log that nothing was written to yet is named already: it begins with no bytes.
-    promised = {path for path, file in manifest.files.items() if file.size == 0} - left.keys()
+    promised = {path for path, file in manifest.files.items() if file.size == 0} - remaining.keys()
     broken = [
         path
         for path, file in manifest.files.items()
         if path not in promised and not file.matches(out / path)
     ]
-    shown = {path for path in left if not any(part.startswith(".") for part in Path(path).parts)}
+    shown = {
+        path for path in remaining if not any(part.startswith(".") for part in Path(path).parts)
+    }
     mixed = sorted(shown - manifest.files.keys() - _NOTES.keys())
     return [f"{path} is not whole" for path in broken] + [f"{path} is of another" for path in mixed]
 
@@ -134,12 +136,12 @@ def _count_and_run(words: list[str], writer: int) -> None:
 
 def _end_at(kill: Kill, words: list[str]) -> None:
     """Run a command that ends itself; a signal comes to the main thread, as from outside."""
-    left = [kill.step]
+    steps_to_go = [kill.step]
 
     def end(event: str, _: tuple) -> None:
         if event in _STEPS:
-            left[0] -= 1
-            if left[0] == -1:
+            steps_to_go[0] -= 1
+            if steps_to_go[0] == -1:
                 os.kill(os.getpid(), kill.signal)
 
     sys.addaudithook(end)

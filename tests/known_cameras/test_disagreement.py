@@ -33,11 +33,11 @@ def turned(pose, degrees):
 
 def test_the_same_poses_in_two_worlds_agree():
     known = poses()
-    found = measure_disagreement(NAMES, known, WORLD.transform_cameras(known).float())
-    assert found.contradicting == ()
-    assert found.known_from_estimated.scale == pytest.approx(5.0, rel=1e-5)
-    assert max(view.rotation_deg for view in found.views) < 1e-3
-    assert max(view.distance_of_spread for view in found.views) < 1e-5
+    disagreement = measure_disagreement(NAMES, known, WORLD.transform_cameras(known).float())
+    assert disagreement.contradicting == ()
+    assert disagreement.known_from_estimated.scale == pytest.approx(5.0, rel=1e-5)
+    assert max(view.rotation_deg for view in disagreement.views) < 1e-3
+    assert max(view.distance_of_spread for view in disagreement.views) < 1e-5
 
 
 def test_what_contradicts_is_named_and_measured():
@@ -46,12 +46,12 @@ def test_what_contradicts_is_named_and_measured():
     wrong = known.clone()
     wrong[2] = turned(known[2], 30)
     wrong[7, :, 3] += torch.tensor([3.0, 0, 0]).double()
-    found = measure_disagreement(NAMES, wrong, estimated)
-    assert found.contradicting == ("2.jpg", "7.jpg")
-    assert found.views[2].rotation_deg == pytest.approx(30, abs=0.1)
-    assert found.views[7].distance == pytest.approx(3, abs=0.01)
-    assert found.views[0].rotation_deg < 0.1
-    record = found.describe()
+    disagreement = measure_disagreement(NAMES, wrong, estimated)
+    assert disagreement.contradicting == ("2.jpg", "7.jpg")
+    assert disagreement.views[2].rotation_deg == pytest.approx(30, abs=0.1)
+    assert disagreement.views[7].distance == pytest.approx(3, abs=0.01)
+    assert disagreement.views[0].rotation_deg < 0.1
+    record = disagreement.describe()
     assert record["contradicting"] == ["2.jpg", "7.jpg"]
     assert record["views"][2]["verdict"] == "contradicts"
 
@@ -59,16 +59,16 @@ def test_what_contradicts_is_named_and_measured():
 def test_noise_that_all_share_is_no_contradiction():
     known = poses()
     noise = roma.rotvec_to_rotmat(math.radians(4) * draw(5, 10, 3) / math.sqrt(3))
-    found = measure_disagreement(NAMES, known, noise @ WORLD.transform_cameras(known))
-    assert found.contradicting == ()
-    assert 2 < found.rotation_limit_deg <= 15
+    disagreement = measure_disagreement(NAMES, known, noise @ WORLD.transform_cameras(known))
+    assert disagreement.contradicting == ()
+    assert 2 < disagreement.rotation_limit_deg <= 15
 
 
 def test_only_views_with_both_poses_are_compared():
     known = poses()
     known[::2] = torch.nan
-    found = measure_disagreement(NAMES, known, WORLD.transform_cameras(poses()))
-    assert [view.name for view in found.views] == NAMES[1::2]
+    disagreement = measure_disagreement(NAMES, known, WORLD.transform_cameras(poses()))
+    assert [view.name for view in disagreement.views] == NAMES[1::2]
     with pytest.raises(InputError, match="nothing to compare"):
         measure_disagreement(NAMES, known * torch.nan, poses())
 
@@ -77,8 +77,8 @@ def test_two_poses_that_contradict_are_both_named():
     known = poses(2)
     estimated = known.clone()
     estimated[1] = turned(known[1], 80)
-    found = measure_disagreement(NAMES[:2], known, estimated)
-    assert found.contradicting == ("0.jpg", "1.jpg")
+    disagreement = measure_disagreement(NAMES[:2], known, estimated)
+    assert disagreement.contradicting == ("0.jpg", "1.jpg")
 
 
 def test_one_pose_and_poses_at_one_place_do_not_crash():
@@ -91,5 +91,5 @@ def test_one_pose_and_poses_at_one_place_do_not_crash():
 def test_poses_that_contradict_throughout_are_reported():
     rotations = roma.rotvec_to_rotmat(3 * draw(9, 10, 3))
     nonsense = torch.cat([rotations, draw(10, 10, 3, 1)], -1)
-    found = measure_disagreement(NAMES, poses(), nonsense)
-    assert len(found.contradicting) >= 7
+    disagreement = measure_disagreement(NAMES, poses(), nonsense)
+    assert len(disagreement.contradicting) >= 7

@@ -37,7 +37,7 @@ def poses_of(scene, units="metre", views=None):
     return KnownPoses(known, "the survey", units)
 
 
-def said(scene):
+def doubts_of(scene):
     return " | ".join(scene.report.to_json()["metric_scale"]["doubts"])
 
 
@@ -57,7 +57,7 @@ def test_poses_without_a_unit_give_the_frame_and_no_metres():
     assert (moved.units, moved.world) == ("arbitrary", "the survey")
     wanted = poses_of(scene).cam_from_world.float()
     torch.testing.assert_close(moved.cameras.cam_from_world, wanted, rtol=0, atol=1e-3)
-    assert "does not say that its lengths are metres" in said(moved)
+    assert "does not say that its lengths are metres" in doubts_of(moved)
 
 
 def test_a_frame_without_unit_grows_to_metres_by_a_distance():
@@ -80,7 +80,7 @@ def test_one_known_pose_gives_the_frame_alone():
     torch.testing.assert_close(
         moved.cameras.cam_from_world[2].double(), one.cam_from_world[2], rtol=0, atol=1e-4
     )
-    assert "they stand at one place" in said(moved)
+    assert "they stand at one place" in doubts_of(moved)
     distance = (KnownDistance("00.jpg", (30, 60), (105, 60), 10.0),)
     sized = apply_metric_scale(scene, MetricConstraints(poses=one, distances=distance))
     assert sized.units == "metre"
@@ -103,7 +103,7 @@ def test_known_poses_that_contradict_throughout_change_nothing():
     nonsense = KnownPoses(scene_at(draw(9, 12, 3)).cameras.cam_from_world.roll(5, 0), "w")
     for units in ("metre", "arbitrary"):
         moved = apply_metric_scale(scene, MetricConstraints(poses=replace(nonsense, units=units)))
-        assert "contradict each other throughout" in said(moved)
+        assert "contradict each other throughout" in doubts_of(moved)
         assert (moved.units, moved.world) == ("arbitrary", "reference camera")
         torch.testing.assert_close(moved.cameras.cam_from_world, scene.cameras.cam_from_world)
 
@@ -112,7 +112,7 @@ def test_no_photo_with_a_known_pose_is_said():
     scene = scene_at(circle())
     none = KnownPoses(torch.full((12, 3, 4), torch.nan, dtype=torch.float64), "w", "metre")
     moved = apply_metric_scale(scene, MetricConstraints(poses=none))
-    assert "no photo of the scene has one" in said(moved)
+    assert "no photo of the scene has one" in doubts_of(moved)
     assert moved.world == "reference camera"
 
 
@@ -126,7 +126,7 @@ def test_a_distance_gives_the_scale_exactly():
     low, high = report["interval_95"]
     # One grid pixel is ten of the photo's 75: that much a reading may be off.
     assert (low, high) == (pytest.approx(10 / (95 / 30), rel=1e-4), pytest.approx(10 / (55 / 30)))
-    assert "no scatter from which an error could be told" in said(moved)
+    assert "no scatter from which an error could be told" in doubts_of(moved)
     assert moved.units == "metre"
 
 
@@ -138,8 +138,8 @@ def test_a_distorted_photo_is_read_along_its_rays():
     curved = apply_metric_scale(replace(scene, cameras=bent), MetricConstraints(distances=(known,)))
     # u (1 + 0.2 u^2) = 0.5 (75 pixels of 150): the ideal ray is at u = 0.47814.
     wanted = straight.report.metric_scale.metres_per_unit * 0.5 / 0.47814
-    found = curved.report.metric_scale.metres_per_unit
-    assert found == pytest.approx(wanted, rel=1e-4)
+    metres_per_unit = curved.report.metric_scale.metres_per_unit
+    assert metres_per_unit == pytest.approx(wanted, rel=1e-4)
 
 
 def test_depth_at_pixels():
@@ -157,9 +157,9 @@ def test_a_minority_of_readings_is_left_out_and_named():
     known = [KnownDepth(f"{v:02}.jpg", (20, 50), 20.0 * (1 + 0.01 * v)) for v in range(5)]
     known[3] = KnownDepth("03.jpg", (20, 50), 60.0)
     report = apply_metric_scale(scene, MetricConstraints(depths=tuple(known))).report.to_json()
-    found = report["metric_scale"]["estimates"][0]
-    assert found["outliers"] == ["03.jpg (20, 50)"]
-    low, high = found["interval_95"]
+    estimate = report["metric_scale"]["estimates"][0]
+    assert estimate["outliers"] == ["03.jpg (20, 50)"]
+    low, high = estimate["interval_95"]
     assert low < 4.07 < high
     assert high - low < 0.3
 
@@ -169,8 +169,8 @@ def test_two_readings_that_contradict_each_other_are_not_averaged():
     known = (KnownDepth("00.jpg", (20, 50), 20.0), KnownDepth("01.jpg", (20, 50), 30.0))
     moved = apply_metric_scale(scene, MetricConstraints(depths=known))
     assert moved.units == "arbitrary"
-    assert "contradict each other, and no majority agrees" in said(moved)
-    assert "00.jpg (20, 50): 4, 01.jpg (20, 50): 6" in said(moved)
+    assert "contradict each other, and no majority agrees" in doubts_of(moved)
+    assert "00.jpg (20, 50): 4, 01.jpg (20, 50): 6" in doubts_of(moved)
     torch.testing.assert_close(moved.depth, scene.depth)
 
 
@@ -179,8 +179,8 @@ def test_kinds_that_contradict_each_other_are_reported_and_one_is_believed():
     feet = KnownDistance("00.jpg", (30, 60), (105, 60), 32.8)  # somebody measured in feet
     moved = apply_metric_scale(scene, MetricConstraints(gps=True, distances=(feet,)))
     report = moved.report.to_json()["metric_scale"]
-    assert "known distances and gps contradict each other: 13.12" in said(moved)
-    assert "known distances is believed" in said(moved)
+    assert "known distances and gps contradict each other: 13.12" in doubts_of(moved)
+    assert "known distances is believed" in doubts_of(moved)
     assert report["scale_by"] == "known distances"
     assert report["metres_per_unit"] == pytest.approx(13.12, rel=1e-4)
     assert [e["metres_per_unit"] for e in report["estimates"]] == [
@@ -196,7 +196,7 @@ def test_kinds_that_agree_use_the_surest_and_keep_the_frame():
     moved = apply_metric_scale(scene, MetricConstraints(gps=True, distances=(rough,)))
     report = moved.report.to_json()["metric_scale"]
     assert (report["scale_by"], report["frame_by"]) == ("gps", "gps")
-    assert "contradict" not in said(moved)
+    assert "contradict" not in doubts_of(moved)
     exact = tuple(KnownDepth(f"{v:02}.jpg", (20, 50), 20.0) for v in range(6))
     noisy = with_gps(scene_at(circle()), noise=2.0)
     moved = apply_metric_scale(noisy, MetricConstraints(gps=True, depths=exact))
@@ -214,7 +214,7 @@ def test_a_pixel_at_the_edge_of_a_surface_is_said():
     moved = apply_metric_scale(
         scene, MetricConstraints(depths=(KnownDepth("00.jpg", (75, 50), 20.0),))
     )
-    assert "may lie on the edge of a surface" in said(moved)
+    assert "may lie on the edge of a surface" in doubts_of(moved)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_only_what_is_asked_for_is_computed(model: VGGT, outputs, monkeypatch) -
         head.register_forward_hook(lambda *_, name=name: called.append(name))
         for name, head in heads.items()
     ]
-    found = model(random_scene(), QUERIES, outputs=outputs)
+    predicted = model(random_scene(), QUERIES, outputs=outputs)
     for hook in hooks:
         hook.remove()
     assert tuple(called) == outputs
@@ -92,13 +92,13 @@ def test_only_what_is_asked_for_is_computed(model: VGGT, outputs, monkeypatch) -
         "points": "world_points",
         "tracks": "track",
     }
-    assert set(published.values()) & set(found.as_dict()) == {published[o] for o in outputs}
+    assert set(published.values()) & set(predicted.as_dict()) == {published[o] for o in outputs}
 
 
 def test_tracks_need_query_points_to_be_computed(model: VGGT) -> None:
-    found = model(random_scene()).as_dict()
-    assert "track" not in found
-    assert {"pose_enc", "depth", "world_points"} <= set(found)
+    predicted = model(random_scene()).as_dict()
+    assert "track" not in predicted
+    assert {"pose_enc", "depth", "world_points"} <= set(predicted)
 
 
 def test_only_asked_layers_are_kept(model: VGGT) -> None:
@@ -130,9 +130,15 @@ def test_gradients_reach_every_used_parameter(embed) -> None:
     torch.manual_seed(0)
     model = build_model(config)
     side = 4 * config.patch_size
-    found = model(random_scene(3, side, side), QUERIES)
-    terms = (found.pose_enc, found.depth, found.depth_conf, found.points_world, found.points_conf)
-    track_terms = (found.tracks, found.visibility, found.track_conf)
+    predicted = model(random_scene(3, side, side), QUERIES)
+    terms = (
+        predicted.pose_enc,
+        predicted.depth,
+        predicted.depth_conf,
+        predicted.points_world,
+        predicted.points_conf,
+    )
+    track_terms = (predicted.tracks, predicted.visibility, predicted.track_conf)
     sum(term.square().mean() for term in (*terms, *track_terms)).backward()
     without = {
         name
@@ -144,7 +150,7 @@ def test_gradients_reach_every_used_parameter(embed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "said"),
+    ("images", "message"),
     [
         (torch.rand(2, 4, 56, 70), "3 channels"),
         (torch.rand(2, 3, 56, 71), "multiples of the patch"),
@@ -156,13 +162,13 @@ def test_gradients_reach_every_used_parameter(embed) -> None:
     ],
     ids=["channels", "patch", "nan", "empty", "dimensions", "range", "dtype"],
 )
-def test_bad_images(model: VGGT, images: torch.Tensor, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_bad_images(model: VGGT, images: torch.Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         model(images)
 
 
 @pytest.mark.parametrize(
-    ("queries", "said"),
+    ("queries", "message"),
     [
         (torch.tensor([[80.0, 3.0]]), "outside"),
         (torch.tensor([[float("nan"), 3.0]]), "outside"),
@@ -172,8 +178,8 @@ def test_bad_images(model: VGGT, images: torch.Tensor, said: str) -> None:
     ],
     ids=["outside", "nan", "empty", "shape", "scenes"],
 )
-def test_bad_query_points(model: VGGT, queries: torch.Tensor, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_bad_query_points(model: VGGT, queries: torch.Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         model(random_scene(), queries)
 
 
@@ -244,9 +250,9 @@ def test_what_a_head_reads_of_a_stem_starts_from_nothing_and_then_counts() -> No
         for name, parameter in head.named_parameters():
             if "stem_laterals" in name:
                 parameter.data.zero_()
-    said = silent(images, QUERIES)
-    assert not torch.allclose(whole.depth, said.depth, rtol=1e-3)
-    assert not torch.allclose(whole.tracks, said.tracks, atol=1e-2)
+    without_stem = silent(images, QUERIES)
+    assert not torch.allclose(whole.depth, without_stem.depth, rtol=1e-3)
+    assert not torch.allclose(whole.tracks, without_stem.tracks, atol=1e-2)
     # The maps of a view go with its tokens, in chunks of views as in whole scenes, and in
     # training, where all tokens come first.
     with torch.inference_mode(), smaller_chunks(64 * 80 / CPU_PIXELS):

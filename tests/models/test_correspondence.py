@@ -40,10 +40,10 @@ def small_config(correspondence: CorrespondenceConfig | None) -> ModelConfig:
     return dataclasses.replace(ModelConfig.from_dict(fields), correspondence=correspondence)
 
 
-def first_poses(found: Correspondence) -> torch.Tensor:
+def initial_poses(matched: Correspondence) -> torch.Tensor:
     """Of photos of 48 x 32 pixels."""
-    options, estimates = MultiviewOptions(), found.pair_estimates
-    pairs = select_pair_matches(found.matches, estimates, found.grid, options.pair_selection)
+    options, estimates = MultiviewOptions(), matched.pair_estimates
+    pairs = select_pair_matches(matched.matches, estimates, matched.grid, options.pair_selection)
     return initialise_poses(pairs, estimates, (32, 48), options)
 
 
@@ -100,11 +100,11 @@ def test_views_may_be_reordered(model: VGGT) -> None:
 
 def test_one_view_and_views_of_one_token(model: VGGT) -> None:
     assert match(model, random_images(1, 1, 3, 32, 32)) is None
-    found = match(model, random_images(1, 3, 3, 16, 16))
-    assert found is not None
-    assert found.grid == (2, 2)
-    assert found.pair_estimates.pose_enc.shape == (1, 3, 3, 9)
-    assert all(part.isfinite().all() for part in (*found.matches, *found.pair_estimates))
+    matched = match(model, random_images(1, 3, 3, 16, 16))
+    assert matched is not None
+    assert matched.grid == (2, 2)
+    assert matched.pair_estimates.pose_enc.shape == (1, 3, 3, 9)
+    assert all(part.isfinite().all() for part in (*matched.matches, *matched.pair_estimates))
 
 
 def test_tokens_without_its_layer_are_not_described(model: VGGT) -> None:
@@ -127,14 +127,16 @@ def test_gradients_reach_the_whole_head_and_the_layers_below() -> None:
     model = build_model(small_config(blind))
     images = random_images(1, 3, 3, 32, 48)
     tokens = model.aggregator(images)
-    told, found = model.describe(tokens), model.match(tokens, images)
-    assert told is not None
-    assert found is not None
-    scores = told.inverse_temperature * (told.descriptors[:, 0] @ told.descriptors[:, 1].mT)
-    taught = scores.logsumexp(-1).sum() + told.dustbin_score
+    described, matched = model.describe(tokens), model.match(tokens, images)
+    assert described is not None
+    assert matched is not None
+    scores = described.inverse_temperature * (
+        described.descriptors[:, 0] @ described.descriptors[:, 1].mT
+    )
+    taught = scores.logsumexp(-1).sum() + described.dustbin_score
     taught = taught + sum(
         part.square().sum()
-        for part in (found.pair_estimates.pose_enc, found.pair_estimates.inlier_logits)
+        for part in (matched.pair_estimates.pose_enc, matched.pair_estimates.inlier_logits)
     )
     taught.backward()
     assert model.correspondence_head is not None
@@ -151,21 +153,21 @@ def test_matches_find_what_was_moved() -> None:
     moved = torch.roll(as_map, (1, 2), (0, 1)).flatten(0, 1)
     inverse_temperature, dustbin_score = torch.tensor(60.0), torch.tensor(20.0)
     both = torch.stack([descriptors, moved])[None]
-    found = find_matches(both, grid, inverse_temperature, dustbin_score, radius=1)
+    matches = find_matches(both, grid, inverse_temperature, dustbin_score, radius=1)
     where = cell_centers(grid, torch.device("cpu"))
     stays = (where[:, 0] < 6) & (where[:, 1] < 5)
     expected = where + torch.tensor([2.0, 1.0])
-    assert (found.target_xy[0, 0, 1] - expected)[stays].abs().max() < 0.05
-    assert found.window_probability[0, 0, 1][stays].min() > 0.95
-    assert found.mutual[0, 0, 1][stays].min() > 0.95
+    assert (matches.target_xy[0, 0, 1] - expected)[stays].abs().max() < 0.05
+    assert matches.window_probability[0, 0, 1][stays].min() > 0.95
+    assert matches.mutual[0, 0, 1][stays].min() > 0.95
 
 
 def test_what_resembles_nothing_is_not_inside() -> None:
-    here, there = torch.eye(8)[None, :4], torch.eye(8)[None, 4:]
-    found = find_matches(
-        torch.stack([here, there], 1), (2, 2), torch.tensor(15.0), torch.tensor(8.0)
+    first, second = torch.eye(8)[None, :4], torch.eye(8)[None, 4:]
+    matches = find_matches(
+        torch.stack([first, second], 1), (2, 2), torch.tensor(15.0), torch.tensor(8.0)
     )
-    assert found.window_probability[0, 0, 1].max() < 0.01
+    assert matches.window_probability[0, 0, 1].max() < 0.01
 
 
 def test_unit_positions_are_centred_and_square() -> None:
@@ -217,19 +219,19 @@ def test_nothing_waits_for_a_device(model: VGGT) -> None:
     assert head is not None
     patches, maps = random_images(2, 3, 6, 64), random_images(6, 32, 4, 6)
     with NoWaiting():
-        first_poses(head(head.describe(patches, maps), random_images(2, 3, 3, 32, 48)))
+        initial_poses(head(head.describe(patches, maps), random_images(2, 3, 3, 32, 48)))
     with pytest.raises(AssertionError), NoWaiting():
         float(patches.sum())
 
 
 def test_a_camera_head_starts_from_what_the_matches_say(model: VGGT) -> None:
     images = random_images(1, 3, 3, 32, 48)
-    found = match(model, images)
-    assert found is not None
-    said = model(images, outputs=("camera",)).pose_enc
+    matched = match(model, images)
+    assert matched is not None
+    pose_enc = model(images, outputs=("camera",)).pose_enc
     alone = model(images[:, :1], outputs=("camera",)).pose_enc
     # Before it has learned anything, the head changes nothing of its start.
-    torch.testing.assert_close(said, first_poses(found), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(pose_enc, initial_poses(matched), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(alone[0, 0], torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]))
 
 
@@ -255,9 +257,9 @@ def test_many_views_are_read_some_at_a_time(model: VGGT, monkeypatch: pytest.Mon
     assert whole is not None
     assert parts is not None
     others = ~torch.eye(5, dtype=torch.bool)  # what a view says of itself is nonsense
-    for found, expected in zip(parts.pair_estimates, whole.pair_estimates, strict=True):
+    for in_parts, expected in zip(parts.pair_estimates, whole.pair_estimates, strict=True):
         torch.testing.assert_close(  # a solver is in between
-            found[:, others], expected[:, others], rtol=1e-2, atol=2e-3
+            in_parts[:, others], expected[:, others], rtol=1e-2, atol=2e-3
         )
 
 

@@ -91,9 +91,9 @@ def test_attention_in_blocks(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 3, n, 16, generator=generator) for n in (150, 90, 90))
     exact = F.scaled_dot_product_attention((3 * q).to(dtype), k.to(dtype), v.to(dtype))
-    found = fast_cpu.attend_in_blocks((3 * q).to(dtype), k.to(dtype), v.to(dtype))
+    attended = fast_cpu.attend_in_blocks((3 * q).to(dtype), k.to(dtype), v.to(dtype))
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
-    assert (found.float() - exact.float()).abs().max() < tolerance * exact.float().abs().max()
+    assert (attended.float() - exact.float()).abs().max() < tolerance * exact.float().abs().max()
 
 
 @pytest.mark.parametrize("offset", [0.0, 50.0, -60.0, 200.0])
@@ -107,18 +107,18 @@ def test_attention_whose_exponentials_would_not_fit(offset: float) -> None:
     q[:, :, ::3, 0] = offset
     q, k, v = (x.bfloat16() for x in (q, k, v))
     exact = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
-    found = fast_cpu.attend_in_blocks(q, k, v).double()
-    assert (found - exact).norm() < 0.005 * exact.norm()
+    attended = fast_cpu.attend_in_blocks(q, k, v).double()
+    assert (attended - exact).norm() < 0.005 * exact.norm()
 
 
 def test_attention_says_when_it_cannot_know() -> None:
     needs_blocks_in(torch.bfloat16)
     q, k, v = torch.randn(3, 1, 1, 300, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
     q[0, 0, 7, 3] = torch.nan
-    found = fast_cpu.attend_in_blocks(q, k, v)
-    assert found[0, 0, 7].isnan().all()
-    assert found[0, 0, :7].isfinite().all()
-    assert found[0, 0, 8:].isfinite().all()
+    attended = fast_cpu.attend_in_blocks(q, k, v)
+    assert attended[0, 0, 7].isnan().all()
+    assert attended[0, 0, :7].isfinite().all()
+    assert attended[0, 0, 8:].isfinite().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -141,15 +141,15 @@ def test_linear_with_gelu() -> None:
     x, layer = torch.randn(2, 5, 8), nn.Linear(8, 12)
     expected = F.gelu(layer(x))
     with torch.no_grad():
-        found = fast_cpu.linear(x, layer.weight, layer.bias, gelu=True)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+        product = fast_cpu.linear(x, layer.weight, layer.bias, gelu=True)
+    torch.testing.assert_close(product, expected, rtol=0, atol=1e-6)
 
 
 def test_the_codes_convolution_from_three_rows_and_columns() -> None:
     maps, weight = torch.randn(2, 16, 9, 13), torch.randn(5, 16, 3, 3)
     whole = F.conv2d(add_uv_embedding(maps, 1.4), weight, padding=1)
-    found = add_convolved_uv_code_(F.conv2d(maps, weight, padding=1), weight, 1.4, scale=0.1)
-    torch.testing.assert_close(found, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+    encoded = add_convolved_uv_code_(F.conv2d(maps, weight, padding=1), weight, 1.4, scale=0.1)
+    torch.testing.assert_close(encoded, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
 
 
 def test_bfloat16_says_nearly_the_same(model: VGGT) -> None:
@@ -158,13 +158,13 @@ def test_bfloat16_says_nearly_the_same(model: VGGT) -> None:
     for part in (fast.aggregator, fast.depth_head.features, fast.point_head.features):
         set_matmul_precision(part, torch.bfloat16)
     with torch.inference_mode():
-        exact, found = model(random_scene()).as_dict(), fast(random_scene()).as_dict()
+        exact, predicted = model(random_scene()).as_dict(), fast(random_scene()).as_dict()
     for name in ("depth", "depth_conf", "world_points", "world_points_conf"):
-        pair = torch.stack([exact[name].flatten(), found[name].flatten()])
+        pair = torch.stack([exact[name].flatten(), predicted[name].flatten()])
         assert torch.corrcoef(pair)[0, 1] > 0.998, name
     turned = (
         F.normalize(exact["pose_enc"][..., 3:7], dim=-1)
-        * F.normalize(found["pose_enc"][..., 3:7], dim=-1)
+        * F.normalize(predicted["pose_enc"][..., 3:7], dim=-1)
     ).sum(-1)
     assert torch.rad2deg(2 * torch.acos(turned.abs().clamp(max=1))).max() < 2
 

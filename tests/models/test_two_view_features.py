@@ -57,19 +57,19 @@ def errors_deg(features: torch.Tensor) -> tuple[float, float]:
 
 def test_exact_matches_give_the_exact_pose() -> None:
     first, second = two_views(ROTATION, TRANSLATION)
-    found = features_of(first, second, torch.ones(NUMBER))
-    assert found.pairs.shape == (NUM_PAIR_FEATURES,)
-    rotation, direction = errors_deg(found.pairs)
+    features = features_of(first, second, torch.ones(NUMBER))
+    assert features.pairs.shape == (NUM_PAIR_FEATURES,)
+    rotation, direction = errors_deg(features.pairs)
     assert rotation < 0.2
     assert direction < 1
-    assert found.inlier_weight.min() > 0.99
+    assert features.inlier_weight.min() > 0.99
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_the_direction_has_the_sign_that_puts_points_in_front(sign: float) -> None:
     first, second = two_views(torch.eye(3), sign * torch.tensor([0.7, 0.0, 0.0]))
-    found = features_of(first, second, torch.ones(NUMBER))
-    assert sign * pose_candidates(found.pairs)[1][FOCAL, 0] > 0.99
+    features = features_of(first, second, torch.ones(NUMBER))
+    assert sign * pose_candidates(features.pairs)[1][FOCAL, 0] > 0.99
 
 
 def test_wrong_matches_are_weighed_down() -> None:
@@ -77,11 +77,11 @@ def test_wrong_matches_are_weighed_down() -> None:
     second[::10] = torch.rand(12, 2, generator=torch.Generator().manual_seed(1)) - 0.5
     wrong = torch.zeros(NUMBER, dtype=torch.bool)
     wrong[::10] = True
-    found = features_of(first, second, torch.where(wrong, 0.3, 1.0))
-    rotation, direction = errors_deg(found.pairs)
+    features = features_of(first, second, torch.where(wrong, 0.3, 1.0))
+    rotation, direction = errors_deg(features.pairs)
     assert rotation < 2
     assert direction < 10
-    assert found.inlier_weight[wrong].median() < 0.3 * found.inlier_weight[~wrong].median()
+    assert features.inlier_weight[wrong].median() < 0.3 * features.inlier_weight[~wrong].median()
 
 
 def test_weights_of_zero_leave_matches_out() -> None:
@@ -106,9 +106,9 @@ def test_what_is_degenerate_stays_finite(places: str) -> None:
         first, second = torch.zeros_like(first), torch.zeros_like(second)
     elif places == "a line":
         first = second = first * torch.tensor([1.0, 0.0])
-    found = features_of(first, second, weight)
-    assert found.pairs.isfinite().all()
-    assert found.inlier_weight.isfinite().all()
+    features = features_of(first, second, weight)
+    assert features.pairs.isfinite().all()
+    assert features.inlier_weight.isfinite().all()
 
 
 def test_pairs_do_not_meet() -> None:

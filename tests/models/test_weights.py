@@ -118,7 +118,7 @@ def test_missing_extra_and_misshapen_tensors_are_named(plain_state, tmp_path: Pa
     save_file(plain_state, path)
     with pytest.raises(WeightsError) as caught:
         load_model("tiny", weights=path)
-    said = str(caught.value)
+    message = str(caught.value)
     for part in (
         "trunk_norm.bias",
         "surprise",
@@ -126,8 +126,8 @@ def test_missing_extra_and_misshapen_tensors_are_named(plain_state, tmp_path: Pa
         "1 missing",
         "1 extra",
     ):
-        assert part in said
-    assert len(said.splitlines()) == 1
+        assert part in message
+    assert len(message.splitlines()) == 1
 
 
 def test_weights_of_another_network(weights_file: Path) -> None:
@@ -215,17 +215,17 @@ def test_no_time_on_random_weights(weights_file: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("tiny_is_known")
 def test_the_hub_is_asked_after_its_cache(weights_file: Path, monkeypatch) -> None:
-    asked = []
+    requests = []
 
     def fake_download(repository: str, filename: str, local_files_only: bool = False) -> str:
-        asked.append((repository, local_files_only))
+        requests.append((repository, local_files_only))
         if local_files_only:
             raise LocalEntryNotFoundError("not in the cache")
         return str(weights_file)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fake_download)
     loaded = load_model("tiny")
-    assert asked == [("someone/tiny", True), ("someone/tiny", False)]
+    assert requests == [("someone/tiny", True), ("someone/tiny", False)]
     assert loaded.card.source == "someone/tiny"
 
 

@@ -11,11 +11,11 @@ SCENE = matched_scene(views=7, points=8, turns=0.2)
 MATCHES = SCENE.matches()
 
 
-def errors(found: ScenePoses) -> tuple[float, float]:
+def errors(estimated: ScenePoses) -> tuple[float, float]:
     """Degrees: the largest error of a rotation, and of a position's direction from the first."""
     centers = -(SCENE.cameras[..., :3].mT @ SCENE.cameras[..., 3:])
     true = torch.cat([SCENE.cameras[..., :3], centers], -1)
-    rotation, direction = degrees_between(found.rotation[0], found.centers[0], true)
+    rotation, direction = degrees_between(estimated.rotation[0], estimated.centers[0], true)
     return float(rotation.max()), float(direction[1:].max())
 
 
@@ -24,12 +24,12 @@ def with_inliers(share: torch.Tensor) -> RelativePoses:
 
 
 def test_exact_pairs_give_exact_cameras() -> None:
-    found = average_poses(MATCHES, SCENE.relative_poses(), 7, OPTIONS.averaging)
-    rotation, direction = errors(found)
+    estimated = average_poses(MATCHES, SCENE.relative_poses(), 7, OPTIONS.averaging)
+    rotation, direction = errors(estimated)
     assert rotation < 0.05
     assert direction < 6  # lengths of at least one are a bias
-    torch.testing.assert_close(found.rotation[0, 0], torch.eye(3))
-    torch.testing.assert_close(found.centers[0, 0], torch.zeros(3))
+    torch.testing.assert_close(estimated.rotation[0, 0], torch.eye(3))
+    torch.testing.assert_close(estimated.centers[0, 0], torch.zeros(3))
 
 
 def test_a_chain_reaches_views_that_share_nothing_with_the_first() -> None:
@@ -49,9 +49,11 @@ def test_pairs_that_agree_outvote_those_that_do_not() -> None:
     turned[..., 2, :] = torch.linalg.cross(turned[..., 0, :], turned[..., 1, :])
     wrong = torch.arange(21) % 5 == 2
     rotation = torch.where(wrong[:, None, None], torch.linalg.qr(turned).Q, poses.rotation[0])
-    found = average_poses(MATCHES, poses._replace(rotation=rotation[None]), 7, OPTIONS.averaging)
-    assert errors(found)[0] < 3
-    assert found.trust[0, wrong].max() < 0.2 * found.trust[0, ~wrong].min()
+    estimated = average_poses(
+        MATCHES, poses._replace(rotation=rotation[None]), 7, OPTIONS.averaging
+    )
+    assert errors(estimated)[0] < 3
+    assert estimated.trust[0, wrong].max() < 0.2 * estimated.trust[0, ~wrong].min()
 
 
 def test_scenes_do_not_know_of_each_other() -> None:
@@ -61,10 +63,10 @@ def test_scenes_do_not_know_of_each_other() -> None:
     ]
     matches, poses = twice
     poses.rotation[1] = torch.eye(3)
-    found = average_poses(matches, poses, 7, OPTIONS.averaging)
+    estimated = average_poses(matches, poses, 7, OPTIONS.averaging)
     alone = average_poses(MATCHES, SCENE.relative_poses(), 7, OPTIONS.averaging)
-    torch.testing.assert_close(found.rotation[0], alone.rotation[0])
-    torch.testing.assert_close(found.rotation[1], torch.eye(3).expand(7, 3, 3))
+    torch.testing.assert_close(estimated.rotation[0], alone.rotation[0])
+    torch.testing.assert_close(estimated.rotation[1], torch.eye(3).expand(7, 3, 3))
 
 
 def test_a_pair_from_one_place_moves_nobody() -> None:
@@ -83,5 +85,5 @@ def test_a_pair_from_one_place_moves_nobody() -> None:
 
 
 def test_nothing_known_is_finite() -> None:
-    found = average_poses(MATCHES, with_inliers(torch.zeros(21)), 7, OPTIONS.averaging)
-    assert all(part.isfinite().all() for part in found)
+    estimated = average_poses(MATCHES, with_inliers(torch.zeros(21)), 7, OPTIONS.averaging)
+    assert all(part.isfinite().all() for part in estimated)

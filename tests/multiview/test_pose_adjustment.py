@@ -31,27 +31,27 @@ def expected(factor: float = 1.0, deviation: float = 0.6) -> FocalPrior:
     return FocalPrior(torch.tensor([factor * FOCAL]), torch.tensor([deviation]))
 
 
-def errors(found: ScenePoses) -> tuple[float, float]:
+def errors(estimated: ScenePoses) -> tuple[float, float]:
     true = torch.cat([SCENE.cameras[..., :3], true_centers()[0, ..., None]], -1)
-    rotation, direction = degrees_between(found.rotation[0], found.centers[0], true)
+    rotation, direction = degrees_between(estimated.rotation[0], estimated.centers[0], true)
     return float(rotation.max()), float(direction[1:].max())
 
 
 def test_exact_matches_give_exact_cameras_and_the_focal_length() -> None:
     start = disturbed(0.05)
-    found, focal = adjust_poses(SCENE.matches(), start, expected(1.1), OPTIONS.pose_adjustment)
-    rotation, direction = errors(found)
+    adjusted, focal = adjust_poses(SCENE.matches(), start, expected(1.1), OPTIONS.pose_adjustment)
+    rotation, direction = errors(adjusted)
     assert rotation < 0.5 < errors(start)[0]
     assert direction < 1.5 < errors(start)[1]
     assert abs(float(focal) / FOCAL - 1) < 0.02
-    torch.testing.assert_close(found.rotation[0, 0], torch.eye(3))
-    torch.testing.assert_close(found.centers[0, 0], torch.zeros(3))
+    torch.testing.assert_close(adjusted.rotation[0, 0], torch.eye(3))
+    torch.testing.assert_close(adjusted.centers[0, 0], torch.zeros(3))
 
 
 def test_wrong_matches_do_little_harm() -> None:
     matches = SCENE.matches(noise=0.002, wrong=0.3)
-    found, focal = adjust_poses(matches, disturbed(0.05), expected(1.1), OPTIONS.pose_adjustment)
-    assert errors(found)[0] < 1
+    adjusted, focal = adjust_poses(matches, disturbed(0.05), expected(1.1), OPTIONS.pose_adjustment)
+    assert errors(adjusted)[0] < 1
     assert abs(float(focal) / FOCAL - 1) < 0.05
 
 
@@ -89,5 +89,5 @@ def test_jacobian_and_chain_are_those_of_the_distances() -> None:
 
 def test_nothing_known_is_finite() -> None:
     nothing = ScenePoses(torch.eye(3).expand(1, 6, 3, 3), torch.zeros(1, 6, 3), torch.zeros(1, 15))
-    found, focal = adjust_poses(SCENE.matches(), nothing, expected(), OPTIONS.pose_adjustment)
-    assert all(part.isfinite().all() for part in (*found, focal))
+    adjusted, focal = adjust_poses(SCENE.matches(), nothing, expected(), OPTIONS.pose_adjustment)
+    assert all(part.isfinite().all() for part in (*adjusted, focal))

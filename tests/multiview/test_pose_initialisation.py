@@ -49,8 +49,8 @@ def focal_lengths(pose: torch.Tensor) -> torch.Tensor:
 
 def test_a_wrong_focal_length_is_found_out() -> None:
     for factor in (0.7, 1.0, 1.5):
-        found = initialise_poses(SCENE.matches(noise=0.001), guessing(factor), SIZE, OPTIONS)
-        turned, ratio = errors(found[0])
+        pose_enc = initialise_poses(SCENE.matches(noise=0.001), guessing(factor), SIZE, OPTIONS)
+        turned, ratio = errors(pose_enc[0])
         assert turned < 3
         assert abs(math.log(ratio)) < 0.15
 
@@ -70,25 +70,25 @@ def test_a_known_focal_length_decides_what_matches_cannot() -> None:
     matches, estimates = scene.matches(noise=0.002), guessing(1.0, views=3)
     known = torch.tensor([[focal * HALF_DIAGONAL, math.nan, math.nan]])
     blind = initialise_poses(matches, estimates, SIZE, OPTIONS)[0]
-    found = initialise_poses(matches, estimates, SIZE, OPTIONS, known)[0]
+    pose_enc = initialise_poses(matches, estimates, SIZE, OPTIONS, known)[0]
     assert focal_lengths(blind).mean() < 0.7 * known[0, 0]
-    torch.testing.assert_close(focal_lengths(found), known[0, :1].expand(3), rtol=0.05, atol=0)
-    assert errors(found, scene)[0] < 4 < errors(blind, scene)[0]
+    torch.testing.assert_close(focal_lengths(pose_enc), known[0, :1].expand(3), rtol=0.05, atol=0)
+    assert errors(pose_enc, scene)[0] < 4 < errors(blind, scene)[0]
 
 
 def test_views_may_be_zoomed_if_that_is_known() -> None:
     matches = SCENE.matches(noise=0.001)
     zoom = torch.tensor([[1.0, 2, 1, 0.6]])
     known = zoom * FOCAL * HALF_DIAGONAL
-    found = initialise_poses(matches.zoomed(zoom), guessing(1.3), SIZE, OPTIONS, known)[0]
-    assert errors(found)[0] < 3
-    torch.testing.assert_close(focal_lengths(found), known[0], rtol=0.05, atol=0)
+    pose_enc = initialise_poses(matches.zoomed(zoom), guessing(1.3), SIZE, OPTIONS, known)[0]
+    assert errors(pose_enc)[0] < 3
+    torch.testing.assert_close(focal_lengths(pose_enc), known[0], rtol=0.05, atol=0)
 
 
 def test_what_the_matches_contradict_is_overruled() -> None:
     known = torch.full((1, len(SCENE.cameras)), 2 * FOCAL * HALF_DIAGONAL)
-    found = initialise_poses(SCENE.matches(noise=0.001), guessing(1.0), SIZE, OPTIONS, known)[0]
-    turned, ratio = errors(found)
+    pose_enc = initialise_poses(SCENE.matches(noise=0.001), guessing(1.0), SIZE, OPTIONS, known)[0]
+    turned, ratio = errors(pose_enc)
     assert turned < 3
     assert abs(math.log(ratio)) < 0.15
 

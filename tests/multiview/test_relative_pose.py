@@ -26,9 +26,9 @@ FOCALS = torch.tensor([FOCAL])
 
 def errors(matches: ViewPairMatches, learned: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     scene = matched_scene()
-    found = estimate_relative_poses(matches, learned, FOCALS, OPTIONS.relative_pose)
+    estimated = estimate_relative_poses(matches, learned, FOCALS, OPTIONS.relative_pose)
     true = scene.relative(matches.first[0], matches.second[0])
-    return degrees_between(found.rotation[0], found.direction[0], true)
+    return degrees_between(estimated.rotation[0], estimated.direction[0], true)
 
 
 def test_exact_matches_give_the_exact_pose_whatever_was_learned() -> None:
@@ -49,9 +49,9 @@ def test_a_long_lens_needs_starts_that_turn_around_the_thing() -> None:
     matches, focal = scene.matches(noise=0.001, wrong=0.3), torch.tensor([4.0])
     true = scene.relative(matches.first[0], matches.second[0])
     errors_of = {
-        orbits: degrees_between(found.rotation[0], found.direction[0], true)[0]
+        orbits: degrees_between(estimated.rotation[0], estimated.direction[0], true)[0]
         for orbits in (False, True)
-        for found in [
+        for estimated in [
             estimate_relative_poses(
                 matches, NOTHING.expand(1, 3, 3, 9), focal, OPTIONS.relative_pose, orbits
             )
@@ -68,7 +68,7 @@ def test_the_inlier_share_says_what_share_of_the_matches_is_right() -> None:
     assert 0.6 < poses.inlier_share.median() < 0.75
 
 
-def test_points_lie_before_both_cameras() -> None:
+def test_points_lie_in_front_of_both_cameras() -> None:
     """The opposite direction gives the same essential matrix, with all points behind."""
     learned = matched_scene().pose_encodings()
     learned[..., :3] *= -1
@@ -82,10 +82,10 @@ def test_matches_that_say_nothing_are_finite() -> None:
         matches._replace(weight=0 * matches.weight),
         matches._replace(first_hd=matches.second_hd),
     ):
-        found = estimate_relative_poses(
+        estimated = estimate_relative_poses(
             empty, torch.zeros(1, 6, 6, 9), FOCALS, OPTIONS.relative_pose
         )
-        assert all(part.isfinite().all() for part in found)
+        assert all(part.isfinite().all() for part in estimated)
 
 
 def estimates_of(weight: torch.Tensor) -> PairEstimates:
@@ -130,9 +130,9 @@ def test_turned_in_place_is_known_from_moved() -> None:
     turned[2, :, 3] = 0  # the third camera stands where the first does
     world = 4 * torch.rand(150, 3, generator=torch.Generator().manual_seed(4))
     scene = scene_of(turned, world + torch.tensor([-2.0, -2, 4]))
-    found = estimate_relative_poses(
+    estimated = estimate_relative_poses(
         scene.matches(), scene.pose_encodings(), FOCALS, OPTIONS.relative_pose
     )
-    (one_two, one_three, _) = found.parallax_share[0].tolist()
+    (one_two, one_three, _) = estimated.parallax_share[0].tolist()
     assert one_two > 0.9
     assert one_three < 0.1

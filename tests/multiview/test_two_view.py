@@ -63,7 +63,7 @@ def test_tangents_are_at_right_angles() -> None:
     torch.testing.assert_close(frame.T @ frame, torch.eye(3, dtype=torch.float64))
 
 
-def test_rays_meet_at_their_depths_before_both_cameras() -> None:
+def test_rays_meet_at_their_depths_in_front_of_both_cameras() -> None:
     exact, depth = matches()
     intersection = triangulate_rays(ROTATION, DIRECTION, exact.x, exact.y)
     torch.testing.assert_close(intersection.depth / intersection.steepness, depth)

@@ -26,8 +26,8 @@ def test_norm(dim: int, affine: bool) -> None:
     x = 3 * torch.randn(2, 5, dim) + 1
     weight, bias = (torch.randn(dim), torch.randn(dim)) if affine else (None, None)
     exact = F.layer_norm(x, (dim,), weight, bias, 1e-5)
-    found = fused_gpu.norm(gpu_kernels, x, weight, bias, 1e-5, torch.float32)
-    torch.testing.assert_close(found, exact, rtol=1e-5, atol=1e-5)
+    normed = fused_gpu.norm(gpu_kernels, x, weight, bias, 1e-5, torch.float32)
+    torch.testing.assert_close(normed, exact, rtol=1e-5, atol=1e-5)
     rounded = fused_gpu.norm(gpu_kernels, x, weight, bias, 1e-5, torch.bfloat16)
     assert rounded.dtype == torch.bfloat16
     torch.testing.assert_close(rounded.float(), exact, rtol=1e-2, atol=1e-2)
@@ -42,11 +42,11 @@ def test_norm_and_rotate(heads: int, dim: int, normed: bool) -> None:
     x = torch.randn(tokens, 3, heads, dim)[:, 1]  # as queries and keys lie: with values between
     norm = (torch.randn(dim), torch.randn(dim), 1e-5) if normed else None
     wide = (table.wide_cos, table.wide_sin)
-    found = fused_gpu.norm_and_rotate(gpu_kernels, x, norm, wide)
+    rotated = fused_gpu.norm_and_rotate(gpu_kernels, x, norm, wide)
     exact = x if norm is None else F.layer_norm(x, (dim,), *norm)
     exact = apply_rope(exact.transpose(0, 1)[None], table)[0].transpose(0, 1)
-    torch.testing.assert_close(found, exact, rtol=1e-5, atol=1e-5)
-    assert found.is_contiguous()
+    torch.testing.assert_close(rotated, exact, rtol=1e-5, atol=1e-5)
+    assert rotated.is_contiguous()
     rounded = fused_gpu.norm_and_rotate(gpu_kernels, x.bfloat16(), norm, wide)
     plain = fused_gpu.plain_norm_and_rotate(x.bfloat16(), norm, wide)
     torch.testing.assert_close(rounded, plain, rtol=1e-2, atol=1e-2)

@@ -27,9 +27,9 @@ CPU = torch.device("cpu")
 
 def operators_of_attention() -> set[str]:
     q = torch.randn(1, 2, 1024, 16)
-    with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as found:
+    with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as profiled:
         attend(q, q, q)
-    return {event.key for event in found.key_averages()}
+    return {event.key for event in profiled.key_averages()}
 
 
 def decided(attention: str) -> AbstractContextManager[fast_paths.FastPaths]:

@@ -40,9 +40,9 @@ def test_kernels_compile() -> None:
 def test_plain_steps_are_the_rotation_of_the_network() -> None:
     table = build_rope_table((2, 3), 1, 16, 100.0, CPU)
     x, norm = torch.randn(14, 4, 16), (torch.randn(16), torch.randn(16), 1e-6)
-    found = fused_gpu.plain_norm_and_rotate(x, norm, (table.wide_cos, table.wide_sin))
+    rotated = fused_gpu.plain_norm_and_rotate(x, norm, (table.wide_cos, table.wide_sin))
     exact = F.layer_norm(x, (16,), *norm).transpose(0, 1)[None]
-    torch.testing.assert_close(found, apply_rope(exact, table)[0].transpose(0, 1))
+    torch.testing.assert_close(rotated, apply_rope(exact, table)[0].transpose(0, 1))
 
 
 def test_a_processor_has_no_kernels() -> None:

@@ -43,15 +43,15 @@ def refined(
     folder: Path, rooms: Sequence[Room], poses: Sequence[Tensor], **more: object
 ) -> Reconstruction:
     scene = guessed(build_scene(rooms, poses, folder))
-    found = refine(scene, options=OPTIONS, densify=False, **more)  # type: ignore[arg-type]
-    assert found.names == scene.names
-    assert found.trust is not None
-    assert found.cameras.cam_from_world.isfinite().all()
-    assert found.points_world is not None
-    assert found.points_world.isfinite().all()
-    json.loads(to_json_text(found.report.to_json()))
-    assert len(trust_text(found)) >= 2 + scene.num_views
-    return found
+    refined = refine(scene, options=OPTIONS, densify=False, **more)  # type: ignore[arg-type]
+    assert refined.names == scene.names
+    assert refined.trust is not None
+    assert refined.cameras.cam_from_world.isfinite().all()
+    assert refined.points_world is not None
+    assert refined.points_world.isfinite().all()
+    json.loads(to_json_text(refined.report.to_json()))
+    assert len(trust_text(refined)) >= 2 + scene.num_views
+    return refined
 
 
 def verdicts(scene: Reconstruction) -> list[str]:
@@ -75,9 +75,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
 def test_photos_that_others_confirm_are_good(mixed: Reconstruction) -> None:
     assert verdicts(mixed) == ["good"] * 4 + ["unsupported"] * 2
     true = torch.stack(arc(3, width=1.6))[:, :, :3].float()
-    found = mixed.cameras.cam_from_world[:3, :, :3]
+    rotations = mixed.cameras.cam_from_world[:3, :, :3]
     for first, second in ((0, 1), (0, 2)):
-        error = rotation_angle(found[second] @ found[first].T, true[second] @ true[first].T)
+        error = rotation_angle(rotations[second] @ rotations[first].T, true[second] @ true[first].T)
         assert torch.rad2deg(error) < 1.0
 
 
@@ -145,13 +145,13 @@ def test_a_known_pose_that_the_photos_contradict_is_said(tmp_path: Path) -> None
         ),
         "a surveyor's",
     )
-    found = refine(guessed(scene), options=OPTIONS, known=known, densify=False)
-    assert found.trust is not None
-    assert verdicts(found)[2] != "good"
-    assert "contradicts what the photos show" in reasons(found)[2]
+    refined = refine(guessed(scene), options=OPTIONS, known=known, densify=False)
+    assert refined.trust is not None
+    assert verdicts(refined)[2] != "good"
+    assert "contradicts what the photos show" in reasons(refined)[2]
     for view in (0, 1, 3):
-        assert found.trust[view].registered_by == "known"
-        assert found.trust[view].verdict == "good"
+        assert refined.trust[view].registered_by == "known"
+        assert refined.trust[view].verdict == "good"
 
 
 def test_refining_again_judges_again(mixed: Reconstruction) -> None:

@@ -62,14 +62,14 @@ def test_killed_at_every_step(tmp_path, reads):
         killed = killed_at(step, lambda root=root: write_result(root, NEW))
         if reads:
             settle(root)
-            left = {n: text for n, text in content(root).items() if not n.startswith(".")}
+            remaining = {n: text for n, text in content(root).items() if not n.startswith(".")}
         else:
             with open_result(root):
-                left = {n: text for n, text in content(root).items() if n != LOCK_FILE}
+                remaining = {n: text for n, text in content(root).items() if n != LOCK_FILE}
             assert hidden_below(root) == {MANIFEST_FILE}
         mine = {"mine": "mine", "depth/mine": "mine"}
-        assert left in (OLD | mine, NEW | mine), step
-        seen.add(left["scene.npz"])
+        assert remaining in (OLD | mine, NEW | mine), step
+        seen.add(remaining["scene.npz"])
         write_result(root, NEW)
         assert content(root) == NEW | mine
     assert seen == {"old scene", "new scene"}
@@ -96,17 +96,17 @@ def test_killed_while_it_is_finished(tmp_path):
 
 @needs_fork
 def test_the_second_run_is_refused_while_the_first_lives(tmp_path):
-    told, answer = os.pipe(), os.pipe()
+    held, answer = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         try:
             with open_result(tmp_path / "out"):
-                os.write(told[1], b"held")
+                os.write(held[1], b"held")
                 os.read(answer[0], 1)
                 os._exit(0)  # without giving the lock back
         finally:
             os._exit(1)
-    assert os.read(told[0], 4) == b"held"
+    assert os.read(held[0], 4) == b"held"
     with pytest.raises(OutputError, match=rf"another run \(process {child} on .* is writing"):
         write_result(tmp_path / "out", NEW)
     os.write(answer[1], b"x")
@@ -118,7 +118,7 @@ def test_the_second_run_is_refused_while_the_first_lives(tmp_path):
 
 @needs_fork
 def test_a_child_that_lives_on_does_not_hold_the_folder(tmp_path):
-    told, answer = os.pipe(), os.pipe()
+    held, answer = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         try:
@@ -127,11 +127,11 @@ def test_a_child_that_lives_on_does_not_hold_the_folder(tmp_path):
                 if grandchild == 0:  # as a worker of a data loader whose trainer was killed
                     os.read(answer[0], 1)
                     os._exit(0)
-                os.write(told[1], b"held")
+                os.write(held[1], b"held")
                 os._exit(0)
         finally:
             os._exit(1)
-    assert os.read(told[0], 4) == b"held"
+    assert os.read(held[0], 4) == b"held"
     os.waitpid(child, 0)
     write_result(tmp_path, NEW)
     os.write(answer[1], b"x")

@@ -197,16 +197,16 @@ def test_points_grow(opened):
 
 
 @pytest.mark.parametrize(
-    ("key", "back"),
+    ("key", "opposite"),
     [("ArrowLeft", "ArrowRight"), ("Shift+ArrowUp", "Shift+ArrowDown"), ("+", "-"), ("n", "Home")],
 )
-def test_keys_move_the_picture_and_bring_it_back(opened, key, back):
+def test_keys_move_the_picture_and_bring_it_back(opened, key, opposite):
     opened.key("Shift")  # the picture has the focus, and its outline, from here on
     before = opened.drawn()
     opened.key(key)
     moved = changed(before, opened.drawn())
     assert moved > 0.02
-    opened.key(back)
+    opened.key(opposite)
     assert changed(before, opened.drawn()) < 0.3 * moved
 
 

@@ -39,8 +39,8 @@ def test_copies_are_found_where_sources_are_gone(scene, tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / source.name).write_bytes(source.read_bytes())
     moved = replace(build_scene(tmp_path, photos=False), home=tmp_path, contents=scene.contents)
-    there = photo_thumbnail(moved, 0, 300)
-    assert np.array_equal(there, photo_thumbnail(scene, 0, 300))
+    moved_thumbnail = photo_thumbnail(moved, 0, 300)
+    assert np.array_equal(moved_thumbnail, photo_thumbnail(scene, 0, 300))
 
 
 def test_a_damaged_photo_is_no_reason_to_fail(scene, tmp_path):
