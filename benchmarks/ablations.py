@@ -1,15 +1,16 @@
-"""What each thing that is said to help a small network brings, learned without it.
+"""Ablations: how much each design choice helps a small network, by training without it.
 
     python -m benchmarks.ablations --start-from WEIGHTS --textures DIR --out RUNS
 
 Two studies, each of the same scenes for every variant, with several seeds (of scenes and of first
 weights), and measured on the same scenes of the validation split:
 
-- "matching": everything below the track head's maps learns from nothing, by the matching loss;
-- "heads": the depth and track heads learn from nothing, on a frozen aggregator of ``--start-from``.
+- "matching": everything below the track head's maps is trained from scratch, by the matching loss;
+- "heads": the depth and track heads are trained from scratch, on the frozen aggregator of
+  ``--start-from``.
 
-Finished runs are kept below ``--out`` and not done again: seeds may be run side by side, and the
-table at the end is of all that is there.
+Finished runs are kept below ``--out`` and not repeated: seeds may be run side by side, and the
+table at the end is of all finished runs.
 """
 
 import argparse
@@ -53,7 +54,7 @@ class Study:
 
 
 def main() -> None:
-    """Train what is not there yet, print one table for each study."""
+    """Train the missing runs, print one table for each study."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--start-from", type=Path, required=True, help="a file of glance-small")
     parser.add_argument("--textures", type=Path, help="pictures to paint the scenes with")
@@ -98,7 +99,7 @@ def common(scenes: int, textures: Path | None) -> TrainConfig:
 
 
 def matching_study(base: TrainConfig) -> Study:
-    """How soon the track head's maps tell points apart."""
+    """How soon the track head's maps are distinctive."""
     whole = replace(base, losses=LossWeights.only(matching=1.0))
     small = without_stem_maps(base.model)
     stem = replace(whole, model=small)
@@ -120,7 +121,7 @@ def matching_study(base: TrainConfig) -> Study:
 
 
 def heads_study(base: TrainConfig) -> Study:
-    """What depth and tracks are worth."""
+    """How accurate depth and tracks become."""
     losses = LossWeights.only(depth=1.0, track=0.2, matching=0.25)
     full = replace(base, losses=losses, trainable=HEADS)
     return Study(
@@ -177,7 +178,7 @@ def measure_matching(
 def measure_heads(
     model: VGGT, scenes: list[MultiViewSample], config: TrainConfig
 ) -> dict[str, float]:
-    """Depth after one factor a scene, not swept, and what the track head's maps are worth."""
+    """Depth errors after one factor a scene, without plane sweep, and matching by track maps."""
     depth = []
     for sample in scenes:
         predicted = model(sample.images, outputs=("depth",)).depth

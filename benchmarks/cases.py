@@ -89,7 +89,7 @@ class Loader:
 
 
 def random_photos(views: int, size: tuple[int, int], device: str, seed: int = 0) -> Tensor:
-    """Smooth noise ``[S,3,H,W]`` of (width, height): speed does not depend on what is seen."""
+    """Smooth noise ``[S,3,H,W]`` of (width, height): speed does not depend on the contents."""
     generator = torch.Generator().manual_seed(seed)
     width, height = size
     coarse = torch.rand(views, 3, height // 14, width // 14, generator=generator)
@@ -98,7 +98,7 @@ def random_photos(views: int, size: tuple[int, int], device: str, seed: int = 0)
 
 
 def timed(run: Run, images: Tensor) -> tuple[float, dict[str, Tensor]]:
-    """Seconds of one forward, the device's work included, and what it said."""
+    """Seconds of one forward pass, the device's work included, and its outputs."""
     with torch.inference_mode():
         wait_for(images.device)
         start = time.perf_counter()
@@ -108,6 +108,6 @@ def timed(run: Run, images: Tensor) -> tuple[float, dict[str, Tensor]]:
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

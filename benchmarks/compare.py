@@ -4,7 +4,7 @@
 
 Without a file of weights, ``--make-weights FILE`` first writes one of full size by the tests'
 golden recipe: speed and memory do not depend on the values. Every repetition runs all cases one
-after the other, so that whatever else the machine does hits all of them; medians are compared.
+after the other, so that other load of the machine affects all of them; medians are compared.
 ``--repeats 3 2 1`` repeats many views less often. Memory is measured in a process per case. The
 table is printed, and written to ``benchmarks/results`` after every repetition.
 """
@@ -130,7 +130,7 @@ def _time_table(
 
 
 def _say(line: str) -> None:
-    """What is known so far: a whole run takes long."""
+    """Report the results so far: a whole run takes long."""
     print(line, file=sys.stderr, flush=True)
 
 

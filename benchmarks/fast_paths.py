@@ -1,4 +1,4 @@
-"""Which paths this machine takes, and what they bring: ``python -m benchmarks.fast_paths``.
+"""Which fast paths this machine uses, and their gain: ``python -m benchmarks.fast_paths``.
 
 First the table of :mod:`glance3d.nn.fast.paths` after trying every kind of a large network, then
 parts of ``vggt-1b`` at full width beside the plain twin of the published design and beside the same
@@ -55,7 +55,7 @@ def _emulated() -> str:
 
 
 def try_all() -> None:
-    """Every kind that prediction by ``vggt-1b`` asks for, at both precisions."""
+    """Try every kind that prediction by ``vggt-1b`` needs, at both precisions."""
     with torch.inference_mode():
         for dtype in (torch.float32, torch.bfloat16):
             for tokens in (4, 1041):

@@ -1,9 +1,9 @@
-"""What a stated focal length is worth: ``python -m benchmarks.focal_lengths SET...``.
+"""How much a focal length in the file helps: ``python -m benchmarks.focal_lengths SET...``.
 
-Cameras of ``glance-small`` when the photos' files say nothing, the truth, five percent too much (as
-after rounding) and half as much again (as after cropping), and how often each is followed. Photos
-are looked at whole, and in windows of a few neighbours; synthetic scenes are of the validation
-split.
+Cameras of ``glance-small`` if the photos' files have no focal length, the true one, one that is 5 %
+too long (as after rounding) and one that is 50 % too long (as after cropping), and how often each
+is used. Photos are predicted all together, and in windows of a few neighbours; synthetic scenes are
+of the validation split.
 """
 
 import argparse

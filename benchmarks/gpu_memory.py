@@ -3,9 +3,8 @@
     python -m benchmarks.gpu_memory --views 1 10 100 500
 
 The forward runs on shapes alone (:mod:`benchmarks.meta_gpu`), and the bytes of all tensors that are
-alive are added up. What only a GPU shows is not in the count: PyTorch itself and its kernels' code,
-what kernels take for themselves while they run (convolutions above all), and what the allocator
-loses between tensors.
+alive are added up. Some memory of a real GPU is not counted: PyTorch itself and its kernels' code,
+workspaces of kernels (mostly of convolutions), and what the allocator loses between tensors.
 """
 
 import argparse
@@ -131,7 +130,7 @@ def count_case(case: Case, config: ModelConfig, views: int, size: tuple[int, int
 
 
 def plan_case(case: Case, config: ModelConfig, views: int, size: tuple[int, int]) -> MemoryPlan:
-    """What the library's own plan says of it."""
+    """Bytes that the library's own plan predicts for it."""
     network = build_on_meta(config, PRECISIONS[case.precision])
     outputs = tuple(output for output in OUTPUTS if output in case.outputs)
     return plan_memory(network, views, (size[1], size[0]), outputs, torch.device("cuda"))

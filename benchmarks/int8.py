@@ -109,13 +109,13 @@ def _ways(in_dim: int, out_dim: int) -> dict[str, Callable[[], Tensor]]:
 
 
 def rounded(x: Tensor) -> Tensor:
-    """What 8 bits leave of each row."""
+    """Each row rounded to 8 bits."""
     small, scale = quantise(x)
     return small.float() * scale
 
 
 def round_linear_layers(network: VGGT) -> None:
-    """Weights of the aggregator are rounded now, activations whenever they come."""
+    """Round the aggregator's weights now, and its activations in every forward pass."""
     for layer in network.aggregator.modules():
         if isinstance(layer, Linear):
             layer.weight = torch.nn.Parameter(rounded(layer.weight), requires_grad=False)

@@ -1,6 +1,6 @@
 """One measurement in a process of its own, so that its peak is its own: prints JSON.
 
-The operating system counts: the largest resident set on a processor, PyTorch's allocator on a GPU.
+The peak is the largest resident set on a processor, and that of PyTorch's allocator on a GPU.
 """
 
 import argparse

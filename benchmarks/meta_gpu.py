@@ -1,7 +1,7 @@
-"""A GPU that is not there: what the forward asks of one, found out on a processor.
+"""A simulated GPU: the memory and waits of the forward on a GPU, measured on a processor.
 
-PyTorch's meta device has shapes and no numbers, and is not the processor, so that the network takes
-the way that it takes on a GPU: its chunks, its attention, its copies. What needs a number from the
+PyTorch's meta device has shapes and no numbers, and is not the processor, so that the network runs
+as on a GPU: with its chunks, its attention, its copies. An operation that needs a number from the
 device fails there, as it makes the host wait on a GPU (``torch.cuda.set_sync_debug_mode``).
 """
 
@@ -22,7 +22,7 @@ from glance3d.models.config import ModelConfig
 from glance3d.models.zoo import set_precision
 from glance3d.nn import tables
 
-#: Operators that look at numbers of the device: for a size, a choice, or an error.
+#: Operators that read numbers of the device: for a size, a choice, or an error.
 _LOOKING = (
     "_linalg_check_errors",
     "_linalg_eigh",
@@ -37,9 +37,9 @@ _LOOKING = (
     "unique_consecutive",
     "unique_dim",
 )
-#: Functions that make a tensor, perhaps of numbers of the host.
+#: Functions that create a tensor, perhaps from numbers of the host.
 _FROM_LISTS = ("as_tensor", "asarray", "tensor")
-#: Operators that copy even a single number, where others take it along.
+#: Operators that copy even a single number, where others pass it as an argument.
 _COPYING = ("_to_copy", "copy_", "index", "index_put_", "where")
 
 
@@ -56,7 +56,7 @@ def build_on_meta(config: ModelConfig, dtype: torch.dtype = torch.float32) -> VG
 
 @contextmanager
 def meta_gpu(autocast: TorchFunctionMode | None = None) -> Iterator[None]:
-    """Predicting on the meta device, which autocast does not know of.
+    """Predict on the meta device, which autocast does not support.
 
     ``autocast`` does instead what ``torch.autocast`` does where it is enabled.
     """
@@ -99,7 +99,7 @@ def _is_making_a_table() -> bool:
 
 
 class _Lists(TorchFunctionMode):
-    """What makes tensors of lists, or chooses by them, is no operator: it is told apart here."""
+    """Functions that create tensors from lists, or index by lists: these are no operators."""
 
     def __init__(self, refuse: Callable[[str], None]) -> None:
         super().__init__()

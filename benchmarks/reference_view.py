@@ -3,7 +3,7 @@
 Every scene is reconstructed once for every view as the reference, and scored against the truth. For
 each scene the first view, the view that ``reference="auto"`` chooses, the mean over all views and
 the best and worst of them (which nobody can know beforehand) are printed: the distance from best
-to worst is what there is to win, "auto" minus "first" is what is won.
+to worst is the possible gain, "auto" minus "first" the real one.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def report_refined(model: VGGT, scenes: list[EvaluationScene]) -> None:
-    """What is left of the difference when the photos have confirmed the cameras."""
+    """The difference that remains after the cameras are refined."""
     print("\nphotos, refined: pose_auc_at_5deg\n\n| scene | first | auto | the view |")
     print("| --- | --- | --- | --- |")
     for scene in scenes:

@@ -1,4 +1,4 @@
-"""Views against time and memory: ``python -m benchmarks.scaling --weights FILE --views 1 2 4 8``.
+"""Time and memory against views: ``python -m benchmarks.scaling --weights FILE --views 1 2 4``.
 
 Each number of views runs in a process of its own. The exponent of time is
 fitted in the logarithms; the slope is memory per further view.

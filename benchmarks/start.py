@@ -1,4 +1,4 @@
-"""What a start costs: ``python -m benchmarks.start``, and ``--weights FILE`` for a large network.
+"""Cost of starting: ``python -m benchmarks.start``, and ``--weights FILE`` for a large network.
 
 First the imports: processor time and modules of the package's first use, in a new process, against
 ``import torch`` alone. They take turns, and medians are compared.

@@ -1,4 +1,4 @@
-"""What thin attention costs in accuracy and saves in time: ``python -m benchmarks.thin SETS...``.
+"""Accuracy and time of thin attention against full: ``python -m benchmarks.thin SETS...``.
 
 Photo sets with true cameras (as ``glance3d evaluate`` takes them) are predicted with full and with
 thin attention, one after the other; medians of time, pose AUC and depth are compared. Sets with too

@@ -1,7 +1,7 @@
-"""A plain twin of VGGT as it was published, to be compared with: the same numbers, no economy.
+"""A plain twin of VGGT as it was published, to compare with: the same numbers, not optimised.
 
-Written from the paper and our own specification of the architecture. It does without restraint
-what costs the published design its time and memory: every concatenated layer is kept, both dense
+Written from the paper and our own specification of the architecture. It does everything that costs
+the published design time and memory: every concatenated layer is kept, both dense
 heads always run, in float32 and channels first; the position embedding is resampled and the UV
 code made again at every call, in float64; the rotary table is gathered token by token at every
 attention and asks for the largest position; layer scale, residual and norm are passes of their own.

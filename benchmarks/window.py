@@ -1,8 +1,8 @@
-"""What windows cost in accuracy: ``python -m benchmarks.window SETS... --windows 8 12``.
+"""Accuracy of windows against one pass: ``python -m benchmarks.window SETS... --windows 8 12``.
 
 Photo sets with true cameras (as ``glance3d evaluate`` takes them) are predicted in one pass and in
-windows of several sizes; pose AUC against the truth, and how well the windows say they agree. Sets
-that fit into a window are left out.
+windows of several sizes: pose AUC against the truth, and the agreement that the windows report.
+Sets that fit into one window are skipped.
 """
 
 import argparse

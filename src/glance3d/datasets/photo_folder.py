@@ -29,7 +29,7 @@ from glance3d.types import Cameras
 class PhotoSet:
     """Photos of one scene with their true cameras, in the original photos' pixels.
 
-    Lengths are in ``units``; ``metric`` says whether those are a true measure. ``depth_paths`` has
+    Lengths are in ``units``; ``metric`` says whether those are true lengths. ``depth_paths`` has
     one entry a photo, None where its depth is unknown; read them with :meth:`load_depth`.
     """
 

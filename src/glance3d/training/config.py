@@ -1,4 +1,4 @@
-"""Everything that decides how a network is trained, as frozen dataclasses that fail when made."""
+"""All settings of a training run, as frozen dataclasses that check their values when made."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW, its learning-rate schedule, and what is done to gradients and weights.
+    """AdamW, its learning-rate schedule, gradient clipping and weight average.
 
-    ``cooldown`` is the last fraction of the run over which the rate falls (1: plain cosine).
-    Weight decay touches matrices only, not biases, norms, scales or tokens.
+    ``cooldown`` is the last fraction of the run, over which the rate falls (1: plain cosine).
+    Weight decay applies to matrices only, not to biases, norms, scales or tokens.
     """
 
     peak_lr: float = 2e-4
@@ -63,7 +63,7 @@ class RelationPretrainingConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One run, complete: the same config and seed give the same stream of scenes.
+    """All settings of one run: the same config and seed give the same stream of scenes.
 
     The schedule ends after ``total_samples`` scenes or ``time_budget_minutes`` of training,
     whichever comes first; either may be changed when a run is resumed. ``num_data_workers``

@@ -20,7 +20,7 @@ def small_cpu_descriptors() -> TrainConfig:
     """Descriptors, and all layers below them, from true correspondences alone.
 
     The first hours of a ``glance-small`` on a processor with two cores. Only the layers below the
-    descriptors run, and nothing is matched: twice as many scenes a minute as training all heads.
+    descriptors run, without matching: twice as many scenes a minute as with all heads.
     The heads above are trained afterwards, by :func:`small_cpu`; the pair-pose network is
     pretrained before. Pictures have the area of 128 x 128 pixels, in every aspect ratio from 1:2 to
     2:1, and scenes 2 to 6 views.
@@ -46,10 +46,10 @@ def small_cpu_descriptors() -> TrainConfig:
 
 
 def small_cpu() -> TrainConfig:
-    """Descriptors and every head but the cameras: the hours after :func:`small_cpu_descriptors`.
+    """Descriptors and every head except the camera head, after :func:`small_cpu_descriptors`.
 
-    On pictures of one to eight times as many pixels, and longer lenses, as real photos have them.
-    Cameras start from matches, which :func:`small_cpu_matches` trains to judge.
+    On pictures of one to eight times as many pixels, with longer focal lengths, as in real photos.
+    Cameras start from matches, whose inlier weights :func:`small_cpu_matches` trains.
     """
     return dataclasses.replace(
         small_cpu_descriptors(),
@@ -87,7 +87,7 @@ def small_cpu_matches() -> TrainConfig:
 
 
 def small_cpu_cameras() -> TrainConfig:
-    """Only the camera head, for weights whose matches, its starting point, are good."""
+    """Only the camera head, which starts from matches: for weights whose matches are good."""
     return dataclasses.replace(
         small_cpu(),
         recipe="small-cpu-cameras",

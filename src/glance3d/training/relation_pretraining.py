@@ -33,7 +33,7 @@ def pretrain_relations(
     precision: str = "float32",
     show_progress: bool = True,
 ) -> Losses:
-    """Train ``relations`` in place; returns the last step's losses. ``seed`` decides everything."""
+    """Train ``relations`` in place and return the last step's losses; ``seed`` fixes all draws."""
     device = next(relations.parameters()).device
     scenes = _scenes(data, config, seed, device)
     generator = torch.Generator().manual_seed(seed)
@@ -93,8 +93,8 @@ def simulate_matches(
     """True positions with errors like those of descriptors, from nearly none to mostly wrong.
 
     A random difficulty of each pair of views sets the share of wrong matches, the error of right
-    ones (0.15 to 0.5 of a cell), and how well its confidences separate the two. Cells that the
-    other view does not show match a random position.
+    ones (0.15 to 0.5 of a cell), and how well confidences separate the two. Cells that are not
+    visible in the other view match a random position.
     """
     device = places.pixels.device
     count = places.seen.shape[-1]

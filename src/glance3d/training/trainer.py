@@ -1,7 +1,7 @@
 """The training loop of one process on one device.
 
-Batch number ``step`` of the data stream makes step number ``step``, and nothing else is random: a
-run that was stopped and resumed ends with the same weights, bit for bit, as one that was not (on
+Step number ``step`` trains on batch number ``step`` of the data stream, and nothing else is random:
+a run that was stopped and resumed ends with the same weights, bit for bit, as one that was not (on
 the same device and number of threads, with a schedule by samples).
 """
 
@@ -46,7 +46,7 @@ from glance3d.training.schedule import WeightAverage, learning_rate_factor
 Evaluate = Callable[[VGGT], dict[str, float]]
 
 _CURVES = ("loss", "camera", "depth", "points", "matching", "descriptors", "pairs")
-_POINTS_OF_A_CURVE = 4  # of validation, where there are so many; else losses of single batches
+_POINTS_OF_A_CURVE = 4  # with fewer validation losses the curve is of the losses of single batches
 _MAX_SKIPPED_IN_A_ROW = 50
 
 
@@ -56,8 +56,8 @@ class Trainer:
     ``out`` receives ``config.json``, ``log.jsonl``, ``curve.png``, ``checkpoint.pt`` and
     ``weights.safetensors`` (the averaged weights). ``evaluate`` is called with the averaged network
     at every validation, and the numbers it returns are logged. ``build_sampler`` and
-    ``build_validation_sampler`` replace the synthetic scenes. ``overwrite`` allows to replace files
-    of those names that Glance3D did not write.
+    ``build_validation_sampler`` replace the synthetic scenes. With ``overwrite`` files of those
+    names are replaced even if Glance3D did not write them.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Trainer:
                 second.add_note(f"the last saved checkpoint is in {self.out}")
                 raise
             except BaseException:
-                if not self._is_updating:  # otherwise weights and progress are of different steps
+                if not self._is_updating:  # else weights and progress are of different steps
                     self.save()
                 raise
             self.stopped_by = stop.number

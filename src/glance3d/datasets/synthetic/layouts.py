@@ -130,7 +130,7 @@ def table(draws: Draws) -> Layout:
     centers = centers + torch.stack([0 * stack, 0 * stack, stack * extent[:, None]], -1)
     thick = 0.5 * top * draws.uniform(0.05, 1.0, 1).clamp(min=0.05) + 1e-3
     size = torch.cat([extent[:, None] * draws.uniform(0.9, 1.8, 2), thick], -1)[:, None]
-    # Where there is no table its slab hides under the ground, not in the ground's own plane.
+    # Without a table its slab lies well below the ground, not in the ground's own plane.
     height = top - thick - 0.02 * (top == 0)
     at = torch.cat([0 * size[..., :2], height[:, None]], -1)
     open_air = draws.chance(0.4)
@@ -188,7 +188,7 @@ def facade(draws: Draws) -> Layout:
 
 
 def _open_room(extent: Tensor) -> Tensor:
-    """A "room" so large that its walls can stand for the sky."""
+    """A "room" so large that its walls serve as the sky."""
     return 20 * extent[:, None] * extent.new_ones(3)
 
 

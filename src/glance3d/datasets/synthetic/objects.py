@@ -1,4 +1,4 @@
-"""Assorted objects: their sizes, how they are turned, and where they rest."""
+"""Random objects: their sizes, rotations and resting places."""
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ TURN = 2 * torch.pi
 
 
 def rotation_z(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
-    """Turn about the vertical."""
+    """Rotation about the vertical axis."""
     cosine, sine = angle.cos(), angle.sin()
     zero, one = torch.zeros_like(angle), torch.ones_like(angle)
     entries = [cosine, -sine, zero, sine, cosine, zero, zero, zero, one]

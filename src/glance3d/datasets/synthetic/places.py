@@ -1,4 +1,4 @@
-"""Where each place of a view truly is in the other views: by rays alone, without a picture."""
+"""True positions of each view's cells in the other views: from rays alone, without rendering."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def find_places(
     image_size: tuple[int, int],
     cell: int,
 ) -> TruePlaces:
-    """Cast a ray through every cell's centre, and look at what it meets from all views."""
+    """Cast a ray through every cell's centre, and project the point that it hits into all views."""
     batch, views = cameras.shape[:2]
     height, width = image_size
     device = cameras.device

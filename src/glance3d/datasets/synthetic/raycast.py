@@ -3,8 +3,8 @@
 Every primitive is a unit shape under an affine map: the box [-1, 1]^3, the unit ball, or the
 cylinder of radius 1 about z with |z| <= 1. A ray crosses a convex shape in one interval of its
 parameter, so that three small formulas suffice. Slots of one kind are contiguous, so that the loop
-needs no branches: boxes first, then ellipsoids, then cylinders; the room that holds everything is
-the last shape.
+needs no branches: boxes first, then ellipsoids, then cylinders; the room around everything is the
+last shape.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Interval = tuple[Tensor, Tensor]
 
 
 def box_interval(origin: Components, direction: Components) -> Interval:
-    """Where rays are inside the box [-1, 1]^3; empty (near >= far) if they miss it."""
+    """Interval of a ray inside the box [-1, 1]^3; empty (near >= far) if it misses the box."""
     inverse = [1 / (d + _TINY) for d in direction]
     middle = [-o * i for o, i in zip(origin, inverse, strict=True)]
     reach = [i.abs() for i in inverse]
@@ -39,7 +39,7 @@ def box_interval(origin: Components, direction: Components) -> Interval:
 
 
 def _quadric_interval(a: Tensor, b: Tensor, c: Tensor) -> Interval:
-    """Where a t^2 + 2 b t + c <= 0."""
+    """Interval of t where a t^2 + 2 b t + c <= 0."""
     discriminant = b * b - a * c
     root = discriminant.clamp(min=0).sqrt()
     inverse = 1 / a
@@ -48,7 +48,7 @@ def _quadric_interval(a: Tensor, b: Tensor, c: Tensor) -> Interval:
 
 
 def ellipsoid_interval(origin: Components, direction: Components) -> Interval:
-    """Where rays are inside the unit ball."""
+    """Interval of a ray inside the unit ball."""
     (ox, oy, oz), (dx, dy, dz) = origin, direction
     a = dx * dx + dy * dy + dz * dz
     b = ox * dx + oy * dy + oz * dz
@@ -56,7 +56,7 @@ def ellipsoid_interval(origin: Components, direction: Components) -> Interval:
 
 
 def cylinder_interval(origin: Components, direction: Components) -> Interval:
-    """Where rays are inside the cylinder of radius 1 about z, |z| <= 1."""
+    """Interval of a ray inside the cylinder of radius 1 about z, |z| <= 1."""
     (ox, oy, oz), (dx, dy, dz) = origin, direction
     side_near, side_far = _quadric_interval(
         dx * dx + dy * dy + _TINY, ox * dx + oy * dy, ox * ox + oy * oy - 1
@@ -98,8 +98,8 @@ def closest_primitive(
     """The first entry into a primitive beyond ``near`` along each ray, and which primitive.
 
     Parameters are in units of the direction's length (z-depth, for directions with camera z of 1).
-    All rays of a tile share the tile's origin. Misses have a parameter of 1e9. Shapes that hold
-    the origin are not seen.
+    All rays of a tile share the tile's origin. Misses have a parameter of 1e9. Shapes around the
+    origin are ignored.
     """
     best = torch.full_like(direction[0], _MISS)
     index = torch.zeros_like(direction[0], dtype=torch.int64)

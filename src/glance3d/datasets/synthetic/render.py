@@ -16,7 +16,7 @@ from glance3d.nn.fast.paths import PLAIN, RENDERING, Trial, choose
 
 #: Rays of one camera that are cast together.
 _TILE_RAYS = 1024
-#: Tiles to a call: on a CPU what fits its cache, on a GPU what fills it.
+#: Tiles of one call: on a CPU as many as fit its cache, on a GPU as many as use all of it.
 _TILES_ON_CPU, _TILES_ON_GPU = 64, 1024
 
 
@@ -25,7 +25,7 @@ def _tiles_by_view(
     cam_from_world: Float[Tensor, "scenes views 3 4"],
     intrinsics: Float[Tensor, "scenes views 3 3"],
 ) -> Tiles:
-    """For every view, what its rays need to know."""
+    """The inputs of the rays of every view."""
     batch, views = cam_from_world.shape[:2]
     world_from_cam = invert(cam_from_world.flatten(0, 1))
     scene = torch.arange(batch, device=cam_from_world.device).repeat_interleave(
@@ -49,11 +49,11 @@ def _tiles_by_view(
 
 
 class Renderer:
-    """Renders views of any size with a kernel that only ever sees one shape.
+    """Renders views of any size by a kernel whose inputs always have the same shape.
 
-    Every view's pixels are cut into tiles (the last one filled up) and a fixed number of tiles is
-    rendered at a time, so that ``compiled`` compiles once: where that fails, or gives other
-    pictures, or is no faster, tiles are rendered as they are without.
+    Every view's pixels are cut into tiles (the last one is padded) and a fixed number of tiles is
+    rendered at a time, so that ``compiled`` compiles once. If that fails, or gives other pictures,
+    or is no faster, the kernel is used uncompiled.
     """
 
     def __init__(self, atlas: TextureAtlas, device: torch.device, compiled: bool = False) -> None:
@@ -77,7 +77,7 @@ class Renderer:
         offsets = self._pixel_tiles(*size)
         batch, views = cam_from_world.shape[:2]
         total = batch * views * len(offsets)
-        # Whole calls only: the rays of the last one that nobody asked for are dropped.
+        # Only whole calls: the padding of the last one is dropped.
         room = -(-total // self._at_once) * self._at_once
         rgb = torch.empty(room, 3, _TILE_RAYS, device=self.device)
         depth = torch.empty(room, _TILE_RAYS, device=self.device)
@@ -98,7 +98,7 @@ class Renderer:
         return views_of(rgb), views_of(depth), views_of(solid)
 
     def _render(self, tiles: Tiles, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """By the compiled kernel, if it was asked for and proved itself on the first tiles."""
+        """Render by the compiled kernel if it is wanted and passed its check on the first tiles."""
         if self._compiled is None:
             return render_tiles(tiles, x, y, self.atlas)
         ways = {PLAIN: render_tiles, "compile": self._compiled}

@@ -19,7 +19,7 @@ FLOOR_FACE = 4
 
 
 class Scenes(NamedTuple):
-    """What rays can meet, one row a scene; the last shape is the room around all (``Tiles``)."""
+    """Everything that rays can hit, one row a scene; the last shape is the room (see ``Tiles``)."""
 
     local_from_world: Float[Tensor, "scenes shapes 3 4"]
     half_size: Float[Tensor, "scenes shapes 3"]
@@ -31,7 +31,7 @@ class Scenes(NamedTuple):
 
 
 def _shapes(layout: Layout, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit-shape maps and half sizes of all primitives and the room; the absent lie far below."""
+    """Unit-shape maps and half sizes of all primitives and the room; unused ones lie far below."""
     height = torch.where(present, layout.centers[..., 2], -1e6)
     centers = torch.cat([layout.centers[..., :2], height[..., None]], -1)
     eye = torch.eye(3, device=centers.device).expand(len(centers), 1, 3, 3)
@@ -45,13 +45,13 @@ def _shapes(layout: Layout, present: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _draw_lamp(draws: Draws, layout: Layout) -> Tensor:
-    """A place under the ceiling."""
+    """Position of a lamp under the ceiling."""
     spread = 0.75 * draws.uniform(-1.0, 1.0, 2) * layout.room_half[:, :2]
     return torch.cat([spread, 2 * layout.room_half[:, 2:] * draws.uniform(0.8, 0.97, 1)], -1)
 
 
 def _draw_sun(draws: Draws, layout: Layout) -> Tensor:
-    """A place high up and far away; where only one side is looked at, on that side mostly."""
+    """Position of a sun, high and far away; mostly on the viewed side if cameras see only one."""
     azimuth, height = draws.uniform(-torch.pi, torch.pi), draws.uniform(0.35, 1.4)
     one_sided = layout.azimuth[:, 1] < 3
     azimuth = layout.azimuth[:, 0] + torch.where(one_sided, 0.45, 1.0) * azimuth
@@ -61,9 +61,9 @@ def _draw_sun(draws: Draws, layout: Layout) -> Tensor:
 
 
 def _draw_sky_faces(draws: Draws, layout: Layout) -> Float[Tensor, "scenes 6"]:
-    """1 for faces of the room that are sky: all but the floor in the open, now and then all.
+    """1 for faces of the room that are sky: outdoors all but the floor, sometimes all.
 
-    Without a floor things float in a void of one colour, as on photographs of exhibits.
+    Without a floor the objects float in front of one colour, as on photographs of exhibits.
     """
     floor = torch.arange(6, device=layout.extent.device) == FLOOR_FACE
     void = draws.chance(0.08, 1)

@@ -29,7 +29,7 @@ SPLITS = {"train": 0, "validation": 1, "test": 2}
 
 @dataclass(frozen=True)
 class SyntheticConfig:
-    """What the stream yields.
+    """Settings of the stream.
 
     A batch has one image size and one number of views, drawn anew for every batch. The number of
     scenes follows from ``images_per_batch``, so that all batches cost about the same.
@@ -38,7 +38,8 @@ class SyntheticConfig:
     images_per_batch: int = 64
     num_views: tuple[int, int] = (2, 6)
     max_pixels: int = 128 * 128
-    #: A batch has pictures of so many times ``max_pixels``, and so many times fewer; drawn evenly.
+    #: Factors on ``max_pixels``, one for each batch, drawn uniformly; the number of pictures is
+    #: divided by it.
     area_factors: tuple[int, ...] = (1,)
     size_multiple: int = 16
     #: Width over height, from and to; drawn uniformly in the logarithm.
@@ -79,7 +80,7 @@ class SyntheticConfig:
             )
 
     def image_sizes(self, area_factor: int = 1) -> list[tuple[int, int]]:
-        """Every (height, width) that may be drawn: within bounds, at most a quarter smaller."""
+        """Every (height, width) that may be drawn: at most ``max_pixels``, at least 3/4 of it."""
         cell, most = self.size_multiple, area_factor * self.max_pixels // self.size_multiple**2
         low, high = self.aspect_ratio[0] * (1 - 1e-6), self.aspect_ratio[1] * (1 + 1e-6)
         return [
@@ -91,7 +92,7 @@ class SyntheticConfig:
 
 
 class SyntheticScenes:
-    """Batches of synthetic scenes, each made by itself from (seed, split, index).
+    """Batches of synthetic scenes, each a function of (seed, split, index) alone.
 
     ``batch(index)`` is a pure function on a given kind of device, so that training resumes where it
     stopped and workers share the stream by taking every n-th index. ``textures``, bytes of shape

@@ -1,4 +1,4 @@
-"""Query points of the first view and where they truly are in all views."""
+"""Query points of the first view and their true positions in all views."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,7 +8,7 @@ from glance3d.datasets.synthetic.draws import Draws
 from glance3d.datasets.synthetic.scenes import Scenes
 from glance3d.datasets.synthetic.visibility import cast, seen_by
 
-#: How many random pixels compete for each query.
+#: Each query is chosen from this many random pixels.
 _CONTEST = 4
 
 
@@ -18,7 +18,7 @@ def _choose_queries(
     valid: Bool[Tensor, "batch height width"],
     num_queries: int,
 ) -> Float[Tensor, "batch queries 2"]:
-    """Random sub-pixel places, those on textured surfaces more often; on sky only if need be."""
+    """Random sub-pixel positions, more often on textured surfaces; on sky only if needed."""
     height, width = valid.shape[-2:]
     number = _CONTEST * num_queries
     x, y = draws.unit(number) * width, draws.unit(number) * height
@@ -50,11 +50,11 @@ def make_tracks(
     Float[Tensor, "batch views queries 2"],
     Bool[Tensor, "batch views queries"],
 ]:
-    """Query points [x, y], their true places in every view, and whether they are seen there.
+    """Query points [x, y], their true positions in every view, and whether they are visible there.
 
-    ``image`` and ``valid`` are the first view's. The surface point behind a query is found by its
-    own ray and hidden by exact shadow rays, not by comparing depth maps. A query on the sky (only
-    where the first view is nearly all sky) counts as seen nowhere.
+    ``image`` and ``valid`` are the first view's. The surface point of a query is found by its own
+    ray, and its visibility by exact rays, not by comparing depth maps. A query on the sky (only
+    where the first view is nearly all sky) is visible nowhere.
     """
     height, width = valid.shape[-2:]
     views = cam_from_world.shape[1]

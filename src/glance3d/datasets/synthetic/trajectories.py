@@ -1,8 +1,9 @@
-"""Cameras for a scene: orbits, walks and looks about, with a stated overlap between views.
+"""Cameras for a scene: orbits, walks and panoramas, with a given overlap between views.
 
-Several candidate trajectories are drawn a scene, each with a smaller movement than the last. A few
-probe rays a camera then measure what the views share, how close the nearest surface is and whether
-a camera stands inside something; the candidate nearest to the wanted overlap is kept.
+For each scene several candidate trajectories are drawn, each with a smaller movement than the one
+before. A few probe rays of each camera then measure the views' overlap, the distance of the nearest
+surface and whether a camera is inside an object; the candidate nearest to the target overlap is
+kept.
 """
 
 import torch
@@ -27,9 +28,9 @@ def look_at(
     forward: Float[Tensor, "*batch 3"],
     roll: Float[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch 3 4"]:
-    """``cam_from_world`` of a camera that stands at ``center`` and looks along ``forward``.
+    """``cam_from_world`` of a camera at ``center`` that looks along ``forward``.
 
-    Convention: world z is up; ``roll`` turns the camera about its axis, in radians.
+    Convention: world z is up; ``roll`` rotates the camera about its optical axis, in radians.
     """
     z = forward / forward.norm(dim=-1, keepdim=True)
     up = torch.eye(3, device=z.device)[2].expand_as(z)
@@ -95,7 +96,7 @@ def _candidates(draws: Draws, layout: Layout, half_angle: Tensor, num_views: int
         azimuth + swing, (elevation + rise).clamp(-0.1, 1.35)
     )
 
-    # A walk moves in one direction; a look about hardly moves and turns.
+    # A walk moves in one direction; a panorama rotates and hardly moves.
     walk = draws.chance(0.5, 1, 1)
     heading = azimuth + draws.uniform(-torch.pi, torch.pi, 1, 1)
     stride = torch.where(orbit, 0.0, torch.where(walk, 0.7, 0.15)) * size * along * distance
@@ -144,7 +145,7 @@ def _measure(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Overlap of each later view with its best partner, nearest depth, most sky, depth spread.
 
-    The overlap is the share of a view's surface points that the first or the previous view sees.
+    The overlap is the share of a view's surface points visible in the first or the previous view.
     """
     b, k, v = cameras.shape[:3]
     shapes = scenes.local_from_world[:, None, None].expand(-1, k, v, -1, -1, -1)
@@ -153,7 +154,7 @@ def _measure(
     points, depth, index = cast(
         shapes.flatten(0, 2), cameras.flatten(0, 2), lens.flatten(0, 2), pixels
     )
-    # The sky's faces are all alike but for the floor, which may be solid.
+    # All faces are sky or none, except the floor, which may be solid.
     on_floor = points[..., 2] < 1e-2 + 1e-4 * depth
     sky = scenes.sky_faces.repeat_interleave(k * v, 0)
     is_sky = torch.where(on_floor, sky[:, FLOOR_FACE, None], sky[:, :1]) > 0.5
@@ -183,7 +184,7 @@ def _measure(
 
 
 def _inside_something(scenes: Scenes, cameras: Tensor) -> Tensor:
-    """Whether any camera of a candidate stands in a primitive's (slightly grown) bounding shape."""
+    """Whether any camera of a candidate is inside a primitive (slightly enlarged)."""
     centers = camera_centers(cameras)
     maps = scenes.local_from_world[:, None, None, :NUM_PRIMITIVES]
     local = (maps[..., :3] @ centers[:, :, :, None, :, None])[..., 0] + maps[..., 3]

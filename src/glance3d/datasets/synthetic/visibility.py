@@ -42,7 +42,7 @@ def seen_by(
     size: tuple[int, int],
     points: Float[Tensor, "tiles points 3"],
 ) -> tuple[Float[Tensor, "tiles points 2"], Tensor]:
-    """Pixels of world points, and whether they are in the image with nothing before them."""
+    """Pixels of world points, and whether they are in the image and nothing occludes them."""
     height, width = size
     pixels, depth = project_points(points, cam_from_world, intrinsics)
     x, y = pixels.unbind(-1)

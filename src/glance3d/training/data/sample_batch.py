@@ -17,7 +17,7 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tga")
 
 @dataclass(frozen=True)
 class SyntheticSampler:
-    """A picklable factory: called, it builds the scenes and returns their ``batch`` function."""
+    """A picklable factory: calling it builds the scenes and returns their ``batch`` function."""
 
     data: SyntheticConfig
     seed: int

@@ -1,8 +1,9 @@
-"""What the correspondence head is taught: descriptors by true matches, pairs by true poses.
+"""Losses of the correspondence head: descriptors by true matches, pairs by true relative poses.
 
-Descriptors learn by cross-entropy over all cells of another view and one entry for not being seen
-there. The relation of two views learns, besides from everything after it, from the true relative
-pose of each pair: that is a loss for every pair of views, close to where matches are read.
+The descriptor loss is the cross-entropy over all cells of another view and a dustbin entry for
+points that are not visible there. The pair loss compares the relative pose of each pair of views
+with the true one, so that the pair-pose network has a loss of its own; gradients of the losses of
+later layers reach it too.
 """
 
 import torch
@@ -26,9 +27,9 @@ def descriptor_loss(
 ) -> Losses:
     """Cross-entropy of each point seen in one view over the cells of every other view.
 
-    ``tracks_cells`` are positions on the layer's grid, the first cell's centre at 0. The target is
-    shared bilinearly by the four cells around the true place, or is the entry ``unseen``.
-    ``descriptor_top1`` is how often the best cell is one of the four.
+    ``tracks_cells`` are positions (x, y) on the layer's grid, the first cell's centre at 0. The
+    target is the four cells around the true position, with bilinear weights, or the dustbin where
+    the point is not visible. ``descriptor_top1`` is how often the best cell is one of the four.
     """
     batch, views = visibility.shape[:2]
     maps = described.descriptors.flatten(0, 1).transpose(1, 2).unflatten(2, described.grid)
@@ -65,11 +66,12 @@ def pair_loss(
     image_size: tuple[int, int],
     beta: float = 0.05,
 ) -> Losses:
-    """Huber loss of each pair's pose and field of view, cross-entropy of which matches are right.
+    """Huber loss of each pair's pose and field of view, cross-entropy of its inlier logits.
 
-    Only pairs that share something (``shared`` above 0: how much) count: of the others nothing can
-    be known. Rotation weighs five times, as its numbers are small. A match is right if it lies
-    within half a cell of the true epipolar line. ``image_size`` is (height, width).
+    Only pairs of views that overlap count (``shared``, a measure of the overlap, is above 0): no
+    pose can be estimated for the others. Rotation has five times the weight, since its numbers are
+    small. A match is an inlier within half a cell of the true epipolar line. ``image_size`` is
+    (height, width).
     """
     target = pair_pose_targets(cam_from_world, intrinsics, image_size)
     views = cam_from_world.shape[1]
@@ -101,7 +103,7 @@ def match_is_right(
     intrinsics: Float[Tensor, "batch views 3 3"],
     image_size: tuple[int, int],
 ) -> Bool[Tensor, "batch views views cells"]:
-    """Whether a match lies within half a cell of the line it must lie on."""
+    """Whether a match lies within half a cell of its epipolar line (Sampson distance)."""
     rotation = rotation_from_quat_xyzw(pair_pose[..., 3:7])
     essential = essential_matrix(rotation, pair_pose[..., :3])
     height, width = image_size

@@ -1,4 +1,4 @@
-"""Descriptors of a few points, read from large feature maps without walking over them."""
+"""Descriptors of a few points, gathered from large feature maps."""
 
 import torch
 from jaxtyping import Float, Int
@@ -8,9 +8,10 @@ from torch import Tensor
 def bilinear_corners(
     cells: Float[Tensor, "views queries 2"], size: tuple[int, int]
 ) -> tuple[Int[Tensor, "views 4 queries"], Float[Tensor, "views 4 queries"]]:
-    """The four cells around each (x, y), as row-major indices, and their weights.
+    """The four cells around each (x, y), as row-major indices, and their bilinear weights.
 
-    The first cell's centre is 0; ``size`` is (height, width); beyond the border lies its value.
+    The first cell's centre is 0; ``size`` is (height, width); positions outside are clamped to the
+    border.
     """
     height, width = size
     limit = cells.new_tensor([width - 1, height - 1])
@@ -26,11 +27,11 @@ def bilinear_corners(
 def sample_sparsely(
     maps: Float[Tensor, "views channels height width"], cells: Float[Tensor, "views queries 2"]
 ) -> Float[Tensor, "views queries channels"]:
-    """Bilinear features at cells (x, y), the first cell's centre being 0; the border's beyond it.
+    """Bilinear features at cells (x, y), the first cell's centre at 0, clamped to the border.
 
     The same numbers as ``F.grid_sample(..., align_corners=True, padding_mode="border")``, in
-    float32 from maps of any precision, by gathering the four neighbours: for a few points on many
-    large maps its gradient is several times cheaper.
+    float32 from maps of any precision. The four neighbours are gathered: for a few points on many
+    large maps the gradient of that is several times cheaper.
     """
     index, weights = bilinear_corners(cells, (maps.shape[-2], maps.shape[-1]))
     index = index.flatten(1)[:, None].expand(-1, maps.shape[1], -1)

@@ -1,8 +1,8 @@
-"""The scale and frame in which the network is taught (VGGT, section 3.4).
+"""The scale and frame of training targets (VGGT, section 3.4).
 
 The world is the first camera's frame, and every length is divided by the mean distance of all valid
-points to the origin. Moving, turning or scaling the true world therefore changes no target. What
-the network says is not normalised: it must learn this normalisation.
+points to the origin. A similarity transform of the true world therefore changes no target. The
+network's outputs are not normalised: it must learn this normalisation.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from glance3d.geometry.transforms import compose, invert
 
 @dataclass(frozen=True)
 class Targets:
-    """What the network should have said about a batch of scenes.
+    """The outputs that a network should give for a batch of scenes.
 
-    ``depth`` and ``points_world`` are 0 where ``valid`` is False. ``scale`` is what the true
-    lengths were divided by.
+    ``depth`` and ``points_world`` are 0 where ``valid`` is False. ``scale`` is the mean distance
+    that the true lengths were divided by.
     """
 
     pose_enc: Float[Tensor, "batch views 9"]
@@ -63,7 +63,7 @@ def normalise_scenes(
     valid = valid & torch.isfinite(depth) & (depth > 0)
     depth = torch.where(valid, depth, 0.0).float()
     intrinsics = intrinsics.float()
-    # In float64, since a world origin far from the cameras would eat float32's digits.
+    # In float64: with a world origin far from the cameras float32 would lose digits.
     cameras = cameras_relative_to_first(cam_from_world.double()).float()
     points = torch.where(valid[..., None], unproject_depth(depth, cameras, intrinsics), 0.0)
     scale = mean_distance(points, valid)

@@ -1,4 +1,4 @@
-"""From a batch of scenes to the number that is minimised."""
+"""From a batch of scenes to the loss that training minimises."""
 
 import torch
 
@@ -25,10 +25,10 @@ from glance3d.training.losses.scene import (
     track_loss,
 )
 
-# The network counts pixels from the first one's centre, samples from the image's corner.
+# In the network the first pixel's centre is 0; in samples it is 0.5.
 _NETWORK_PIXEL_ORIGIN = 0.5
 
-# Pairs of views with no more points in common teach nothing about their relative pose.
+# Pairs of views with no more common points than this do not count in the pair loss.
 _FEWEST_SHARED_POINTS = 3
 
 _NEEDS_VIEWS_TO_MATCH = (
@@ -92,7 +92,7 @@ def _layers_needed(model: VGGT, weights: LossWeights) -> tuple[int, ...]:
     described = model.config.correspondence
     matching = described is not None and (weights.descriptors > 0 or weights.pairs > 0)
     layers = {described.layer} if described is not None and matching else set()
-    if needed or not layers:  # a loss whose head is not there is refused by itself
+    if needed or not layers:  # each loss raises an error if its head is missing
         layers |= set(model.config.layers_needed(tuple(needed) or ("camera",)))
     return tuple(sorted(layers))
 
@@ -169,13 +169,13 @@ def _tracks_and_matching(
         with torch.autocast(sample.images.device.type, enabled=False):
             cells = torch.nan_to_num(tracks.flatten(0, 1)) / 2  # the maps' resolution is half
             features = sample_sparsely(maps.flatten(0, 1), cells)
-            # The tracker norms whole maps; norming what was sampled is nearly the same, and cheap.
+            # The tracker normalises whole maps; to normalise the samples is nearly the same.
             descriptors = head.tracker.map_norm(features).unflatten(0, tracks.shape[:2])
             losses |= matching_loss(descriptors, sample.visibility)
     if weights.track > 0:
         scenes, count = slice(config.track_scenes), config.track_queries
         queries = sample.query_points[scenes, :count] - _NETWORK_PIXEL_ORIGIN
-        # Where there is a matching loss, it shapes the maps, and the tracker learns to use them.
+        # With a matching loss, that loss trains the maps, and the track loss only the tracker.
         some_maps = maps[scenes].detach() if weights.matching > 0 else maps[scenes]
         positions, visible, confident = head.tracker(some_maps, queries / 2)
         losses |= track_loss(

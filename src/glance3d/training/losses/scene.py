@@ -1,9 +1,9 @@
-"""What training minimises: cameras, depth, points, tracks, and matching.
+"""Losses of one scene's outputs: cameras, depth, points, tracks, and matching.
 
 The sum is the paper's (VGGT, section 3.4), ``camera + depth + points + 0.05 track``, and one term
 of our own: a contrastive loss between the track head's features at corresponding pixels, without
-which a small network learns where the floor is and little else. Every loss is computed in float32
-whatever the network ran in, and is finite and differentiable where nothing is valid.
+which a small network learns little more than where the floor is. Every loss is computed in float32,
+whatever the network's precision, and is finite and differentiable where nothing is valid.
 """
 
 from dataclasses import dataclass, fields
@@ -20,7 +20,7 @@ Losses = dict[str, Tensor]  # named scalars
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each loss counts; 0 leaves it, and the heads only it needs, out of the step."""
+    """The weight of each loss; with 0 neither it nor heads that only it needs are computed."""
 
     camera: float = 1.0
     depth: float = 1.0
@@ -75,10 +75,10 @@ def camera_loss(
 def _nearest_quaternion_sign(
     prediction: Float[Tensor, "batch views 9"], target: Float[Tensor, "batch views 9"]
 ) -> Float[Tensor, "batch views 9"]:
-    """The target, its quaternion negated where that is the same rotation and nearer.
+    """The target, its quaternion negated where that is nearer: q and -q are the same rotation.
 
-    Targets have w >= 0, one sign for every rotation but those near a half turn: only there is
-    the network free to choose, so that it need not jump.
+    Targets have w >= 0, which decides the sign. Only for rotations near 180 degrees may the
+    network choose it, so that its output need not jump between the two.
     """
     opposite = (prediction[..., 3:7] * target[..., 3:7]).sum(-1, keepdim=True) < 0
     flip = opposite & (target[..., 6:7] < 0.1)
@@ -121,9 +121,10 @@ def log_depth_loss(
 ) -> Losses:
     """:func:`dense_loss` of the logarithms, after the factor that fits each scene best.
 
-    What counts is what depth is used for, shape: a scene's own unit, which nobody can see in it,
-    is asked for with ``scale_weight`` only (``depth_scale``, the logarithm that is off). Near and
-    far count alike, as in Eigen et al. 2014 (arXiv 1406.2283, section 3.2).
+    The loss is about shape: the scale of a scene, which photos do not show, has the small weight
+    ``scale_weight`` only (``depth_scale`` is the error of its logarithm). Relative errors count,
+    near and far alike: the scale-invariant error of Eigen et al. 2014 (arXiv 1406.2283, section
+    3.2).
     """
     logarithms = prediction.float().log(), torch.where(valid, target.float(), 1.0).log()
     residual = torch.where(valid, logarithms[0] - logarithms[1], 0.0)
@@ -144,7 +145,7 @@ def _residual_loss(
     alpha: float,
     gradient_scales: int,
 ) -> Losses:
-    """What :func:`dense_loss` says of residuals that are 0 where nothing is valid."""
+    """:func:`dense_loss` of residuals that are 0 where nothing is valid."""
     error = torch.linalg.vector_norm(residual, dim=-1)
     value = _masked_mean(confidence * error - alpha * torch.log(confidence), valid)
     gradient = residual.new_zeros(())
@@ -164,7 +165,7 @@ def _gradient_error(
     valid: Bool[Tensor, "batch views height width"],
     step: int,
 ) -> Float[Tensor, ""]:
-    """The gradient of the residual is the residual of the gradients, along x plus along y."""
+    """Error of the gradients along x and y: the difference of residuals ``step`` pixels apart."""
     total = residual.new_zeros(())
     for dim in (-1, -2):
         if valid.shape[dim] <= step:
@@ -196,9 +197,9 @@ def track_loss(
 ) -> Losses:
     """L1 on the positions of visible points, cross-entropy on visibility and on confidence.
 
-    Positions are divided by the image's longer side. The first view is left out of the positions,
-    since it holds the query itself. A track is taught to be confident where it is
-    visible and its last position is within ``confident_within`` longer sides of the truth.
+    Positions are divided by the image's longer side. The first view does not count for positions,
+    since it holds the query itself. The target of the confidence is 1 where a point is visible and
+    its last position is within ``confident_within`` longer sides of the truth, else 0.
     """
     longer = max(image_size)
     with torch.autocast(tracks.device.type, enabled=False):
@@ -220,7 +221,7 @@ def track_loss(
 
 
 def _probability(values: Tensor) -> Tensor:
-    """Away from 0 and 1, where a saturated sigmoid has no gradient and its logarithm no value."""
+    """Clamped away from 0 and 1, where a sigmoid is saturated and the logarithm infinite."""
     return values.float().clamp(1e-6, 1 - 1e-6)
 
 
@@ -239,7 +240,7 @@ def matching_loss(
     first, second = torch.triu_indices(num_views, num_views, offset=1)
     both = visibility[:, first] & visibility[:, second]
     logits = descriptors[:, first] @ descriptors[:, second].transpose(-1, -2) / temperature
-    # A finite floor, since rows of minus infinities (nothing visible) would have no softmax.
+    # A finite floor: the softmax of a row of minus infinities (nothing visible) is NaN.
     candidates = both[..., None, :] & both[..., :, None]
     logits = torch.where(candidates, logits, -1e4)
     right = torch.arange(logits.shape[-1], device=logits.device)

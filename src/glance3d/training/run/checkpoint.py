@@ -35,7 +35,7 @@ class Progress:
     step: int = 0
     samples: int = 0
     seconds: float = 0.0  # of training, all runs of this checkpoint together
-    num_skipped: int = 0  # steps left out since their loss or gradient was not finite
+    num_skipped: int = 0  # steps without update: their loss or gradient was not finite
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 STOP_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
-# A terminal and a parent process may both send the same signal; nobody types twice as fast.
+# A terminal and a parent process may both send the same signal: faster than anybody types twice.
 _SAME_SIGNAL_SECONDS = 0.25
 
 

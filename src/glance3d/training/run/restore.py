@@ -76,7 +76,7 @@ def _check_optimiser(state: dict[str, Any], optimiser: torch.optim.Optimizer) ->
 
 
 def _check_options(group: dict[str, Any], own: dict[str, Any]) -> None:
-    """Of a group's options only the learning rate changes while a run lasts."""
+    """Check that a group has the same parameters and options of the same types."""
     if group["params"] != own["params"]:
         raise _damaged("the optimiser's parameters are others")
     for name, value in own.items():

@@ -45,7 +45,7 @@ class TrainingLog:
             raise output_error(self.path, error) from error
 
     def _mend(self) -> None:
-        """Make the file end with a whole line."""
+        """Drop an incomplete last line of the file, or add its missing end of line."""
         if self._is_mended or not self.path.exists():
             self._is_mended = True
             return
@@ -92,7 +92,7 @@ def read_log(path: str | Path, kind: str) -> list[dict[str, Any]]:
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    """A line of a log, or None if it is none."""
+    """The JSON object of a line, or None for a damaged line."""
     try:
         line = json.loads(text)
     except (ValueError, RecursionError):
@@ -109,7 +109,7 @@ def draw_learning_curve(
 ) -> None:
     """Curves of ``names`` over samples, each scaled to its own range, as a PNG.
 
-    ``smooth``, 0 to 1, is how much of each value is the mean of those before.
+    ``smooth``, 0 to 1, is the weight of the mean of earlier values.
     """
     width, height, margin = 960, 480, 40
     image = Image.new("RGB", (width, height), "white")

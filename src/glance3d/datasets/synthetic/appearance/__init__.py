@@ -1,1 +1,1 @@
-"""What surfaces of drawn scenes look like, and what a camera makes of it."""
+"""The appearance of synthetic surfaces, and a simulated camera."""

@@ -33,10 +33,10 @@ def photograph(
     linear: Float[Tensor, "batch views 3 height width"],
     noise_seed: int,
 ) -> Float[Tensor, "batch views 3 height width"]:
-    """What a camera makes of linear light, in [0, 1].
+    """The image that a camera records of linear light, in [0, 1].
 
-    The exposure follows the mean over all views of a scene, then differs a little from view to
-    view; a shoulder keeps highlights below white. The noise comes from ``noise_seed``.
+    The exposure follows the mean over all views of a scene and varies a little from view to view;
+    the tone curve keeps highlights below white. The noise comes from ``noise_seed``.
     """
     batch, views = linear.shape[:2]
     mean = linear.mean((1, 2, 3, 4))

@@ -1,4 +1,4 @@
-"""What surfaces look like: a texture, how it lies on the surface, and a change of its colours."""
+"""Materials: a texture, how it is mapped onto the surface, and a change of its colours."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,15 +8,15 @@ from glance3d.datasets.synthetic.appearance.textures import NUM_SKIES
 from glance3d.datasets.synthetic.draws import Draws
 from glance3d.datasets.synthetic.raycast import NUM_MATERIALS, NUM_PRIMITIVES
 
-#: Metres that a cloud texture spans at the distance where the sky hangs.
+#: Metres that a cloud texture spans at the distance of the sky.
 _SKY_REPEAT = 24.0
 
 
 def _color_matrices(draws: Draws, contrast: Tensor) -> Float[Tensor, "scenes materials 3 4"]:
-    """Hue turned a little, saturation and contrast changed, around a base colour."""
+    """Colour matrices that change hue, saturation and contrast around a base colour."""
     angle = 0.5 * draws.normal(NUM_MATERIALS)
     saturation = 0.15 + 0.75 * draws.unit(NUM_MATERIALS) ** 1.5
-    # A turn about grey: what is grey stays, the rest rotates by the angle.
+    # A rotation about the grey axis: grey stays, hues change by the angle.
     third = angle.new_full((3, 3), 1 / 3)
     eye = torch.eye(3, device=third.device)
     cross = (eye.roll(1, 0) - eye.roll(-1, 0)) / 3**0.5

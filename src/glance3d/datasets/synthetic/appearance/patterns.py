@@ -1,7 +1,7 @@
 """Procedural textures: each pattern fills a batch of square, seamlessly tiling RGB images.
 
 A pattern is a function of (generator, count, size) to ``[count, 3, size, size]`` about 0.5, roughly
-in [0, 1]. All of them are our own arithmetic on random numbers; there are no pictures.
+in [0, 1]. All of them are computed from random numbers; no picture is read.
 """
 
 from collections.abc import Callable

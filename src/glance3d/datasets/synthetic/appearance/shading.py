@@ -1,4 +1,4 @@
-"""From a hit to a colour: surface frame, mip-mapped texture, Lambert light, one shadow ray."""
+"""Shading of a ray's hit: surface frame, mip-mapped texture, Lambert light, one shadow ray."""
 
 from typing import NamedTuple
 
@@ -17,12 +17,12 @@ from glance3d.datasets.synthetic.raycast import (
     trace,
 )
 
-#: Distance at which a sky texture hangs: it only sets how large clouds look.
+#: Distance of a sky texture: it only sets how large clouds look.
 _SKY_DISTANCE = 10.0
 
 
 class Tiles(NamedTuple):
-    """Runs of rays that share one camera, with all the scene that they can meet.
+    """Groups of rays of one camera, with everything of the scene that they can hit.
 
     ``materials`` columns: texture number, uv matrix (cosine, sine) in repeats a metre, uv offset
     (2), colour matrix (3 x 4, row by row) that maps the texture's RGB less 0.5 to a surface colour.
@@ -182,9 +182,9 @@ def _lit_share(tiles: Tiles, position: Components, normal: Components, t: Tensor
 def _surface_frame(
     tiles: Tiles, direction: Components, t: Tensor, index: Tensor
 ) -> tuple[Components, Components, Components]:
-    """Where a ray hits a shape, in metres along its axes; the normal along those and in the world.
+    """Where a ray hits a shape, in metres along the shape's axes, and its normal, twice.
 
-    The former normal is not normalised.
+    First along the shape's axes, not normalised; then in the world, with length 1.
     """
     maps = [_pick3(tiles.local_from_world[:, :, row], index) for row in range(3)]
     x, y, z = (

@@ -36,7 +36,7 @@ class TextureAtlas(NamedTuple):
 
 
 def check_texture_size(size: int) -> None:
-    """Refuse sides that do not halve down to one pixel or are too small for the patterns."""
+    """Refuse a size that is no power of two or too small for the patterns."""
     if size < 16 or size & (size - 1):
         raise InputError(f"got textures of {size} pixels; wanted a power of two, at least 16")
 
