@@ -16,7 +16,7 @@ from glance3d.models.weights.cards import is_good_at
 from glance3d.refinement.assembly.assemble import assemble_cameras
 from glance3d.refinement.assembly.depth_alignment import align_depth
 from glance3d.refinement.assembly.focal_lengths import focal_doubts
-from glance3d.refinement.assembly.known_poses import contradicted_views
+from glance3d.refinement.assembly.known_poses import compare_known_poses, contradicted_views
 from glance3d.refinement.mapping.registration import register_views
 from glance3d.refinement.matching.matched_photos import match_photos
 from glance3d.refinement.options import RefineOptions
@@ -92,15 +92,19 @@ def refine(
         if not densify:  # or densification has marked it
             result = mark_consistent(result.masked())
     with times.stage("trust"):
+        disagreement = compare_known_poses(result, registration)
+        contradicted = contradicted_views(registration, disagreement)
         result = judge_scene(
             result,
             registration.photos.view_graph,
             refined.registered_by,
             before=scene.cameras,
-            contradicted=contradicted_views(result, registration),
+            contradicted=contradicted,
             focal_doubts=focal_doubts(result, refined.registered_by, options, matched.known),
         )
-    section, warnings = describe_refinement(result, registration, refined, times.seconds)
+    section, warnings = describe_refinement(
+        result, registration, refined, disagreement, times.seconds
+    )
     earlier = {warning.text for warning in scene.report.warnings}
     for warning in warnings:
         if warning.text not in earlier:

@@ -1,12 +1,13 @@
 """What refinement did, and what it warns of."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from glance3d.known_cameras import KnownViews, PoseDisagreement
 from glance3d.refinement.assembly.focal_lengths import contradicted_focal_lengths
-from glance3d.refinement.assembly.known_poses import compare_known_poses, contradicted_views
+from glance3d.refinement.assembly.known_poses import contradicted_views
 from glance3d.refinement.assembly.rectified_pair import rectified_pair_warning
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.mapping.registration import Registration
@@ -20,9 +21,13 @@ def describe_refinement(
     scene: Reconstruction,
     registration: Registration,
     refined: RefinedCameras,
+    disagreement: PoseDisagreement | None,
     times: Mapping[str, float],
 ) -> tuple[RefinementReport, list[ReportWarning]]:
-    """Options, attempts, who was registered by what, and what a person should be warned of."""
+    """Options, attempts, who was registered by what, and what a person should be warned of.
+
+    ``disagreement`` is that of known poses with the refined ones, None where no pose is known.
+    """
     photos = registration.photos
     verified, known = photos.network_poses, photos.known
     shift = refined.rectified_shift
@@ -41,14 +46,16 @@ def describe_refinement(
             "num_pairs": verified.num_pairs,
         },
         times=times,
-        known_cameras=_describe_known(scene, registration),
+        known_cameras=_describe_known(known, disagreement),
         rectified_pair=None if shift is None else {"shift_px": round(shift, 3)},
     )
     texts = {
         "few_matches": _warnings(scene, refined),
         FOCAL_LENGTHS: contradicted_focal_lengths(scene, registration),
         "known_cameras": [] if known is None else known.warnings,
-        "contradicted_cameras": _contradictions(scene, registration),
+        "contradicted_cameras": _contradictions(
+            scene, contradicted_views(registration, disagreement)
+        ),
         "rectified_pair": [] if shift is None else [rectified_pair_warning(shift)],
     }
     warnings = [
@@ -59,13 +66,14 @@ def describe_refinement(
     return section, warnings
 
 
-def _describe_known(scene: Reconstruction, registration: Registration) -> dict[str, Any] | None:
+def _describe_known(
+    known: KnownViews | None, disagreement: PoseDisagreement | None
+) -> dict[str, Any] | None:
     """What is known of cameras, and how far the photos agree; None where nothing is known."""
-    known = registration.photos.known
     if known is None:
         return None
-    compared = compare_known_poses(scene, registration)
-    return known.describe() | ({} if compared is None else {"disagreement": compared.describe()})
+    compared = {} if disagreement is None else {"disagreement": disagreement.describe()}
+    return known.describe() | compared
 
 
 def with_refinement(
@@ -114,12 +122,11 @@ def _warnings(scene: Reconstruction, refined: RefinedCameras) -> list[str]:
     return []
 
 
-def _contradictions(scene: Reconstruction, registration: Registration) -> list[str]:
+def _contradictions(scene: Reconstruction, views: Collection[int]) -> list[str]:
     """Known poses that the photos contradict, named."""
-    views = sorted(contradicted_views(scene, registration))
     if not views:
         return []
-    names = ", ".join(scene.names[view] for view in views)
+    names = ", ".join(scene.names[view] for view in sorted(views))
     return [
         f"the known poses of {names} contradict what the photos show, and were not used to place "
         "them"

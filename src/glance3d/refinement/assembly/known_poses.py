@@ -17,13 +17,16 @@ def compare_known_poses(
     )
 
 
-def contradicted_views(scene: Reconstruction, registration: Registration) -> set[int]:
+def contradicted_views(
+    registration: Registration, disagreement: PoseDisagreement | None
+) -> set[int]:
     """Views whose known poses are not what the photos show.
 
     They differ from the refined ones, or pairs of photos contradicted them before.
     """
-    compared, by_pairs = compare_known_poses(scene, registration), registration.photos.known_poses
-    if compared is None:
+    if disagreement is None:
         return set()
-    differing = {scene.names.index(name) for name in compared.contradicting}
+    photos = registration.photos
+    differing = {photos.scene.names.index(name) for name in disagreement.contradicting}
+    by_pairs = photos.known_poses
     return differing | set(() if by_pairs is None else by_pairs.contradicted)

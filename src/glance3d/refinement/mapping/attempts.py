@@ -27,9 +27,9 @@ from glance3d.refinement.mapping.mapper import (
     map_views,
     num_supported,
 )
+from glance3d.refinement.mapping.match_inliers import MatchInliers, count_match_inliers
 from glance3d.refinement.matching.database import copy_with_cameras
 from glance3d.refinement.matching.initial_cameras import CameraAssignment
-from glance3d.refinement.matching.match_inliers import MatchInliers, count_match_inliers
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 
 # Degrees by which rays may miss each other, round by round: guesses are first off by several.

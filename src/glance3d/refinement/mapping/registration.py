@@ -20,7 +20,7 @@ from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.refinement.mapping.attempts import AttemptResult, run_attempts
 from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_until_converged
 from glance3d.refinement.mapping.mapper import MIN_OBSERVATIONS, num_supported
-from glance3d.refinement.matching.match_inliers import count_match_inliers
+from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.matching.network_tracks import add_network_tracks
 from glance3d.refinement.pycolmap_interface import posed_images

@@ -7,7 +7,7 @@ import torch
 
 from glance3d.geometry.cameras import project_points
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
-from glance3d.refinement.matching.match_inliers import MatchInliers, count_match_inliers
+from glance3d.refinement.mapping.match_inliers import MatchInliers, count_match_inliers
 from glance3d.refinement.pycolmap_interface import rigid_from_pose
 from glance3d.types import Cameras
 
