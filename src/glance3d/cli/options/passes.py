@@ -17,19 +17,23 @@ _REFERENCE = (
     "is most like the others."
 )
 
+_Window = Annotated[int | None, tyro.conf.arg(metavar="VIEWS", help=_WINDOW, help_behavior_hint="")]
+_Overlap = Annotated[
+    int | None,
+    tyro.conf.arg(
+        metavar="VIEWS",
+        help="How many photos neighbouring windows share at least.",
+        help_behavior_hint="(default: a quarter of a window)",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class WindowFlags:
     """How the network is shown the views."""
 
-    window: Annotated[
-        int | None, tyro.conf.arg(metavar="VIEWS", help=_WINDOW, help_behavior_hint="")
-    ] = None
-    overlap: Annotated[
-        int | None,
-        tyro.conf.arg(metavar="VIEWS", help_behavior_hint="(default: a quarter of a window)"),
-    ] = None
-    """How many photos neighbouring windows share at least."""
+    window: _Window = None
+    overlap: _Overlap = None
 
     def options(self) -> PassOptions:
         """The same for the library; refuses what contradicts itself."""
@@ -47,14 +51,8 @@ class PassFlags:
     reference: Annotated[str, tyro.conf.arg(metavar="first|auto|PHOTO", help=_REFERENCE)] = "first"
     attention: Literal["full", "thin"] = "full"
     """thin is approximate, and faster from 9 views on: fewer keys in the global layers."""
-    window: Annotated[
-        int | None, tyro.conf.arg(metavar="VIEWS", help=_WINDOW, help_behavior_hint="")
-    ] = None
-    overlap: Annotated[
-        int | None,
-        tyro.conf.arg(metavar="VIEWS", help_behavior_hint="(default: a quarter of a window)"),
-    ] = None
-    """How many photos neighbouring windows share at least."""
+    window: _Window = None
+    overlap: _Overlap = None
 
     def options(self) -> PassOptions:
         """The same for the library; refuses what contradicts itself. A scene has cameras."""
