@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 NUMBERS = torch.arange(1.0, 9.0)
 
 
-class Workshop:
+class FakeMachine:
     """Paths that take as long as they are told, on a clock of their own."""
 
     def __init__(self) -> None:
@@ -45,37 +45,37 @@ class Workshop:
 
 
 @pytest.fixture
-def workshop() -> Workshop:
-    return Workshop()
+def machine() -> FakeMachine:
+    return FakeMachine()
 
 
 @pytest.fixture
-def paths(workshop: Workshop) -> FastPaths:
-    return FastPaths(clock=lambda: workshop.now)
+def paths(machine: FakeMachine) -> FastPaths:
+    return FastPaths(clock=lambda: machine.now)
 
 
-def test_a_faster_path_is_taken_and_tried_once(workshop: Workshop, paths: FastPaths) -> None:
-    choice = workshop.choose(paths, onednn=workshop.path("onednn", 0.5e-3))
+def test_a_faster_path_is_taken_and_tried_once(machine: FakeMachine, paths: FastPaths) -> None:
+    choice = machine.choose(paths, onednn=machine.path("onednn", 0.5e-3))
     assert (choice.path, choice.reasons) == ("onednn", {})
     assert choice.speedups["onednn"] == pytest.approx(2)
-    calls = len(workshop.calls)
-    assert workshop.choose(paths, onednn=workshop.path("onednn", 9.0)) is choice
-    assert len(workshop.calls) == calls
+    calls = len(machine.calls)
+    assert machine.choose(paths, onednn=machine.path("onednn", 9.0)) is choice
+    assert len(machine.calls) == calls
 
 
 @pytest.mark.parametrize("seconds", [0.97e-3, 1e-3, 1.5e-3, 5e-3])
 def test_a_path_that_is_not_clearly_faster_is_not_taken(
-    workshop: Workshop, paths: FastPaths, seconds: float
+    machine: FakeMachine, paths: FastPaths, seconds: float
 ) -> None:
-    choice = workshop.choose(paths, onednn=workshop.path("onednn", seconds))
+    choice = machine.choose(paths, onednn=machine.path("onednn", seconds))
     assert choice.path == PLAIN
     assert "times as fast" in choice.reasons["onednn"]
 
 
-def test_the_fastest_of_several_is_taken(workshop: Workshop, paths: FastPaths) -> None:
-    near = workshop.path("onednn", 0.8e-3)
-    nearer = workshop.path("onednn-apart", 0.7e-3)
-    choice = workshop.choose(paths, **{"onednn": near, "onednn-apart": nearer})
+def test_the_fastest_of_several_is_taken(machine: FakeMachine, paths: FastPaths) -> None:
+    near = machine.path("onednn", 0.8e-3)
+    nearer = machine.path("onednn-apart", 0.7e-3)
+    choice = machine.choose(paths, **{"onednn": near, "onednn-apart": nearer})
     assert choice.path == "onednn-apart"
     assert set(choice.reasons) == {"onednn"}
 
@@ -85,55 +85,57 @@ def test_the_fastest_of_several_is_taken(workshop: Workshop, paths: FastPaths) -
     [NUMBERS + 1, NUMBERS[:4], NUMBERS * torch.nan, NUMBERS.double()],
     ids=["off", "shorter", "nan", "another dtype"],
 )
-def test_a_wrong_path_is_never_taken(workshop: Workshop, paths: FastPaths, result: Tensor) -> None:
-    choice = workshop.choose(paths, onednn=workshop.path("onednn", 1e-6, result))
+def test_a_wrong_path_is_never_taken(
+    machine: FakeMachine, paths: FastPaths, result: Tensor
+) -> None:
+    choice = machine.choose(paths, onednn=machine.path("onednn", 1e-6, result))
     assert choice.path == PLAIN
     assert "other numbers" in choice.reasons["onednn"]
-    assert workshop.calls.count("onednn") == 1
+    assert machine.calls.count("onednn") == 1
 
 
-def test_a_path_that_raises_is_never_called_again(workshop: Workshop, paths: FastPaths) -> None:
-    broken = workshop.path("onednn", 1e-6, RuntimeError("no primitive\nfor this"))
+def test_a_path_that_raises_is_never_called_again(machine: FakeMachine, paths: FastPaths) -> None:
+    broken = machine.path("onednn", 1e-6, RuntimeError("no primitive\nfor this"))
     for _ in range(3):
-        choice = workshop.choose(paths, onednn=broken)
+        choice = machine.choose(paths, onednn=broken)
         assert choice.path == PLAIN
     assert choice.reasons["onednn"] == "does not run here: RuntimeError: no primitive"
-    assert workshop.calls.count("onednn") == 1
+    assert machine.calls.count("onednn") == 1
 
 
-def test_a_hopeless_path_is_not_run_again_and_again(workshop: Workshop, paths: FastPaths) -> None:
-    workshop.choose(paths, onednn=workshop.path("onednn", 0.02))
-    assert workshop.calls.count("onednn") == 1 + fast_paths.LEAST_ROUNDS
+def test_a_hopeless_path_is_not_run_again_and_again(machine: FakeMachine, paths: FastPaths) -> None:
+    machine.choose(paths, onednn=machine.path("onednn", 0.02))
+    assert machine.calls.count("onednn") == 1 + fast_paths.LEAST_ROUNDS
 
 
 def test_off_runs_the_plain_steps_untried(
-    workshop: Workshop, paths: FastPaths, monkeypatch: pytest.MonkeyPatch
+    machine: FakeMachine, paths: FastPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fast = workshop.path("onednn", 1e-6)
+    fast = machine.path("onednn", 1e-6)
     monkeypatch.setenv("GLANCE3D_FAST", "off")
-    assert workshop.choose(paths, onednn=fast).path == PLAIN
+    assert machine.choose(paths, onednn=fast).path == PLAIN
     monkeypatch.setenv("GLANCE3D_FAST", "blocks, float32")
-    choice = workshop.choose(paths, onednn=fast, float32=workshop.path("float32", 1e-6))
+    choice = machine.choose(paths, onednn=fast, float32=machine.path("float32", 1e-6))
     assert choice.path == "float32"
     assert "GLANCE3D_FAST" in choice.reasons["onednn"]
-    assert "onednn" not in workshop.calls
+    assert "onednn" not in machine.calls
     monkeypatch.setenv("GLANCE3D_FAST", "warp")
     with pytest.raises(ConfigError, match="no fast path with warp"):
-        workshop.choose(paths, onednn=fast)
+        machine.choose(paths, onednn=fast)
 
 
-def test_choices_belong_to_a_number_of_threads(workshop: Workshop, paths: FastPaths) -> None:
+def test_choices_belong_to_a_number_of_threads(machine: FakeMachine, paths: FastPaths) -> None:
     before = torch.get_num_threads()
-    assert workshop.choose(paths, onednn=workshop.path("onednn", 1e-6)).path == "onednn"
+    assert machine.choose(paths, onednn=machine.path("onednn", 1e-6)).path == "onednn"
     try:
         torch.set_num_threads(before + 1)
-        assert workshop.choose(paths, onednn=workshop.path("onednn", 1.0)).path == PLAIN
+        assert machine.choose(paths, onednn=machine.path("onednn", 1.0)).path == PLAIN
     finally:
         torch.set_num_threads(before)
 
 
-def test_the_report_says_what_ran_and_why(workshop: Workshop, paths: FastPaths) -> None:
-    workshop.choose(paths, onednn=workshop.path("onednn", 4e-3))
+def test_the_report_says_what_ran_and_why(machine: FakeMachine, paths: FastPaths) -> None:
+    machine.choose(paths, onednn=machine.path("onednn", 4e-3))
     (line,) = paths.describe()
     assert line["operation"] == "linear"
     assert line["path"] == PLAIN

@@ -115,7 +115,7 @@ def load_images(
         InputError: arrays that are no images, or paths mixed with images in memory.
         MissingExtraError: a HEIC photo without pillow-heif, or a clip without PyAV.
     """
-    found_sources, pictures = _found_and_pictures(sources, masks)
+    found_sources, pictures = _files_and_pictures(sources, masks)
     skipped, clips = list(found_sources.skipped), []
     _log_left_out(found_sources)
     candidates = pictures or _candidates(found_sources, sampling, clips, skipped, progress)
@@ -149,7 +149,7 @@ def load_images(
     )
 
 
-def _found_and_pictures(
+def _files_and_pictures(
     sources: Sources | FoundSources, masks: MaskSources | None
 ) -> tuple[FoundSources, list[_Candidate]]:
     """What was given: files, or images in memory."""

@@ -42,7 +42,9 @@ def scale_from_distances(
     readings, doubts = [], []
     for known in distances:
         view = _View(scene, view_of(known.photo, scene.names))
-        name = f"{scene.names[view.index]} {_said(known.first)} to {_said(known.second)}"
+        name = (
+            f"{scene.names[view.index]} {_pixel_text(known.first)} to {_pixel_text(known.second)}"
+        )
         first, second = view.points_around(known.first), view.points_around(known.second)
         length = float((second[0] - first[0]).norm())
         spans = (second[None] - first[:, None]).norm(dim=-1)
@@ -63,7 +65,7 @@ def scale_from_depths(
         if isinstance(known, KnownDepthMap):
             readings.append(_reading_of_map(view, known))
             continue
-        name = f"{scene.names[view.index]} {_said(known.pixel)}"
+        name = f"{scene.names[view.index]} {_pixel_text(known.pixel)}"
         around = view.depths_around(known.pixel)
         readings.append(_reading(name, known.metres, float(around[0]), around))
         doubts += _edge_doubt(name, around, float(around[0]))
@@ -137,7 +139,7 @@ class _View:
         return x, y
 
     def _named(self, pixel: Pixel) -> str:
-        return f"the pixel {_said(pixel)} of {self.scene.names[self.index]}"
+        return f"the pixel {_pixel_text(pixel)} of {self.scene.names[self.index]}"
 
 
 def _reading(name: str, metres: float, length: float, around: Tensor) -> Measure:
@@ -187,5 +189,5 @@ def _reading_of_map(view: _View, known: KnownDepthMap) -> Measure:
     return Measure(name, metres_per_unit=math.exp(middle), interval=interval)
 
 
-def _said(pixel: Pixel) -> str:
+def _pixel_text(pixel: Pixel) -> str:
     return f"({pixel[0]:g}, {pixel[1]:g})"

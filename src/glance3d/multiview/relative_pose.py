@@ -117,12 +117,12 @@ def _starts(
     """The learned pose, and three rotations with directions all over the sphere, repeated."""
     # learned[v, w] is camw_from_camv, so the one of the opposite direction is transposed.
     of_forward, of_backward = _learned_rotation(forward), _learned_rotation(backward).mT
-    none = torch.eye(3, device=forward.device).expand_as(of_forward)
+    identity = torch.eye(3, device=forward.device).expand_as(of_forward)
     directions = _sphere_directions(options.num_directions, forward.device)
     spread = directions.expand(*forward.shape[:2], -1, -1)
     rotations = [
         part[:, :, None].expand(-1, -1, len(directions), -1, -1)
-        for part in (none, of_forward, of_backward)
+        for part in (identity, of_forward, of_backward)
     ]
     learned = F.normalize(forward[..., None, :3], dim=-1)
     rotation = torch.cat([of_forward[:, :, None], *rotations], 2)

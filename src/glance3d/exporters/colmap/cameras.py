@@ -20,11 +20,11 @@ def colmap_cameras(scene: Reconstruction) -> tuple[dict[int, ColmapCamera], list
     and distortion: a camera's portrait and landscape photos cannot be one COLMAP camera.
     """
     camera_ids = scene.cameras.camera_ids
-    numbers = range(scene.num_views) if camera_ids is None else camera_ids.tolist()
+    shared_ids = range(scene.num_views) if camera_ids is None else camera_ids.tolist()
     numbered: dict[tuple[int, ColmapCamera], int] = {}
     of_views = [
         numbered.setdefault((number, _camera_of(scene, view)), len(numbered) + 1)
-        for view, number in enumerate(numbers)
+        for view, number in enumerate(shared_ids)
     ]
     return {camera_id: camera for (_, camera), camera_id in numbered.items()}, of_views
 

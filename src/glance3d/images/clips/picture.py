@@ -25,7 +25,7 @@ _UPRIGHT = {
 def upright_size(frame: Any, pixel_aspect: float) -> Size:
     """(width, height) of :func:`to_picture` of this frame."""
     width, height = _square_size(frame, pixel_aspect)
-    return (height, width) if _turn(frame) in (90, 270) else (width, height)
+    return (height, width) if _rotation_degrees(frame) in (90, 270) else (width, height)
 
 
 def to_picture(frame: Any, pixel_aspect: float) -> Image.Image:
@@ -49,7 +49,7 @@ def to_picture(frame: Any, pixel_aspect: float) -> Image.Image:
     if is_hdr:
         pixels = to_standard_range(pixels, HDR_TRANSFERS[int(frame.color_trc)])
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    turn = _turn(frame)
+    turn = _rotation_degrees(frame)
     return image.transpose(_UPRIGHT[turn]) if turn else image
 
 
@@ -67,7 +67,7 @@ def _square_size(frame: Any, pixel_aspect: float) -> Size:
     return max(1, round(frame.width * pixel_aspect)), frame.height
 
 
-def _turn(frame: Any) -> int:
+def _rotation_degrees(frame: Any) -> int:
     """0, 90, 180 or 270 degrees, counterclockwise."""
     return round(frame.rotation / 90) % 4 * 90
 

@@ -27,7 +27,7 @@ def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
         groups[_stem_key(_safe(path.name))].append(index)
     names = [_safe(path.name) for path in paths]
     for group in (group for group in groups.values() if len(group) > 1):
-        for index, name in zip(group, _told_apart([paths[i] for i in group]), strict=True):
+        for index, name in zip(group, _distinct_names([paths[i] for i in group]), strict=True):
             names[index] = name
     alone = {group[0] for group in groups.values() if len(group) == 1}
     return _numbered(names, keep_first=alone)
@@ -54,7 +54,7 @@ def _with_suffix(name: str) -> str:
 
 
 # Tried in this order until a group of clashing photos is told apart.
-_TELL_APART: tuple[Callable[[Path], str], ...] = (
+_RENAMINGS: tuple[Callable[[Path], str], ...] = (
     lambda path: _with_folders(path, 1),
     lambda path: _with_folders(path, 2),
     lambda path: _with_folders(path, 3),
@@ -65,8 +65,8 @@ _TELL_APART: tuple[Callable[[Path], str], ...] = (
 )
 
 
-def _told_apart(group: Sequence[Path]) -> list[str]:
-    for rename in _TELL_APART:
+def _distinct_names(group: Sequence[Path]) -> list[str]:
+    for rename in _RENAMINGS:
         names = [rename(path) for path in group]
         if len({_stem_key(name) for name in names}) == len(names):
             return names

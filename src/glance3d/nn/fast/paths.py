@@ -320,15 +320,15 @@ def _largest_difference(given: list[Tensor], expected: list[Tensor]) -> float:
         if a.shape != b.shape or a.dtype != b.dtype:
             return float("inf")
         # The maximum keeps NaN, and NaN is not equal to itself: it counts as infinitely far.
-        off = float((a.float() - b.float()).abs().max() / b.float().abs().max().clamp_min(1e-30))
-        worst = max(worst, off if off == off else float("inf"))
+        error = float((a.float() - b.float()).abs().max() / b.float().abs().max().clamp_min(1e-30))
+        worst = max(worst, error if error == error else float("inf"))
     return worst
 
 
-def _timed(way: Callable[[], Any], clock: Clock, device: torch.device) -> float:
+def _timed(step: Callable[[], Any], clock: Clock, device: torch.device) -> float:
     _wait_for(device)
     start = clock()
-    way()
+    step()
     _wait_for(device)
     return clock() - start
 
