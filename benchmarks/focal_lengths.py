@@ -62,13 +62,13 @@ def measure(model: VGGT, scenes: Sequence[EvaluationScene], factor: float | None
     for scene in scenes:
         cameras = scene.cameras
         true = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2].mean(-1)
-        facts = tuple(
+        metadata = tuple(
             PhotoMetadata(
                 focal_35mm=factor and factor * focal * FILM_DIAGONAL_MM / math.hypot(*size)
             )
             for focal, size in zip(true.tolist(), cameras.image_sizes.tolist(), strict=True)
         )
-        batch = replace(scene.batch, facts=facts)
+        batch = replace(scene.batch, metadata=metadata)
         estimated = predict(model, batch, PassOptions(("camera",))).to_reconstruction(batch).cameras
         worse = relative_pose_errors(estimated.cam_from_world, cameras.cam_from_world).worse
         ratio = float((estimated.intrinsics[:, 0, 0] / true).log().mean().exp())

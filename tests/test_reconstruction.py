@@ -240,7 +240,7 @@ def test_stated_focal_lengths_are_used(tmp_path: Path) -> None:
     torch.testing.assert_close(focal, torch.full((2,), stated), rtol=0.1, atol=0)
     assert float(blind.cameras.intrinsics[0, 0, 0]) < 0.7 * stated
     assert not any("stated of them" in warning for warning in measured.report.to_json()["warnings"])
-    [warning] = scene_warnings(replace(blind, facts=measured.facts))
+    [warning] = scene_warnings(replace(blind, metadata=measured.metadata))
     assert f"0.jpg: {stated:.0f} pixels by its file" in warning.text
     pinhole = torch.tensor([[stated, 0, width / 2], [0, stated, height / 2], [0, 0, 1]])
     camera = KnownCamera("0.jpg", intrinsics=pinhole)

@@ -88,7 +88,7 @@ def refined(scene):
         depth=None,
         points_from="points",
         world="east-north-up",
-        facts=(
+        metadata=(
             PhotoMetadata("ACME One", 28.0, 51.4778, -0.0015, 45.0, "2026-01-01"),
             PhotoMetadata(),
         )
@@ -244,7 +244,7 @@ FLAT = np.zeros((4, 3, 4), np.float32)
         (lambda p: rewritten(p, radial=np.zeros(3)), "radial has shape"),
         (lambda p: rewritten(p, facts="[7]"), r"facts\[0\] is no PhotoMetadata"),
         (lambda p: rewritten(p, facts="7"), "facts are no list"),
-        (lambda p: rewritten(p, facts="[{}]"), "facts of 1 photos, but 4 views"),
+        (lambda p: rewritten(p, facts="[{}]"), "metadata of 1 photos, but 4 views"),
         (lambda p: rewritten(p, facts='[{"altitude": "high"}]'), "altitude of the wrong type"),
         (lambda p: rewritten(p, trust="[]"), "verdicts on 0 photos"),
         (lambda p: rewritten(p, depth=np.ones((1, 2, 3))), "depth has shape"),

@@ -11,7 +11,7 @@ from PIL import Image, features
 
 from glance3d.errors import ImageError, InputError
 from glance3d.images import load_images, open_upright
-from glance3d.images.decoding.decode import open_as_stored, read_facts, read_header
+from glance3d.images.decoding.decode import open_as_stored, read_header, read_metadata
 from glance3d.images.files.decoders import decoding
 from tests.images.files import gradient
 
@@ -59,7 +59,7 @@ def test_a_photo_with_damaged_exif_is_read_without_it(tmp_path, suffix, exif):
         Image.fromarray(gradient(40, 24)).save(path, exif=b"Exif\0\0" + exif)
     header = read_header(path)
     assert (header.size, header.exif_orientation) == ((40, 24), 1)
-    assert read_facts(path).camera is None
+    assert read_metadata(path).camera is None
     assert np.abs(np.asarray(open_upright(path)).astype(int) - gradient(40, 24)).mean() < 6
     assert load_images(path).skipped == ()
 
@@ -70,9 +70,9 @@ def test_an_avif_with_damaged_exif_is_read_without_it(tmp_path):
     exif[0x0110] = "model"
     Image.fromarray(gradient(40, 24)).save(tmp_path / "a.avif", exif=exif)
     content = (tmp_path / "a.avif").read_bytes()
-    assert read_facts(tmp_path / "a.avif").camera == "model"
+    assert read_metadata(tmp_path / "a.avif").camera == "model"
     (tmp_path / "a.avif").write_bytes(content.replace(exif.tobytes()[6:10], b"Ix*\0"))
-    assert read_facts(tmp_path / "a.avif").camera is None
+    assert read_metadata(tmp_path / "a.avif").camera is None
     assert open_upright(tmp_path / "a.avif").size == (40, 24)
 
 

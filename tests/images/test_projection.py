@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from glance3d.images import load_images, read_facts
+from glance3d.images import load_images, read_metadata
 from glance3d.images.decoding.projection import shows_whole_sphere
 from glance3d.reporting.warnings import projection_warnings
 from glance3d.types import PhotoMetadata
@@ -56,7 +56,7 @@ def test_xmp_is_heard(tmp_path, suffix, xmp, projection):
         picture.save(path, tiffinfo={700: packet})
     else:
         picture.save(path, xmp=packet)
-    assert read_facts(path).projection == projection
+    assert read_metadata(path).projection == projection
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_exif_is_heard(tmp_path, size, tags, projection):
         own[ExifTags.Base.CustomRendered] = tags["custom"]
     own[ExifTags.Base.FocalLengthIn35mmFilm] = 24
     Image.fromarray(gradient(*size)).save(tmp_path / "a.jpg", exif=exif)
-    facts = read_facts(tmp_path / "a.jpg")
-    assert facts.projection == projection
+    metadata = read_metadata(tmp_path / "a.jpg")
+    assert metadata.projection == projection
     # The focal length of what is no pinhole's picture is none.
-    assert (facts.focal_length(size) is None) == (projection is not None)
+    assert (metadata.focal_length(size) is None) == (projection is not None)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_sphere_is_seen_where_the_file_says_nothing(tmp_path, seed):
     sphere(640, seed).save(tmp_path / "a.jpg", quality=92)
-    assert load_images(tmp_path).facts[0].projection == "equirectangular"
+    assert load_images(tmp_path).metadata[0].projection == "equirectangular"
 
 
 def test_other_wide_pictures_are_none():
@@ -116,8 +116,8 @@ def test_other_wide_pictures_are_none():
 
 def test_the_report_names_them_and_the_way_to_go():
     plain = PhotoMetadata()
-    facts = (plain, replace(plain, projection="fisheye"), replace(plain, projection="fisheye"))
-    (warning,) = projection_warnings(("a", "b", "c"), facts)
+    metadata = (plain, replace(plain, projection="fisheye"), replace(plain, projection="fisheye"))
+    (warning,) = projection_warnings(("a", "b", "c"), metadata)
     assert "2 of 3 photos are fisheye pictures (b, c)" in warning
     assert "cut perspective views out of them" in warning
     assert projection_warnings(("a",), (plain,)) == []

@@ -43,7 +43,7 @@ ENU_FROM_SCENE = Similarity(4.0, roma.rotvec_to_rotmat(draw(2, 3)), torch.zeros(
 
 
 def with_gps(scene, noise=0.0, seed=3, wrong=(), truth=ENU_FROM_SCENE, height=True):
-    """The scene with positions around Bern in its facts; ``wrong`` views are hundreds of m off."""
+    """The scene with positions around Bern; ``wrong`` views are hundreds of metres off."""
     enu = truth.transform_points(scene.cameras.centers.double()) + noise * draw(
         seed, scene.num_views, 3
     )
@@ -52,11 +52,11 @@ def with_gps(scene, noise=0.0, seed=3, wrong=(), truth=ENU_FROM_SCENE, height=Tr
     geodetic = pycolmap.GPSTransform(pycolmap.GPSTransformEllipsoid.WGS84).enu_to_ellipsoid(
         enu.numpy(), *BERN
     )
-    facts = tuple(
+    metadata = tuple(
         PhotoMetadata(latitude=lat, longitude=lon, altitude=alt if height else None)
         for lat, lon, alt in geodetic.tolist()
     )
-    return replace(scene, facts=facts)
+    return replace(scene, metadata=metadata)
 
 
 def circle(num=12, radius=10.0, wobble=1.0):

@@ -34,7 +34,7 @@ def test_exact_positions_give_scale_frame_and_place():
     # Cameras stand where their photos say, in the frame that the world names.
     numbers = moved.world.removeprefix("east-north-up at ").removesuffix(" m").split(", ")
     origin = GeodeticOrigin(*map(float, numbers))
-    rows = [(f.latitude, f.longitude, f.altitude) for f in moved.facts]
+    rows = [(f.latitude, f.longitude, f.altitude) for f in moved.metadata]
     enu = enu_from_geodetic(torch.tensor(rows, dtype=torch.float64), origin)
     torch.testing.assert_close(moved.cameras.centers.double(), enu, rtol=0, atol=0.02)
     torch.testing.assert_close(moved.depth, scene.depth * report["metres_per_unit"])
@@ -100,12 +100,12 @@ def test_three_positions_assume_a_noise():
 @pytest.mark.parametrize("num", [0, 1])
 def test_too_few_positions_are_said(num):
     scene = with_gps(scene_at(circle()))
-    facts = tuple(f if v < num else PhotoMetadata() for v, f in enumerate(scene.facts))
-    moved = apply_metric_scale(replace(scene, facts=facts), GPS)
+    metadata = tuple(f if v < num else PhotoMetadata() for v, f in enumerate(scene.metadata))
+    moved = apply_metric_scale(replace(scene, metadata=metadata), GPS)
     assert moved.units == "arbitrary"
     assert moved.report.metric_scale.applied is False
     assert ("only 00.jpg has" if num else "no photo's EXIF") in doubts_of(moved)
-    assert apply_metric_scale(replace(scene, facts=()), GPS).units == "arbitrary"
+    assert apply_metric_scale(replace(scene, metadata=()), GPS).units == "arbitrary"
 
 
 def test_photos_at_one_place_tell_nothing():
@@ -114,7 +114,7 @@ def test_photos_at_one_place_tell_nothing():
     assert moved.units == "arbitrary"
     assert "stand at one place" in doubts_of(moved)
     same = with_gps(scene_at(circle(6)))
-    same = replace(same, facts=(same.facts[0],) * 6)
+    same = replace(same, metadata=(same.metadata[0],) * 6)
     moved = apply_metric_scale(same, GPS)
     assert moved.units == "arbitrary"
     assert "the very same position" in doubts_of(moved)

@@ -115,8 +115,8 @@ def test_a_view_whose_pose_is_a_guess(
 
 def test_a_panorama_is_never_good(scene: Reconstruction) -> None:
     assert verdict(scene).verdict == "good"
-    facts = (PhotoMetadata(projection="equirectangular"),) * scene.num_views
-    judged = verdict(replace(scene, facts=facts))
+    metadata = (PhotoMetadata(projection="equirectangular"),) * scene.num_views
+    judged = verdict(replace(scene, metadata=metadata))
     assert judged.verdict == "weak"
     assert "equirectangular" in judged.reason
 

@@ -1,7 +1,7 @@
 """Photos: from the files of cameras and phones to the network's images, and back."""
 
 from glance3d.images.clips import CLIP_SUFFIXES, ClipSampling
-from glance3d.images.decoding.decode import open_upright, read_facts
+from glance3d.images.decoding.decode import open_upright, read_metadata
 from glance3d.images.files.decoders import MAX_PHOTO_PIXELS, MIN_SIDE
 from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.images.finding.content import content_of
@@ -35,7 +35,7 @@ __all__ = [
     "masks_of_scene",
     "open_upright",
     "plan_placements",
-    "read_facts",
+    "read_metadata",
     "render",
     "resolve_sources",
     "unique_names",

@@ -79,11 +79,11 @@ _Pixels = UInt8[np.ndarray, "height width 3"]
 
 @dataclass(frozen=True, eq=False)
 class _Rendered:
-    """A photo on the network's grid, the file's content that it was read from, and its facts."""
+    """A photo on the network's grid, the file's content that it was read from, and its metadata."""
 
     pixels: _Pixels
     content: PhotoContent | None
-    facts: PhotoMetadata
+    metadata: PhotoMetadata
 
 
 def load_images(
@@ -137,7 +137,7 @@ def load_images(
         views = [view for view in views if view in pixels]
     return ImageBatch(
         contents=tuple(pixels[view].content for view in views),
-        facts=tuple(pixels[view].facts for view in views),
+        metadata=tuple(pixels[view].metadata for view in views),
         images=_stack([pixels.pop(view).pixels for view in views]),
         names=tuple(view.candidate.name for view in views),
         sources=tuple(view.candidate.source for view in views),
@@ -194,8 +194,8 @@ def _candidates(
             _skip(str(path.absolute()), error, skipped)
             continue
         clips.append(clip.summary)
-        for frame, facts in zip(clip.frames, clip.facts, strict=True):
-            headers[frame] = PhotoHeader(clip.size, 1, facts)
+        for frame, metadata in zip(clip.frames, clip.metadata, strict=True):
+            headers[frame] = PhotoHeader(clip.size, 1, metadata)
     return [
         _Candidate(name, str(path.absolute()), path, header)
         for name, (path, header) in zip(unique_names(list(headers)), headers.items(), strict=True)
@@ -270,7 +270,7 @@ def _render(
                 photo = clips.opened(photo) or photo
                 _check_frame(photo, view)
             pixels = render(photo, placements[view], exact=exact)
-            return _Rendered(pixels, content, _with_projection(view.header.facts, photo, view))
+            return _Rendered(pixels, content, _with_projection(view.header.metadata, photo, view))
         except ImageError as error:
             return error
 
@@ -290,12 +290,12 @@ def _render(
     return pixels
 
 
-def _with_projection(facts: PhotoMetadata, photo: Photo, view: _View) -> PhotoMetadata:
-    """The facts, and what the pixels of a panorama show where its file says nothing."""
-    if facts.projection is not None or not is_twice_as_wide(view.header.size):
-        return facts
+def _with_projection(metadata: PhotoMetadata, photo: Photo, view: _View) -> PhotoMetadata:
+    """The metadata, and what the pixels of a panorama show where its file says nothing."""
+    if metadata.projection is not None or not is_twice_as_wide(view.header.size):
+        return metadata
     is_sphere = shows_whole_sphere(open_upright(photo, at_least=(512, 256)))
-    return replace(facts, projection="equirectangular") if is_sphere else facts
+    return replace(metadata, projection="equirectangular") if is_sphere else metadata
 
 
 def _check_frame(picture: Photo, view: _View) -> None:

@@ -98,7 +98,8 @@ def merge(scene: Reconstruction, new: Reconstruction) -> Reconstruction:
         tracks=None,
         tracked_by=None,
         registered_by=scene.registered_by and scene.registered_by + ("network",) * new.num_views,
-        facts=(scene.facts or unknown * scene.num_views) + (new.facts or unknown * new.num_views),
+        metadata=(scene.metadata or unknown * scene.num_views)
+        + (new.metadata or unknown * new.num_views),
         consistent=filled(scene.consistent, new.consistent, neutral=True),
         measured=filled(scene.measured, new.measured, neutral=False),
         trust=None if scene.trust is None or new.trust is None else scene.trust + new.trust,

@@ -124,12 +124,12 @@ def _gps_positions(
 ) -> tuple[Float[Tensor, "positions 3"], list[int], list[str]]:
     """Latitude, longitude and height of the views that have them."""
     rows, views, without_height = [], [], 0
-    for view, fact in enumerate(scene.facts):
-        if fact.latitude is not None and fact.longitude is not None:
-            height = float("nan") if fact.altitude is None else fact.altitude
-            rows.append((fact.latitude, fact.longitude, height))
+    for view, photo in enumerate(scene.metadata):
+        if photo.latitude is not None and photo.longitude is not None:
+            height = float("nan") if photo.altitude is None else photo.altitude
+            rows.append((photo.latitude, photo.longitude, height))
             views.append(view)
-            without_height += fact.altitude is None
+            without_height += photo.altitude is None
     geodetic = torch.tensor(rows, dtype=torch.float64).reshape(-1, 3)
     doubts = []
     if without_height:

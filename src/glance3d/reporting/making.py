@@ -178,7 +178,7 @@ def describe_focal_lengths(batch: ImageBatch) -> dict[str, int]:
     """Of how many photos the focal length was stated beforehand, by whom."""
     known = batch.known_focal_lengths
     is_known = [False] * len(batch.names) if known is None else known.isfinite().tolist()
-    in_files = [bool(facts.focal_35mm) for facts in batch.facts] or [False] * len(is_known)
+    in_files = [bool(metadata.focal_35mm) for metadata in batch.metadata] or [False] * len(is_known)
     only_in_files = [a and not b for a, b in zip(in_files, is_known, strict=True)]
     return {"num_known": sum(is_known), "num_by_files": sum(only_in_files)}
 

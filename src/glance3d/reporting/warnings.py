@@ -75,7 +75,7 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
             "one photo has no relative pose: its camera is the world's origin, and only its field "
             "of view was estimated"
         )
-    texts += projection_warnings(batch.names, batch.facts)
+    texts += projection_warnings(batch.names, batch.metadata)
     padding = 1 - batch.content_mask.float().mean().item()
     if padding > _NOTABLE_PADDING:
         texts.append(
@@ -85,12 +85,12 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
     return texts
 
 
-def projection_warnings(names: Sequence[str], facts: Sequence[PhotoMetadata]) -> list[str]:
+def projection_warnings(names: Sequence[str], metadata: Sequence[PhotoMetadata]) -> list[str]:
     """Photos that are panoramas or taken by a fisheye, and what to do about them."""
     kinds: dict[str, list[str]] = {}
-    for name, fact in zip(names, facts, strict=False):
-        if fact.projection is not None:
-            kinds.setdefault(fact.projection, []).append(name)
+    for name, photo in zip(names, metadata, strict=False):
+        if photo.projection is not None:
+            kinds.setdefault(photo.projection, []).append(name)
     return [
         f"{len(photos)} of {len(names)} photos are {_projected(kind)} ({first_names(photos)}), "
         "but the network and refinement take every photo for a pinhole camera's: their cameras and "
@@ -176,7 +176,9 @@ def stated_focal_lengths(
         if known is not None and not math.isnan(float(known[view])):
             stated.append((float(known[view]), "as known"))
             continue
-        in_file = scene.facts[view].focal_length(placement.original_size) if scene.facts else None
+        in_file = (
+            scene.metadata[view].focal_length(placement.original_size) if scene.metadata else None
+        )
         stated.append((in_file, "by its file") if in_file else None)
     return stated
 

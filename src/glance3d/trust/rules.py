@@ -89,7 +89,7 @@ def judge(
     trust = []
     for view, tracks in enumerate(measured):
         own = None if evidence is None else evidence[view]
-        projection = scene.facts[view].projection if scene.facts else None
+        projection = scene.metadata[view].projection if scene.metadata else None
         case = _Case(scene.names, own or ViewEvidence(), tracks, unit, num_held, projection)
         verdict, reason = _unchecked(scene) if own is None else _verdict(case)
         trust.append(

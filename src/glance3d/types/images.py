@@ -69,7 +69,7 @@ class ImageBatch:
     sources: tuple[str, ...]
     placements: tuple[Placement, ...]
     skipped: tuple[SkippedPhoto, ...] = ()
-    facts: tuple[PhotoMetadata, ...] = ()
+    metadata: tuple[PhotoMetadata, ...] = ()
     masks: Masks = ()
     clips: tuple[ClipSummary, ...] = ()
     known_focal_lengths: Float[Tensor, " views"] | None = None
@@ -99,8 +99,10 @@ class ImageBatch:
         None if there is none at all.
         """
         lengths = torch.full((len(self.names),), torch.nan)
-        for view, (facts, placement) in enumerate(zip(self.facts, self.placements, strict=False)):
-            lengths[view] = facts.focal_length(placement.original_size) or torch.nan
+        for view, (metadata, placement) in enumerate(
+            zip(self.metadata, self.placements, strict=False)
+        ):
+            lengths[view] = metadata.focal_length(placement.original_size) or torch.nan
         if self.known_focal_lengths is not None:
             known = self.known_focal_lengths.float()
             lengths = torch.where(known.isnan(), lengths, known)
@@ -120,7 +122,7 @@ class ImageBatch:
             names=chosen(self.names),
             sources=chosen(self.sources),
             placements=chosen(self.placements),
-            facts=chosen(self.facts),
+            metadata=chosen(self.metadata),
             masks=chosen(self.masks),
             contents=chosen(self.contents),
             known_focal_lengths=known if known is None else known[list(views)],

@@ -120,7 +120,7 @@ class Predictions:
             tracks=tracks,
             tracked_by=None if tracks is None else "network",
             model=model,
-            facts=batch.facts,
+            metadata=batch.metadata,
             masks=batch.masks,
             contents=batch.contents,
         ).masked()

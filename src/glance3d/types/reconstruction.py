@@ -148,7 +148,7 @@ class Reconstruction:
     model: str = ""
     units: str = "arbitrary"
     world: str = "reference camera"
-    facts: tuple[PhotoMetadata, ...] = ()
+    metadata: tuple[PhotoMetadata, ...] = ()
     sparse: SparsePoints | None = None
     consistent: Bool[Tensor, "views height width"] | None = None
     measured: Bool[Tensor, "views height width"] | None = None
@@ -200,7 +200,7 @@ class Reconstruction:
             tracks=None,
             tracked_by=None,
             registered_by=parts(self.registered_by),
-            facts=parts(self.facts),
+            metadata=parts(self.metadata),
             sparse=None,
             consistent=part(self.consistent),
             measured=part(self.measured),

@@ -52,11 +52,11 @@ def test_time_stamps_say_what_they_are(scene, tmp_path):
     two = replace(scene, sources=(*CLIP[:3], "b/walk.mp4#t=1.0"))
     assert "numbers" in view_times(two)[1]
     taken = tuple(PhotoMetadata(taken=f"2024-05-01T10:00:0{view}+00:00") for view in range(4))
-    times, meaning = view_times(replace(scene, facts=taken))
+    times, meaning = view_times(replace(scene, metadata=taken))
     assert times == [1714557600.0 + view for view in range(4)]
     assert "Unix" in meaning
     same = (*taken[:3], taken[2])
-    assert "numbers" in view_times(replace(scene, facts=same))[1]
+    assert "numbers" in view_times(replace(scene, metadata=same))[1]
     (path,) = export(clip, tmp_path / "run.tum")
     assert "# time stamps: seconds in walk.mp4" in path.read_text()
 

@@ -54,7 +54,7 @@ def small_scene() -> Reconstruction:
 
 
 def full_scene() -> Reconstruction:
-    """The same with tracks, measured points, masks, facts and verdicts, in metres."""
+    """The same with tracks, measured points, masks, metadata and verdicts, in metres."""
     scene = small_scene()
     keep = PhotoMask.from_array(gradient(*SIZE)[..., 0] > 20)
     whole = torch.ones_like(scene.mask)
@@ -79,7 +79,7 @@ def full_scene() -> Reconstruction:
         consistent=whole,
         measured=whole,
         masks=(keep, None),
-        facts=(PhotoMetadata(camera="Maker Model", latitude=46.9, longitude=7.4),) * 2,
+        metadata=(PhotoMetadata(camera="Maker Model", latitude=46.9, longitude=7.4),) * 2,
         trust=(
             ViewTrust("bundle adjustment", 40, 0.4, 1.1, 0.9, "good", "held by 40 tracks"),
             ViewTrust("network", 0, None, None, None, "unsupported", "no tracks"),

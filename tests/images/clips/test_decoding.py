@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from glance3d.errors import ImageError, MissingExtraError
-from glance3d.images import open_upright, read_facts
+from glance3d.images import open_upright, read_metadata
 from glance3d.images.clips import ClipSampling, OpenClips, frame_path, sample_clip
 from glance3d.images.clips.high_dynamic_range import to_standard_range
 from glance3d.images.files import decoders
@@ -112,14 +112,14 @@ def test_what_the_container_says(tmp_path):
     }
     path = write_clip(tmp_path / "c.mov", pan([0, 40, 80]), metadata=metadata)
     clip = sample_clip(path, ALL)
-    first, second = clip.facts[:2]
+    first, second = clip.metadata[:2]
     assert first.camera == second.camera == "Apple iPhone 15 filming c.mov"
     assert (first.latitude, first.longitude, first.altitude) == (47.3769, 8.5417, 410.5)
     assert second.latitude is None  # where it was by then, nobody says
     assert second.taken == "2024-05-01T10:00:00.100+00:00"
-    assert read_facts(clip.frames[1]).camera == first.camera
+    assert read_metadata(clip.frames[1]).camera == first.camera
     silent = sample_clip(write_clip(tmp_path / "d.mp4", pan([0, 40])), ALL)
-    assert silent.facts[0].camera == "the camera of d.mp4"
+    assert silent.metadata[0].camera == "the camera of d.mp4"
 
 
 def test_no_clip_is_one_clear_sentence(tmp_path):

@@ -31,8 +31,10 @@ def with_focals(scene: Reconstruction, factors: Sequence[float]) -> Reconstructi
 def with_facts(scene: Reconstruction, focals_px: Sequence[float], camera: str) -> Reconstruction:
     """As if the photos' files stated these focal lengths."""
     diagonal = float(torch.tensor(SIZE).float().norm())
-    facts = [PhotoMetadata(camera, focal_35mm=f * FILM_DIAGONAL_MM / diagonal) for f in focals_px]
-    return replace(scene, facts=tuple(facts))
+    metadata = [
+        PhotoMetadata(camera, focal_35mm=f * FILM_DIAGONAL_MM / diagonal) for f in focals_px
+    ]
+    return replace(scene, metadata=tuple(metadata))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from glance3d.types import PhotoMetadata
 
 def test_a_focal_length_on_film_becomes_pixels() -> None:
     # 43.27 mm on film of that diagonal: as many pixels as the photo's diagonal.
-    facts = PhotoMetadata(focal_35mm=43.2666)
-    assert facts.focal_length((4000, 3000)) == pytest.approx(5000, rel=1e-4)
+    metadata = PhotoMetadata(focal_35mm=43.2666)
+    assert metadata.focal_length((4000, 3000)) == pytest.approx(5000, rel=1e-4)
     assert PhotoMetadata().focal_length((4000, 3000)) is None
     assert default_focal((4000, 3000)) == 4800
 

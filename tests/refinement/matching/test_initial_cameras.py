@@ -52,7 +52,7 @@ def test_the_networks_focal_length_is_used_on_request_only(scene: Reconstruction
 def test_what_a_file_states_comes_before_the_network(scene: Reconstruction) -> None:
     diagonal = float(torch.tensor(SIZE).float().norm())
     metadata = PhotoMetadata("A", focal_35mm=300.0 * FILM_DIAGONAL_MM / diagonal)
-    stated = collect(replace(scene, facts=(metadata,) * 3))
+    stated = collect(replace(scene, metadata=(metadata,) * 3))
     assert focal_lengths(stated, use_network=True) == pytest.approx([300.0] * 3, rel=1e-5)
     assert all(camera.has_prior_focal_length for camera in stated.assign().cameras)
 

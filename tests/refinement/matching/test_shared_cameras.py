@@ -8,7 +8,7 @@ from glance3d.types import Cameras, PhotoMetadata, Placement, Reconstruction
 
 
 def scene_of(
-    sizes: list[tuple[int, int]], facts: tuple[PhotoMetadata, ...] = (), folders: str = "aaaaaaa"
+    sizes: list[tuple[int, int]], metadata: tuple[PhotoMetadata, ...] = (), folders: str = "aaaaaaa"
 ) -> Reconstruction:
     count = len(sizes)
     return Reconstruction(
@@ -18,7 +18,7 @@ def scene_of(
         cameras=Cameras(torch.zeros(count, 3, 4), torch.zeros(count, 3, 3), torch.tensor(sizes)),
         colors=torch.zeros(count, 8, 8, 3, dtype=torch.uint8),
         mask=torch.ones(count, 8, 8, dtype=torch.bool),
-        facts=facts,
+        metadata=metadata,
     )
 
 
@@ -27,7 +27,7 @@ _A28, _A52 = PhotoMetadata("A", 28.0), PhotoMetadata("A", 52.0)
 
 
 @pytest.mark.parametrize(
-    ("camera", "sizes", "facts", "wanted"),
+    ("camera", "sizes", "metadata", "wanted"),
     [
         ("auto", [(4, 3)] * 3, (), [0, 0, 0]),
         ("auto", [(4, 3), (3, 4), (4, 3), (4, 3)], (), [0, 1, 0, 0]),
@@ -41,9 +41,12 @@ _A28, _A52 = PhotoMetadata("A", 28.0), PhotoMetadata("A", 52.0)
     ],
 )  # fmt: skip
 def test_who_shares_a_camera(
-    camera: str, sizes: list[tuple[int, int]], facts: tuple[PhotoMetadata, ...], wanted: list[int]
+    camera: str,
+    sizes: list[tuple[int, int]],
+    metadata: tuple[PhotoMetadata, ...],
+    wanted: list[int],
 ) -> None:
-    assert shared_camera_ids(scene_of(sizes, facts), camera) == wanted
+    assert shared_camera_ids(scene_of(sizes, metadata), camera) == wanted
 
 
 def test_a_camera_a_folder() -> None:

@@ -55,7 +55,7 @@ def view_times(scene: Reconstruction) -> tuple[list[float], str]:
     if None not in frames and len(clips) == 1:
         seconds = [seconds_of(source) or 0.0 for source in scene.sources]
         return seconds, f"seconds in {next(iter(clips)).name}"
-    taken = [_unix_seconds(facts.taken) for facts in scene.facts]
+    taken = [_unix_seconds(metadata.taken) for metadata in scene.metadata]
     known = [time for time in taken if time is not None]
     if len(known) == scene.num_views and len(set(known)) == len(known):
         return known, "Unix seconds at which the photos were taken"

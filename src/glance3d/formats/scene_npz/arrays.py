@@ -27,7 +27,7 @@ from glance3d.formats.scene_npz.records import (
     earlier_mask_input,
     earlier_registered_by,
     earlier_tracked_by,
-    parse_facts,
+    parse_metadata,
     parse_report,
     parse_trust,
 )
@@ -68,7 +68,7 @@ def scene_to_arrays(scene: Reconstruction) -> dict[str, Any]:
     """Everything that the scene holds; points only where depth does not give them."""
     cameras, placements = scene.cameras, scene.placements
     trust = None if scene.trust is None else to_json_text([asdict(view) for view in scene.trust])
-    facts = to_json_text([asdict(photo) for photo in scene.facts]) if scene.facts else None
+    metadata = to_json_text([asdict(photo) for photo in scene.metadata]) if scene.metadata else None
     arrays: dict[str, Any] = {
         "names": np.array(scene.names),
         "sources": np.array(scene.sources),
@@ -89,7 +89,7 @@ def scene_to_arrays(scene: Reconstruction) -> dict[str, Any]:
         "measured": scene.measured,
         "points_world": None if _is_derivable(scene) else scene.points_world,
         "points_from": scene.points_from or "",
-        "facts": facts,
+        "facts": metadata,
         "trust": trust,
         "model": scene.model,
         "units": scene.units,
@@ -155,7 +155,7 @@ def scene_from_arrays(arrays: dict[str, np.ndarray]) -> Reconstruction:
         model=words["model"],
         units=check_choice("units", words["units"], UNITS),
         world=words.get("world", Reconstruction.world),
-        facts=parse_facts(words["facts"], num_views) if "facts" in words else (),
+        metadata=parse_metadata(words["facts"], num_views) if "facts" in words else (),
         sparse=SparsePoints(**sparse) if sparse else None,
         consistent=tensors.get("consistent"),
         measured=tensors.get("measured"),

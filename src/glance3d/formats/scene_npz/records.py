@@ -1,4 +1,4 @@
-"""The parts of a ``scene.npz`` that are JSON, into checked types: facts, verdicts, report."""
+"""The parts of a ``scene.npz`` that are JSON, into checked types: metadata, verdicts, report."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -51,12 +51,12 @@ _REPORT: dict[str, Any] = {
 }
 
 
-def parse_facts(text: str, num_views: int) -> tuple[PhotoMetadata, ...]:
+def parse_metadata(text: str, num_views: int) -> tuple[PhotoMetadata, ...]:
     """One record a view, or none at all. Raises ``SceneError``."""
-    facts = _records(text, "facts", PhotoMetadata)
-    if facts and len(facts) != num_views:
-        raise SceneError(f"it has facts of {len(facts)} photos, but {num_views} views")
-    return facts
+    metadata = _records(text, "facts", PhotoMetadata)
+    if metadata and len(metadata) != num_views:
+        raise SceneError(f"it has metadata of {len(metadata)} photos, but {num_views} views")
+    return metadata
 
 
 def parse_trust(text: str, num_views: int) -> tuple[ViewTrust, ...]:

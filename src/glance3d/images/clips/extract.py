@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glance3d.images.clips.frame_paths import frame_path, is_clip
-from glance3d.images.clips.reader import frame_facts
+from glance3d.images.clips.reader import frame_metadata
 from glance3d.images.clips.sampling import Choice, ClipSampling, choose_frames
 from glance3d.images.clips.survey import ClipSurvey, survey_clip
 from glance3d.types import PhotoMetadata
@@ -22,12 +22,12 @@ _MOVING = 0.01
 class SampledClip:
     """The chosen frames of one clip, as paths, with their size and metadata.
 
-    ``size`` is (width, height) of the upright frames, ``facts`` one a frame.
+    ``size`` is (width, height) of the upright frames, ``metadata`` one a frame.
     """
 
     frames: tuple[Path, ...]
     size: tuple[int, int]
-    facts: tuple[PhotoMetadata, ...]
+    metadata: tuple[PhotoMetadata, ...]
     summary: ClipSummary
 
 
@@ -53,8 +53,9 @@ def sample_clip(path: Path, sampling: ClipSampling, *, progress: bool = False) -
     return SampledClip(
         frames=tuple(frame_path(path, time) for time in times),
         size=survey.size,
-        facts=tuple(
-            frame_facts(survey.facts, time, is_first=index == 0) for index, time in enumerate(times)
+        metadata=tuple(
+            frame_metadata(survey.metadata, time, is_first=index == 0)
+            for index, time in enumerate(times)
         ),
         summary=summary,
     )

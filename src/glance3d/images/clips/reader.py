@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from glance3d.errors import ImageError
-from glance3d.images.clips.clip_facts import clip_facts, later
+from glance3d.images.clips.clip_metadata import clip_metadata, later
 from glance3d.images.clips.container import OpenClip, open_clip
 from glance3d.images.clips.frame_paths import split_frame
 from glance3d.images.clips.picture import to_picture, upright_size
@@ -97,15 +97,15 @@ def read_frame_header(path: Path) -> tuple[tuple[int, int], PhotoMetadata]:
     frame = split_frame(path)
     assert frame is not None  # asked for frames' paths only
     with open_clip(frame[0]) as clip:
-        metadata = {**clip.container.metadata, **clip.stream.metadata}
-        facts = frame_facts(clip_facts(frame[0], metadata), frame[1], is_first=False)
+        tags = {**clip.container.metadata, **clip.stream.metadata}
+        metadata = frame_metadata(clip_metadata(frame[0], tags), frame[1], is_first=False)
         for _, first in clip.frames():
-            return upright_size(first, pixel_aspect(clip)), facts
+            return upright_size(first, pixel_aspect(clip)), metadata
     raise ImageError(f"no frame of {frame[0].name} can be decoded: it is damaged")
 
 
-def frame_facts(clip: PhotoMetadata, seconds: float, *, is_first: bool) -> PhotoMetadata:
-    """A frame's facts. A container holds one position, where filming began: the first frame's."""
+def frame_metadata(clip: PhotoMetadata, seconds: float, *, is_first: bool) -> PhotoMetadata:
+    """Of a frame. A container holds one position, where filming began: the first frame's."""
     return PhotoMetadata(
         camera=clip.camera,
         latitude=clip.latitude if is_first else None,

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from glance3d.errors import ImageError
-from glance3d.images.clips.clip_facts import clip_facts
+from glance3d.images.clips.clip_metadata import clip_metadata
 from glance3d.images.clips.container import OpenClip, open_clip
 from glance3d.images.clips.motion import MOTION_SIDE, Travel, sharpness_of
 from glance3d.images.clips.picture import to_grey, upright_size
@@ -32,7 +32,7 @@ class ClipSurvey:
     """
 
     size: tuple[int, int]
-    facts: PhotoMetadata
+    metadata: PhotoMetadata
     times: Float[np.ndarray, " frames"]
     sharpness: Float[np.ndarray, " frames"]
     travel: Float[np.ndarray, " frames"]
@@ -83,7 +83,7 @@ def _survey(clip: OpenClip, num_expected: int | None, progress: bool) -> ClipSur
         )
     return ClipSurvey(
         size,
-        clip_facts(clip.path, {**clip.container.metadata, **clip.stream.metadata}),
+        clip_metadata(clip.path, {**clip.container.metadata, **clip.stream.metadata}),
         np.array(times),
         np.array(sharpness),
         np.array(ways),

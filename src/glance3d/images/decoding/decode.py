@@ -9,7 +9,7 @@ from PIL import Image
 
 from glance3d.images.clips import read_frame, read_frame_header, split_frame
 from glance3d.images.decoding.color import to_rgb
-from glance3d.images.decoding.metadata import facts_of
+from glance3d.images.decoding.metadata import metadata_of
 from glance3d.images.decoding.tags import orientation_of, read_tags, upright_exif
 from glance3d.images.files.decoders import DECODER_ERRORS, MIN_SIDE, opened_picture
 from glance3d.types import PhotoMetadata
@@ -37,34 +37,34 @@ class PhotoHeader:
     """Size and metadata of a photo, read before its pixels are decoded.
 
     ``size`` is the (width, height) of the upright photo; ``exif_orientation`` (1 to 8) how the
-    stored pixels lie; ``facts`` how it was taken; ``format`` and ``mode`` are Pillow's, of the
+    stored pixels lie; ``metadata`` how it was taken; ``format`` and ``mode`` are Pillow's, of the
     file. ``notes`` say what was wrong with it, or left out, though it can be used.
     """
 
     size: tuple[int, int]
     exif_orientation: int
-    facts: PhotoMetadata
+    metadata: PhotoMetadata
     format: str | None = None
     mode: str = "RGB"
     notes: tuple[str, ...] = ()
 
 
 def read_header(photo: Photo) -> PhotoHeader:
-    """Size, orientation and facts of a photo, without decoding it.
+    """Size, orientation and metadata of a photo, without decoding it.
 
     Raises:
         ImageError: not a photo, empty, smaller than 16 pixels on a side, or too large.
         MissingExtraError: a HEIC photo, and pillow-heif is not installed.
     """
     if isinstance(photo, Path) and split_frame(photo) is not None:
-        size, facts = read_frame_header(photo)
-        return PhotoHeader(size, 1, facts)
+        size, metadata = read_frame_header(photo)
+        return PhotoHeader(size, 1, metadata)
     with _opened(photo) as image:
         tags, orientation = read_tags(image), orientation_of(image)
         return PhotoHeader(
             _upright_size(image, orientation),
             orientation,
-            facts_of(tags, image.size),
+            metadata_of(tags, image.size),
             image.format,
             image.mode,
             (
@@ -74,14 +74,14 @@ def read_header(photo: Photo) -> PhotoHeader:
         )
 
 
-def read_facts(photo: str | Photo) -> PhotoMetadata:
+def read_metadata(photo: str | Photo) -> PhotoMetadata:
     """How a photo was taken, as far as its EXIF says it; damaged EXIF says less, or nothing.
 
     Raises:
         ImageError: the photo cannot be read at all.
         MissingExtraError: a HEIC photo, and pillow-heif is not installed.
     """
-    return read_header(Path(photo) if isinstance(photo, str) else photo).facts
+    return read_header(Path(photo) if isinstance(photo, str) else photo).metadata
 
 
 def open_upright(photo: str | Photo, *, at_least: tuple[int, int] | None = None) -> Image.Image:

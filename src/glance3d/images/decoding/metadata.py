@@ -23,7 +23,7 @@ _LONGEST_NAME = 200
 _Base, _Gps = ExifTags.Base, ExifTags.GPS
 
 
-def facts_of(tags: PhotoTags, stored_size: tuple[int, int]) -> PhotoMetadata:
+def metadata_of(tags: PhotoTags, stored_size: tuple[int, int]) -> PhotoMetadata:
     """What a photo's tags state; ``stored_size`` is its (width, height) as it lies in the file."""
     latitude, longitude = _position(tags.gps)
     return PhotoMetadata(

@@ -153,7 +153,7 @@ def choose_shift(disparity: Float[Tensor, " matches"], guess: Float[Tensor, " ma
 def _focal(scene: Reconstruction, registration: Registration) -> float:
     """By EXIF; the network's, if the photos confirm its poses; or the usual one."""
     size = scene.placements[0].original_size
-    stated = scene.facts[0].focal_length(size) if scene.facts else None
+    stated = scene.metadata[0].focal_length(size) if scene.metadata else None
     if stated is not None:
         return stated
     if len(registration.photos.network_poses.confirmed) == 2:

@@ -98,7 +98,7 @@ class InitialCameras:
         scene, first = self.scene, views[0]
         size = scene.placements[first].original_size
         # Views of one camera state the same, or they would not share it.
-        stated = scene.facts[first].focal_length(size) if scene.facts else None
+        stated = scene.metadata[first].focal_length(size) if scene.metadata else None
         focal = stated or (network_focal(scene, views) if use_network else default_focal(size))
         return build_colmap_camera(size, focal, self.camera_model, is_prior=stated is not None)
 

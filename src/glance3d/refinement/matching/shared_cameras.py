@@ -20,7 +20,7 @@ def shared_camera_ids(scene: Reconstruction, camera: str = "auto") -> list[int]:
     could have been shared.
     """
     sizes = [placement.original_size for placement in scene.placements]
-    photos = scene.facts or (PhotoMetadata(),) * scene.num_views
+    photos = scene.metadata or (PhotoMetadata(),) * scene.num_views
     if camera == "per-image":
         return list(range(scene.num_views))
     if camera == "single":

@@ -14,14 +14,14 @@ _POSITION = re.compile(r"([+-]\d{1,2}\.\d+)([+-]\d{1,3}\.\d+)([+-]\d+(?:\.\d+)?)
 _NEVER = 1971  # cameras without a clock write years before this: 1904 or 1970
 
 
-def clip_facts(path: Path, metadata: Mapping[str, str]) -> PhotoMetadata:
-    """The facts of a clip's beginning.
+def clip_metadata(path: Path, container: Mapping[str, str]) -> PhotoMetadata:
+    """Of a clip's beginning; ``container`` are the tags of its container.
 
     Every clip counts as a camera of its own: its frames share a lens, but zoom, crop and
     stabilisation differ between clips, and from the same phone's photos. The focal length is not
     read, because it is that of photos.
     """
-    tags = {key.lower(): value for key, value in metadata.items()}
+    tags = {key.lower(): value for key, value in container.items()}
     make, model = (_first(tags, key) for key in ("make", "model"))
     device = " ".join(word for word in (make, model) if word)
     latitude, longitude, altitude = _position(tags)

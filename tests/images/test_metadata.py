@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from glance3d.images import load_images, open_upright, read_facts
-from glance3d.images.decoding.metadata import facts_of
+from glance3d.images import load_images, open_upright, read_metadata
+from glance3d.images.decoding.metadata import metadata_of
 from glance3d.images.decoding.tags import read_tags
 from glance3d.types import PhotoMetadata
 from tests.images.files import gradient
@@ -44,8 +44,8 @@ def write_photo(path, exif, size=(40, 30), **options):
     return path
 
 
-def facts(tmp_path, main=None, photo=None, gps=None, size=(40, 30)):
-    return read_facts(write_photo(tmp_path / "a.jpg", build_exif(main, photo, gps), size))
+def metadata_from(tmp_path, main=None, photo=None, gps=None, size=(40, 30)):
+    return read_metadata(write_photo(tmp_path / "a.jpg", build_exif(main, photo, gps), size))
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "heic"])
@@ -59,7 +59,7 @@ def test_all_facts_in_every_kind_of_file(tmp_path, suffix):
         B.OffsetTimeOriginal: "+02:00",
     }
     exif = build_exif({B.Make: "Canon", B.Model: "Canon EOS R5"}, photo, BERN)
-    metadata = read_facts(write_photo(tmp_path / f"a.{suffix}", exif, (64, 48)))
+    metadata = read_metadata(write_photo(tmp_path / f"a.{suffix}", exif, (64, 48)))
     assert metadata.camera == "Canon EOS R5 RF24-105mm F4"
     assert metadata.focal_35mm == 35
     assert metadata.latitude == pytest.approx(46 + 56 / 60 + 53.16 / 3600, abs=1e-9)
@@ -78,7 +78,7 @@ def test_south_west_and_below_the_sea(tmp_path):
         G.GPSAltitudeRef: b"\x01",
         G.GPSAltitude: 430.0,
     }
-    metadata = facts(tmp_path, gps=gps)
+    metadata = metadata_from(tmp_path, gps=gps)
     assert metadata.latitude == pytest.approx(-46.9481, abs=1e-4)
     assert metadata.longitude == pytest.approx(-7.4474, abs=1e-4)
     assert metadata.altitude == -430.0
@@ -97,9 +97,9 @@ def test_focal_length_from_the_sensor(tmp_path, unit, per_unit):
         B.ExifImageHeight: 4000,
     }
     # The photo was made smaller since; a full-frame sensor's focal length is the film's.
-    assert facts(tmp_path, photo=photo).focal_35mm == pytest.approx(50, rel=1e-6)
+    assert metadata_from(tmp_path, photo=photo).focal_35mm == pytest.approx(50, rel=1e-6)
     del photo[B.ExifImageWidth]
-    assert facts(tmp_path, photo=photo).focal_35mm is None  # 40 pixels are no sensor
+    assert metadata_from(tmp_path, photo=photo).focal_35mm is None  # 40 pixels are no sensor
 
 
 def test_a_small_sensor_is_enlarged_to_film(tmp_path):
@@ -110,21 +110,26 @@ def test_a_small_sensor_is_enlarged_to_film(tmp_path):
         B.ExifImageWidth: 480,
         B.ExifImageHeight: 360,
     }
-    assert facts(tmp_path, photo=photo).focal_35mm == pytest.approx(4 * 43.2666 / 6, rel=1e-4)
+    assert metadata_from(tmp_path, photo=photo).focal_35mm == pytest.approx(
+        4 * 43.2666 / 6, rel=1e-4
+    )
 
 
 def test_names_are_cleaned(tmp_path):
     main = {B.Make: "  NIKON CORPORATION\0\0 ", B.Model: "NIKON\tD90 "}
-    assert facts(tmp_path, main=main).camera == "NIKON CORPORATION NIKOND90"
-    assert facts(tmp_path, main={B.Model: "Pixel 8"}).camera == "Pixel 8"
+    assert metadata_from(tmp_path, main=main).camera == "NIKON CORPORATION NIKOND90"
+    assert metadata_from(tmp_path, main={B.Model: "Pixel 8"}).camera == "Pixel 8"
 
 
 def test_times_fall_back_and_refuse_nonsense(tmp_path):
-    assert facts(tmp_path, main={B.DateTime: "2001:02:03 04:05:06"}).taken == "2001-02-03T04:05:06"
+    assert (
+        metadata_from(tmp_path, main={B.DateTime: "2001:02:03 04:05:06"}).taken
+        == "2001-02-03T04:05:06"
+    )
     photo = {B.DateTimeOriginal: "0000:00:00 00:00:00", B.OffsetTimeOriginal: "+99:99"}
-    assert facts(tmp_path, photo=photo).taken is None
+    assert metadata_from(tmp_path, photo=photo).taken is None
     photo[B.DateTimeOriginal] = "2020:01:01 00:00:00"
-    assert facts(tmp_path, photo=photo).taken == "2020-01-01T00:00:00"
+    assert metadata_from(tmp_path, photo=photo).taken == "2020-01-01T00:00:00"
 
 
 @pytest.mark.parametrize(
@@ -144,22 +149,22 @@ def test_a_position_that_cannot_be_is_none(damage):
 
     damaged = Damaged()
     damaged._size = (40, 30)
-    metadata = facts_of(read_tags(damaged), damaged.size)
+    metadata = metadata_of(read_tags(damaged), damaged.size)
     assert (metadata.latitude, metadata.longitude, metadata.altitude) == (None, None, None)
 
 
 def test_zero_denominators_are_unknown(tmp_path):
     nothing = TiffImagePlugin.IFDRational(0, 0)
     gps = {**BERN, G.GPSLatitude: (nothing, nothing, nothing)}
-    assert facts(tmp_path, gps=gps).latitude is None
-    assert facts(tmp_path, photo={B.FocalLength: nothing}).focal_35mm is None
-    assert facts(tmp_path, photo={B.FocalLengthIn35mmFilm: 0}).focal_35mm is None
+    assert metadata_from(tmp_path, gps=gps).latitude is None
+    assert metadata_from(tmp_path, photo={B.FocalLength: nothing}).focal_35mm is None
+    assert metadata_from(tmp_path, photo={B.FocalLengthIn35mmFilm: 0}).focal_35mm is None
 
 
 def test_no_exif_is_no_facts(tmp_path):
     Image.fromarray(gradient(40, 30)).save(tmp_path / "a.png")
-    assert read_facts(tmp_path / "a.png") == PhotoMetadata()
-    assert read_facts(Image.fromarray(gradient(40, 30))) == PhotoMetadata()
+    assert read_metadata(tmp_path / "a.png") == PhotoMetadata()
+    assert read_metadata(Image.fromarray(gradient(40, 30))) == PhotoMetadata()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -174,7 +179,7 @@ def test_damaged_exif_never_loses_a_photo(tmp_path_factory, data):
     cut = data.draw(st.integers(8, len(whole)))
     path = tmp_path_factory.getbasetemp() / "damaged.jpg"
     Image.fromarray(gradient(32, 24)).save(path, exif=bytes(damaged[:cut]))
-    assert isinstance(read_facts(path), PhotoMetadata)
+    assert isinstance(read_metadata(path), PhotoMetadata)
     assert sorted(open_upright(path).size) == [24, 32]
 
 
@@ -184,8 +189,8 @@ def test_a_batch_has_the_facts_of_each_view_in_order(tmp_path):
     (tmp_path / "aa.jpg").write_bytes(b"rubbish")
     batch = load_images(tmp_path)
     assert batch.names == ("a.jpg", "b.jpg")
-    assert [f.focal_35mm for f in batch.facts] == [24, 50]
-    assert len(load_images([np.zeros((32, 32, 3), np.uint8)]).facts) == 1
+    assert [f.focal_35mm for f in batch.metadata] == [24, 50]
+    assert len(load_images([np.zeros((32, 32, 3), np.uint8)]).metadata) == 1
 
 
 def test_a_batch_has_focal_lengths_in_pixels_of_its_grid(tmp_path):
