@@ -23,6 +23,6 @@ def test_the_deepest_that_is_read() -> None:
     "text", ["[NaN]", '{"a": [-Infinity]}', "[1e999]", "[9223372036854775808]"]
 )
 def test_numbers_that_surprise_are_refused(text: str) -> None:
-    with pytest.raises(SceneError, match=r"^it holds"):
+    with pytest.raises(SceneError, match=r"^(numbers in it must be finite|it holds)"):
         refuse_odd_numbers(parse_json(text, "it", error=SceneError), "it", error=SceneError)
     refuse_odd_numbers({"a": [1, 2.5, None, True, "NaN"]}, "it", error=SceneError)

@@ -32,9 +32,9 @@ def batch(photos: Path) -> ImageBatch:
     ("options", "message"),
     [
         ({"outputs": "camera"}, "must be a list of names"),
-        ({"outputs": ("camera", "normals")}, "unknown output 'normals'; choose from camera"),
+        ({"outputs": ("camera", "normals")}, "unknown output 'normals': choose from camera"),
         ({"outputs": ()}, "got no outputs"),
-        ({"attention": "sparse"}, "unknown attention 'sparse'; choose from full, thin"),
+        ({"attention": "sparse"}, "unknown attention 'sparse': choose from full, thin"),
         ({"outputs": ("tracks",)}, "tracks need query points"),
         ({"queries": []}, r"\[N, 2\] pixels"),
         ({"queries": [(1, 2, 3)]}, r"\[N, 2\] pixels \(x, y\), got \[\(1, 2, 3\)\]"),

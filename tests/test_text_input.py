@@ -38,16 +38,16 @@ def test_what_is_no_text_is_refused(tmp_path):
         read_text(path, error=CamerasError, limit=4)
     with pytest.raises(CamerasError, match="cannot be read"):
         read_text(tmp_path / "absent", error=CamerasError)
-    with pytest.raises(CamerasError, match="is a folder; wanted a file"):
+    with pytest.raises(CamerasError, match="must be a file, got a folder"):
         read_text(tmp_path, error=CamerasError)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CamerasError, match="is a named pipe; wanted a file"):
+    with pytest.raises(CamerasError, match="must be a file, got a named pipe"):
         read_text(tmp_path / "pipe", error=CamerasError)
-    with pytest.raises(CamerasError, match="is a device; wanted a file"):
+    with pytest.raises(CamerasError, match="must be a file, got a device"):
         read_text("/dev/zero", error=CamerasError)
 
 
@@ -57,7 +57,7 @@ def test_json_is_an_object_of_bounded_depth(tmp_path):
     assert read_json_object(path, error=CamerasError) == {"a": [1]}
     refused = {
         "[1, 2": "cannot be read as JSON",
-        "[1]": "holds a list; wanted a JSON object",
+        "[1]": "must hold a JSON object, got a list",
         '{"a": ' + "[" * 40 + "]" * 40 + "}": "nested deeper than 32 levels",
         '{"a": ' + "[" * 10**5 + "]" * 10**5 + "}": "nested deeper than 32 levels",
         '{"a": ' + "1" * 5000 + "}": "cannot be read as JSON",
@@ -70,7 +70,7 @@ def test_json_is_an_object_of_bounded_depth(tmp_path):
 def test_numbers_are_finite_and_within_their_bounds():
     assert read_number("2.5", "w", error=CamerasError) == 2.5
     for value in (float("nan"), 10**400, True, None, [1], "wide", "1e400"):
-        with pytest.raises(CamerasError, match=r"w is .*; wanted a finite number"):
+        with pytest.raises(CamerasError, match=r"w must be a finite number, got .*"):
             read_number(value, "w", error=CamerasError)
-    with pytest.raises(CamerasError, match="w is -1; wanted a number from 0 to 10"):
+    with pytest.raises(CamerasError, match="w must be a number from 0 to 10, got -1"):
         read_number(-1, "w", error=CamerasError, low=0.0, high=10.0)

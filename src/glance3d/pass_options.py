@@ -111,7 +111,7 @@ class PassOptions:
 def _refuse_unknown(what: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
-            raise InputError(f"unknown {what} {name!r}; choose from {', '.join(known)}")
+            raise InputError(f"unknown {what} {name!r}: choose from {', '.join(known)}")
 
 
 def _pixels(points: Any) -> tuple[tuple[float, float], ...] | None:

@@ -99,7 +99,7 @@ def test_depths_that_are_not_understood() -> None:
         parse_depth("a.jpg")
     with pytest.raises(InputError, match=r"no depth map absent\.npy"):
         parse_depth("a.jpg=absent.npy")
-    with pytest.raises(InputError, match="is -3 metres; wanted"):
+    with pytest.raises(InputError, match=r"must be from .* metres, got -3"):
         parse_depth("a.jpg:1,2=-3")
 
 

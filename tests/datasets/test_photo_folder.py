@@ -76,19 +76,19 @@ def _put(key: str, value):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda record: record.update(views=[]), "lists no views"),
-        (lambda record: record.update(views=["000.jpg"]), "view 0 .* is a str; wanted an object"),
+        (lambda record: record.update(views=[]), "must list views"),
+        (lambda record: record.update(views=["000.jpg"]), "view 0 .* must be an object, got a str"),
         (lambda record: record.update(depth_scale=None), "gives no depth_scale"),
         (_drop("intrinsics"), "view 1 .* has no 'intrinsics'"),
         (_drop("cam_from_world"), "view 1 .* has no 'cam_from_world'"),
         (_put("image", "images/9.jpg"), "'images/9.jpg', which is not in"),
-        (_put("size", [12]), r"size of .* is \[12\]; wanted \[width, height\]"),
-        (_put("intrinsics", [[1, 0], [0, 1]]), r"shape \(2, 2\); wanted \(3, 3\)"),
-        (_put("intrinsics", "none"), "is no matrix of numbers"),
+        (_put("size", [12]), r"size of .* must be \[width, height\] in pixels, got \[12\]"),
+        (_put("intrinsics", [[1, 0], [0, 1]]), r"must have shape \(3, 3\), got \(2, 2\)"),
+        (_put("intrinsics", "none"), "must be 3 rows of 3 numbers, got 'none'"),
         (_put("intrinsics", [[-1, 0, 6], [0, 10, 4], [0, 0, 1]]), "must be above 0"),
         (_put("cam_from_world", [[2, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]), "a rotation"),
         (_put("cam_from_world", [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 0]]), "a rotation"),
-        (_put("cam_from_world", [[float("nan")] * 4] * 3), "wanted a finite number"),
+        (_put("cam_from_world", [[float("nan")] * 4] * 3), "must be a finite number"),
     ],
 )
 def test_broken_cameras_say_what_is_wrong(folder: Path, spoil, message: str) -> None:

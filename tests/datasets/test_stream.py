@@ -159,7 +159,7 @@ def test_refuses_configs_that_cannot_be(change: dict) -> None:
 def test_refuses_unknown_splits_and_batches(stream: SyntheticScenes) -> None:
     with pytest.raises(InputError, match="train, validation, test"):
         SyntheticScenes(SMALL, split="exam")
-    with pytest.raises(InputError, match="from 0"):
+    with pytest.raises(InputError, match="at least 0, got -1"):
         stream.batch(-1)
 
 

@@ -91,5 +91,5 @@ def test_given_textures_replace_the_procedural_ones() -> None:
     ],
 )
 def test_refuses_what_is_no_stack_of_textures(textures: np.ndarray) -> None:
-    with pytest.raises(InputError, match="; wanted"):
+    with pytest.raises(InputError, match="must be"):
         atlas_from_images(textures, seed=0)

@@ -48,7 +48,7 @@ def test_a_file_that_was_written_anew_is_read_anew(tmp_path):
 def test_pipes_and_folders_are_no_photos(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     for name in ("pipe.jpg", "."):
-        with pytest.raises(ImageError, match="; wanted a file"):
+        with pytest.raises(ImageError, match="must be a file, got"):
             content_of(tmp_path / name)
     with pytest.raises(ImageError, match=r"gone\.jpg cannot be read"):
         content_of(tmp_path / "gone.jpg")

@@ -44,10 +44,10 @@ HEADER = "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }"
     [
         (with_header(HEADER.replace("(3, 4)", "(300000, 400000)")), "make it smaller"),
         (with_header(HEADER), "cut short: too few bytes for 4 x 3 numbers"),
-        (with_header(HEADER.replace("<f8", "|O")), "it is object of shape"),
-        (with_header(HEADER.replace("(3, 4)", "(3, 4, 3)")), "wanted one channel"),
+        (with_header(HEADER.replace("<f8", "|O")), "got object of shape"),
+        (with_header(HEADER.replace("(3, 4)", "(3, 4, 3)")), "must be one channel"),
         (with_header(HEADER.replace("(3, 4)", "(" * 900)), "cannot be decoded"),
-        (b"\x93NUMPY\x09\x00", r"version \(9, 0\)"),
+        (b"\x93NUMPY\x09\x00", r"version must be .*, got \(9, 0\)"),
         (npy(VALUES)[:9], "depth.npy cannot be"),
         (b"", "empty"),
     ],
@@ -61,7 +61,7 @@ def test_what_is_no_depth_map_is_refused(tmp_path, content, message):
 
 def test_colours_and_folders_are_no_depth_maps(tmp_path):
     Image.new("RGB", (4, 3)).save(tmp_path / "a.png")
-    with pytest.raises(ImageError, match="wanted one channel"):
+    with pytest.raises(ImageError, match="must be one channel"):
         read_depth_map(tmp_path / "a.png")
-    with pytest.raises(ImageError, match="is a folder"):
+    with pytest.raises(ImageError, match="got a folder"):
         read_depth_map(tmp_path)

@@ -141,7 +141,7 @@ def test_the_same_image_twice_in_memory_is_two_views():
     "array", [np.zeros((40, 40, 3)), np.zeros((40, 40), np.uint8), np.zeros((3, 40, 40), np.uint8)]
 )
 def test_arrays_that_are_no_images(array):
-    with pytest.raises(InputError, match=r"wanted uint8 \[height, width, 3\]"):
+    with pytest.raises(InputError, match=r"must be uint8 \[height, width, 3\]"):
         load_images([array])
 
 

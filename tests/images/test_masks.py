@@ -190,7 +190,7 @@ def test_masks_may_be_given_one_by_one(folders) -> None:
     assert batch.masks[1] is None
     with pytest.raises(InputError, match="got 2 masks for 3 photos"):
         load_images(photos, SMALL, masks=given[:2])
-    with pytest.raises(InputError, match=r"float32.*mask of a\.jpg"):
+    with pytest.raises(InputError, match=r"mask of a\.jpg must be .*, got float32"):
         load_images(photos, SMALL, masks=[np.zeros((64, 96), np.float32), None, None])
 
 

@@ -48,7 +48,10 @@ def test_published_modes_are_pixel_exact(key, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"mode": "squash"}, "unknown preprocessing mode 'squash': use 'fit', 'crop', 'pad'"),
+        (
+            {"mode": "squash"},
+            "unknown preprocessing mode 'squash': choose from 'fit', 'crop', 'pad'",
+        ),
         ({"patch_size": 0}, "patch_size must be at least 1"),
         ({"max_pixels": 195}, "max_pixels = 195 is less than one patch of 14x14"),
         ({"max_side": 13}, "max_side = 13 is less than one patch"),

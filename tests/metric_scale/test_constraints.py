@@ -238,7 +238,7 @@ def test_what_cannot_be_read_is_refused(constraint, error, message):
 
 def test_constraints_that_cannot_be_are_refused_when_made():
     for metres in (0, -1, math.nan, math.inf):
-        with pytest.raises(InputError, match="wanted 1e-09 to 1e"):
+        with pytest.raises(InputError, match="must be from 1e-09 to 1e"):
             KnownDepth("a", (1, 1), metres)
     with pytest.raises(InputError, match="two different pixels"):
         KnownDistance("a", (1, 1), (1, 1), 2)
@@ -276,7 +276,7 @@ def test_a_depth_map_that_says_nothing_is_refused(tmp_path):
         apply_metric_scale(scene_at(circle()), MetricConstraints(depths=(known,)))
     np.save(tmp_path / "b.npy", np.zeros((12, 16, 3)))
     known = KnownDepthMap("00.jpg", tmp_path / "b.npy")
-    with pytest.raises(ImageError, match="wanted one channel"):
+    with pytest.raises(ImageError, match="must be one channel"):
         apply_metric_scale(scene_at(circle()), MetricConstraints(depths=(known,)))
 
 

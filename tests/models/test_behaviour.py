@@ -155,7 +155,7 @@ def test_gradients_reach_every_used_parameter(embed) -> None:
         (torch.rand(2, 4, 56, 70), "3 channels"),
         (torch.rand(2, 3, 56, 71), "multiples of the patch"),
         (torch.full((2, 3, 56, 70), float("nan")), "NaN"),
-        (torch.rand(0, 3, 56, 70), "empty"),
+        (torch.rand(0, 3, 56, 70), "at least one view"),
         (torch.rand(3, 56, 70), r"\[S,3,H,W\]"),
         (torch.rand(2, 3, 56, 70) * 255, "values up to"),
         (torch.zeros(2, 3, 56, 70, dtype=torch.uint8), "divide by 255"),

@@ -59,7 +59,7 @@ def run(options: Options) -> None:
 
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise InputError(f"unknown format {', '.join(unknown)}; there are: {', '.join(FORMATS)}")
+        raise InputError(f"unknown format {', '.join(unknown)}: choose from {', '.join(FORMATS)}")
     scene = load_with_photos(options.scene, options.located)
     home = home_of(options.scene)
     for name in formats or (None,):

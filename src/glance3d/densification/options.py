@@ -35,6 +35,6 @@ class SweepOptions:
                 "num_sources, num_best, num_confirming and coarseness must be at least 1"
             )
         if not 3 <= self.num_planes[0] <= self.num_planes[1]:
-            raise ConfigError(f"num_planes {self.num_planes} must be a range from at least 3")
+            raise ConfigError(f"num_planes must be a range from at least 3, got {self.num_planes}")
         if not self.sweep_radii:
             raise ConfigError("sweep_radii needs at least one window")

@@ -157,7 +157,7 @@ def infer_format(path: Path) -> str:
 
 def _exporter(name: str) -> Exporter:
     if name not in FORMATS:
-        raise InputError(f"unknown export format {name!r}; known: {', '.join(FORMATS)}")
+        raise InputError(f"unknown export format {name!r}: choose from {', '.join(FORMATS)}")
     return FORMATS[name]
 
 

@@ -41,19 +41,17 @@ class ExportOptions:
         """Refuse values outside their ranges."""
         if not 0 <= self.percentile < 100:
             raise InputError(
-                f"percentile is {self.percentile}; it must be from 0 (keep all) to below 100"
+                f"percentile must be from 0 (keep all) to below 100, got {self.percentile}"
             )
         if self.max_points is not None and self.max_points < 1:
-            raise InputError(f"max_points is {self.max_points}; it must be at least 1")
+            raise InputError(f"max_points must be at least 1, got {self.max_points}")
         if self.page_megabytes < _SMALLEST_PAGE:
             raise InputError(
-                f"page_megabytes is {self.page_megabytes}; it must be at least {_SMALLEST_PAGE}, "
-                "because the page's own program takes more than half of that"
+                f"page_megabytes must be at least {_SMALLEST_PAGE}, got {self.page_megabytes}: "
+                "the page's own program needs more than half of that"
             )
         if not 0 < self.depth_agreement < 1:
-            raise InputError(
-                f"depth_agreement is {self.depth_agreement}; it must lie between 0 and 1"
-            )
+            raise InputError(f"depth_agreement must be between 0 and 1, got {self.depth_agreement}")
 
     def final(self, path: Path) -> Path:
         """Where what is written to ``path`` will stand."""
@@ -78,7 +76,9 @@ def build_options(**options: Any) -> ExportOptions:
     known = [field.name for field in fields(ExportOptions) if field.name != "staging"]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise InputError(f"unknown export option {', '.join(unknown)}; known: {', '.join(known)}")
+        raise InputError(
+            f"unknown export option {', '.join(unknown)}: choose from {', '.join(known)}"
+        )
     return ExportOptions(**options)
 
 

@@ -31,7 +31,7 @@ def parse_json_object(text: str, where: str, *, error: type[Glance3DError]) -> d
     """The object that a JSON text holds; ``where`` names the text in messages."""
     record = parse_json(text, where, error=error)
     if not isinstance(record, dict):
-        raise error(f"{where} holds a {type(record).__name__}; wanted a JSON object")
+        raise error(f"{where} must hold a JSON object, got a {type(record).__name__}")
     return record
 
 
@@ -59,7 +59,7 @@ def refuse_odd_numbers(value: Any, where: str, *, error: type[Glance3DError]) ->
             elif isinstance(item, list):
                 inner += item
             elif isinstance(item, float) and not math.isfinite(item):
-                raise error(f"{where} holds {item}; wanted finite numbers")
+                raise error(f"numbers in {where} must be finite, got {item}")
             elif isinstance(item, int) and not -_INT_LIMIT <= item < _INT_LIMIT:
                 raise error(f"{where} holds a whole number of more than 64 bits")
         level = inner
@@ -79,9 +79,9 @@ def read_number(
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise error(f"{what} is {reprlib.repr(value)}; wanted a finite number")
+        raise error(f"{what} must be a finite number, got {reprlib.repr(value)}")
     if not low <= number <= high:
-        raise error(f"{what} is {number:g}; wanted a number from {low:g} to {high:g}")
+        raise error(f"{what} must be a number from {low:g} to {high:g}, got {number:g}")
     return number
 
 

@@ -32,7 +32,7 @@ def regular_file(path: str | Path, *, error: type[Glance3DError]) -> Path:
         raise error(f"{path.name} cannot be read: {reason}") from failure
     kind = irregular_kind(status.st_mode)
     if kind is not None:
-        raise error(f"{path.name} is {kind}; wanted a file")
+        raise error(f"{path.name} must be a file, got {kind}")
     if not status.st_size:
         raise error(f"{path.name} is empty (0 bytes): copy it again")
     return path

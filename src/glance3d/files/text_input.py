@@ -61,7 +61,7 @@ def read_bytes(path: str | Path, *, error: type[Glance3DError], limit: int) -> b
         status = path.stat()
         kind = irregular_kind(status.st_mode)
         if kind is not None:
-            raise error(f"{path} is {kind}; wanted a file")
+            raise error(f"{path} must be a file, got {kind}")
         with path.open("rb") as file:
             # As much memory is taken as is asked for.
             content = file.read(min(limit, status.st_size) + 1)

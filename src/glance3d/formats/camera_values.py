@@ -49,7 +49,7 @@ def read_side(value: Any, what: str) -> int:
 def read_size(value: Any, what: str) -> tuple[int, int]:
     """[width, height] in pixels."""
     if not isinstance(value, list) or len(value) != 2:
-        raise CamerasError(f"{what} is {reprlib.repr(value)}; wanted [width, height] in pixels")
+        raise CamerasError(f"{what} must be [width, height] in pixels, got {reprlib.repr(value)}")
     width, height = (read_side(side, what) for side in value)
     return width, height
 
@@ -82,17 +82,19 @@ def refuse_far(pose: Float[Tensor, "3 columns"], what: str) -> None:
     """A ``CamerasError`` where the position, the last column, cannot be a camera's."""
     distance = float(pose[:, -1].abs().max())
     if not distance <= MAX_DISTANCE:
-        raise CamerasError(f"{what} lies {distance:g} units away; wanted at most {MAX_DISTANCE:g}")
+        raise CamerasError(f"{what} must lie within {MAX_DISTANCE:g} units, got {distance:g}")
 
 
 def read_matrix(value: Any, rows: int, columns: int, what: str) -> Tensor:
     """Finite numbers in this shape, float64; a ``CamerasError`` says what is wrong."""
     if not isinstance(value, list) or not all(isinstance(row, list) for row in value):
-        raise CamerasError(f"{what} is no matrix of numbers; wanted {rows} rows of {columns}")
+        raise CamerasError(
+            f"{what} must be {rows} rows of {columns} numbers, got {reprlib.repr(value)}"
+        )
     lengths = {len(row) for row in value}
     if len(value) != rows or lengths != {columns}:
         shape = (len(value), *sorted(lengths))
-        raise CamerasError(f"{what} has shape {shape}; wanted {(rows, columns)}")
+        raise CamerasError(f"{what} must have shape {(rows, columns)}, got {shape}")
     numbers = [
         [read_number(item, f"a number in {what}", error=CamerasError) for item in row]
         for row in value

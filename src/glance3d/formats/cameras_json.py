@@ -77,7 +77,7 @@ def read_cameras_file(path: str | Path) -> CamerasFile:
     record = read_json_object(path, error=CamerasError)
     views = record.get("views")
     if not isinstance(views, list) or not views:
-        raise CamerasError(f"{path} lists no views; wanted one entry a photo")
+        raise CamerasError(f"{path} must list views, one entry a photo, got none")
     scale, world = record.get("depth_scale"), record.get("world")
     return CamerasFile(
         name=str(record.get("name", path.resolve().parent.name)),
@@ -122,11 +122,11 @@ def _entry(view: CamerasFileView) -> dict[str, Any]:
 
 def _view(entry: Any, where: str) -> CamerasFileView:
     if not isinstance(entry, dict):
-        raise CamerasError(f"{where} is a {type(entry).__name__}; wanted an object")
+        raise CamerasError(f"{where} must be an object, got a {type(entry).__name__}")
     image, depth, camera_id = (entry.get(key) for key in ("image", "depth", "physical"))
     if not isinstance(image, str):
         raise CamerasError(
-            f"{where} names the file {reprlib.repr(image)}; wanted a path such as images/1.jpg"
+            f"image of {where} must be a path such as images/1.jpg, got {reprlib.repr(image)}"
         )
     intrinsics, pose = entry.get("intrinsics"), entry.get("cam_from_world")
     return CamerasFileView(

@@ -65,8 +65,8 @@ def build_lens(
     low, high = (share * max(size) for share in _FOCAL_SHARES)
     if not low <= min(focal) <= max(focal) <= high:
         raise CamerasError(
-            f"a lens with the focal length {focal[0]:g}, {focal[1]:g} for a photo of {size[0]} x "
-            f"{size[1]} pixels; wanted {low:g} to {high:g}"
+            f"a lens whose focal length must be from {low:g} to {high:g} for a photo of {size[0]} "
+            f"x {size[1]} pixels, got {focal[0]:g}, {focal[1]:g}"
         )
     for value, side in zip(center, size, strict=True):
         if abs(value - side / 2) > _FARTHEST_CENTER * side:

@@ -72,7 +72,7 @@ def _read_pose(line: str, where: str) -> TumPose:
         or not 1e-6 < float(values[4:].abs().max()) < 1e6
     ):
         raise CamerasError(
-            f"{where} is {line.strip()[:60]!r}; wanted: timestamp tx ty tz qx qy qz qw"
+            f"{where} must be timestamp tx ty tz qx qy qz qw, got {line.strip()[:60]!r}"
         )
     refuse_far(values[1:4, None], where)
     time, *numbers = values.tolist()

@@ -207,8 +207,8 @@ def _as_picture(image: ImageInMemory) -> Image.Image:
         return image
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(
-            f"got an array of {image.dtype} and shape {image.shape} as an image; wanted uint8 "
-            "[height, width, 3] (several images: a list of such arrays)"
+            "an image as an array must be uint8 [height, width, 3], got "
+            f"{image.dtype} of shape {image.shape}: give several images as a list of such arrays"
         )
     return Image.fromarray(image)
 

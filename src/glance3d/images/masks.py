@@ -142,8 +142,8 @@ def _of_another_size(
 def _as_image(mask: np.ndarray, photo: MaskedPhoto) -> Image.Image:
     if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
         raise InputError(
-            f"got an array of {mask.dtype} and shape {mask.shape} as the mask of {photo.name}; "
-            "wanted bool or uint8 [height, width], True or white where the photo counts"
+            f"the mask of {photo.name} must be bool or uint8 [height, width], True or white where "
+            f"the photo counts, got {mask.dtype} of shape {mask.shape}"
         )
     return Image.fromarray(mask.astype(np.uint8) * (255 if mask.dtype == np.bool_ else 1))
 

@@ -50,7 +50,7 @@ class Preprocessing:
         """Refuse sizes that contradict each other."""
         if self.mode not in _LAYOUTS:
             known = ", ".join(map(repr, PREPROCESSING_MODES))
-            raise ConfigError(f"unknown preprocessing mode {self.mode!r}: use {known}")
+            raise ConfigError(f"unknown preprocessing mode {self.mode!r}: choose from {known}")
         if self.patch_size < 1:
             raise ConfigError(f"patch_size must be at least 1 pixel, got {self.patch_size}")
         if self.mode == "fit":

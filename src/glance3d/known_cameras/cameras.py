@@ -57,7 +57,7 @@ class KnownCameras:
     def __post_init__(self) -> None:
         """Refuse a file without any camera."""
         if not self.cameras:
-            raise CamerasError(f"{self.source} holds no cameras; wanted one entry a photo")
+            raise CamerasError(f"{self.source} must hold cameras, one entry a photo, got none")
 
     def __len__(self) -> int:
         return len(self.cameras)

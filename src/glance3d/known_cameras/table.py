@@ -80,9 +80,11 @@ def load_known_cameras(
     """
     path = Path(path)
     if format is not None and format not in CAMERA_FORMATS:
-        raise InputError(f"unknown cameras format {format!r}; known: {', '.join(CAMERA_FORMATS)}")
+        raise InputError(
+            f"unknown cameras format {format!r}: choose from {', '.join(CAMERA_FORMATS)}"
+        )
     if units is not None and units not in UNITS:
-        raise InputError(f"unknown unit {units!r} of cameras; known: {', '.join(UNITS)}")
+        raise InputError(f"unknown unit {units!r} of cameras: choose from {', '.join(UNITS)}")
     if not path.exists():
         raise CamerasError(f"there is no file or folder of cameras at {path}")
     settle(path)

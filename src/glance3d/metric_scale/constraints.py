@@ -116,4 +116,6 @@ def _refuse_length(metres: Number, what: str) -> None:
     except OverflowError:
         length = math.inf
     if not MIN_METRES <= length <= MAX_METRES:
-        raise InputError(f"{what} is {length:g} metres; wanted {MIN_METRES:g} to {MAX_METRES:g}")
+        raise InputError(
+            f"{what} must be from {MIN_METRES:g} to {MAX_METRES:g} metres, got {length:g}"
+        )

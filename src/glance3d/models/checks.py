@@ -25,13 +25,13 @@ def check_outputs(
         outputs = (outputs,)
     for output in outputs:
         if output not in OUTPUTS:
-            raise InputError(f"unknown output {output!r}; choose from {', '.join(OUTPUTS)}")
+            raise InputError(f"unknown output {output!r}: choose from {', '.join(OUTPUTS)}")
         if output not in available:
             raise InputError(
                 f"this model has no {output!r} head; it can predict {', '.join(available)}"
             )
     if not outputs:
-        raise InputError(f"no outputs asked for; choose from {', '.join(available)}")
+        raise InputError(f"got no outputs: choose from {', '.join(available)}")
     if "tracks" in outputs and not has_queries:
         raise InputError("got outputs with 'tracks' without query_points: pass [N,2] pixels (x, y)")
     return tuple(output for output in OUTPUTS if output in outputs)
@@ -45,7 +45,7 @@ def check_images(images: Tensor, patch_size: int) -> Tensor:
     if images.ndim != 5:
         raise InputError(f"images must be [S,3,H,W] or [B,S,3,H,W], got shape {shape}")
     if images.numel() == 0:
-        raise InputError(f"images are empty: shape {shape}; at least one view is needed")
+        raise InputError(f"images must hold at least one view and pixel, got shape {shape}")
     if shape[2] != 3:
         raise InputError(f"images must have 3 channels (RGB), got {shape[2]} in shape {shape}")
     if not images.is_floating_point():
@@ -54,7 +54,7 @@ def check_images(images: Tensor, patch_size: int) -> Tensor:
     if height % patch_size or width % patch_size:
         near = [max(1, round(side / patch_size)) * patch_size for side in (width, height)]
         raise InputError(
-            f"image sides must be multiples of the patch, {patch_size}; got {width} x {height} "
+            f"image sides must be multiples of the patch, {patch_size}, got {width} x {height} "
             f"(nearest: {near[0]} x {near[1]})"
         )
     if images.device.type == "cpu":

@@ -66,8 +66,8 @@ def checked_values(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values[field.name]
         if not _is_of(value, field.type):
             raise ConfigError(
-                f"{field.name} of {kind.__name__} is {short_repr(value)}; wanted "
-                f"{_words(field.type)}"
+                f"{field.name} of {kind.__name__} must be {_words(field.type)}, got "
+                f"{short_repr(value)}"
             )
         is_number = field.type is float and abs(value) <= _ANY[1]
         checked[field.name] = float(value) if is_number else value
@@ -116,7 +116,7 @@ def _check_bounds(value: Any, name: str, where: str) -> None:
     low, high = _LIMITS.get(name, _ANY)
     if not low <= value <= high or (isinstance(value, float) and not math.isfinite(value)):
         raise ConfigError(
-            f"{name} of {where} is {short_repr(value)}; wanted a number from {low:g} to {high:g}"
+            f"{name} of {where} must be a number from {low:g} to {high:g}, got {short_repr(value)}"
         )
 
 

@@ -24,7 +24,7 @@ LARGEST_STRIDE = 4
 def check_attention(attention: str, predicting: bool) -> None:
     """Refuse an unknown kind, and an approximate one while training."""
     if attention not in ATTENTIONS:
-        raise InputError(f"unknown attention {attention!r}; choose from {', '.join(ATTENTIONS)}")
+        raise InputError(f"unknown attention {attention!r}: choose from {', '.join(ATTENTIONS)}")
     if attention != "full" and not predicting:
         raise InputError(f"attention {attention!r} is for prediction only: run under no_grad")
 

@@ -144,7 +144,7 @@ def check_precision(precision: str) -> None:
     """Raises ``InputError`` where there is no such precision."""
     if precision != "auto" and precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
-        raise InputError(f"unknown precision {precision!r}: choose auto, {known}")
+        raise InputError(f"unknown precision {precision!r}: choose from auto, {known}")
 
 
 def _resolve_precision(precision: str, device: torch.device, model: VGGT) -> torch.dtype:
@@ -180,7 +180,7 @@ def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | N
     if path.suffix in (".safetensors", ".pt", ".pth") or path.is_file():
         return _config_of_file(path), None, path
     raise WeightsError(
-        f"unknown model {name!r}; known are {', '.join(CARDS)}, or give the path of a "
+        f"unknown model {name!r}: choose from {', '.join(CARDS)}, or give the path of a "
         ".safetensors file"
     )
 

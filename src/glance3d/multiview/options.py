@@ -25,7 +25,7 @@ class _Checked:
             where = f"{option.name} of {type(self).__name__}"
             is_list = isinstance(value, tuple)
             if is_list and not 1 <= len(value) <= _LONGEST:
-                raise ConfigError(f"{where} has {len(value)} numbers; wanted 1 to {_LONGEST}")
+                raise ConfigError(f"{where} must have 1 to {_LONGEST} numbers, got {len(value)}")
             wanted = int if option.type in (int, tuple[int, ...]) else float
             signed = bool(option.metadata.get("signed"))
             for number in value if is_list else (value,):
@@ -40,7 +40,7 @@ def _check_number(value: Any, wanted: type, signed: bool, where: str) -> None:
     if not is_number or not positive or not math.isfinite(value) or not least <= value <= most:
         kind = "a whole number" if wanted is int else "a number"
         bounds = f"from {least} to {most}" if wanted is int or signed else f"above 0, to {most:g}"
-        raise ConfigError(f"{where}: got {value!r}, wanted {kind} {bounds}")
+        raise ConfigError(f"{where} must be {kind} {bounds}, got {value!r}")
 
 
 def _signed(default: Any) -> Any:
@@ -75,8 +75,8 @@ class SubpixelOptions(_Checked):
         super().__post_init__()
         if self.min_correlation >= self.full_correlation:
             raise ConfigError(
-                f"min_correlation {self.min_correlation} must lie below full_correlation "
-                f"{self.full_correlation}"
+                f"min_correlation must be below full_correlation, {self.full_correlation}, got "
+                f"{self.min_correlation}"
             )
 
 

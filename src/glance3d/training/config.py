@@ -157,4 +157,4 @@ def _plain(value: Any) -> Any:
 
 def _require(holds: bool, wanted: str, got: Any) -> None:
     if not holds:
-        raise ConfigError(f"a training config needs {wanted}: got {got}")
+        raise ConfigError(f"a training config must have {wanted}, got {got}")

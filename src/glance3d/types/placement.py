@@ -68,11 +68,11 @@ class Placement:
         grid_width, grid_height = self.processed_size
         if tuple(grid.shape) != (grid_height, grid_width):
             raise InputError(
-                f"got a map of shape {tuple(grid.shape)}, but this photo was processed at "
-                f"{(grid_height, grid_width)} (height, width)"
+                "the map of this photo must have the (height, width) that it was processed at, "
+                f"{(grid_height, grid_width)}, got {tuple(grid.shape)}"
             )
         if mode not in ("nearest", "bilinear"):
-            raise InputError(f"unknown resampling mode {mode!r}: use 'nearest' or 'bilinear'")
+            raise InputError(f"unknown resampling mode {mode!r}: choose from 'nearest', 'bilinear'")
         # The way back is affine per axis, so columns and rows are resampled one after the other.
         return self._resample(self._resample(grid, 0, mode), 1, mode)
 

@@ -149,7 +149,7 @@ def test_a_scene_of_which_nothing_is_usable_gives_a_page(scene, tmp_path):
 
 
 def test_a_page_too_small_for_its_program_is_refused(refined, tmp_path):
-    with pytest.raises(InputError, match=r"page_megabytes is 0\.3; it must be at least 1"):
+    with pytest.raises(InputError, match=r"page_megabytes must be at least 1.*, got 0\.3"):
         export(refined, tmp_path / "scene.html", page_megabytes=0.3)
 
 

@@ -54,29 +54,34 @@ class SyntheticConfig:
         """Refuse what cannot be drawn."""
         low, high = self.num_views
         if not 2 <= low <= high:
-            raise ConfigError(f"num_views {self.num_views} must be a range from at least 2")
+            raise ConfigError(f"num_views must be a range from at least 2, got {self.num_views}")
         if not self.area_factors or min(self.area_factors) < 1:
-            raise ConfigError(f"area_factors {self.area_factors} must be some numbers from 1")
+            raise ConfigError(f"area_factors must be some numbers from 1, got {self.area_factors}")
         fewest = self.images_per_batch // max(self.area_factors)
         if fewest < high:
             raise ConfigError(
-                f"images_per_batch {self.images_per_batch} (over the largest of area_factors "
-                f"{self.area_factors}) must hold a scene of {high} views"
+                f"images_per_batch, over the largest of area_factors {self.area_factors}, must "
+                f"hold a scene of {high} views, got {self.images_per_batch}"
             )
         if not 0 < self.aspect_ratio[0] <= self.aspect_ratio[1]:
-            raise ConfigError(f"aspect_ratio {self.aspect_ratio} must be a range above 0")
+            raise ConfigError(f"aspect_ratio must be a range above 0, got {self.aspect_ratio}")
         if not 5 <= self.fov_degrees[0] <= self.fov_degrees[1] <= 130:
-            raise ConfigError(f"fov_degrees {self.fov_degrees} must be a range within 5 to 130")
+            raise ConfigError(
+                f"fov_degrees must be a range within 5 to 130, got {self.fov_degrees}"
+            )
         if not 1 <= self.num_queries <= 512:
-            raise ConfigError(f"num_queries {self.num_queries} must be from 1 to 512")
+            raise ConfigError(f"num_queries must be from 1 to 512, got {self.num_queries}")
         if self.num_textures <= NUM_SKIES:
-            raise ConfigError(f"num_textures {self.num_textures} must be above {NUM_SKIES}")
+            raise ConfigError(f"num_textures must be above {NUM_SKIES}, got {self.num_textures}")
         if self.texture_size < 64 or self.texture_size & (self.texture_size - 1):
-            raise ConfigError(f"texture_size {self.texture_size} must be a power of two from 64")
+            raise ConfigError(
+                f"texture_size must be a power of two from 64, got {self.texture_size}"
+            )
         if not self.image_sizes():
             raise ConfigError(
-                f"max_pixels {self.max_pixels} allows no image with sides that are multiples of "
-                f"{self.size_multiple} and an aspect_ratio within {self.aspect_ratio}"
+                "max_pixels must allow an image whose sides are multiples of "
+                f"{self.size_multiple} and whose aspect_ratio is within {self.aspect_ratio}, got "
+                f"{self.max_pixels}"
             )
 
     def image_sizes(self, area_factor: int = 1) -> list[tuple[int, int]]:
@@ -111,7 +116,7 @@ class SyntheticScenes:
         compiled: bool = False,
     ) -> None:
         if split not in SPLITS:
-            raise InputError(f"got split {split!r}; wanted one of {', '.join(SPLITS)}")
+            raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
         self.config = config or SyntheticConfig()
         self.seed, self.split, self.device = seed, split, torch.device(device)
         texture_seed = self._seeds(-1)[0]
@@ -150,7 +155,7 @@ class SyntheticScenes:
     def batch(self, index: int) -> MultiViewSample:
         """Batch number ``index``, from 0."""
         if index < 0:
-            raise InputError(f"got batch {index}; batches count from 0")
+            raise InputError(f"a batch's index must be at least 0, got {index}")
         num_scenes, num_views, *size = self.shape(index)
         height, width = size
         _, draw_seed, noise_seed = self._seeds(index)

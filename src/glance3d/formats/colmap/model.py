@@ -55,7 +55,7 @@ def read_colmap_poses(path: Path) -> ColmapPoses:
     folders = _model_folders(path)
     if len(folders) != 1:
         listed = ", ".join(str(folder) for folder in folders) or "none"
-        raise CamerasError(f"one COLMAP model is wanted at {path}, got: {listed}")
+        raise CamerasError(f"{path} must hold one COLMAP model, got {listed}")
     folder = folders[0]
     suffix = path.suffix if path.is_file() else _suffixes(folder)[0]
     skipped_cameras, skipped_images = SkippedRecords(), SkippedRecords()

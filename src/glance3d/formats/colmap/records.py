@@ -46,7 +46,7 @@ class ColmapCamera:
         wanted = NUM_PARAMETERS.get(self.model)
         if wanted is not None and len(self.parameters) != wanted:
             raise CamerasError(
-                f"{self.model} with {len(self.parameters)} parameters; wanted {wanted}"
+                f"{self.model} must have {wanted} parameters, got {len(self.parameters)}"
             )
         values = self.pinhole_parameters()
         if values is None:

@@ -53,7 +53,7 @@ def read_transforms_file(path: Path) -> TransformsFile:
     record = read_json_object(path, error=CamerasError)
     frames = record.pop("frames", None)
     if not isinstance(frames, list) or not frames:
-        raise CamerasError(f"{path} lists no frames; wanted one a photo")
+        raise CamerasError(f"{path} must list frames, one a photo, got none")
     return TransformsFile(
         tuple(
             _read_frame(record, frame, f"frame {number} of {path}")

@@ -42,7 +42,7 @@ def _read_npy(file: BinaryIO, path: Path) -> Shaped[np.ndarray, "height width"]:
         (2, 0): np.lib.format.read_array_header_2_0,
     }.get(version)
     if read_header is None:
-        raise ImageError(f"it is .npy of the version {version}; wanted (1, 0) or (2, 0)")
+        raise ImageError(f"its .npy version must be (1, 0) or (2, 0), got {version}")
     shape, is_fortran, dtype = read_header(file, max_header_size=_LONGEST_HEADER)
     plain = tuple(side for side in shape if side != 1) if len(shape) > 2 else shape
     _refuse_other_shapes(dtype, plain)
@@ -55,4 +55,4 @@ def _read_npy(file: BinaryIO, path: Path) -> Shaped[np.ndarray, "height width"]:
 
 def _refuse_other_shapes(dtype: np.dtype, shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or dtype.kind not in _SAMPLES:
-        raise ImageError(f"it is {dtype} of shape {shape}; wanted one channel of numbers")
+        raise ImageError(f"it must be one channel of numbers, got {dtype} of shape {shape}")

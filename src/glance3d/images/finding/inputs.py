@@ -82,7 +82,7 @@ def _why_not(path: Path, live: Collection[Path]) -> str | None:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if kind is not None:
-        return f"is {kind}; wanted a file"
+        return f"is {kind}, not a file"
     if suffix == ".mov" and path.with_suffix("") in live:
         return "is the clip of a live photo, whose photo is used"
     if suffix in READABLE_SUFFIXES or is_clip(path):

@@ -121,8 +121,8 @@ def _read_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
                 part = file.get_slice(name)
                 if part.get_dtype() not in _FLOATS:
                     raise WeightsError(
-                        f"{path} holds {name[:80]!r} as {part.get_dtype()}; wanted floating-point "
-                        f"numbers: {', '.join(_FLOATS)}"
+                        f"{name[:80]!r} in {path} must be floating-point numbers "
+                        f"({', '.join(_FLOATS)}), got {part.get_dtype()}"
                     )
                 yield name, tuple(part.get_shape())
     else:

@@ -38,7 +38,7 @@ class TextureAtlas(NamedTuple):
 def check_texture_size(size: int) -> None:
     """Refuse a size that is no power of two or too small for the patterns."""
     if size < 16 or size & (size - 1):
-        raise InputError(f"got textures of {size} pixels; wanted a power of two, at least 16")
+        raise InputError(f"a texture's side must be a power of two from 16 pixels, got {size}")
 
 
 def pack_atlas(images: Float[Tensor, "textures 3 size size"]) -> TextureAtlas:
@@ -91,8 +91,8 @@ def atlas_from_images(textures: np.ndarray | Tensor, seed: int) -> TextureAtlas:
     shaped = given.ndim == 4 and given.shape[1] == given.shape[2] and given.shape[3] == 3
     if not shaped or given.dtype != torch.uint8 or not len(given):
         raise InputError(
-            f"got textures of shape {tuple(given.shape)} and type {given.dtype}; wanted bytes of "
-            "shape (count, size, size, 3)"
+            "textures must be uint8 of shape (count, size, size, 3), got "
+            f"{given.dtype} of shape {tuple(given.shape)}"
         )
     check_texture_size(given.shape[1])
     images = given.permute(0, 3, 1, 2).float() / 255
