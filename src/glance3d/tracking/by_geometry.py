@@ -10,7 +10,6 @@ from glance3d.errors import InputError
 from glance3d.geometry.cameras import camera_rays, project_points
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.transforms import invert, transform_points
-from glance3d.tracking.feature_maps import is_seen
 from glance3d.tracking.point_tracker import TrackedPoints
 from glance3d.types import Reconstruction
 
@@ -69,7 +68,7 @@ class GeometryTracker:
         y, x = self._cells(target, pixels)
         surface = self._depth[target, y, x]
         difference = (surface - depth).abs() / depth
-        seen = is_seen(pixels, self._scene.placements[target]) & usable_depth(surface)
+        seen = self._scene.placements[target].shows(pixels) & usable_depth(surface)
         visibility = torch.where(seen, torch.exp2(-difference / self.AGREES_WITHIN), 0.0)
         return pixels.float(), visibility.float()
 

@@ -54,21 +54,7 @@ class FeatureMaps:
 
     def sees(self, pixels_original: Float[Tensor, "*n 2"], view: int) -> Bool[Tensor, "*n"]:
         """Which pixels lie in the photo and in the part of it that the network sees."""
-        return is_seen(pixels_original, self.placements[view])
-
-
-def is_seen(pixels_original: Float[Tensor, "*n 2"], placement: Placement) -> Bool[Tensor, "*n"]:
-    """Which pixels lie in the photo, and not in what a crop has cut off; never NaN."""
-    seen = torch.ones(pixels_original.shape[:-1], dtype=torch.bool, device=pixels_original.device)
-    on_grid = placement.to_processed(pixels_original)
-    slack = 1e-3  # of a pixel, for rounding on the way
-    for pixels, size in (
-        (pixels_original, placement.original_size),
-        (on_grid, placement.processed_size),
-    ):
-        upper = pixels.new_tensor(size) + slack
-        seen &= ((pixels >= -slack) & (pixels <= upper)).all(-1)
-    return seen
+        return self.placements[view].shows(pixels_original)
 
 
 def predict_with_features(

@@ -11,7 +11,6 @@ from torch import Tensor
 from glance3d.errors import InputError
 from glance3d.images.naming.view_names import ViewName, find_view
 from glance3d.images.query_points import refuse_masked
-from glance3d.tracking.feature_maps import is_seen
 from glance3d.types import ImageBatch, Masks, Placement, Reconstruction
 
 Query = Sequence[Any]  # (view, x, y)
@@ -80,7 +79,7 @@ def place_queries(
 
 
 def _refuse_outside(x: float, y: float, name: str, placement: Placement) -> None:
-    if not bool(is_seen(torch.tensor([x, y]), placement)):
+    if not bool(placement.shows(torch.tensor([x, y]))):
         width, height = placement.original_size
         what = "the part that the network sees of " if 0 <= x <= width and 0 <= y <= height else ""
         raise InputError(
@@ -114,7 +113,7 @@ def place_grid(
     x = (torch.arange(columns) + 0.5) * (width / columns)
     y = (torch.arange(rows) + 0.5) * (height / rows)
     pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
-    pixels = pixels[is_seen(pixels, placements[index])]
+    pixels = pixels[placements[index].shows(pixels)]
     if masks and (mask := masks[index]) is not None:
         pixels = pixels[mask.keeps(pixels)]
     if not len(pixels):

@@ -48,6 +48,18 @@ class Placement:
         scale, offset = intrinsics.new_tensor([self.scale, self.offset])
         return scale_intrinsics(intrinsics, 1 / scale, -offset / scale)
 
+    def shows(self, pixels_original: Float[Tensor, "*n 2"]) -> Bool[Tensor, "*n"]:
+        """Which pixels lie in the photo, and not in what a crop has cut off; False for NaN."""
+        inside = torch.ones_like(pixels_original[..., 0], dtype=torch.bool)
+        slack = 1e-3  # of a pixel, for rounding on the way
+        for pixels, size in (
+            (pixels_original, self.original_size),
+            (self.to_processed(pixels_original), self.processed_size),
+        ):
+            upper = pixels.new_tensor(size) + slack
+            inside &= ((pixels >= -slack) & (pixels <= upper)).all(-1)
+        return inside
+
     def content_mask(self) -> Bool[Tensor, "height width"]:
         """True where the network's grid shows the photo, False on padding."""
         width, height = self.processed_size
