@@ -45,7 +45,7 @@ def describe_making(
     options: PassOptions,
     choice: ReferenceChoice,
     plan: MemoryPlan,
-    joins: Sequence[WindowAlignment],
+    alignments: Sequence[WindowAlignment],
 ) -> MadeReport:
     """How this network was run on these photos."""
     device = next(network.parameters()).device
@@ -66,7 +66,7 @@ def describe_making(
         memory={**describe_memory(device), "planned": plan.peak},
         attention=describe_attention(network, options.attention),
         fast_paths=tuple(fast_paths.current().describe()),
-        windows=describe_windows(options.windows, joins, batch.names),
+        windows=describe_windows(options.windows, alignments, batch.names),
     )
 
 

@@ -30,12 +30,12 @@ def warnings_of_making(
     scene: Reconstruction,
     made: MadeReport,
     windows: WindowOptions | None,
-    joins: Sequence[WindowAlignment],
+    alignments: Sequence[WindowAlignment],
 ) -> tuple[ReportWarning, ...]:
     """What the weights' card, the photos, the scene itself and the way of predicting say."""
     clips = [warning for clip in batch.clips for warning in clip.warnings]
     device = next(network.parameters()).device
-    by_windows = window_warnings(windows, joins, batch.names)
+    by_windows = window_warnings(windows, alignments, batch.names)
     return (
         *model_warnings(network),
         *ReportWarning.each("made", "photos", photo_warnings(batch)),

@@ -13,7 +13,7 @@ POOR_SPREAD = 0.1  # of the depth itself, and of the unit of length
 
 
 def describe_windows(
-    options: WindowOptions | None, joins: Sequence[WindowAlignment], names: Sequence[str]
+    options: WindowOptions | None, alignments: Sequence[WindowAlignment], names: Sequence[str]
 ) -> dict[str, Any] | None:
     """For the report, JSON-ready; None where no windows were asked for."""
     if options is None:
@@ -21,23 +21,25 @@ def describe_windows(
     return {
         "views": options.views,
         "overlap": options.shared,
-        "num_windows": len(joins) + 1,
-        "approximate": bool(joins),
-        "joins": [_described(join, names) for join in joins],
+        "num_windows": len(alignments) + 1,
+        "approximate": bool(alignments),
+        "joins": [_described(alignment, names) for alignment in alignments],
     }
 
 
-def _described(join: WindowAlignment, names: Sequence[str]) -> dict[str, Any]:
+def _described(alignment: WindowAlignment, names: Sequence[str]) -> dict[str, Any]:
     return {
-        "from": names[min(join.views)],
-        "to": names[max(join.views)],
-        "shared": [names[view] for view in join.shared],
-        "num_agreeing": join.num_agreeing,
-        "scale": join.world_from_window.scale,
-        "rotation_deg": round(join.rotation_deg, 3),
-        "distance": round(join.distance, 4),
-        "depth_spread": round(join.depth_spread, 4),
-        "scale_spread": None if join.scale_spread is None else round(join.scale_spread, 4),
+        "from": names[min(alignment.views)],
+        "to": names[max(alignment.views)],
+        "shared": [names[view] for view in alignment.shared],
+        "num_agreeing": alignment.num_agreeing,
+        "scale": alignment.world_from_window.scale,
+        "rotation_deg": round(alignment.rotation_deg, 3),
+        "distance": round(alignment.distance, 4),
+        "depth_spread": round(alignment.depth_spread, 4),
+        "scale_spread": None
+        if alignment.scale_spread is None
+        else round(alignment.scale_spread, 4),
     }
 
 
