@@ -32,16 +32,16 @@ _DEFAULTS = PassOptions()
 def predict(
     model: VGGT, batch: ImageBatch, options: PassOptions = _DEFAULTS, *, progress: bool = False
 ) -> Predictions:
-    """What a network says of the photos of a batch: cameras, depth, points and tracks as asked for.
+    """Predict cameras, depth, points and tracks of a batch of photos by one network.
 
-    The network runs on its own device, without gradients, in chunks as small as its memory plan
-    says. Focal lengths that the photos' files state are handed on. Views keep the batch's order;
-    the world is the frame of the reference view.
+    The network runs on its own device, without gradients, in chunks that fit its memory plan. Focal
+    lengths from the photos' files are used where the network takes them. Views keep the batch's
+    order; the world is the camera frame of the reference view.
 
     Args:
         model: A network, as :func:`glance3d.load_model` gives it.
         batch: Photos on the network's grid (:func:`glance3d.load_images`).
-        options: What to predict, and how the network is shown the views.
+        options: What to predict, and how: attention, windows, reference view.
         progress: Show bars on stderr: layers of the network, and the heads as one; or windows.
 
     Returns:

@@ -36,15 +36,21 @@ def export(
     overwrite: bool = False,
     **options: Any,
 ) -> list[Path]:
-    """Write a scene to ``path`` and return the files that were written.
+    """Write a scene to a file or folder, in one format.
 
-    What stands there is replaced only if Glance3D wrote it and nobody has changed it since, or with
-    ``overwrite``.
+    Args:
+        scene: The scene to write.
+        path: The file or folder. Existing files are replaced only if Glance3D wrote them and they
+            were not changed since.
+        format: A key of ``FORMATS``. By default it follows from the path: from its name
+            (``cameras.json``, ``transforms.json``, ``gaussians.ply``), its suffix (``.npz``,
+            ``.ply``, ``.glb``, ``.html``, ``.laz``, ``.rrd``, ``.tum`` ...) or the name of a folder
+            (``sparse``, ``colmap``, ``nerfstudio``, ``depth``, ``images`` ...).
+        overwrite: Replace other files as well.
+        options: Fields of ``ExportOptions``, such as ``percentile=25`` or ``max_points=100_000``.
 
-    ``format`` is a key of ``FORMATS``; without it the path tells, by its name (``cameras.json``,
-    ``transforms.json``, ``gaussians.ply``), its suffix (``.npz``, ``.ply``, ``.glb``, ``.html``,
-    ``.laz``, ``.rrd``, ``.tum`` ...) or as a folder called ``sparse``, ``colmap``, ``nerfstudio``,
-    ``depth``, ``images`` and so on. ``options`` are the fields of ``ExportOptions``.
+    Returns:
+        The files that were written.
 
     Raises:
         InputError: an unknown format or option.

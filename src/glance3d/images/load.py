@@ -94,20 +94,27 @@ def load_images(
     sampling: ClipSampling = ClipSampling(),  # noqa: B008 (frozen)
     progress: bool = False,
 ) -> ImageBatch:
-    """Photos as the network sees them, with the way back to each original.
+    """Load photos on the network's grid, with the mapping of its pixels to each original photo.
 
-    ``sources`` is a folder, a file, a glob pattern, a list of these, or images in memory: PIL
-    images or uint8 arrays ``[height, width, 3]``, which are called ``view_000.png`` and so on.
-    What ``find_sources`` gave, or would give, is used as it is, results of Glance3D as well.
-    The first photo is the reference view. Photos that cannot be read are left out with a warning
-    in the log (``glance3d``) and listed in ``ImageBatch.skipped``; the others are placed as if
-    those had never been there. What lies in a folder and is left out (raw files,
-    unknown suffixes) is listed as well. ``masks`` say which part of each photo counts, as
-    :mod:`glance3d.images.masks` reads them: a folder of masks, named like the photos, or a list
-    with one for each photo that was given (None: the whole photo).
+    Photos that cannot be read are left out with a warning in the log (``glance3d``) and listed in
+    ``ImageBatch.skipped``, as are files of a folder that are no photos (raw files, unknown
+    suffixes); they do not change the sizes of the others. A clip (``.mp4``, ``.mov`` ...) is
+    replaced by frames of it, called ``clip_00-03.250.jpg`` by their time stamps;
+    ``ImageBatch.clips`` says which and why.
 
-    A clip (``.mp4``, ``.mov`` ...) stands for those of its frames that ``sampling`` chooses, called
-    ``clip_00-03.250.jpg`` by their time stamps; ``ImageBatch.clips`` says which and why.
+    Args:
+        sources: A folder, a file, a glob pattern, a list of these, or images in memory: PIL images
+            or uint8 arrays ``[height, width, 3]`` (RGB), which are called ``view_000.png`` and so
+            on. The first photo is the reference view. The result of ``find_sources`` is used as it
+            is, results of Glance3D as well.
+        preprocessing: Size and shape of the network's grid.
+        masks: A folder of masks, named like the photos, or a list with one for each photo (None:
+            the whole photo); see :mod:`glance3d.images.masks`.
+        sampling: Which frames of a clip are used.
+        progress: Show a progress bar on stderr.
+
+    Returns:
+        The batch: float RGB in [0, 1], ``[views, 3, height, width]``, with names and placements.
 
     Raises:
         ImageError: nothing to read, no photo could be read, or a mask does not fit; the message

@@ -61,13 +61,13 @@ def add_photos(
     on_loaded: Callable[[ImageBatch], None] | None = None,
     progress: bool = False,
 ) -> Reconstruction:
-    """The scene with more photos; the old cameras do not move.
+    """Add photos to a scene; the old cameras do not move.
 
-    The network sees the new photos together with up to ``max_anchors`` old ones; the similarity
-    between the old ones' poses there and in the scene brings the new ones in. How well the two
-    agree is in ``report.additions``. Depth comes along at the scene's scale. Tracks, which know
-    nothing of the new photos, are dropped; measured points stay. Refining afterwards lets the
-    photos themselves decide.
+    The network sees the new photos together with up to ``max_anchors`` old ones. The similarity
+    transform between the old ones' poses in that pass and in the scene moves the new ones into the
+    scene; depth is scaled with it. How well the poses agree is in ``report.additions``. Tracks are
+    dropped, since they do not cover the new photos; measured points stay. Refine the scene
+    afterwards to verify the new cameras against the photos.
 
     Args:
         scene: The scene to add to.
@@ -87,6 +87,9 @@ def add_photos(
         views: Likewise.
         on_loaded: Likewise; the batch begins with the old photos that are seen again.
         progress: Show progress bars on stderr.
+
+    Returns:
+        The scene with the old photos first, then the new ones.
 
     Raises:
         InputError: every photo is in the scene already.

@@ -68,11 +68,17 @@ CAMERA_FORMATS: dict[str, CamerasFormat] = {
 def load_known_cameras(
     path: str | Path, *, format: str | None = None, units: str | None = None
 ) -> KnownCameras:
-    """The cameras in a file or folder, whatever kind it is.
+    """Read known cameras from a file or folder of any supported format.
 
-    ``format`` is a key of ``CAMERA_FORMATS``; without it the content tells. ``units`` says what the
-    lengths are where the file does not ("metre"): only then are results in metres. Cameras in map
-    coordinates come with their origin moved among them.
+    Args:
+        path: ``cameras.json``, ``transforms.json``, a COLMAP model, or a TUM trajectory.
+        format: A key of ``CAMERA_FORMATS``; by default it follows from the content.
+        units: The unit of lengths if the file does not state one: with "metre" results are in
+            metres.
+
+    Returns:
+        The cameras: 3x4 ``cam_from_world`` with OpenCV axes, intrinsics in pixels, each as far as
+        it is known. The origin of map coordinates is moved near the cameras.
 
     Raises:
         CamerasError: there is nothing to read, or it is damaged; the message says where.

@@ -21,7 +21,15 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> VGGT:
-    """A network with random weights, ready to be trained."""
+    """Build a network with random weights, to be trained.
+
+    Args:
+        config: Its architecture; ``glance3d.models`` has the known ones.
+        device: Where its weights are.
+
+    Returns:
+        The network, in training mode.
+    """
     with torch.device(device):
         model = VGGT(config, initialise_poses)
     if model.camera_head is not None:
@@ -48,7 +56,7 @@ def load_model(
     device: str | torch.device = "auto",
     precision: str = "auto",
 ) -> VGGT:
-    """A network with weights, in evaluation mode, asking for no gradients.
+    """Load a network with its weights, in evaluation mode and without gradients.
 
     Args:
         name: a known name (``glance3d models`` lists them), its hub repository, or the path of a

@@ -40,29 +40,29 @@ def refine(
     densify: bool | None = None,
     progress: bool = False,
 ) -> Reconstruction:
-    """Cameras that the photos themselves confirm, with the points that prove it.
+    """Refine the cameras by feature matches between the photos, and triangulate points.
 
-    Features are matched between the photos, poses that two-view geometry confirms are kept as a
-    start, the others registered again, and everything is bundle-adjusted; photos that too little
-    holds keep their feed-forward pose, moved into the refined frame. Depth maps are fitted to the
-    measured points and held against each other.
+    Features are matched between the photos. Poses that agree with two-view geometry are kept as a
+    start, the others are registered again, and everything is bundle-adjusted. Photos with too few
+    matches keep their feed-forward pose, moved into the refined frame. Depth maps are fitted to the
+    measured points and compared with each other.
 
     Args:
         scene: What :func:`glance3d.reconstruct` gave, or a saved scene.
         originals: The photos; by default read again from where they came from, or from ``folder``.
         folder: Where a saved scene keeps its upright copies of the photos.
         options: Correspondences, cameras, seed.
-        known: Cameras that are known beforehand: their intrinsics are held, their poses fixed.
-        network: The network, or what loads it, for its tracks: where the options ask for them,
-            or where SIFT leaves photos without a hold.
+        known: Cameras that are known beforehand: their intrinsics and poses stay fixed.
+        network: The network, or a function that loads it, for its tracks: used if the options ask
+            for them, or if SIFT finds too few matches for some photos.
         densify: Measure depth again from the photos, see :func:`glance3d.densify`. None does so for
             models whose card does not say that they are good at depth.
         progress: Show progress bars on stderr.
 
     Returns:
         The refined scene; ``trust`` and ``report.trust`` have a verdict for every photo,
-        ``report.refinement`` says what was done. A scene that no two photos support comes back
-        with its feed-forward cameras, and says so.
+        ``report.refinement`` says what was done. If no two photos have enough matches, the scene
+        keeps its feed-forward cameras, and the report says so.
 
     Raises:
         Glance3DError: A photo is gone, an option is unknown, or pycolmap is not installed.

@@ -49,7 +49,7 @@ def track(
     masks: MaskSources | None = None,
     progress: bool = False,
 ) -> Reconstruction:
-    """Track points of any photos through all of them; returns the scene with ``tracks``.
+    """Track points of any photos through all photos.
 
     Args:
         source: Photos, as in :func:`glance3d.reconstruct`, or a scene, whose cameras and depth stay
@@ -73,6 +73,10 @@ def track(
         masks: Of photos, as in :func:`glance3d.reconstruct`; a scene has its own. What a mask
             leaves out shows no point.
         progress: Show progress bars on stderr.
+
+    Returns:
+        The scene with ``tracks``: for each view and query a position (x, y) in pixels of the
+        original photo, a visibility and a confidence.
 
     Raises:
         Glance3DError: A photo, a query, the model or an argument cannot be used.

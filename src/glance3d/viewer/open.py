@@ -39,6 +39,9 @@ def view(
         open_browser: Open the page in the default browser.
         wait: Return only when the viewer has ended.
 
+    Returns:
+        The viewer; its address is ``Viewer.url``.
+
     Raises:
         MissingExtraError: viser is not installed.
         SceneError: there is no such scene.

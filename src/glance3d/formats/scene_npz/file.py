@@ -104,7 +104,13 @@ def save_scene(scene: Reconstruction, path: Path) -> Path:
 
 
 def load_scene(path: str | Path) -> Reconstruction:
-    """Read a ``scene.npz``, or the one in a folder.
+    """Read a saved scene.
+
+    Args:
+        path: A ``scene.npz``, or the folder that holds one.
+
+    Returns:
+        The scene as it was saved; points are computed from depth within float32 rounding.
 
     Raises:
         SceneError: there is none, it is no scene, it is damaged, or a newer version wrote it.

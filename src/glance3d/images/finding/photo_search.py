@@ -80,11 +80,17 @@ def has_content(path: Path, content: PhotoContent) -> bool:
 def with_photos(
     scene: Reconstruction, folder: str | Path, by: MatchBy = "content"
 ) -> Reconstruction:
-    """The scene with its photos' places in ``folder`` (and folders below), where they are there.
+    """Search a folder for the photos of a scene that were moved or renamed.
 
-    By ``"content"`` a photo is the file with the very bytes that were reconstructed, whatever it is
-    called. By ``"name"`` it is the one of the same name and size in pixels, on your word: a warning
-    names those whose content is another, or not known.
+    Args:
+        scene: A scene, whose photos may have moved.
+        folder: Where to search, subfolders included.
+        by: ``"content"`` takes the file with the same bytes as the photo that was reconstructed,
+            whatever its name. ``"name"`` takes the file of the same name and size in pixels, and
+            warns of files whose content differs or is not known.
+
+    Returns:
+        The scene with the new paths in ``sources``; photos that are not in the folder keep theirs.
 
     Raises:
         InputError: no such folder.

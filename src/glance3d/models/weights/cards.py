@@ -131,5 +131,5 @@ def is_good_at(model: str, ability: Ability) -> bool:
 
 
 def list_cards() -> list[WeightsCard]:
-    """Every known checkpoint, the default first."""
+    """List the cards of all known checkpoints (name, licence, download), the default first."""
     return list(CARDS.values())
