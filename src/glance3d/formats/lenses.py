@@ -22,7 +22,7 @@ _NOTABLE_PIXELS = 0.1
 _FOCAL_SHARES = (1e-3, 1e7)
 _FARTHEST_CENTER = 100.0  # sides of the photo, as a small cut-out of a large picture has it
 _FARTHEST_PIXELS = 0.1  # of the longer side: no coefficient comes near such a lens
-# Where k1 moves the corner ray by more than ten times its length, nothing is seen there any more.
+# A k1 that moves the corner ray by more than ten times its length is implausible.
 _STRONGEST_BEND = 10.0
 _GRID = 24
 _ITERATIONS = 10

@@ -1,4 +1,4 @@
-"""Cameras that somebody already knows, read from the files in which people keep them."""
+"""Known cameras, read from files of common formats, and matched to photos."""
 
 from glance3d.known_cameras.cameras import KnownCamera, KnownCameras
 from glance3d.known_cameras.disagreement import (

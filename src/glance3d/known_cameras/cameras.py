@@ -1,4 +1,4 @@
-"""What a file knows of photos' cameras, before it is known which photos are meant."""
+"""Known cameras of a file, before they are matched to photos."""
 
 from dataclasses import dataclass, replace
 

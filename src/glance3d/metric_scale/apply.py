@@ -1,4 +1,4 @@
-"""A scene in metres, and in the frame that is known, with how sure that is in its report."""
+"""Transform a scene into metres, and into a known frame; its report has the error of both."""
 
 import math
 from dataclasses import replace
@@ -15,7 +15,7 @@ from glance3d.metric_scale.readings import scale_from_depths, scale_from_distanc
 from glance3d.types import Reconstruction, ReportWarning
 from glance3d.types.report_sections import MetricScaleReport
 
-# Who is believed where two contradict each other. Known poses also decide the frame.
+# Order of precedence if estimates contradict each other. Known poses also decide the frame.
 _PRECEDENCE = ("known poses", "known distances", "known depth", "gps")
 # An estimate without an interval is compared as if it could be off by so much.
 _ASSUMED_HALF_WIDTH = 0.1
@@ -24,15 +24,24 @@ _ASSUMED_HALF_WIDTH = 0.1
 def apply_metric_scale(
     scene: Reconstruction, constraints: MetricConstraints, *, seed: int = 0
 ) -> Reconstruction:
-    """The scene moved and scaled by what is known; ``report.metric_scale`` says how surely.
+    """Move and scale a scene into metres by known poses, GPS, distances or depths.
 
-    ``units`` are "metre" only where a scale is known better than by half of it; ``world`` changes
-    only where rotation and position are determined as well. Kinds of knowledge that contradict each
-    other are reported: the most trusted one is used as it is, nothing is averaged. Photos are moved
-    together: single poses stay as they were estimated. Deterministic for a seed.
+    The whole scene is transformed by one similarity; relative poses stay as they were estimated. If
+    kinds of constraints contradict each other, this is reported and the most trusted kind is used
+    alone: nothing is averaged. The result is deterministic for a seed.
+
+    Args:
+        scene: A scene in arbitrary units.
+        constraints: What is known; lengths in metres, pixels (x, y) of the original photos.
+        seed: Of the robust estimation's random samples.
+
+    Returns:
+        The transformed scene. ``units`` are "metre" only if the error of the scale is below half of
+        it; ``world`` changes only if rotation and position are determined as well.
+        ``report.metric_scale`` has the scale and its error.
 
     Raises:
-        InputError: no constraints, or one that speaks of a photo or pixel which is not there.
+        InputError: no constraints, or one for a photo or pixel that the scene does not have.
         SceneError: lengths in photos are known, but the scene has no depth to read them by.
     """
     if not constraints:
@@ -105,7 +114,7 @@ def _chosen_scale(estimates: list[ScaleEstimate], contradictory: bool) -> ScaleE
 
 
 def _has_frame(estimate: ScaleEstimate, scale: ScaleEstimate | None) -> bool:
-    """Whether it tells where and how the world lies, in lengths that can be used."""
+    """Whether it determines rotation and position of the world, in usable lengths."""
     if estimate.frame is None:
         return False
     return estimate.by == "known poses" or (scale is not None and estimate.is_usable)

@@ -1,4 +1,4 @@
-"""What somebody knows of a scene's true size."""
+"""Constraints on a scene's true size and position."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 from glance3d.errors import InputError
 from glance3d.files.name_keys import name_key
 
-#: What a photo can show, and a step of a depth map can be.
+#: Bounds of lengths in a photo, and of the step of a depth map.
 MIN_METRES, MAX_METRES = 1e-9, 1e9
 Number = int | float
 Pixel = tuple[Number, Number]
@@ -94,7 +94,7 @@ class MetricConstraints:
 
 
 def view_of(photo: str, names: Sequence[str]) -> int:
-    """The view that a person means by a photo's name: the whole, or without suffix or case.
+    """The view with this photo name: the whole name, or without suffix or case.
 
     Raises:
         InputError: there is none, or several.

@@ -11,7 +11,7 @@ from glance3d.geometry.similarity import Similarity
 CONFIDENCE = 0.95
 # Beyond such an interval (half its width over the scale) a length in metres would be a pretence.
 LARGEST_HALF_WIDTH = 0.5
-# Two readings that differ by less agree, whatever they think of themselves.
+# Two readings that differ by less agree, whatever their own intervals are.
 _SAME = math.log(1.05)
 _MOST_NOISE = math.log(1.15)
 _SIGMAS = 3.0
@@ -24,7 +24,7 @@ class Measure:
     """One thing that was measured: a photo's position, a distance, a depth.
 
     ``residual`` is in metres (positions) or relative (readings: 0.1 is ten percent too long);
-    ``metres_per_unit`` is what it says by itself, if it does, within ``interval``.
+    ``metres_per_unit`` is its own estimate of the scale, if it has one, with its ``interval``.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class ScaleEstimate:
-    """What one kind of knowledge says; ``metres_per_unit`` is None where it says nothing.
+    """The scale by one kind of constraint; ``metres_per_unit`` is None if it gives none.
 
     ``interval`` holds the true scale in 95 of 100 cases if errors are independent; None is not
     known. ``frame`` is the whole way to the world ``world``, where that is determined; ``pivot``

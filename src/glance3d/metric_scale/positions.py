@@ -23,7 +23,7 @@ from glance3d.metric_scale.estimates import Measure, ScaleEstimate, student_quan
 from glance3d.metric_scale.geodesy import GeodeticOrigin, enu_from_geodetic
 from glance3d.types import Reconstruction
 
-# What a phone's or a camera's receiver is off by, along an axis, under an open sky.
+# Error of a phone's or camera's GPS receiver along an axis, in metres, under an open sky.
 GPS_NOISE = 5.0
 # From so many positions on, their own scatter tells the noise; fewer fit too well by chance.
 _ENOUGH_FOR_NOISE = 4

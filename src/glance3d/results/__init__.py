@@ -1,4 +1,4 @@
-"""Folders of results: what in them is ours, and how it is written, replaced and removed.
+"""Result folders: which files in them are ours, and how these are written, replaced and removed.
 
 Everything that Glance3D writes for a user goes through :func:`open_result`: one guard, which
 refuses what the folder's manifest does not name; one staging folder, whose files are moved into

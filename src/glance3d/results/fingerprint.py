@@ -1,4 +1,4 @@
-"""What a file was when it was written, to tell it from one that somebody has changed."""
+"""Size and hash of a file when it was written, to detect later changes."""
 
 import hashlib
 import stat

@@ -1,4 +1,4 @@
-"""The one door to a folder of results: locked, cleaned of the dead, guarded, and written as one."""
+"""The only way to write a result folder: locked, recovered, guarded, and replaced as a whole."""
 
 import hashlib
 import logging
@@ -45,7 +45,7 @@ class ResultFolder:
         self._complete = False
 
     def claim(self, claims: Claims) -> None:
-        """Say what is going to be written; the sooner, the less work is lost when it is refused.
+        """Declare which files will be written; early, so that a refusal costs little work.
 
         Raises:
             OutputError: somebody else's files stand in the way, or a name is too long.

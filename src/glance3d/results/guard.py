@@ -1,4 +1,4 @@
-"""The guard: what a run would write over, or mix with, and did not write itself."""
+"""The guard: finds files that a run would overwrite, or mix with, and that are not ours."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -28,7 +28,7 @@ _GOLDEN = 0.618034
 
 
 def track_colors(tracks: Tracks) -> list[Color]:
-    """A colour for each track: far apart for a few, and by place for many, so that order shows."""
+    """A colour for each track: distinct ones for a few tracks, by position for many."""
     count = tracks.positions.shape[1]
     if count <= 24:
         hues = [(index * _GOLDEN) % 1 for index in range(count)]

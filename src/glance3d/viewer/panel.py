@@ -161,7 +161,7 @@ class Panel:
         ]
 
     def display_options(self) -> DisplayOptions:
-        """What is asked of the points."""
+        """The current settings for the points."""
         return DisplayOptions(
             source=self.source.value,
             percentile=float(self.percentile.value),

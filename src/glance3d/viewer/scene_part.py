@@ -30,7 +30,7 @@ _CLOUDS: dict[str, Callable[[Reconstruction, Similarity], Cloud]] = {
 
 @dataclass(frozen=True)
 class DisplayOptions:
-    """What the panel asks of the points of every scene."""
+    """The panel's settings for the points of every scene."""
 
     source: str
     percentile: float

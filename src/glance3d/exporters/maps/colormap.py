@@ -33,7 +33,7 @@ def inverse_depth_range(
 ) -> tuple[float, float]:
     """The 2nd and 98th percentile of 1/depth: a range that a few outliers cannot stretch.
 
-    (0, 1) where nothing is valid. Inverse depth, because it spends the colours on what is near.
+    (0, 1) where nothing is valid. Inverse depth gives near surfaces most of the colours.
     """
     inverse = 1 / depth[valid].double()
     if len(inverse) == 0:

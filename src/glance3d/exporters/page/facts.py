@@ -1,10 +1,10 @@
-"""What a scene's report says, in words: a report may come from anywhere, or be missing."""
+"""A scene's report in words; any part of a report may be missing."""
 
 from pathlib import PurePath
 
 from glance3d.types import Reconstruction
 
-# Folders that are called after what lies in them say nothing of what it shows.
+# Folder names that do not describe the scene.
 _PLAIN_NAMES = {"", "images", "imgs", "photos", "pictures", "input", "rgb", "color", "frames"}
 _STAGES = {
     "load_model": "load the model",
@@ -18,7 +18,7 @@ _STAGES = {
 
 
 def scene_title(scene: Reconstruction) -> str:
-    """What to call the scene: the folder that its photos came from."""
+    """Title of the scene: the name of its photos' folder."""
     folders = PurePath(scene.sources[0]).parts[:-1]
     for name in reversed(folders):
         if name.strip("/\\").lower() not in _PLAIN_NAMES:
@@ -27,7 +27,7 @@ def scene_title(scene: Reconstruction) -> str:
 
 
 def warnings_of(scene: Reconstruction) -> list[str]:
-    """Everything that a person should be told, once each."""
+    """All warnings for a person, each once."""
     report = scene.report
     texts = [warning.text for warning in report.warnings]
     contradictions = report.trust.contradictions if report.trust else ()
@@ -58,7 +58,7 @@ def in_words(seconds: float | int) -> str:
 
 
 def licence_in_words(scene: Reconstruction) -> str:
-    """Of the weights that made the scene, and what that means for whoever gets it."""
+    """Licence of the weights, and what it means for people who receive the scene."""
     weights = scene.report.made.model.weights
     if not weights.licence:
         return "the licence of the weights is not known"

@@ -1,7 +1,6 @@
 """HTML and SVG from Python values, escaped unless they are markup already.
 
-File names come from anywhere, and the page may be sent to anybody: text becomes markup here and
-nowhere else.
+File names are untrusted, and the page may be sent to anybody: text becomes markup only here.
 """
 
 from collections.abc import Iterable

@@ -21,8 +21,8 @@ from glance3d.types import Reconstruction, SparsePoints
 POINTS_IN_CHUNK = 1 << 16
 BYTES_OF_POINT = 10
 _LEVELS = 65535
-# Sky may lie thousands of times farther than the rest, which must not lose its precision to it: the
-# bounds reach as far beyond the middle 98 % of the points as those are wide, to each side.
+# Sky may be thousands of times farther than the rest, which must keep its precision: on each side
+# the bounds exceed the middle 98 % of the points by the width of these.
 _OUTER_SHARE = 0.01
 _SAMPLED = 100_000
 
@@ -31,8 +31,8 @@ _SAMPLED = 100_000
 class PackedPoints:
     """A cloud in chunks, in the upright frame.
 
-    ``lowest`` and ``extent`` are the bounds that positions are told in. Points from the confidence
-    byte ``measured_from`` on were measured, those below guessed; None where nobody knows.
+    Positions are relative to the bounds ``lowest`` and ``extent``. Points from the confidence byte
+    ``measured_from`` on were measured, those below guessed; None where that is not known.
     ``num_shown`` of ``num_points`` are in the chunks; ``num_far`` were left out, too far away for
     the bounds, the others because of the budget. ``spacing`` is about how far those that are shown
     lie apart on a surface, 0 where that is not known.
@@ -54,9 +54,9 @@ def pack_depth_points(
     upright: Float[Tensor, "3 3"],
     max_points: int,
 ) -> PackedPoints:
-    """A fair sample of the points of all photos; ``percentiles`` are those of the scene.
+    """A uniform sample of the points of all photos; ``percentiles`` are those of the scene.
 
-    Of a scene without a point to show there is nothing to pack: ask ``has_points`` first.
+    The scene must have points: check ``has_points`` first.
     """
     assert scene.points_world is not None
     kept = ~percentiles.isnan()
@@ -76,7 +76,7 @@ def pack_depth_points(
 def pack_sparse_points(
     sparse: SparsePoints, upright: Float[Tensor, "3 3"], max_points: int
 ) -> PackedPoints | None:
-    """The measured points; the more photos see one, the surer it is."""
+    """The measured points; confidence grows with the number of photos that see one."""
     if len(sparse) == 0:
         return None
     num_views = sparse.num_observations_of_each().float()
@@ -155,7 +155,7 @@ def _chunks(levels: np.ndarray, shades: np.ndarray) -> tuple[bytes, ...]:
 
 
 def _pixel_widths(scene: Reconstruction) -> Float[Tensor, "views h w"]:
-    """How wide one pixel of the grid is where its point lies."""
+    """Width of one pixel of the grid at the depth of its point."""
     on_grid = scene.cameras.on_grid(scene.placements)
     return points_depth(scene) / on_grid.intrinsics[:, 0, 0, None, None]
 

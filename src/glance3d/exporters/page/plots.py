@@ -43,7 +43,7 @@ def histogram(
     label: str,
     marks: Sequence[tuple[float, str]] = (),
 ) -> Markup:
-    """How often which value occurs, up to the 99th percentile; ``marks`` are named values.
+    """Histogram of values up to the 99th percentile; ``marks`` are named values.
 
     The axis begins at 0, unless all but a hundredth of the values lie far from it. What is beyond
     its ends counts as at its ends.

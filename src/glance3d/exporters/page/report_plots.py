@@ -1,4 +1,4 @@
-"""Plots of how sure the network is, and of how far measured points miss their photos."""
+"""Plots of the network's confidence and of the reprojection errors of measured points."""
 
 import torch
 from jaxtyping import Bool, Float

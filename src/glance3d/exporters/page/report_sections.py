@@ -1,4 +1,4 @@
-"""The report under the picture: what a person wants to know before trusting a scene."""
+"""The report under the 3-D view: cameras' verdicts, warnings, how the scene was made."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ _BY = {
 
 
 def verdict_chip(verdict: str) -> Markup:
-    """A verdict as a word with a sign, so that it does not rest on colour alone."""
+    """A verdict as a word with a sign, readable without colours."""
     known = verdict if verdict in _SIGNS else "unsupported"
     sign = element("span", _SIGNS[known], aria_hidden="true")
     return element("span", sign, " ", verdict, class_=f"chip {known}")
 
 
 def summary_section(scene: Reconstruction, num_points: int) -> Markup:
-    """The few numbers that everybody asks for."""
+    """The most important numbers."""
     total = (scene.report.times or {}).get("total")
     tiles = [
         ("photos", f"{scene.num_views:,}"),

@@ -1,4 +1,4 @@
-"""The page from its template, styles and scripts, and a policy that lets nothing else run."""
+"""The page from its template, styles and scripts, with a policy that allows no other script."""
 
 import base64
 import hashlib

@@ -25,8 +25,8 @@ def describe_cameras(
 ) -> dict[str, Any]:
     """Positions and the rays through the photos' corners, in the upright frame; JSON-ready.
 
-    ``points`` are some of the scene's, in the world. ``distance`` is how far what a photo shows
-    lies before it, half of it nearer and half farther.
+    ``points`` are some of the scene's, in the world. ``distance`` is the median depth of the
+    points in a photo.
     """
     shown = _seen_depths(scene, points)
     views = []
@@ -77,7 +77,7 @@ def _seen_depths(
 
 
 def _most_telling(scene: Reconstruction, num_seen: list[int]) -> int:
-    """Of the photos that show nearly as much of the scene as any, the one amid all cameras."""
+    """The most central of the photos that show nearly as many points as any other."""
     centers = scene.cameras.centers
     from_middle = (centers - centers.median(0).values).norm(dim=-1).tolist()
     enough = _NEARLY_AS_MUCH * max(num_seen)

@@ -102,7 +102,7 @@ def _report_parts(
     percentiles: Float[Tensor, "views h w"] | None,
     pictures: Sequence[Pictures | None],
 ) -> dict[str, Markup]:
-    # Without a confidence every point is as sure as any other, and there is nothing to compare.
+    # Without a confidence all points are equal, and there is nothing to compare.
     ranks = percentiles if scene.confidence is not None else None
     title = scene_title(scene)
     return {
@@ -180,6 +180,6 @@ def _cloud_data(cloud: PackedPoints) -> dict[str, Any]:
 
 
 def _center(points: Float[Tensor, "points 3"], upright: Float[Tensor, "3 3"]) -> list[float]:
-    """The middle of the scene, by the median: where things are, not where they end."""
+    """The centre of the scene: the median of its points, which outliers do not move."""
     middle = (points @ upright.T).median(0).values
     return torch.round(middle, decimals=6).tolist()

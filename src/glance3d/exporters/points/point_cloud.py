@@ -35,9 +35,9 @@ def confident_pixels(
 ) -> Bool[Tensor, "views h w"]:
     """Where a pixel shows a photo, has a usable depth, and is not among the least confident.
 
-    The rank is taken over the whole scene: one pass of the network speaks of all views alike, so a
-    view that failed may go as a whole rather than a share of each good one. Depth that other views
-    contradict is left out before; depth that was measured goes only after all that was guessed.
+    Percentiles are of the whole scene, since confidences of one forward pass are comparable between
+    views: a failed view may be left out as a whole, rather than a share of each good one. Depth
+    that contradicts other views is left out first; measured depth only after all guessed depth.
     """
     if scene.points_world is None:
         raise SceneError(

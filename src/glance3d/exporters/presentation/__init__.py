@@ -1,4 +1,4 @@
-"""What every way of showing a scene to a person needs: order, uprightness, small pictures."""
+"""Shared by page and viewer: order of points, upright direction, thumbnails."""
 
 from glance3d.exporters.presentation.order import confidence_percentiles, level_of_detail_order
 from glance3d.exporters.presentation.thumbnails import (

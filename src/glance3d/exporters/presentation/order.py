@@ -1,4 +1,4 @@
-"""Which points to draw first, and which to leave out when a person asks for the surer ones."""
+"""The order in which points are drawn, and their percentiles of confidence."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,15 +9,15 @@ from glance3d.types import Reconstruction
 
 
 def level_of_detail_order(num_points: int, seed: int = 0) -> Int[Tensor, " points"]:
-    """An order of which every prefix is a fair sample of all points; the same on every call.
+    """An order in which every prefix is a uniform sample of all points; the same on every call.
 
-    Whoever draws the first tenth draws a tenth of every surface.
+    The first tenth of the points is a tenth of every surface.
     """
     return torch.randperm(num_points, generator=torch.Generator().manual_seed(seed))
 
 
 def confidence_percentiles(scene: Reconstruction) -> Float[Tensor, "views h w"]:
-    """How sure each pixel's point is, among all of the scene: from above 0 to 100, NaN for none.
+    """Percentile of each pixel's confidence in the whole scene: from above 0 to 100, NaN for none.
 
     A pixel above ``p`` is one that an exporter keeps at the percentile ``p``: ranks are of the
     whole scene, what ties ranks alike, and all that was guessed comes before all that was measured.
@@ -43,14 +43,14 @@ def confidence_percentiles(scene: Reconstruction) -> Float[Tensor, "views h w"]:
 
 
 def guessed_share(scene: Reconstruction, points: Bool[Tensor, "views h w"]) -> float | None:
-    """How much of these points nobody measured, 0 to 1; None where nothing was measured at all."""
+    """The share of the points that was not measured, 0 to 1; None if nothing was measured."""
     if scene.measured is None or not bool((scene.measured & points).any()):
         return None
     return float((points & ~scene.measured).sum() / points.sum())
 
 
 def _num_up_to(values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """How many of the values are at most each of them, itself among them."""
+    """For each value, how many values are at most as large, itself included."""
     ordered, places = values.sort()
     differs = torch.ones(len(values), dtype=torch.bool)
     differs[:-1] = ordered[1:] != ordered[:-1]

@@ -18,8 +18,8 @@ from glance3d.types import Placement, Reconstruction
 def photo_thumbnail(scene: Reconstruction, view: int, max_side: int) -> Image.Image:
     """One photo, upright, at most ``max_side`` pixels on a side.
 
-    It is read from where it came from, or from the scene's own upright copy; where neither is
-    there, what the network saw of it stands in, which may be coarser.
+    It is read from its source, or from the scene's own upright copy; if neither exists, from the
+    network's input, which may be coarser.
     """
     size = thumbnail_size(scene.placements[view], max_side)
     path = _find_photo(scene, view)
@@ -51,7 +51,7 @@ def depth_thumbnail(
 
 
 def thumbnail_size(placement: Placement, max_side: int) -> tuple[int, int]:
-    """(width, height) of a photo made small: its shape, no side above ``max_side``."""
+    """(width, height) of a photo's thumbnail: its shape, no side above ``max_side``."""
     width, height = placement.original_size
     scale = min(1.0, max_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
@@ -65,7 +65,7 @@ def jpeg_bytes(picture: Image.Image, quality: int = 80) -> bytes:
 
 
 def _find_photo(scene: Reconstruction, view: int) -> Path | None:
-    """The file that is this photo, still of the size that it was."""
+    """The file of this photo, if it still has the same size in pixels."""
     try:
         path = find_photo(scene, view)
         same_size = read_header(path).size == scene.placements[view].original_size

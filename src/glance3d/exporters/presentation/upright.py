@@ -1,4 +1,4 @@
-"""Which way is up, so that a scene is shown as people stood in it."""
+"""The upward direction of a scene, so that it is displayed upright."""
 
 import torch
 from jaxtyping import Float
@@ -7,10 +7,10 @@ from torch import Tensor
 from glance3d.exporters.world_text import is_east_north_up
 from glance3d.types import Reconstruction
 
-# How much the cameras' own idea of up counts against their horizons: enough to decide where all
-# photos were taken side by side, too little to tilt a scene that was looked at from above.
+# Weight of the cameras' upper edges against their horizons: enough to decide if all photos were
+# taken side by side, too little to tilt a scene that was photographed from above.
 _OWN_UP = 0.02
-# Below this, the photos' upper edges point everywhere, as when one looks straight down.
+# Below this, the photos' upper edges point in all directions, as when cameras look straight down.
 _NO_COMMON_UP = 0.3
 # Lengths of a mean of unit vectors: 1 if all are one, about 0 if they go around.
 _ALL_ALIKE, _ALL_AROUND = 0.9, 0.5
@@ -19,11 +19,12 @@ _ALL_ALIKE, _ALL_AROUND = 0.9, 0.5
 def up_direction(scene: Reconstruction) -> Float[Tensor, "3"]:
     """The unit vector towards the sky, in the world.
 
-    It is known where the world is (GPS). Otherwise the cameras tell: people hold them level, so up
-    is at right angles to all the photos' rows, and as near as that allows to their upper edges.
-    Of photos that look straight down, or up, the edges say nothing: up is then where they come
-    from. Where the rows all point one way while the cameras go around them, the photos lie on their
-    side, and up is along their rows: that end of them from which the cameras look down.
+    It is known in an east-north-up world (GPS). Otherwise it is estimated from the cameras: people
+    hold them level, so up is orthogonal to all the photos' rows, and as near as possible to their
+    upper edges. If photos look straight down, or up, edges do not help: up is then opposite to the
+    viewing direction. If the rows all have one direction while the cameras go around it, the photos
+    lie on their side, and up is along their rows: towards the end from which the cameras
+    look down.
     """
     if is_east_north_up(scene.world):
         return torch.tensor([0.0, 0.0, 1.0])
@@ -42,7 +43,7 @@ def up_direction(scene: Reconstruction) -> Float[Tensor, "3"]:
 
 
 def upright_from_world(scene: Reconstruction) -> Float[Tensor, "3 3"]:
-    """Turns the world so that y points to the sky and the first camera looks along -z.
+    """Rotation of the world after which y points up and the first camera looks along -z.
 
     Those are the axes of glTF, three.js and most viewers: x right, y up, z towards the viewer.
     """

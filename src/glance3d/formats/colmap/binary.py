@@ -1,7 +1,7 @@
 """``cameras.bin``, ``images.bin`` and ``points3D.bin`` of a COLMAP model.
 
-What a file announces is held against its length before it is believed. Where only cameras and poses
-are wanted, points are jumped over, so that a file of gigabytes costs no memory.
+Counts in a file are checked against its length before they are used. If only cameras and poses are
+read, points are skipped, so that a file of gigabytes costs no memory.
 """
 
 import struct

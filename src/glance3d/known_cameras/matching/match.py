@@ -1,4 +1,4 @@
-"""Which known camera is which photo's, and what it then says in the photo's own pixels."""
+"""Match known cameras to photos, and convert them to the photos' own pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Which known camera is which photo's, by the photo's name."""
+"""Match known cameras to photos by name."""
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath

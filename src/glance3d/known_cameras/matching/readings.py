@@ -1,7 +1,7 @@
-"""Cameras that may be of upright photos or of their stored pixels: what else is known decides.
+"""Decide whether known cameras are of the upright photos or of their stored pixels.
 
-See :mod:`glance3d.known_cameras.matching.orientation`. Both readings are held against something
-that knows of neither: the matches between the photos, or poses that were estimated from them.
+See :mod:`glance3d.known_cameras.matching.orientation`. Both readings are compared with independent
+data: the matches between the photos, or poses that were estimated from them.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from glance3d.known_cameras.sentences import some
 from glance3d.known_cameras.views import KnownViews
 from glance3d.types import Reconstruction
 
-#: How much speaks for a reading; equal for both readings where it cannot tell.
+#: A score of a reading; equal for both readings if it cannot decide.
 Agreement = Callable[[KnownViews], int]
 
 
