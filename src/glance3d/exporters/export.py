@@ -139,7 +139,7 @@ def _write_formats(
 
 
 def infer_format(path: Path) -> str:
-    """The format that a path's name speaks of.
+    """The format that a path's name implies.
 
     Raises:
         InputError: none does; the message lists what would.

@@ -39,7 +39,7 @@ _LEAST_SCALE = 0.1
 
 @dataclass(frozen=True)
 class RobustSimilarity:
-    """``target_from_source``, and what speaks for it.
+    """``target_from_source``, with its residuals.
 
     ``distances`` are between targets and moved sources, in the target's units, ``sigma`` the
     inliers' noise along one axis. ``angles`` (radians) and ``angle_sigma`` are the same of the

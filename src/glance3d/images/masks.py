@@ -203,8 +203,8 @@ def find_masks(
 ) -> list[Path | None]:
     """The file in a folder that is each photo's mask; None for a photo without.
 
-    Photos go by ``names`` (under which results speak of them), or by their own file's name where
-    no other has it. Masks of ``others``, photos that are not asked about here, are passed over.
+    Photos are matched by ``names`` (their names in results), or by their own file's name where no
+    other has it. Masks of ``others``, photos that are not matched here, are ignored.
 
     Raises:
         ImageError: there are no masks, one belongs to no photo, or two differ for one photo.

@@ -29,7 +29,7 @@ from glance3d.metric_scale.estimates import (
 )
 from glance3d.types import Reconstruction
 
-# Around a pixel that is this uneven a surface ends, and the reading hangs on which side is meant.
+# If readings at pixels around differ by a larger factor, a surface ends there.
 _EDGE = 1.5
 _TILES = 8
 _FEWEST_PIXELS = 50

@@ -132,7 +132,7 @@ class VGGT(nn.Module):
         return self.aggregator(images, layers, attention)
 
     def describe(self, tokens: AggregatedTokens) -> Descriptors | None:
-        """What cells are told apart by.
+        """Descriptors of all cells, for matching.
 
         None for a single view, a network that does not match, or tokens without the layer for it.
         """

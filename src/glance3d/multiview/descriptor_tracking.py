@@ -1,10 +1,10 @@
-"""Points tracked by descriptors: each view is searched for what looks most alike.
+"""Points tracked by descriptors: each view is searched for the most similar descriptor.
 
 Training teaches the track head's maps that corresponding pixels have similar features (InfoNCE over
 cosines, as in SuperGlue's and LoFTR's lineage); a network too small for a good tracker has good
-descriptors long before. A correspondence head's descriptors, coarser and surer, are compared along
-with them where there is one, and the pictures themselves say the place to a fraction of a pixel.
-Nothing is tracked from view to view: every view is searched as a whole.
+descriptors long before. With a correspondence head, its descriptors, coarser and more distinctive,
+are compared as well; the position is refined to a fraction of a pixel on the images. Nothing is
+tracked from view to view: every view is searched as a whole.
 """
 
 from collections.abc import Sequence

@@ -66,7 +66,7 @@ class PairEstimates(NamedTuple):
 
 
 class Descriptors(NamedTuple):
-    """A unit vector for each cell, row by row on ``grid``; how sharply they are told apart.
+    """A unit vector for each cell, row by row on ``grid``, and the parameters of its scores.
 
     Scores are ``inverse_temperature`` times the cosine of two descriptors; ``dustbin_score`` is
     the score of not being in a view at all (SuperGlue, Sarlin et al. 2020).

@@ -1,1 +1,1 @@
-"""Plain network parts that know nothing of three dimensions."""
+"""Plain network parts without any 3-D geometry."""

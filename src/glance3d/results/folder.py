@@ -87,7 +87,7 @@ class ResultFolder:
                 folder.mkdir()
                 yield self._staging
                 self._commit(self._staging)
-        except OutputError as error:  # that speaks of a file by where it was to stand
+        except OutputError as error:  # messages name files by their final paths
             raise OutputError(str(error).replace(str(folder), str(self.root))) from error
         finally:
             self._staging, self._complete = None, False

@@ -74,7 +74,7 @@ def measure_depth_consistency(scene: Reconstruction) -> DepthConsistency:
 def _view_against_all(
     scene: Reconstruction, surfaces: Tensor, usable: Tensor, view: int
 ) -> tuple[Tensor, ...]:
-    """One row of each matrix; 0 where there are too few points to speak of."""
+    """One row of each matrix; 0 where there are too few points."""
     assert scene.points_world is not None
     points = scene.points_world[view][usable[view]]
     most = min(_MAX_POINTS, max(5 * _MIN_POINTS, _MAX_COMPARISONS // scene.num_views))

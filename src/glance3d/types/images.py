@@ -52,10 +52,10 @@ class PhotoMetadata:
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """The pixels the network sees: RGB in [0, 1], and each photo's way back to its original.
+    """The pixels the network sees: RGB in [0, 1], and the mapping of each to its original photo.
 
     The first view is the reference: its camera's frame becomes the world. ``names`` are unique and
-    are the file names under which results speak of the photos; ``sources`` are where they came
+    are the file names by which results name the photos; ``sources`` are where they came
     from, as absolute paths, and ``contents`` what was in those files, None for images in memory.
     What could not be read is in ``skipped``, never dropped silently. ``masks`` say which part
     of each photo counts, None for all of it; empty if no photo has one. The images show it all.

@@ -6,7 +6,7 @@ scene does not have is absent, unless said otherwise:
 ======================  ====================  ====================================================
 ``format``              text                  "glance3d-scene"
 ``schema_version``      int                   3; readers refuse a newer one
-``names``               text [S]              file names under which results speak of the photos
+``names``               text [S]              file names by which results name the photos
 ``sources``             text [S]              where the photos came from: absolute paths
 ``source_bytes``        int64 [S]             size and SHA-256 of those files, by which photos are
 ``source_sha256``       text [S]              known; -1 and "" for images that were no files

@@ -14,12 +14,12 @@ _UNSAFE = re.compile('[\x00-\x1f\x7f<>:"/\\\\|?*\ud800-\udfff]')
 
 
 def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """A plain file name for each photo, under which results speak of it.
+    """A plain file name for each photo, by which results name it.
 
     It is the photo's own base name where possible. The names differ in their *stems* (and not by
     case alone), so that ``depth/<stem>.png`` never overwrites another photo's result. Photos that
-    clash are told apart by their folders (``left_001.jpg``), in one folder by their suffix
-    (``a_jpg.jpg``, ``a_png.png``), and if all else fails by a number.
+    clash get the names of their folders (``left_001.jpg``), in one folder their suffix
+    (``a_jpg.jpg``, ``a_png.png``), and if all else fails a number.
     """
     paths = [shown_path(path) for path in paths]
     groups: dict[str, list[int]] = defaultdict(list)
@@ -53,7 +53,7 @@ def _with_suffix(name: str) -> str:
     return f"{path.stem}_{path.suffix[1:].lower() or 'photo'}{path.suffix}"
 
 
-# Tried in this order until a group of clashing photos is told apart.
+# Tried in this order until all names of a group of clashing photos differ.
 _RENAMINGS: tuple[Callable[[Path], str], ...] = (
     lambda path: _with_folders(path, 1),
     lambda path: _with_folders(path, 2),

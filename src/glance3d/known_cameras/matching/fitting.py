@@ -52,7 +52,7 @@ def fit_camera(
 ) -> KnownCamera:
     """The camera for the upright photo of this size.
 
-    ``stored_as`` is the EXIF orientation that the camera knows nothing of, 1 if it is of the
+    ``stored_as`` is the EXIF orientation if the camera is of the stored pixels, 1 if it is of the
     upright picture. What cannot be used goes to ``notes``.
     """
     is_size_stated = camera.size is not None

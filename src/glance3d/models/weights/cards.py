@@ -11,8 +11,8 @@ from glance3d.models.config import ModelConfig
 
 EMBEDDED_FOLDER = Path(__file__).parents[1] / "embedded"
 
-#: What a network's answers are used for as they are; where it is not good at it, something slower
-#: and surer takes their place. "depth": refinement keeps the depth, fitted to its points, instead
+#: Outputs of a network that are good enough to be used as they are; otherwise a slower and more
+#: reliable method replaces them. "depth": refinement keeps the depth, fitted to its points, instead
 #: of measuring it from the photos. "tracks": points are followed by the tracker instead of by the
 #: most similar feature, and refinement adds the tracks where SIFT leaves photos out.
 Ability = Literal["depth", "tracks"]

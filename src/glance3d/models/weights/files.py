@@ -88,7 +88,7 @@ def read_config(path: Path) -> ModelConfig | None:
 
 
 def refuse_more_blocks_than_tensors(path: Path, config: ModelConfig) -> None:
-    """A network takes time to build: its size is held against the file's before that.
+    """Compare a network's size with the file's before it is built, which takes time.
 
     Raises:
         WeightsError: the file cannot be read, or holds fewer tensors than the config has blocks.

@@ -1,7 +1,7 @@
-"""Which kernel attends: said by name, since memory and speed hang on it.
+"""The name of PyTorch's attention kernel, since memory and speed depend on it.
 
-On a GPU PyTorch chooses among its fused kernels, which keep no scores. Where none suits, it makes
-all of them without a word, and memory grows with the square of the tokens.
+On a GPU PyTorch chooses among its fused kernels, which keep no scores. If none suits, it computes
+all scores without a warning, and memory grows with the square of the tokens.
 """
 
 import torch
