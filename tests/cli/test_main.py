@@ -75,6 +75,34 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"glance3d {glance3d.__version__}\n" * 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["reconstruct", "p", "--out", "o"], ["refine", "s"], ["add", "s", "p", "--refine"]],
+)
+def test_options_that_exclude_each_other_are_refused_in_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--densify", "--no-densify"]) == 2
+    sentence = "glance3d: --densify and --no-densify were both given: choose one\n"
+    assert capsys.readouterr().err == sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["refine", "s"], "seed must be a whole number from 0 to 2**31 - 1, got -1"),
+        (["train", "--recipe", "tiny-test", "--out", "o"], "a training config needs seed >= 0"),
+    ],
+)
+def test_a_negative_seed_is_refused_in_one_line(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--seed", "-1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"glance3d: {sentence}")
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("words", [["recnostruct"], ["export"], ["reconstruct", "--devise", "x"]])
 def test_what_is_not_understood_exits_with_2(words: list[str]) -> None:
     done = _run(*words)

@@ -80,6 +80,7 @@ def run(options: Options) -> None:
     """Add, refine if asked, write everything again, and say what came of it."""
     if not options.photos:
         raise InputError("got no photos: glance3d add SCENE PHOTO...")
+    options.refinement.refuse_impossible()
     if options.refinement.move_old and not options.refinement.refine:
         raise InputError("--move-old is an option of refinement: give --refine as well")
     passes, sampling = options.passes.options(), options.clips.sampling()

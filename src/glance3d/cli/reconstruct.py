@@ -83,6 +83,7 @@ def run(options: Options) -> None:
         return
     quantities = read_known_quantities(options.known)
     options.output.refuse_impossible()
+    options.refinement.refuse_impossible()
 
     from glance3d.reconstruction import reconstruct_scene
 

@@ -63,6 +63,7 @@ class Options:
 
 def run(options: Options) -> None:
     """Load, refine, write everything again, and say what came of it."""
+    options.refinement.refuse_impossible()
     quantities = read_known_quantities(options.known)
 
     from glance3d.exporters import write_scene_folder

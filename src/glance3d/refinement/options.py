@@ -1,6 +1,7 @@
 """What a person may choose about refinement."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from glance3d.errors import ConfigError
 
@@ -35,6 +36,8 @@ class RefineOptions:
         _one_of("camera_model", self.camera_model, CAMERA_MODELS)
         if self.max_features < 100 or self.max_image_size < 100:
             raise ConfigError("refinement needs max_features and max_image_size of at least 100")
+        if not isinstance(self.seed, Integral) or not 0 <= self.seed < 2**31:
+            raise ConfigError(f"seed must be a whole number from 0 to 2**31 - 1, got {self.seed!r}")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

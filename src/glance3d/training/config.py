@@ -120,14 +120,20 @@ class TrainConfig:
             "gradient_threads",
         ):
             _require(getattr(self, name) > 0, f"{name} > 0", getattr(self, name))
-        for name in ("num_data_workers", "num_validation_batches", "validate_every_samples"):
+        for name in (
+            "num_data_workers",
+            "num_validation_batches",
+            "validate_every_samples",
+            "seed",
+        ):
             _require(getattr(self, name) >= 0, f"{name} >= 0", getattr(self, name))
         _require(self.precision in PRECISIONS, f"precision in {PRECISIONS}", self.precision)
         head = self.model.correspondence
         _require(head is not None or not self.relation_pretraining, "a correspondence head", head)
         budget = self.time_budget_minutes
         _require(budget is None or budget > 0, "time_budget_minutes > 0", budget)
-        _require(self.checkpoint_every_minutes > 0, "checkpoint_every_minutes > 0", self)
+        minutes = self.checkpoint_every_minutes
+        _require(minutes > 0, "checkpoint_every_minutes > 0", minutes)
 
     def losses_at(self, step: int) -> LossWeights:
         """Loss weights of one step: 0 for the losses that this step leaves out."""

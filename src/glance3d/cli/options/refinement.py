@@ -13,6 +13,7 @@ from glance3d.errors import InputError
 if TYPE_CHECKING:
     from glance3d.cli.options.known import KnownQuantities
     from glance3d.models import VGGT
+    from glance3d.refinement import RefineOptions
     from glance3d.types import Reconstruction
 
 
@@ -45,10 +46,22 @@ class RefinementFlags:
     seed: Annotated[int, tyro.conf.arg(metavar="INT")] = 0
     """The same seed gives the same cameras."""
 
-    def __post_init__(self) -> None:
-        """Refuse to do both."""
+    def refuse_impossible(self) -> None:
+        """Refuse before the work, in one line: tyro draws a box around earlier errors."""
         if self.densify and self.no_densify:
             raise InputError("--densify and --no-densify were both given: choose one")
+        self.options()
+
+    def options(self) -> "RefineOptions":
+        """The same as the library takes it; refuses values outside their ranges."""
+        from glance3d.refinement import RefineOptions
+
+        return RefineOptions(
+            correspondences=self.correspondences,
+            camera=self.camera,
+            camera_model=self.camera_model,
+            seed=self.seed,
+        )
 
     @property
     def densify_or_not(self) -> bool | None:
@@ -76,17 +89,12 @@ def refined(
     progress: bool = False,
 ) -> "Reconstruction":
     """The scene refined, with known cameras held; ``photos`` is where copies of the photos lie."""
-    from glance3d.refinement import RefineOptions, refine
+    from glance3d.refinement import refine
 
     return refine(
         scene,
         folder=photos,
-        options=RefineOptions(
-            correspondences=options.correspondences,
-            camera=options.camera,
-            camera_model=options.camera_model,
-            seed=options.seed,
-        ),
+        options=options.options(),
         known=quantities.cameras,
         network=network,
         densify=options.densify_or_not,
