@@ -26,6 +26,8 @@ from glance3d.types.report_sections import DenseViewReport
 DEFAULT_MAX_PIXELS = 518 * 392
 #: A view takes some hundred megabytes while it is swept.
 _MAX_WORKERS = 8
+#: So many other views are asked whether they contradict a pixel.
+_MAX_WITNESSES = 8
 
 
 def densify(
@@ -59,6 +61,25 @@ def densify(
     Raises:
         InputError: the photos are not the scene's, or nothing says how far away things are.
     """
+    dense = measure_depth(
+        scene, originals, max_pixels=max_pixels, options=options, progress=progress
+    )
+    # What a mask leaves out still says which views overlap, but is never consistent itself.
+    whole = replace(dense, mask=torch.ones_like(dense.mask))
+    consistent = mark_consistent(whole, max_witnesses=_MAX_WITNESSES).consistent
+    assert consistent is not None
+    return replace(dense, consistent=consistent & dense.mask).masked()
+
+
+def measure_depth(
+    scene: Reconstruction,
+    originals: Originals | Sequence[UInt8[np.ndarray, "_height _width 3"]],
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    options: SweepOptions | None = None,
+    progress: bool = False,
+) -> Reconstruction:
+    """What :func:`densify` returns, not masked yet, and without ``consistent``."""
     options = options or SweepOptions()
     if len(originals) != scene.num_views:
         raise InputError(
@@ -152,8 +173,7 @@ def _assemble(
     pictures = canvas((photo.permute(2, 0, 1) for photo in colors), 255).permute(0, 2, 3, 1)
     dense = with_pixel_grid(scene, placements, pictures, depth, canvas(confidence), measured)
     report = scene.report.with_section("densification", _describe(scene, sweeps, kept))
-    dense = replace(dense, report=report)
-    return mark_consistent(dense.masked())
+    return replace(dense, report=report)
 
 
 def _guesses(

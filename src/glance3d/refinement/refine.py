@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from glance3d.densification import densify as densify_scene
-from glance3d.densification.consistency import mark_consistent
+from glance3d.densification import mark_consistent, measure_depth
 from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras, match_known_cameras
@@ -87,10 +86,9 @@ def refine(
         densify = not is_good_at(scene.model, "depth") and len(refined.sparse) > 0
     if densify:
         with times.stage("densify"):
-            result = densify_scene(result, photos, progress=progress)
+            result = measure_depth(result, photos, progress=progress)
     with times.stage("consistency"):
-        if not densify:  # or densification has marked it
-            result = mark_consistent(result.masked())
+        result = mark_consistent(result.masked())
     with times.stage("trust"):
         disagreement = compare_known_poses(result, registration)
         contradicted = contradicted_views(registration, disagreement)
