@@ -38,6 +38,7 @@ def batch(photos: Path) -> ImageBatch:
         ({"outputs": ("tracks",)}, "tracks need query points"),
         ({"queries": []}, r"\[N, 2\] pixels"),
         ({"queries": [(1, 2, 3)]}, r"\[N, 2\] pixels \(x, y\), got \[\(1, 2, 3\)\]"),
+        ({"queries": 5}, r"\[N, 2\] pixels \(x, y\), got 5"),
         ({"queries": torch.ones(2)}, r"\[N, 2\] pixels"),
         ({"overlap": 2}, "overlap is an option of windows"),
         ({"window": 1}, "at least 2 views"),
@@ -49,6 +50,25 @@ def batch(photos: Path) -> ImageBatch:
 def test_options_fail_when_made(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         PassOptions(**options)
+
+
+def test_values_of_a_wrong_type_are_refused_in_a_sentence() -> None:
+    """In a process of its own, without the tests' check of types at run time."""
+    code = (
+        "from glance3d import Glance3DError, PassOptions\n"
+        "for options in (dict(outputs=None), dict(outputs=[['camera']]), dict(window='3'),\n"
+        "                dict(window=2.5), dict(window=4, overlap=1.5)):\n"
+        "    try: PassOptions(**options)\n"
+        "    except Glance3DError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "outputs must be a list of names such as ('camera',), got None",
+        "unknown output ['camera']: choose from camera, depth, points, tracks",
+        "window must be a whole number of views, got '3'",
+        "window must be a whole number of views, got 2.5",
+        "overlap must be a whole number of views, got 1.5",
+    ]
 
 
 def test_options_are_values() -> None:

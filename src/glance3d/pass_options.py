@@ -1,7 +1,8 @@
 """What is asked of one pass of a network. Importing this loads nothing heavy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, get_args
 
 from glance3d.errors import InputError
@@ -27,6 +28,9 @@ class WindowOptions:
 
     def __post_init__(self) -> None:
         """Refuse windows that cannot be joined."""
+        for name, value in (("window", self.views), ("overlap", self.overlap)):
+            if value is not None and not isinstance(value, Integral):
+                raise InputError(f"{name} must be a whole number of views, got {value!r}")
         if self.views < 2:
             raise InputError(
                 f"a window must hold at least 2 views, one of them shared with the next, got "
@@ -76,13 +80,14 @@ class PassOptions:
 
     def __post_init__(self) -> None:
         """Refuse what no network can be asked for; what this one cannot, it refuses itself."""
-        if isinstance(self.outputs, str):
+        if isinstance(self.outputs, str) or not isinstance(self.outputs, Iterable):
             raise InputError(
                 f"outputs must be a list of names such as ('camera',), got {self.outputs!r}"
             )
-        outputs, queries = dict.fromkeys(self.outputs), _pixels(self.queries)
-        _refuse_unknown("output", tuple(outputs), OUTPUTS)
+        names, queries = tuple(self.outputs), _pixels(self.queries)
+        _refuse_unknown("output", names, OUTPUTS)
         _refuse_unknown("attention", (self.attention,), ATTENTIONS)
+        outputs = dict.fromkeys(names)
         if not outputs:
             raise InputError(f"got no outputs: choose from {', '.join(OUTPUTS)}")
         if queries is not None:
@@ -118,7 +123,7 @@ def _pixels(points: Any) -> tuple[tuple[float, float], ...] | None:
     """Pixels (x, y) of a list, an array or a tensor."""
     if points is None:
         return None
-    rows = points.tolist() if hasattr(points, "tolist") else list(points)
+    rows = points.tolist() if hasattr(points, "tolist") else points
     try:
         pixels = tuple((float(x), float(y)) for x, y in rows)
     except (TypeError, ValueError):

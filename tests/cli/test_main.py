@@ -91,7 +91,7 @@ def test_options_that_exclude_each_other_are_refused_in_one_line(
     ("words", "sentence"),
     [
         (["refine", "s"], "seed must be a whole number from 0 to 2**31 - 1, got -1"),
-        (["train", "--recipe", "tiny-test", "--out", "o"], "a training config needs seed >= 0"),
+        (["train", "--recipe", "tiny-test", "--out", "o"], "a training config must have seed >= 0"),
     ],
 )
 def test_a_negative_seed_is_refused_in_one_line(
