@@ -46,6 +46,13 @@ def test_file_names_then_stems_without_case():
     assert views.describe()["unknown"] == ["e.jpg"]
 
 
+def test_known_cameras_match_photos_by_methods_too(tmp_path):
+    scene = build_scene(tmp_path)
+    known = known_of(*scene.names)
+    assert whose(known.for_scene(scene)) == whose(match_known_cameras(known, scene))
+    assert whose(known_of("a.jpg").for_views(["a.jpg"], [SIZE])) == [0]
+
+
 def test_a_file_name_wins_over_a_stem():
     views = match_views(known_of("a.png", "a.jpg"), ["a.jpg"], [SIZE])
     assert whose(views) == [1]

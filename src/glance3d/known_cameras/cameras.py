@@ -1,6 +1,8 @@
 """Known cameras of a file, before they are matched to photos."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -8,6 +10,10 @@ from torch import Tensor
 
 from glance3d.errors import CamerasError
 from glance3d.geometry.similarity import Similarity
+
+if TYPE_CHECKING:
+    from glance3d.known_cameras import KnownViews
+    from glance3d.types import ImageBatch, Reconstruction
 
 # Results are float32: beyond so many times the cameras' spread from the origin, as map coordinates
 # lie, a pose would lose what a pixel can tell.
@@ -61,6 +67,18 @@ class KnownCameras:
 
     def __len__(self) -> int:
         return len(self.cameras)
+
+    def for_views(self, names: Sequence[str], sizes: Sequence[tuple[int, int]]) -> "KnownViews":
+        """What is known of these photos; see :func:`glance3d.known_cameras.match_views`."""
+        from glance3d.known_cameras import match_views
+
+        return match_views(self, names, sizes)
+
+    def for_scene(self, scene: "Reconstruction | ImageBatch") -> "KnownViews":
+        """What is known of a scene's photos, or of those that will be one."""
+        from glance3d.known_cameras import match_known_cameras
+
+        return match_known_cameras(self, scene)
 
 
 def near_the_origin(known: KnownCameras) -> KnownCameras:
