@@ -29,27 +29,23 @@ def load_case(case: str) -> dict[str, torch.Tensor]:
         return {name: torch.from_numpy(file[name]) for name in file.files}
 
 
-def assert_close(
-    name: str, predicted: torch.Tensor, golden: torch.Tensor, tolerance: float
-) -> None:
-    assert predicted.shape == golden.shape, name
-    error = (predicted - golden).abs().max() / golden.abs().max()
+def assert_close(name: str, found: torch.Tensor, golden: torch.Tensor, tolerance: float) -> None:
+    assert found.shape == golden.shape, name
+    error = (found - golden).abs().max() / golden.abs().max()
     assert error < tolerance, f"{name}: {error:.2e} of the largest value"
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_output(model: VGGT, case: str) -> None:
     golden = load_case(case)
-    predicted = model(golden["images"], golden["query_points"])
-    for name, value in predicted.as_dict().items():
+    found = model(golden["images"], golden["query_points"])
+    for name, value in found.as_dict().items():
         if name != "pose_enc_list":
             tolerance = TOLERANCE_OF_PROBABILITIES if name in ("vis", "conf") else TOLERANCE
             assert_close(name, value, golden[name], tolerance)
-    assert set(predicted.as_dict()) - {"pose_enc_list"} <= set(golden)
-    assert_close(
-        "iterations", predicted.pose_enc_iterations, golden["pose_enc_iterations"], TOLERANCE
-    )
-    assert_close("tracks", predicted.tracks_iterations, golden["track_iterations"], TOLERANCE)
+    assert set(found.as_dict()) - {"pose_enc_list"} <= set(golden)
+    assert_close("iterations", found.pose_enc_iterations, golden["pose_enc_iterations"], TOLERANCE)
+    assert_close("tracks", found.tracks_iterations, golden["track_iterations"], TOLERANCE)
 
 
 @pytest.mark.parametrize("case", CASES)
