@@ -11,17 +11,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ModelFlags:
-    """Which network, and where it runs."""
+class _NetworkFlags:
+    """Which network, and where it runs; who names it says what it is by default."""
 
-    name: Annotated[str, tyro.conf.arg(name="model", metavar="NAME|FILE")] = "glance-small"
-    """A known model (glance3d models lists them), or a weights file written by glance3d train."""
+    name: str | None = None
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """A .safetensors or .pt file to use instead of the model's own weights."""
     device: Annotated[str, tyro.conf.arg(metavar="DEVICE")] = "auto"
     """auto, cpu, cuda, cuda:1 ..."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the large matrix products; cameras and geometry are always float32."""
+
+
+@dataclass(frozen=True)
+class ModelFlags(_NetworkFlags):
+    """Which network, and where it runs."""
+
+    name: Annotated[str, tyro.conf.arg(name="model", metavar="NAME|FILE")] = "glance-small"
+    """A known model (glance3d models lists them), or a weights file written by glance3d train."""
 
     def source(self) -> "ModelSource":
         """The same for the library; refuses what cannot be loaded."""
@@ -31,7 +38,7 @@ class ModelFlags:
 
 
 @dataclass(frozen=True)
-class SceneModelFlags:
+class SceneModelFlags(_NetworkFlags):
     """Which network, and where it runs."""
 
     name: Annotated[
@@ -41,12 +48,6 @@ class SceneModelFlags:
         ),
     ] = None
     """A known model (glance3d models lists them), or a weights file written by glance3d train."""
-    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
-    """A .safetensors or .pt file to use instead of the model's own weights."""
-    device: Annotated[str, tyro.conf.arg(metavar="DEVICE")] = "auto"
-    """auto, cpu, cuda, cuda:1 ..."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the large matrix products; cameras and geometry are always float32."""
 
     def source(self, scene_model: str) -> "ModelSource":
         """The same for the library, where a scene names the model that it was made with."""
