@@ -79,7 +79,7 @@ def _predict_once(
     progress: bool = False,
 ) -> Predictions:
     """One pass that sees the first view first; queries are pixels of its grid."""
-    device_queries = None if queries is None else queries.to(device_of(network))
+    device_queries = None if queries is None else queries.to(network.device)
 
     def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
         predictions = network(
@@ -110,7 +110,7 @@ def run_as_planned(
     fit is refused. ``keeps_layers``: ``run`` calls :meth:`VGGT.encode`, which keeps the
     aggregator's layers whole.
     """
-    device = device_of(network)
+    device = network.device
     plan = plan_of(network, batch, outputs, keeps_layers=keeps_layers)
     _refuse_hopeless(plan, device)
     if device.type == "cuda":
@@ -154,7 +154,7 @@ def _predict_windows(
             "another model, or no window"
         )
     needed = outputs_of_windows(options.outputs)
-    _refuse_hopeless(plan_of(network, batch, needed, windows), device_of(network))
+    _refuse_hopeless(plan_of(network, batch, needed, windows), network.device)
     of_window = PassOptions(needed, attention=options.attention)
 
     def predict_views(views: Sequence[int]) -> Predictions:
@@ -187,7 +187,7 @@ def plan_of(
     needed = outputs if at_once is None else outputs_of_windows(outputs)
     wanted = check_outputs(tuple(needed), network.config.outputs, "tracks" in outputs)
     size = (height, width)
-    device = device or device_of(network)
+    device = device or network.device
     plan = plan_memory(network, num_views, size, wanted, device, at_once, keeps_layers=keeps_layers)
     if device.type != "cpu":  # photos wait in the processor's memory
         return plan
@@ -198,11 +198,6 @@ def plan_of(
 def outputs_of_windows(outputs: Sequence[str]) -> tuple[str, ...]:
     """What is predicted in windows: depth joins them, asked for or not."""
     return tuple(dict.fromkeys(("camera", "depth", *outputs)))
-
-
-def device_of(network: VGGT) -> torch.device:
-    """Where the network's parameters are."""
-    return next(network.parameters()).device
 
 
 @contextmanager

@@ -82,13 +82,12 @@ def view_likeness(
     num_views = len(images)
     if num_views < 2:
         return torch.zeros(num_views)
-    device = next(network.parameters()).device
     small = _small_copies(images, network.config.patch_size)
     with torch.inference_mode():
         embed = network.aggregator.patch_embed
         tokens = torch.cat(
             [
-                embed(normalised_pixels(part.to(device))).float().cpu()
+                embed(normalised_pixels(part.to(network.device))).float().cpu()
                 for part in small.split(_VIEWS_AT_ONCE)
             ]
         )

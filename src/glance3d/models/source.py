@@ -6,8 +6,13 @@ from pathlib import Path
 import torch
 
 from glance3d.models.vggt import VGGT
-from glance3d.models.zoo import check_precision, load_model, network_name, outline_model
-from glance3d.models.zoo import resolve_device as resolve
+from glance3d.models.zoo import (
+    check_precision,
+    load_model,
+    network_name,
+    outline_model,
+    resolve_device,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class ModelSource:
     def __post_init__(self) -> None:
         """Refuse what cannot be loaded; the file itself is read by :meth:`load`."""
         if not isinstance(self.name, VGGT):
-            resolve(self.device)
+            resolve_device(self.device)
             check_precision(self.precision)
             _ = self.network_name
 
@@ -58,5 +63,5 @@ class ModelSource:
     def resolved_device(self) -> torch.device:
         """Where the network will be."""
         if isinstance(self.name, VGGT):
-            return next(self.name.parameters()).device
-        return resolve(self.device)
+            return self.name.device
+        return resolve_device(self.device)

@@ -69,6 +69,11 @@ class VGGT(nn.Module):
         self.track_head = TrackHead(dim, config.tracks, maps) if config.tracks else None
         self.correspondence_head = _correspondence_head(config, maps)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
     def forward(
         self,
         images: Tensor,

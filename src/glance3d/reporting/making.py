@@ -48,7 +48,7 @@ def describe_making(
     alignments: Sequence[WindowAlignment],
 ) -> MadeReport:
     """How this network was run on these photos."""
-    device = next(network.parameters()).device
+    device = network.device
     return MadeReport(
         schema=SCHEMA,
         created=now(),

@@ -34,7 +34,7 @@ def warnings_of_making(
 ) -> tuple[ReportWarning, ...]:
     """What the weights' card, the photos, the scene itself and the way of predicting say."""
     clips = [warning for clip in batch.clips for warning in clip.warnings]
-    device = next(network.parameters()).device
+    device = network.device
     by_windows = window_warnings(windows, alignments, batch.names)
     return (
         *model_warnings(network),
