@@ -11,6 +11,7 @@ from glance3d.models.config import ModelConfig
 from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.vggt import VGGT
 from glance3d.models.weights.cards import ALIASES, CARDS, WeightsCard
+from glance3d.models.weights.fetch import fetch_weights
 from glance3d.models.weights.files import load_weights, read_config, refuse_more_blocks_than_tensors
 from glance3d.multiview.pose_initialisation import initialise_poses
 from glance3d.nn.fast.cpu import has_fast_bfloat16
@@ -79,7 +80,7 @@ def load_model(
     path = model.weights_path
     if path is None:
         assert model.card is not None
-        path = _fetch(model.card)
+        path = fetch_weights(model.card)
     load_weights(model, path, resolve_device(device))
     model.weights_path = path
     return model.eval().requires_grad_(False)
@@ -210,37 +211,3 @@ def _config_of_file(path: Path) -> ModelConfig:
             "and this file as the weights"
         )
     return config
-
-
-def _fetch(card: WeightsCard) -> Path:
-    """The file from the hub: from its cache if it is there, else fetched (resumable)."""
-    if card.source == "embedded":
-        raise WeightsError(
-            f"the weights of {card.name!r} are not in this installation ({card.filename} is "
-            "missing): install Glance3D again, or give a file with weights="
-        )
-    # Half as many modules as torch has: only who fetches weights waits for them.
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-    )
-
-    try:
-        return Path(hf_hub_download(card.source, card.filename, local_files_only=True))
-    except LocalEntryNotFoundError:
-        pass
-    try:
-        return Path(hf_hub_download(card.source, card.filename))
-    except GatedRepoError as error:
-        raise WeightsError(
-            f"{card.source} wants its licence accepted first: open https://huggingface.co/"
-            f"{card.source}, accept, then `hf auth login`"
-        ) from error
-    except (LocalEntryNotFoundError, EntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise WeightsError(
-            f"cannot fetch {card.filename} of {card.source} ({type(error).__name__}): check the "
-            "connection, or give a local file with weights="
-        ) from error
