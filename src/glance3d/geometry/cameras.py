@@ -23,9 +23,16 @@ def intrinsics_from_fov(
 
     Convention: the principal point is the image centre, (width / 2, height / 2).
     """
-    intrinsics = fov_y.new_zeros((*fov_y.shape, 3, 3))
-    intrinsics[..., 0, 0] = (width / 2) / torch.tan(fov_x / 2)
-    intrinsics[..., 1, 1] = (height / 2) / torch.tan(fov_y / 2)
+    return intrinsics_from_tangents(torch.tan(fov_y / 2), torch.tan(fov_x / 2), height, width)
+
+
+def intrinsics_from_tangents(
+    tangent_y: Float[Tensor, "*batch"], tangent_x: Float[Tensor, "*batch"], height: int, width: int
+) -> Float[Tensor, "*batch 3 3"]:
+    """As :func:`intrinsics_from_fov`, from the tangents of half the fields of view."""
+    intrinsics = tangent_y.new_zeros((*tangent_y.shape, 3, 3))
+    intrinsics[..., 0, 0] = (width / 2) / tangent_x
+    intrinsics[..., 1, 1] = (height / 2) / tangent_y
     intrinsics[..., 0, 2] = width / 2
     intrinsics[..., 1, 2] = height / 2
     intrinsics[..., 2, 2] = 1.0

@@ -27,18 +27,19 @@ def top_eigenvector(
 
 
 def least_eigenvector(
-    matrix: Float[Tensor, "*batch n n"],
+    matrix: Float[Tensor, "*batch n n"], squarings: int = 6
 ) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch 2"]]:
     """Of a symmetric, positive matrix: unit length, either sign; and how small the eigenvalues are.
 
     Works best in float64. The two numbers are the least eigenvalue, and 1 over the sum of 1 over
-    each of the others. Eigenvalues below a billionth of the trace count as that.
+    each of the others. Eigenvalues below a billionth of the trace count as that. More
+    ``squarings`` of the inverse tell the least eigenvalue from others that are near to it.
     """
     trace = matrix.diagonal(dim1=-1, dim2=-2).sum(-1)[..., None, None]
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     lifted = matrix / (trace + _EPS) + 1e-9 * identity
     inverse = torch.linalg.inv_ex(lifted).inverse
-    vector = top_eigenvector(inverse, squarings=6)
+    vector = top_eigenvector(inverse, squarings)
     top = torch.einsum("...i,...ij,...j->...", vector, inverse, vector)
     rest = inverse.diagonal(dim1=-1, dim2=-2).sum(-1) - top
     values = 1 / torch.stack([top, rest], -1).clamp(min=1e-3)
