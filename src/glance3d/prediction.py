@@ -191,7 +191,7 @@ def plan_of(
     plan = plan_memory(network, num_views, size, wanted, device, at_once, keeps_layers=keeps_layers)
     if device.type != "cpu":  # photos wait in the processor's memory
         return plan
-    decoding, writing = bytes_at_original_size(batch)
+    decoding, writing = bytes_at_original_size(batch, exact=network.preprocessing.is_exact)
     return replace(plan, decoding=decoding, writing=writing if "depth" in wanted else 0)
 
 

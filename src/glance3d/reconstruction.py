@@ -57,7 +57,7 @@ def reconstruct(
         weights: A ``.safetensors`` or ``.pt`` file to use instead of the model's own weights.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
-        preprocess: A mode (``"fit"``, ``"crop"``, ``"pad"``), the fields of the model's own
+        preprocess: A mode (such as ``"fit"``), the fields of the model's own
             ``Preprocessing`` to change, such as ``{"max_pixels": 100_000}``, or a whole one.
         outputs: Of ``camera``, ``depth``, ``points`` and ``tracks``. Cameras always come.
         query_points: ``[N, 2]`` pixels (x, y) of the reference photo, upright and at its original

@@ -10,7 +10,13 @@ import torch
 from PIL import Image
 
 from glance3d.errors import ImageError, InputError
-from glance3d.images import Preprocessing, load_images, open_upright, photo_memory
+from glance3d.images import (
+    PREPROCESSING_MODES,
+    Preprocessing,
+    load_images,
+    open_upright,
+    photo_memory,
+)
 from glance3d.images import load as load_module
 from glance3d.types import Placement
 from tests.images.files import gradient
@@ -79,7 +85,7 @@ def test_bad_photos_are_left_out_and_reported(tmp_path, caplog):
         assert reason in caplog.text
 
 
-@pytest.mark.parametrize("mode", ["fit", "crop", "pad"])
+@pytest.mark.parametrize("mode", PREPROCESSING_MODES)
 def test_the_others_are_placed_as_if_a_bad_photo_had_never_been(tmp_path, mode):
     config = Preprocessing(mode, size=126, max_pixels=126 * 98)
     for index in range(3):
@@ -97,9 +103,9 @@ def test_only_a_changed_layout_is_rendered_again(tmp_path, monkeypatch):
     cut_short(save(tmp_path / "bad.jpg"))
     rendered = []
 
-    def counting(photo, placement, *, exact):
+    def counting(photo, placement, mode):
         rendered.append(photo.name)
-        return render(photo, placement, exact=exact)
+        return render(photo, placement, mode)
 
     render = load_module.render
     monkeypatch.setattr(load_module, "render", counting)
@@ -165,12 +171,12 @@ def test_thirty_photos_are_never_in_memory_together(tmp_path, monkeypatch):
         save(tmp_path / f"{index}.png")
     lock, decoded, peak = threading.Lock(), set(), []
 
-    def watched(photo, placement, *, exact):
+    def watched(photo, placement, mode):
         with lock:
             decoded.add(photo)
             peak.append(len(decoded))
         try:
-            return render(photo, placement, exact=exact)
+            return render(photo, placement, mode)
         finally:
             with lock:
                 decoded.remove(photo)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from glance3d.errors import ConfigError, InputError
 from glance3d.images import Preprocessing, load_images, plan_placements, render
+from glance3d.images.preprocess import resized_size
 from tests.images.files import gradient, save_oriented
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "preprocess.json").read_text())
@@ -23,6 +24,11 @@ SMALL = {
     "fit, odd patches": Preprocessing("fit", max_pixels=126 * 98, patch_size=7),
     "crop": Preprocessing("crop", size=126),
     "pad": Preprocessing("pad", size=126),
+    "upper_bound_resize": Preprocessing("upper_bound_resize", size=126),
+    "upper_bound_crop": Preprocessing("upper_bound_crop", size=126),
+    "lower_bound_resize": Preprocessing("lower_bound_resize", size=56),
+    "lower_bound_crop": Preprocessing("lower_bound_crop", size=56),
+    "upper_bound_pad": Preprocessing("upper_bound_pad", size=126, max_pixels=126 * 98),
 }
 CONFIGS = st.sampled_from(list(SMALL.values()))
 SIDES = st.integers(16, 400)
@@ -75,8 +81,11 @@ def test_a_plan_is_one_canvas_of_whole_patches(sizes, config):
     assert len({placement.processed_size for placement in placements}) == 1
     width, height = placements[0].processed_size
     assert width % config.patch_size == 0 == height % config.patch_size
-    limit = config.max_pixels if config.mode == "fit" else config.size**2
-    assert width * height <= limit
+    if config.mode.startswith("lower"):
+        assert min(width, height) == config.size
+    else:
+        has_budget = config.mode in ("fit", "upper_bound_pad")
+        assert width * height <= (config.max_pixels if has_budget else config.size**2)
     assert [placement.original_size for placement in placements] == sizes
 
 
@@ -149,7 +158,11 @@ def test_padding_never_mixes_into_a_map(config, mode):
         grid = torch.where(placement.content_mask(), 5.0, -1e6)
         restored = placement.map_to_original(grid, mode)
         assert set(restored.unique().tolist()) <= {0.0, 5.0}
-        assert (restored == 0).any() == (config.mode == "crop" and placement.original_size[1] > 200)
+        cuts = any(
+            whole > shown
+            for whole, shown in zip(resized_size(placement), placement.processed_size, strict=True)
+        )
+        assert (restored == 0).any() == cuts
 
 
 @given(PHOTOS, CONFIGS)
@@ -157,7 +170,7 @@ def test_padding_never_mixes_into_a_map(config, mode):
 def test_the_content_mask_is_where_the_photo_was_painted(sizes, config):
     for placement in plan_placements(sizes, config):
         black = Image.new("RGB", placement.original_size)
-        painted = render(black, placement)
+        painted = render(black, placement, config.mode)
         mask = placement.content_mask().numpy()
         assert (painted[mask] == 0).all()
         assert (painted[~mask] == 255).all()
@@ -181,13 +194,12 @@ def find_dot(pixels):
     return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
 
 
-@pytest.mark.parametrize("exact", [True, False], ids=["exact", "fast"])
 @pytest.mark.parametrize("config", SMALL.values(), ids=SMALL)
-def test_a_dot_lands_where_the_placement_says(config, exact):
+def test_a_dot_lands_where_the_placement_says(config):
     for size, placement in zip(DOT_PHOTOS, plan_placements(DOT_PHOTOS, config), strict=True):
         center = (0.43 * size[0], 0.55 * size[1])
         photo = picture_of_a_dot(size, center, radius=0.04 * min(size) + 2)
-        dot = find_dot(render(photo, placement, exact=exact).astype(float))
+        dot = find_dot(render(photo, placement, config.mode).astype(float))
         expected = placement.to_processed(torch.tensor(center)).numpy()
         np.testing.assert_allclose(dot, expected, atol=0.06)
 
@@ -209,10 +221,9 @@ def test_a_dot_in_a_turned_jpeg_decoded_small_lands_where_the_placement_says(tmp
     center = (0.43 * 1200, 0.55 * 800)
     dot = picture_of_a_dot((1200, 800), center, radius=40)
     path = save_oriented(tmp_path / "a.jpg", dot, orientation, quality=95)
-    config = SMALL["fit"]
-    (placement,) = load_images(path, config).placements
-    for exact in (True, False):
-        position = find_dot(render(path, placement, exact=exact).astype(float))
+    (placement,) = load_images(path, SMALL["fit"]).placements
+    for mode in ("fit", "crop", "upper_bound_resize"):
+        position = find_dot(render(path, placement, mode).astype(float))
         expected = placement.to_processed(torch.tensor(center)).numpy()
         np.testing.assert_allclose(position, expected, atol=0.06)
 
@@ -221,6 +232,6 @@ def test_a_dot_in_a_turned_jpeg_decoded_small_lands_where_the_placement_says(tmp
 @pytest.mark.parametrize("config", SMALL.values(), ids=SMALL)
 def test_extreme_shapes_are_still_shown(config, photo):
     (placement,) = plan_placements([photo], config)
-    painted = render(Image.new("RGB", photo), placement)
+    painted = render(Image.new("RGB", photo), placement, config.mode)
     assert (painted == 0).any()
     assert painted.shape[:2] == placement.processed_size[::-1]

@@ -22,7 +22,7 @@ _NO_MASKS = "mask_input needs masks: give masks as well"
 class InputOptions:
     """Preprocessing of photos, their masks, and the sampling of clips.
 
-    ``preprocess`` is a mode (``"fit"``, ``"crop"``, ``"pad"``), the fields of the model's own
+    ``preprocess`` is a mode (such as ``"fit"``), the fields of the model's own
     :class:`Preprocessing` to change, or a whole one. ``masks`` say which part of each photo counts
     (:mod:`glance3d.images.masks`); with ``mask_input`` the network, too, sees that part alone.
     ``clips`` says which frames of clips become views.

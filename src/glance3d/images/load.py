@@ -267,7 +267,6 @@ def _render(
     progress: bool,
 ) -> dict[_View, _Rendered]:
     """The pixels of those views that can be decoded; the others are recorded as skipped."""
-    exact = preprocessing.mode != "fit"  # only the published modes promise exact pixels
 
     def render_or_error(view: _View) -> _Rendered | ImageError:
         photo = view.candidate.photo
@@ -276,7 +275,7 @@ def _render(
             if view.candidate.is_frame and isinstance(photo, Path):
                 photo = clips.opened(photo) or photo
                 _check_frame(photo, view)
-            pixels = render(photo, placements[view], exact=exact)
+            pixels = render(photo, placements[view], preprocessing.mode)
             return _Rendered(pixels, content, _with_projection(view.header.metadata, photo, view))
         except ImageError as error:
             return error
@@ -284,7 +283,10 @@ def _render(
     pixels = {}
     files = [view for view in views if not view.candidate.is_frame]
     frames = [view for view in views if view.candidate.is_frame]
-    sizes = [decoded_bytes(view.candidate.name, placements[view], exact=exact) for view in views]
+    sizes = [
+        decoded_bytes(view.candidate.name, placements[view], exact=preprocessing.is_exact)
+        for view in views
+    ]
     with ThreadPoolExecutor(num_decoders(sizes)) as pool, OpenClips() as clips:
         # Frames in order, because each is found from the one before.
         results = chain(pool.map(render_or_error, files), map(render_or_error, frames))

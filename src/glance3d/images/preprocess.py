@@ -14,6 +14,13 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from glance3d.errors import ConfigError, InputError
+from glance3d.images.bounds import (
+    BoundedSide,
+    cropped_sizes,
+    nearest_sizes,
+    padded_sizes,
+    resize_by_bound,
+)
 from glance3d.images.decoding.decode import Photo, open_upright
 from glance3d.images.fit import fit_sizes
 from glance3d.types import Placement
@@ -29,12 +36,23 @@ class Preprocessing:
         ``fit``: the whole photo at its aspect ratio, sides multiples of ``patch_size``, the canvas
             of at most ``max_pixels`` pixels (and no side above ``max_side``, if given). Photos of
             different shapes are centred on a common canvas. The default budget is that of a 4:3
-            photo in the published preprocessing, 518 x 392.
-        ``crop``: as published: ``size`` wide, and the central ``size`` rows.
-        ``pad``: as published: the longer side ``size``, padded with white to a square.
+            photo in the published preprocessing of VGGT, 518 x 392.
+        ``crop``: as VGGT is published: ``size`` wide, and the central ``size`` rows.
+        ``pad``: as VGGT is published: the longer side ``size``, padded with white to a square.
+        ``upper_bound_resize``, ``upper_bound_crop``: as Depth Anything 3 is published: the longer
+            side ``size``, the other resized to the nearest multiple of ``patch_size``, or cropped
+            to it. Photos of different shapes are cropped to the rows and columns that all have.
+        ``lower_bound_resize``, ``lower_bound_crop``: the same with the shorter side ``size``.
+        ``upper_bound_pad``: the pixels of ``upper_bound_resize``, but nothing is cropped: photos of
+            different shapes are centred on a common canvas, which ``max_pixels`` bounds.
 
-    All resize with Pillow's antialiased bicubic: the filter of the published modes, so that a
-    network sees the same sharpness in each; Lanczos rings more at the same cost.
+    The modes of VGGT and ``fit`` resize with Pillow's antialiased bicubic: the filter of VGGT's
+    published modes, so that a network sees the same sharpness in each; Lanczos rings more at the
+    same cost. Those of Depth Anything 3 resize as OpenCV does (:mod:`glance3d.images.resampling`).
+
+    What comes before is the same in all modes, and not as published: transparent photos are laid
+    over white, and photos are turned upright (the published Depth Anything 3 drops transparency
+    and leaves photos as they are stored). A side of less than half a patch keeps one patch.
 
     Raises:
         ConfigError: an unknown mode, or sizes that no image can have.
@@ -48,19 +66,24 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         """Refuse sizes that contradict each other."""
-        if self.mode not in _LAYOUTS:
+        if self.mode not in _MODES:
             known = ", ".join(map(repr, PREPROCESSING_MODES))
             raise ConfigError(f"unknown preprocessing mode {self.mode!r}: choose from {known}")
         if self.patch_size < 1:
             raise ConfigError(f"patch_size must be at least 1 pixel, got {self.patch_size}")
-        if self.mode == "fit":
-            self._check_fit()
-        elif self.size < self.patch_size or self.size % self.patch_size:
+        if self.mode in ("fit", "upper_bound_pad"):
+            self._check_budget()
+        if self.mode != "fit" and (self.size < self.patch_size or self.size % self.patch_size):
             raise ConfigError(
                 f"size must be a multiple of the patch size {self.patch_size}, got {self.size}"
             )
 
-    def _check_fit(self) -> None:
+    @property
+    def is_exact(self) -> bool:
+        """Whether pixels are promised to be those of the whole photo, decoded at its full size."""
+        return self.mode != "fit"
+
+    def _check_budget(self) -> None:
         if self.max_pixels < self.patch_size**2:
             raise ConfigError(
                 f"max_pixels = {self.max_pixels} is less than one patch of "
@@ -70,6 +93,18 @@ class Preprocessing:
             raise ConfigError(
                 f"max_side = {self.max_side} is less than one patch of {self.patch_size} pixels"
             )
+
+
+# The size that each photo is resized to, and the window of it that may be seen.
+_Layout = Callable[[Sequence[Size], Preprocessing], tuple[list[Size], Size]]
+# The whole photo, upright, at a (width, height).
+_Resize = Callable[[Photo, Size], Image.Image]
+
+
+@dataclass(frozen=True)
+class _Mode:
+    layout: _Layout
+    resize: _Resize
 
 
 #: A mode, the fields that differ from the model's own preprocessing, or a whole one.
@@ -116,7 +151,7 @@ def plan_placements(
     """
     if not sizes:
         raise InputError("got no photo sizes: at least one is needed to plan a batch")
-    resized, window = _LAYOUTS[preprocessing.mode](sizes, preprocessing)
+    resized, window = _MODES[preprocessing.mode].layout(sizes, preprocessing)
     shown = [(min(w, window[0]), min(h, window[1])) for w, h in resized]
     if preprocessing.mode == "pad":
         canvas = window
@@ -137,20 +172,14 @@ def plan_placements(
 
 
 def render(
-    photo: Photo, placement: Placement, *, exact: bool = True
+    photo: Photo, placement: Placement, mode: str = "fit"
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The pixels that ``placement`` describes, on white.
+    """The pixels that ``placement`` describes, on white, resized as this mode does.
 
-    With ``exact`` they are those of a bicubic resize of the fully decoded photo; without, a large
-    photo may be halved a few times on the way (JPEG decoding, box filter), which is faster.
+    For ``fit`` a large photo may be halved a few times on the way (JPEG decoding, box filter),
+    which is faster; the others resize the fully decoded photo.
     """
-    width, height = resized_size(placement)
-    if exact:
-        upright = open_upright(photo)
-        resized = upright.resize((width, height), Image.Resampling.BICUBIC)
-    else:
-        upright = open_upright(photo, at_least=(2 * width, 2 * height))
-        resized = upright.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    resized = _MODES[mode].resize(photo, resized_size(placement))
     canvas = Image.new("RGB", placement.processed_size, "white")
     canvas.paste(resized, (round(placement.offset[0]), round(placement.offset[1])))
     return np.asarray(canvas)
@@ -197,10 +226,44 @@ def _fit(sizes: Sequence[Size], config: Preprocessing) -> tuple[list[Size], Size
     return shown, (max(w for w, _ in shown), max(h for _, h in shown))
 
 
-# Per mode: the size each photo is resized to, and the window of it that may be seen.
-_LAYOUTS: dict[str, Callable[[Sequence[Size], Preprocessing], tuple[list[Size], Size]]] = {
-    "fit": _fit,
-    "crop": _crop,
-    "pad": _pad,
+def _nearest(side: BoundedSide) -> _Layout:
+    def layout(sizes: Sequence[Size], config: Preprocessing) -> tuple[list[Size], Size]:
+        resized = nearest_sizes(sizes, config.size, side, config.patch_size)
+        return resized, (min(w for w, _ in resized), min(h for _, h in resized))
+
+    return layout
+
+
+def _cropped(side: BoundedSide) -> _Layout:
+    return lambda sizes, config: cropped_sizes(sizes, config.size, side, config.patch_size)
+
+
+def _padded(sizes: Sequence[Size], config: Preprocessing) -> tuple[list[Size], Size]:
+    resized = padded_sizes(sizes, config.size, config.patch_size, config.max_pixels)
+    return resized, (max(w for w, _ in resized), max(h for _, h in resized))
+
+
+def _resize_fast(photo: Photo, size: Size) -> Image.Image:
+    upright = open_upright(photo, at_least=(2 * size[0], 2 * size[1]))
+    return upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def _resize_whole(photo: Photo, size: Size) -> Image.Image:
+    return open_upright(photo).resize(size, Image.Resampling.BICUBIC)
+
+
+def _resize_by(side: BoundedSide) -> _Resize:
+    return lambda photo, size: resize_by_bound(open_upright(photo), size, side)
+
+
+_MODES = {
+    "fit": _Mode(_fit, _resize_fast),
+    "crop": _Mode(_crop, _resize_whole),
+    "pad": _Mode(_pad, _resize_whole),
+    "upper_bound_resize": _Mode(_nearest(max), _resize_by(max)),
+    "upper_bound_crop": _Mode(_cropped(max), _resize_by(max)),
+    "lower_bound_resize": _Mode(_nearest(min), _resize_by(min)),
+    "lower_bound_crop": _Mode(_cropped(min), _resize_by(min)),
+    "upper_bound_pad": _Mode(_padded, _resize_by(max)),
 }
-PREPROCESSING_MODES = tuple(_LAYOUTS)
+PREPROCESSING_MODES = tuple(_MODES)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 _PREPROCESS = (
     "How photos are resized. model: as the model wants it; fit: the whole photo at its aspect "
-    "ratio; crop, pad: as VGGT was published."
+    "ratio; crop, pad: as VGGT was published; the others: as Depth Anything 3 was, by the longer "
+    "(upper) or shorter (lower) side, with photos of different shapes cropped to the smallest; "
+    "upper_bound_pad: nothing is cropped."
 )
 _MASK_INPUT = (
     "Hide what masks exclude from the network as well. By default it sees whole photos, because "
@@ -29,10 +31,22 @@ class InputFlags:
     """Folder of masks, named like the photos; black pixels are excluded everywhere."""
     mask_input: Annotated[bool, tyro.conf.arg(help=_MASK_INPUT, help_behavior_hint="")] = False
     preprocess: Annotated[
-        Literal["model", "fit", "crop", "pad"], tyro.conf.arg(help=_PREPROCESS)
+        Literal[
+            "model",
+            "fit",
+            "crop",
+            "pad",
+            "upper_bound_resize",
+            "upper_bound_crop",
+            "lower_bound_resize",
+            "lower_bound_crop",
+            "upper_bound_pad",
+        ],
+        tyro.conf.arg(help=_PREPROCESS),
     ] = "model"
     max_pixels: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
-    """Pixels per view that the network sees (fit): fewer are faster and need less memory."""
+    """Pixels per view that the network sees (fit and upper_bound_pad): fewer are faster and need
+    less memory."""
 
     def options(self, clips: ClipFlags) -> "InputOptions":
         """The same for the library; refuses what contradicts itself."""

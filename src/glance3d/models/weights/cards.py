@@ -65,6 +65,11 @@ class WeightsCard:
 
 
 _VGGT_PREPROCESSING = Preprocessing(max_pixels=518 * 392, patch_size=14, max_side=518)
+#: As published, but where photos differ in shape they are padded, not cropped to what all share:
+#: of a portrait and a landscape photo a quarter each would be lost.
+DA3_PREPROCESSING = Preprocessing(
+    mode="upper_bound_pad", size=504, max_pixels=504 * 504, patch_size=14, max_side=504
+)
 
 CARDS: dict[str, WeightsCard] = {
     card.name: card
