@@ -122,7 +122,11 @@ def load_older(options: Options, model: "VGGT") -> "VGGT":
 
     assert options.methods.against is not None
     older = ModelSource(
-        model.config.name, options.methods.against, options.model.device, options.model.precision
+        model.config.name,
+        options.methods.against,
+        options.model.device,
+        options.model.precision,
+        options.model.commercial_only,
     ).load()
     if older.config.patch_size != model.config.patch_size:
         raise InputError(

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,21 +15,18 @@ from glance3d.cli.options.known import (
     metric_summary,
     read_known_quantities,
 )
+from glance3d.cli.options.model import SceneWeightsFlags
 from glance3d.cli.options.output import SceneFolderFlags, home_of, scene_folder
 from glance3d.cli.options.photos import PhotoFlags, load_with_photos
 from glance3d.cli.options.refinement import RefinementFlags, refined, refinement_summary
 from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
-    from glance3d.models import VGGT
     from glance3d.types import Reconstruction
 
 _MASKS = (
     "Folder of masks, named like the photos; black pixels are excluded everywhere. Without it, "
     "the scene's own masks count."
-)
-_WEIGHTS = (
-    "A weights file for the scene's model, if its tracks are needed and it comes without weights."
 )
 
 
@@ -46,14 +44,12 @@ class Options:
     masks: Annotated[
         Path | None, tyro.conf.arg(metavar="DIR", help=_MASKS, help_behavior_hint="")
     ] = None
-    weights: Annotated[
-        Path | None, tyro.conf.arg(metavar="FILE", help=_WEIGHTS, help_behavior_hint="")
-    ] = None
     json: Flag = False
     """Print the report as JSON, and nothing else, to stdout."""
     progress: Flag = False
     """Show progress bars even where stderr is not a terminal."""
     output: SceneFolderFlags = field(default_factory=SceneFolderFlags)
+    model: SceneWeightsFlags = field(default_factory=SceneWeightsFlags)
     refinement: RefinementFlags = field(default_factory=RefinementFlags)
     located: Annotated[PhotoFlags, tyro.conf.arg(name="photo")] = field(default_factory=PhotoFlags)
     known: Annotated[MetricFlags, tyro.conf.arg(name="known quantity")] = field(
@@ -82,18 +78,12 @@ def run(options: Options) -> None:
         report = replace(before.report, photos=section)
         before = replace(before, masks=masks, report=report).masked()
 
-    def network() -> "VGGT":
-        from glance3d.models import ModelSource
-        from glance3d.models.zoo import known_name
-
-        return ModelSource(known_name(before.model), options.weights).load()
-
     with scene_folder(out, before, overwrite=output.overwrite):
         scene = refined(
             before,
             options.refinement,
             quantities,
-            network,
+            partial(options.model.load, before.model),
             photos=home / "images",
             progress=progress,
         )

@@ -149,6 +149,7 @@ def run(options: Options) -> None:
             weights=model.weights,
             device=model.device,
             precision=model.precision,
+            commercial_only=model.commercial_only,
             preprocess=None if options.max_pixels is None else {"max_pixels": options.max_pixels},
             originals=photos,
             masks=options.masks,

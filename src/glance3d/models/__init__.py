@@ -3,7 +3,8 @@
 from glance3d.models.config import OUTPUTS, ModelConfig, Output
 from glance3d.models.source import ModelSource
 from glance3d.models.vggt import VGGT
-from glance3d.models.weights.cards import WeightsCard, list_cards
+from glance3d.models.weights.cards import list_cards
+from glance3d.models.weights.weights_card import WeightsCard
 from glance3d.models.zoo import build_model, load_model
 
 __all__ = [

@@ -1,11 +1,15 @@
 """Which network, from which weights, on which device: from the front door to the loader."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from glance3d.models.vggt import VGGT
+from glance3d.models.weights.commercial import refuse_other_use
+from glance3d.models.weights.fetch import fetch_weights, verify_weights
+from glance3d.models.weights.files import check_names
 from glance3d.models.zoo import (
     check_precision,
     load_model,
@@ -22,7 +26,8 @@ class ModelSource:
     A loaded one is used as it is: ``weights``, ``device`` and ``precision`` do not apply then.
 
     Raises:
-        WeightsError: no model of this name is known, and there is no such file.
+        WeightsError: no model of this name is known, and there is no such file; or its licence is
+            refused (``commercial_only``, see :func:`~glance3d.models.zoo.load_model`).
         InputError: the device or the precision is unknown.
     """
 
@@ -30,10 +35,13 @@ class ModelSource:
     weights: str | Path | None = None
     device: str | torch.device = "auto"
     precision: str = "auto"
+    commercial_only: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be loaded; the file itself is read by :meth:`load`."""
-        if not isinstance(self.name, VGGT):
+        if isinstance(self.name, VGGT):
+            refuse_other_use(self.name.card, self.network_name, self.commercial_only)
+        else:
             resolve_device(self.device)
             check_precision(self.precision)
             _ = self.network_name
@@ -43,7 +51,7 @@ class ModelSource:
         """The network's own name, by which cards are looked up; a file of weights holds it."""
         if isinstance(self.name, VGGT):
             return self.name.config.name
-        return network_name(self.name, self.weights)
+        return network_name(self.name, self.weights, commercial_only=self.commercial_only)
 
     def outline(self) -> VGGT:
         """The network without its numbers, at once: see :func:`~glance3d.models.zoo.outline_model`.
@@ -52,13 +60,41 @@ class ModelSource:
         """
         if isinstance(self.name, VGGT):
             return self.name
-        return outline_model(self.name, self.weights, self.device, self.precision)
+        return outline_model(
+            self.name,
+            self.weights,
+            self.device,
+            self.precision,
+            commercial_only=self.commercial_only,
+        )
 
     def load(self) -> VGGT:
         """The network, ready to predict; may fetch weights. One that is loaded is returned."""
         if isinstance(self.name, VGGT):
             return self.name
-        return load_model(self.name, self.weights, self.device, self.precision)
+        return load_model(
+            self.name,
+            self.weights,
+            self.device,
+            self.precision,
+            commercial_only=self.commercial_only,
+        )
+
+    def fetch(self) -> Path:
+        """The file of the weights on this machine, fetched if need be, and verified.
+
+        Raises:
+            WeightsError: it cannot be fetched, or is not the file that is recorded.
+        """
+        network = self.outline()
+        card, path, check = network.card, network.weights_path, partial(check_names, network)
+        if card is None or str(path) == card.source:  # a file of the user's
+            assert path is not None
+            check(path)
+            return path
+        path = fetch_weights(card, check)
+        verify_weights(card, path, check)
+        return path
 
     def resolved_device(self) -> torch.device:
         """Where the network will be."""

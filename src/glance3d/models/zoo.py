@@ -1,6 +1,7 @@
 """From a name or a file to a network that is ready to predict."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,9 +11,16 @@ from glance3d.errors import InputError, WeightsError
 from glance3d.models.config import ModelConfig
 from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
 from glance3d.models.vggt import VGGT
-from glance3d.models.weights.cards import ALIASES, CARDS, WeightsCard
+from glance3d.models.weights.cards import ALIASES, CARDS
+from glance3d.models.weights.commercial import refuse_other_use
 from glance3d.models.weights.fetch import fetch_weights
-from glance3d.models.weights.files import load_weights, read_config, refuse_more_blocks_than_tensors
+from glance3d.models.weights.files import (
+    check_names,
+    load_weights,
+    read_config,
+    refuse_more_blocks_than_tensors,
+)
+from glance3d.models.weights.weights_card import WeightsCard
 from glance3d.multiview.pose_initialisation import initialise_poses
 from glance3d.nn.fast.cpu import has_fast_bfloat16
 from glance3d.nn.precision import set_matmul_precision
@@ -56,6 +64,8 @@ def load_model(
     weights: str | Path | None = None,
     device: str | torch.device = "auto",
     precision: str = "auto",
+    *,
+    commercial_only: bool = False,
 ) -> VGGT:
     """Load a network with its weights, in evaluation mode and without gradients.
 
@@ -68,19 +78,22 @@ def load_model(
         precision: "float32", "bfloat16" (products of the aggregator and of the dense heads but
             their last; everything else stays float32), or "auto": bfloat16 for a large network
             where the GPU or the processor has fast products for it, float32 elsewhere.
+        commercial_only: Refuse weights whose card does not say that commercial use is allowed, and
+            files of weights without a card; always, where ``GLANCE3D_COMMERCIAL_ONLY`` is 1.
 
     Raises:
-        WeightsError: if the name is unknown, or the file is missing or does not fit the network.
+        WeightsError: if the name is unknown, the file is missing or does not fit the network, or
+            its licence is refused.
         InputError: if the device or the precision is unknown.
     """
-    config, _, path = _find(str(name), None if weights is None else Path(weights))
+    config, _, path = _find(name, weights, commercial_only)
     if path is not None:
         refuse_more_blocks_than_tensors(path, config)
-    model = outline_model(name, weights, device, precision)
+    model = outline_model(name, weights, device, precision, commercial_only=commercial_only)
     path = model.weights_path
     if path is None:
         assert model.card is not None
-        path = fetch_weights(model.card)
+        path = fetch_weights(model.card, partial(check_names, model))
     load_weights(model, path, resolve_device(device))
     model.weights_path = path
     return model.eval().requires_grad_(False)
@@ -102,14 +115,16 @@ def known_name(name: str) -> str:
     return name
 
 
-def network_name(name: str | Path, weights: str | Path | None = None) -> str:
+def network_name(
+    name: str | Path, weights: str | Path | None = None, *, commercial_only: bool = False
+) -> str:
     """The network's own name, by which cards are looked up; a file of weights holds it.
 
     Raises:
         WeightsError: no model of this name is known and there is no such file, or the file does not
-            say which network it is for.
+            say which network it is for; or its licence is refused.
     """
-    return _find(str(name), None if weights is None else Path(weights))[0].name
+    return _find(name, weights, commercial_only)[0].name
 
 
 def outline_model(
@@ -117,6 +132,8 @@ def outline_model(
     weights: str | Path | None = None,
     device: str | torch.device = "auto",
     precision: str = "auto",
+    *,
+    commercial_only: bool = False,
 ) -> VGGT:
     """What :func:`load_model` will give, on the meta device: shapes, precision and preprocessing.
 
@@ -125,7 +142,7 @@ def outline_model(
     """
     target = resolve_device(device)
     check_precision(precision)
-    config, card, path = _find(str(name), None if weights is None else Path(weights))
+    config, card, path = _find(name, weights, commercial_only)
     with torch.device("meta"):
         model = VGGT(config, initialise_poses)
     set_precision(model, _resolve_precision(precision, target, model))
@@ -177,17 +194,23 @@ def set_precision(model: VGGT, dtype: torch.dtype) -> None:
         set_matmul_precision(part, dtype)
 
 
-def _find(name: str, weights: Path | None) -> tuple[ModelConfig, WeightsCard | None, Path | None]:
+def _find(
+    model: str | Path, weights: str | Path | None, commercial_only: bool
+) -> tuple[ModelConfig, WeightsCard | None, Path | None]:
     """Config, card and file of what was asked for; no file where it must be fetched."""
+    name, weights = str(model), None if weights is None else Path(weights)
     card = CARDS.get(ALIASES.get(name, name))
     if card is not None:
+        refuse_other_use(card, card.name, commercial_only)
         if weights is None:
             return _config_for(card, card.embedded_path), card, card.embedded_path
         of_file = replace(card, source=str(weights), filename=weights.name)
         return _config_for(card, weights), of_file, weights
     path = Path(name)
     if path.suffix in (".safetensors", ".pt", ".pth") or path.is_file():
-        return _config_of_file(path), None, path
+        config = _config_of_file(path)
+        refuse_other_use(None, name, commercial_only)
+        return config, None, path
     raise WeightsError(
         f"unknown model {name!r}: choose from {', '.join(CARDS)}, or give the path of a "
         ".safetensors file"

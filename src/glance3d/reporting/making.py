@@ -115,7 +115,9 @@ def _describe_weights(network: VGGT) -> WeightsReport:
         size_bytes=file.stat().st_size if file else None,
         sha256=file_sha256(file) if file else None,
         licence=card.licence if card else None,
-        commercial_use=card.commercial_use if card else None,
+        commercial_use=card.commercial == "yes" if card else None,
+        commercial=card.commercial if card else None,
+        licence_source=card.licence_source if card else None,
         note=card.summary if card else _NO_CARD,
     )
 

@@ -44,6 +44,7 @@ def track(
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    commercial_only: bool = False,
     preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
     originals: Originals | str | Path | None = None,
     masks: MaskSources | None = None,
@@ -66,6 +67,8 @@ def track(
         weights: As in :func:`glance3d.reconstruct`, and so are ``device`` and ``precision``.
         device: See there.
         precision: See there.
+        commercial_only: Refuse weights that may not be used commercially, see
+            :func:`glance3d.load_model`.
         preprocess: See there. By default the model's own, and for matching at least 256 x 256
             pixels a photo.
         originals: A scene's photos, or a folder that holds upright copies of them (a saved scene's
@@ -85,7 +88,8 @@ def track(
     scene = source if isinstance(source, Reconstruction) else None
     if scene is not None and masks is not None:
         raise InputError("a scene has its own masks: give masks with photos only")
-    network = ModelSource(_model_of(scene) if model is None else model, weights, device, precision)
+    name = _model_of(scene) if model is None else model
+    network = ModelSource(name, weights, device, precision, commercial_only)
     inputs = InputOptions(preprocess, masks)
     if scene is None:
         return _track_photos(source, points, by, network, inputs, progress)

@@ -27,7 +27,9 @@ class WeightsReport(JsonRecord):
     size_bytes: int | None = None
     sha256: str | None = None
     licence: str | None = None
-    commercial_use: bool | None = None
+    commercial_use: bool | None = None  # False where it is disputed
+    commercial: str | None = None  # "yes", "no" or "disputed"
+    licence_source: str | None = None  # where the licence is stated
     note: str | None = None
 
 

@@ -193,6 +193,8 @@ def test_licences_say_what_may_be_done(scene):
         return licence_in_words(replace(scene, report=report))
 
     assert words(licence="CC-BY-NC-4.0", commercial_use=False) == "CC-BY-NC-4.0 (no commercial use)"
+    disputed = words(licence="Apache-2.0", commercial_use=False, commercial="disputed")
+    assert disputed == "Apache-2.0 (commercial use disputed)"
     assert words() == "the licence of the weights is not known"
 
 

@@ -6,8 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from glance3d.cli.options.flag import Flag
+
 if TYPE_CHECKING:
-    from glance3d.models import ModelSource
+    from glance3d.models import VGGT, ModelSource
+
+
+_WEIGHTS = (
+    "A weights file for the scene's model, if its tracks are needed and it comes without weights."
+)
+
+
+@dataclass(frozen=True)
+class _LicenceFlags:
+    commercial_only: Flag = False
+    """Refuse weights that may not be used commercially, as GLANCE3D_COMMERCIAL_ONLY=1 does."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,7 @@ class _NetworkFlags:
 
 
 @dataclass(frozen=True)
-class ModelFlags(_NetworkFlags):
+class ModelFlags(_LicenceFlags, _NetworkFlags):  # fields of the last base come first
     """Which network, and where it runs."""
 
     name: Annotated[str, tyro.conf.arg(name="model", metavar="NAME|FILE")] = "glance-small"
@@ -34,11 +47,13 @@ class ModelFlags(_NetworkFlags):
         """The same for the library; refuses what cannot be loaded."""
         from glance3d.models import ModelSource
 
-        return ModelSource(self.name, self.weights, self.device, self.precision)
+        return ModelSource(
+            self.name, self.weights, self.device, self.precision, self.commercial_only
+        )
 
 
 @dataclass(frozen=True)
-class SceneModelFlags(_NetworkFlags):
+class SceneModelFlags(_LicenceFlags, _NetworkFlags):
     """Which network, and where it runs."""
 
     name: Annotated[
@@ -55,4 +70,24 @@ class SceneModelFlags(_NetworkFlags):
         from glance3d.models.zoo import known_name
 
         name = known_name(scene_model) if self.name is None else self.name
-        return ModelSource(name, self.weights, self.device, self.precision)
+        return ModelSource(name, self.weights, self.device, self.precision, self.commercial_only)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    weights: Annotated[
+        Path | None, tyro.conf.arg(metavar="FILE", help=_WEIGHTS, help_behavior_hint="")
+    ] = None
+
+
+@dataclass(frozen=True)
+class SceneWeightsFlags(_LicenceFlags, _Weights):
+    """The network that the scene was made with, where its tracks are needed."""
+
+    def load(self, scene_model: str) -> "VGGT":
+        """The network that the scene names; may fetch weights."""
+        from glance3d.models import ModelSource
+        from glance3d.models.zoo import known_name
+
+        name = known_name(scene_model)
+        return ModelSource(name, self.weights, commercial_only=self.commercial_only).load()

@@ -64,6 +64,8 @@ def licence_in_words(scene: Reconstruction) -> str:
         return "the licence of the weights is not known"
     if weights.commercial_use is None:
         return weights.licence
+    if weights.commercial == "disputed":
+        return f"{weights.licence} (commercial use disputed)"
     may = "commercial use allowed" if weights.commercial_use else "no commercial use"
     return f"{weights.licence} ({may})"
 

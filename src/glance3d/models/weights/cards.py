@@ -1,75 +1,33 @@
 """Known weights, each with its card: where it comes from and what may be done with it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-
 from glance3d.images import Preprocessing
 from glance3d.models import config as configs
-from glance3d.models.config import ModelConfig
+from glance3d.models.weights.weights_card import (
+    HUB,
+    Ability,
+    Convention,
+    PoseAccuracy,
+    WeightsCard,
+)
 
-EMBEDDED_FOLDER = Path(__file__).parents[1] / "embedded"
-
-#: Outputs of a network that are good enough to be used as they are; otherwise a slower and more
-#: reliable method replaces them. "depth": refinement keeps the depth, fitted to its points, instead
-#: of measuring it from the photos. "tracks": points are followed by the tracker instead of by the
-#: most similar feature, and refinement adds the tracks where SIFT leaves photos out.
-Ability = Literal["depth", "tracks"]
-ABILITIES: frozenset[Ability] = frozenset(("depth", "tracks"))
-
-
-@dataclass(frozen=True)
-class WeightsCard:
-    """One checkpoint: its source, its licence, its size, and how it wants photos prepared.
-
-    ``source`` is "embedded" (in this package) or a Hugging Face repository; ``filename`` is the
-    file there. ``licence`` is that of the *weights*. ``note`` is what a user should know first,
-    ``limits`` what is wrong with its guesses, which refinement may settle. ``good_at`` is what its
-    answers are used for without being asked, see :data:`Ability`.
-    """
-
-    name: str
-    build_config: Callable[[], ModelConfig]
-    source: str
-    filename: str
-    licence: str
-    commercial_use: bool
-    num_parameters: int
-    size_bytes: int
-    preprocessing: Preprocessing
-    note: str = ""
-    limits: str = ""
-    gated: bool = False
-    good_at: frozenset[Ability] = ABILITIES
-
-    @property
-    def warnings(self) -> list[str]:
-        """Sentences for a report, each with the name before it."""
-        return [self.warning(text) for text in (self.note, self.limits) if text]
-
-    def warning(self, text: str) -> str:
-        """One sentence for a report."""
-        return f"{self.name}: {text}"
-
-    @property
-    def summary(self) -> str:
-        """The one thing to know where there is room for one."""
-        return self.note or self.limits
-
-    @property
-    def embedded_path(self) -> Path | None:
-        """The file in this package, if the weights come with it."""
-        path = EMBEDDED_FOLDER / self.filename
-        return path if self.source == "embedded" and path.is_file() else None
-
-
+_DA3_PAPER = "Depth Anything 3 (Lin et al. 2025, arXiv 2511.10647), table 2"
+_FIRST_VIEW = Convention("arbitrary, one for the whole scene", "the reference view's camera")
 _VGGT_PREPROCESSING = Preprocessing(max_pixels=518 * 392, patch_size=14, max_side=518)
 #: As published, but where photos differ in shape they are padded, not cropped to what all share:
 #: of a portrait and a landscape photo a quarter each would be lost.
 DA3_PREPROCESSING = Preprocessing(
     mode="upper_bound_pad", size=504, max_pixels=504 * 504, patch_size=14, max_side=504
 )
+
+
+def _auc30(
+    hiroom: float, eth3d: float, dtu: float, seven_scenes: float, scannetpp: float, note: str = ""
+) -> PoseAccuracy:
+    """A row of the paper's table; ``note`` says where it is not of these very weights."""
+    sets = ("HiRoom", "ETH3D", "DTU", "7-Scenes", "ScanNet++")
+    values = (hiroom, eth3d, dtu, seven_scenes, scannetpp)
+    return PoseAccuracy(dict(zip(sets, values, strict=True)), _DA3_PAPER + note)
+
 
 CARDS: dict[str, WeightsCard] = {
     card.name: card
@@ -80,10 +38,12 @@ CARDS: dict[str, WeightsCard] = {
             source="embedded",
             filename="glance-small.safetensors",
             licence="Apache-2.0",
-            commercial_use=True,
+            licence_source="LICENSE of Glance3D",
+            commercial="yes",
             num_parameters=14_333_179,
             size_bytes=28_746_126,
             preprocessing=Preprocessing(mode="fit", size=384, max_pixels=384 * 288, patch_size=16),
+            convention=_FIRST_VIEW,
             limits=(
                 "Trained for a few hours on two cores: its cameras and depth are good where photos "
                 "overlap much and a guess where they do not: refine them (--refine)."
@@ -101,10 +61,13 @@ CARDS: dict[str, WeightsCard] = {
             source="facebook/VGGT-1B",
             filename="model.safetensors",
             licence="CC-BY-NC-4.0",
-            commercial_use=False,
+            licence_source=f"{HUB}facebook/VGGT-1B",
+            commercial="no",
             num_parameters=1_256_537_516,
-            size_bytes=5_026_350_672,
             preprocessing=_VGGT_PREPROCESSING,
+            convention=_FIRST_VIEW,
+            good_at=frozenset(("depth", "poses", "tracks")),
+            pose_accuracy=_auc30(88.0, 80.8, 99.8, 85.0, 95.1),
             note="Research and other non-commercial use only.",
         ),
         WeightsCard(
@@ -113,10 +76,15 @@ CARDS: dict[str, WeightsCard] = {
             source="facebook/VGGT-1B-Commercial",
             filename="vggt_1B_commercial.pt",
             licence="VGGT-1B-Commercial licence (VGGT AUP)",
-            commercial_use=True,
+            licence_source=f"{HUB}facebook/VGGT-1B-Commercial",
+            commercial="yes",
             num_parameters=1_256_537_516,
-            size_bytes=5_026_350_672,
             preprocessing=_VGGT_PREPROCESSING,
+            convention=_FIRST_VIEW,
+            good_at=frozenset(("depth", "poses", "tracks")),
+            pose_accuracy=_auc30(
+                88.0, 80.8, 99.8, 85.0, 95.1, " (of vggt-1b: none is published of these weights)"
+            ),
             note=(
                 "Commercial use allowed except for military purposes; the licence must be accepted "
                 "on the hub first (then log in with `hf auth login`)."
@@ -126,7 +94,7 @@ CARDS: dict[str, WeightsCard] = {
     )
 }
 
-ALIASES = {card.source: name for name, card in CARDS.items() if card.source != "embedded"}
+ALIASES = {card.source: name for name, card in CARDS.items() if not card.is_embedded}
 
 
 def is_good_at(model: str, ability: Ability) -> bool:

@@ -40,15 +40,24 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
         WeightsError: if the file cannot be read, or its tensors are not the network's: missing,
             extra and misshapen ones are named.
     """
+    check_names(model, path)
     expected = {published_from_name(name): t for name, t in model.state_dict().items()}
-    shapes = dict(_read_shapes(path))
-    _check_names(path, {n: tuple(t.shape) for n, t in expected.items()}, shapes)
     state = {}
     for name, tensor in _read_tensors(path, device, {n: t.dtype for n, t in expected.items()}):
         ours = name_from_published(name)
         # Vectors are copied: one mapped bias would keep everything read with it in memory.
         state[ours] = tensor.to(device, expected[name].dtype, copy=tensor.ndim <= 1)
     model.load_state_dict(state, strict=True, assign=True)
+
+
+def check_names(model: nn.Module, path: Path) -> None:
+    """Compare the tensors of a file with the network's, by their published names and shapes.
+
+    Raises:
+        WeightsError: as :func:`load_weights`.
+    """
+    expected = {published_from_name(n): tuple(t.shape) for n, t in model.state_dict().items()}
+    _check_names(path, expected, dict(_read_shapes(path)))
 
 
 def save_weights(model: nn.Module, path: Path, config: ModelConfig, **about: str) -> None:
