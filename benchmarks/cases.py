@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.da3_twin import CONFIGS as DA3_CONFIGS
+from benchmarks.da3_twin import DA3Twin, load_twin, normalise
 from benchmarks.twin import Twin
 from glance3d.models import VGGT, load_model
 from glance3d.multiview.reconcile import reconcile
@@ -18,7 +20,10 @@ DENSE = ("camera", "depth", "points")
 
 @dataclass(frozen=True)
 class Case:
-    """One way of computing cameras, depth and points. ``key`` names it on the command line."""
+    """One way of computing cameras, depth and points. ``key`` names it on the command line.
+
+    Depth Anything 3 has rays where VGGT has points (`outputs_of`).
+    """
 
     key: str
     title: str
@@ -40,27 +45,33 @@ CASES = {
     )
 }
 
+
+def outputs_of(case: Case, model: str) -> tuple[str, ...]:
+    """What the model is asked for: rays instead of points if it is a Depth Anything 3."""
+    names = {"points": "rays"} if model in DA3_CONFIGS else {}
+    return tuple(names.get(output, output) for output in case.outputs)
+
+
 Run = Callable[[Tensor], dict[str, Tensor]]
 
 
 class Loader:
-    """Networks by precision, each loaded once; the twin shares the float32 one's tensors."""
+    """Networks by precision, each loaded once; VGGT's twin shares the float32 one's tensors."""
 
     def __init__(self, model: str, weights: Path | None, device: str) -> None:
         self.model, self.weights, self.device = model, weights, device
         self._networks: dict[str, VGGT] = {}
-        self._twin: Twin | None = None
+        self._twin: Twin | DA3Twin | None = None
 
     def runner(self, case: Case) -> Run:
         """The case as a function of images ``[S,3,H,W]``."""
         if case.is_twin:
-            twin = self._shared_twin()
-            return lambda images: twin(images, bfloat16=case.precision == "bfloat16")
-        network = self.network(case.precision)
+            return self._twin_runner(case.precision == "bfloat16")
+        network, outputs = self.network(case.precision), outputs_of(case, self.model)
 
         def run(images: Tensor) -> dict[str, Tensor]:
             extra = {} if case.attention == "full" else {"attention": case.attention}
-            predictions: Predictions = network(images, outputs=case.outputs, **extra)
+            predictions: Predictions = network(images, outputs=outputs, **extra)
             published = reconcile(predictions).as_dict()
             return {k: v for k, v in published.items() if isinstance(v, Tensor)}
 
@@ -74,18 +85,28 @@ class Loader:
             )
         return self._networks[precision]
 
-    def _shared_twin(self) -> Twin:
+    def _twin_runner(self, bfloat16: bool) -> Run:
         if self._twin is None:
-            network = load_model(
-                self.model, weights=self.weights, device=self.device, precision="float32"
-            )
-            with torch.device("meta"):
-                twin = Twin(network.config)
-            state = network.state_dict()
-            names = twin.state_dict().keys()
-            twin.load_state_dict({name: state[name] for name in names}, assign=True)
-            self._twin = twin.eval().requires_grad_(False)
-        return self._twin
+            self._twin = self._load_twin()
+        twin = self._twin
+        if isinstance(twin, DA3Twin):
+            return lambda images: twin(normalise(images)[None], bfloat16=bfloat16)
+        return lambda images: twin(images, bfloat16=bfloat16)
+
+    def _load_twin(self) -> Twin | DA3Twin:
+        if self.model in DA3_CONFIGS:
+            if self.weights is None:
+                raise ValueError("the twin of Depth Anything 3 must have a file: give --weights")
+            return load_twin(self.model, self.weights).to(self.device)
+        network = load_model(
+            self.model, weights=self.weights, device=self.device, precision="float32"
+        )
+        with torch.device("meta"):
+            twin = Twin(network.config)
+        state = network.state_dict()
+        names = twin.state_dict().keys()
+        twin.load_state_dict({name: state[name] for name in names}, assign=True)
+        return twin.eval().requires_grad_(False)
 
 
 def random_photos(views: int, size: tuple[int, int], device: str, seed: int = 0) -> Tensor:

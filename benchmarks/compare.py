@@ -1,12 +1,16 @@
 """Speed, memory and exactness of Glance3D against the twin of the published design, in one run.
 
     python -m benchmarks.compare --weights vggt-1b.safetensors --views 1 4 10
+    python -m benchmarks.compare --model da3-small --make-weights da3_small.safetensors \\
+        --size 504 378 --views 1 4 10 50 --repeats 5 3 3 1 --most-twin-views 10 --memory
 
 Without a file of weights, ``--make-weights FILE`` first writes one of full size by the tests'
 golden recipe: speed and memory do not depend on the values. Every repetition runs all cases one
 after the other, so that other load of the machine affects all of them; medians are compared.
-``--repeats 3 2 1`` repeats many views less often. Memory is measured in a process per case. The
-table is printed, and written to ``benchmarks/results`` after every repetition.
+``--repeats 3 2 1`` repeats many views less often, ``--most-twin-views`` leaves the twin out of
+large ones. Memory is measured in a process per case. The table is printed, and written to
+``benchmarks/results`` after every repetition. The twin of Depth Anything 3 always computes rays, as
+published; a large rotation there means that rounding chose another reference view.
 """
 
 import argparse
@@ -25,11 +29,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.cases import CASES, Loader, random_photos, timed, wait_for
+from benchmarks.da3_weights import SIZES as DA3_SIZES
+from benchmarks.da3_weights import write_published_file
 from glance3d.files.atomic import atomic_file
+from glance3d.geometry.rotations import rotation_angle, rotation_from_quat_xyzw
 from glance3d.models.zoo import PRECISIONS
 from glance3d.nn.fast.attention_backend import attention_backend
 from glance3d.nn.precision import product
 
+CAMERAS = ("pose_enc", "extrinsics", "intrinsics")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -37,7 +45,7 @@ def main() -> None:
     """Measure what was asked for, and write it down."""
     options = _options()
     if options.make_weights is not None:
-        make_weights(options.make_weights)
+        make_weights(options.model, options.make_weights)
         options.weights = options.make_weights
     path = options.out or RESULTS / f"{_now().replace(':', '')}.md"
     loader = Loader(options.model, options.weights, options.device)
@@ -76,6 +84,7 @@ def _options() -> argparse.Namespace:
         default=[3],
         help="one for all, or one for each of --views",
     )
+    parser.add_argument("--most-twin-views", type=int, default=1_000_000, metavar="VIEWS")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory", action="store_true", help="also measure memory")
     parser.add_argument("--out", type=Path)
@@ -92,14 +101,20 @@ def compare_time(
 ) -> Iterator[list[str]]:
     """A table after each repetition: medians, ratios to the first case, nearness to its numbers."""
     images = random_photos(views, options.size, options.device)
-    seconds: dict[str, list[float]] = {key: [] for key in options.cases}
+    cases = _cases_of(views, options)
+    seconds: dict[str, list[float]] = {key: [] for key in cases}
     outputs: dict[str, dict[str, Tensor]] = {}
     for repeat in range(1, repeats + 1):
-        for key in options.cases:
+        for key in cases:
             spent, outputs[key] = timed(loader.runner(CASES[key]), images)
             seconds[key].append(spent)
             _say(f"{views} views, {CASES[key].title}: {seconds[key][-1]:.2f} s")
         yield _time_table(views, repeat, seconds, outputs, options)
+
+
+def _cases_of(views: int, options: argparse.Namespace) -> list[str]:
+    with_twin = views <= options.most_twin_views
+    return [key for key in options.cases if with_twin or not CASES[key].is_twin]
 
 
 def _time_table(
@@ -110,8 +125,8 @@ def _time_table(
     options: argparse.Namespace,
 ) -> list[str]:
     medians = {key: statistics.median(times) for key, times in seconds.items()}
-    first = options.cases[0]
-    twin = "twin-bf16" if "twin-bf16" in options.cases else first
+    first = next(iter(medians))
+    twin = "twin-bf16" if "twin-bf16" in medians else first
     width, height = options.size
     lines = [
         f"## {views} views of {width} x {height}, medians of {repeats}",
@@ -119,8 +134,7 @@ def _time_table(
         f"| | s | x {first} | x {twin} | rotation | least correlation | largest difference |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for key in options.cases:
-        spent = medians[key]
+    for key, spent in medians.items():
         ratios = f"{medians[first] / spent:.2f} | {medians[twin] / spent:.2f}"
         lines.append(
             f"| {CASES[key].title} | {spent:.2f} | {ratios} "
@@ -136,18 +150,18 @@ def _say(line: str) -> None:
 
 def nearness(exact: dict[str, Tensor], approximate: dict[str, Tensor]) -> str:
     """The largest rotation, the least correlation and the largest difference of all outputs."""
-    names = [name for name in exact if name in approximate and name != "pose_enc"]
+    names = [name for name in exact if name in approximate and name not in CAMERAS]
     pairs = [torch.stack([exact[n].flatten(), approximate[n].flatten()]).double() for n in names]
     least = min(float(torch.corrcoef(pair)[0, 1]) for pair in pairs)
     largest = max(float((a - b).abs().max() / a.abs().max()) for a, b in pairs)
-    a, b = (
-        torch.nn.functional.normalize(x["pose_enc"][..., 3:7].double(), dim=-1)
-        for x in (exact, approximate)
-    )
-    angle = 2 * torch.rad2deg(torch.asin(((a - b).norm(dim=-1) / 2).clamp(max=1)))
-    other = 2 * torch.rad2deg(torch.asin(((a + b).norm(dim=-1) / 2).clamp(max=1)))
-    degrees = float(2 * torch.minimum(angle, other).max())
+    degrees = torch.rad2deg(rotation_angle(_rotations(exact), _rotations(approximate))).max()
     return f"{degrees:.3f} deg | {least:.6f} | {largest:.1e}"
+
+
+def _rotations(outputs: dict[str, Tensor]) -> Tensor:
+    if "extrinsics" in outputs:
+        return outputs["extrinsics"][..., :3].double()
+    return rotation_from_quat_xyzw(outputs["pose_enc"][..., 3:7].double())
 
 
 def compare_memory(options: argparse.Namespace) -> list[str]:
@@ -155,17 +169,19 @@ def compare_memory(options: argparse.Namespace) -> list[str]:
     lines = [
         "## Memory, by the operating system's count",
         "",
-        "| | views | peak GB | planned GB | planned / peak | load s |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| | views | peak GB | of the first | planned GB | planned / peak | load s |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for key in options.cases:
-        for views in options.views:
+    for views in options.views:
+        first = None
+        for key in _cases_of(views, options):
             measured = measure_alone(key, views, options)
             peak, planned = measured["peak_bytes"], measured.get("planned_bytes")
+            first = first or peak
             plan = f"{planned / 1e9:.2f} | {planned / peak:.2f}" if planned else " | "
             lines.append(
-                f"| {CASES[key].title} | {views} | {peak / 1e9:.2f} | {plan} | "
-                f"{measured['load_seconds']:.1f} |"
+                f"| {CASES[key].title} | {views} | {peak / 1e9:.2f} | {peak / first:.2f} | {plan} "
+                f"| {measured['load_seconds']:.1f} |"
             )
     return lines
 
@@ -218,15 +234,18 @@ def _rate(dtype: torch.dtype, device: str) -> float:
     return 2 * tokens * dim * hidden / min(seconds) / 1e12
 
 
-def make_weights(path: Path) -> None:
-    """A ``vggt-1b`` file of full size by the golden recipe (5 GB)."""
+def make_weights(model: str, path: Path) -> None:
+    """A file of full size with published names by the golden recipe (``vggt-1b``: 5 GB)."""
+    if model in DA3_SIZES:
+        write_published_file(model, path)
+        return
     from safetensors.torch import save_file
     from tests.golden_weights import golden_tensor
 
     from glance3d.models.weights.remap import published_from_name
     from glance3d.models.zoo import outline_model
 
-    state = outline_model("vggt-1b", device="cpu").state_dict()
+    state = outline_model(model, device="cpu").state_dict()
     names = {published_from_name(name): tuple(tensor.shape) for name, tensor in state.items()}
     with atomic_file(path) as temporary:
         save_file({name: golden_tensor(name, shape) for name, shape in names.items()}, temporary)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cases import CASES, DENSE, Loader, random_photos, timed
+from benchmarks.cases import CASES, Loader, outputs_of, random_photos, timed
 from glance3d.models.memory.plan import plan_memory
 from glance3d.models.zoo import outline_model
 from glance3d.reporting.times import peak_process_memory
@@ -38,7 +38,7 @@ def main() -> None:
     if not case.is_twin:
         network = outline_model(options.model, options.weights, options.device, case.precision)
         width, height = options.size
-        outputs = tuple(output for output in DENSE if output in case.outputs)
+        outputs = outputs_of(case, options.model)
         plan = plan_memory(network, options.views, (height, width), outputs, device)
         measured["planned_bytes"] = plan.peak
     print(json.dumps(measured))
