@@ -30,7 +30,7 @@ from glance3d.datasets import MultiViewSample
 from glance3d.evaluation.metrics import depth_errors
 from glance3d.files.atomic import save_json
 from glance3d.models import VGGT
-from glance3d.models.config import ConvEmbedConfig, ModelConfig
+from glance3d.models.config import ConvEmbedConfig, VGGTConfig
 from glance3d.training.config import TrainConfig
 from glance3d.training.data.sample_batch import SyntheticSampler
 from glance3d.training.losses.objective import compute_losses
@@ -137,7 +137,7 @@ def heads_study(base: TrainConfig) -> Study:
     )
 
 
-def without_stem_maps(model: ModelConfig) -> ModelConfig:
+def without_stem_maps(model: VGGTConfig) -> VGGTConfig:
     """The same network, whose dense heads read tokens only."""
     heads = {name: getattr(model, name) for name in ("depth", "points", "tracks")}
     return replace(model, **{name: replace(head, reads_stem=False) for name, head in heads.items()})

@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks.cases import CASES, Case
 from benchmarks.meta_gpu import build_on_meta, meta_gpu
 from benchmarks.twin import Twin
-from glance3d.models.config import OUTPUTS, ModelConfig
+from glance3d.models.config import OUTPUTS, VGGTConfig
 from glance3d.models.memory.plan import PROGRAM_BYTES, MemoryPlan, plan_memory
 from glance3d.models.weights.cards import CARDS
 from glance3d.models.zoo import PRECISIONS
@@ -114,7 +114,7 @@ def count_forward(run: Callable[[Tensor], object], network: nn.Module, images: T
     return counted.peak
 
 
-def count_case(case: Case, config: ModelConfig, views: int, size: tuple[int, int]) -> int:
+def count_case(case: Case, config: VGGTConfig, views: int, size: tuple[int, int]) -> int:
     """Bytes at the peak of one way of computing, for photos of ``size`` (width, height)."""
     images = torch.empty(views, 3, size[1], size[0], device="meta")
     if case.is_twin:
@@ -129,7 +129,7 @@ def count_case(case: Case, config: ModelConfig, views: int, size: tuple[int, int
     return count_forward(run, network, images)
 
 
-def plan_case(case: Case, config: ModelConfig, views: int, size: tuple[int, int]) -> MemoryPlan:
+def plan_case(case: Case, config: VGGTConfig, views: int, size: tuple[int, int]) -> MemoryPlan:
     """Bytes that the library's own plan predicts for it."""
     network = build_on_meta(config, PRECISIONS[case.precision])
     outputs = tuple(output for output in OUTPUTS if output in case.outputs)

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from glance3d.models import VGGT, build_model
-from glance3d.models.config import ModelConfig
+from glance3d.models.config import VGGTConfig
 from glance3d.models.zoo import set_precision
 from glance3d.nn import tables
 
@@ -47,7 +47,7 @@ class HostWaitError(AssertionError):
     """The host would have waited for its GPU."""
 
 
-def build_on_meta(config: ModelConfig, dtype: torch.dtype = torch.float32) -> VGGT:
+def build_on_meta(config: VGGTConfig, dtype: torch.dtype = torch.float32) -> VGGT:
     """A network of shapes, ready to predict, its large products at ``dtype``."""
     network = build_model(config, "meta")
     set_precision(network, dtype)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glance3d.models.config import DPTHeadConfig, ModelConfig, VitEmbedConfig
+from glance3d.models.config import DPTHeadConfig, VGGTConfig, VitEmbedConfig
 
 VIEWS_PER_CHUNK = 8
 
@@ -108,7 +108,7 @@ class PatchProjection(nn.Module):
 class PatchEmbed(nn.Module):
     """DINOv2; its position embedding is resampled at every call."""
 
-    def __init__(self, config: ModelConfig, embed: VitEmbedConfig) -> None:
+    def __init__(self, config: VGGTConfig, embed: VitEmbedConfig) -> None:
         super().__init__()
         dim, side = config.embed_dim, embed.image_size // config.patch_size
         self.patch_embed = PatchProjection(config.patch_size, dim)
@@ -140,7 +140,7 @@ class PatchEmbed(nn.Module):
 class Aggregator(nn.Module):
     """Alternating attention; every layer is concatenated and kept."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: VGGTConfig) -> None:
         super().__init__()
         self.patch, self.base = config.patch_size, config.aggregator.rope_base
         dim, depth, heads = (
@@ -183,7 +183,7 @@ class Aggregator(nn.Module):
 class CameraHead(nn.Module):
     """Four iterations of a small transformer over the camera tokens."""
 
-    def __init__(self, dim: int, config: ModelConfig) -> None:
+    def __init__(self, dim: int, config: VGGTConfig) -> None:
         super().__init__()
         assert config.camera is not None
         self.num_iterations = config.camera.num_iterations
@@ -319,7 +319,7 @@ class DPTHead(nn.Module):
 class Twin(nn.Module):
     """The whole network for one scene: cameras, depth and points, all of them always."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: VGGTConfig) -> None:
         super().__init__()
         assert config.depth is not None
         assert config.points is not None

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images.photo_memory import bytes_at_original_size
 from glance3d.images.query_points import queries_on_grid
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.models.checks import check_outputs, check_pixel_values
 from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import MemoryPlan, plan_memory
@@ -30,7 +30,7 @@ _DEFAULTS = PassOptions()
 
 
 def predict(
-    model: VGGT, batch: ImageBatch, options: PassOptions = _DEFAULTS, *, progress: bool = False
+    model: Network, batch: ImageBatch, options: PassOptions = _DEFAULTS, *, progress: bool = False
 ) -> Predictions:
     """Predict cameras, depth, points and tracks of a batch of photos by one network.
 
@@ -55,7 +55,7 @@ def predict(
 
 
 def predict_and_align(
-    network: VGGT, batch: ImageBatch, options: PassOptions, *, progress: bool = False
+    network: Network, batch: ImageBatch, options: PassOptions, *, progress: bool = False
 ) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
     """As :func:`predict`, and how windows were aligned: none where one pass sees all views."""
     choice = choose_reference(network, batch, options.reference)
@@ -72,7 +72,7 @@ def predict_and_align(
 
 
 def _predict_once(
-    network: VGGT,
+    network: Network,
     batch: ImageBatch,
     options: PassOptions,
     queries: Float[Tensor, "queries 2"] | None = None,
@@ -95,7 +95,7 @@ def _predict_once(
 
 
 def run_as_planned(
-    network: VGGT,
+    network: Network,
     batch: ImageBatch,
     outputs: Sequence[str],
     run: Callable[[Float[Tensor, "views 3 height width"]], T],
@@ -107,7 +107,7 @@ def run_as_planned(
 
     Chunks are as small as the memory plan for these outputs says, and smaller if memory runs out
     after all. On a processor, where the system would end the process without a word, what cannot
-    fit is refused. ``keeps_layers``: ``run`` calls :meth:`VGGT.encode`, which keeps the
+    fit is refused. ``keeps_layers``: ``run`` calls :meth:`Network.encode`, which keeps the
     aggregator's layers whole.
     """
     device = network.device
@@ -118,8 +118,8 @@ def run_as_planned(
     if device.type != "cpu":
         check_pixel_values(batch.images)  # here they are at hand; the forward does not wait to look
     images = batch.images.to(device)
-    num_layers = network.config.layers_needed(plan.outputs)[-1] + 1
-    bar = tqdm(total=num_layers + 1, desc="network", unit="layer", disable=not progress)
+    num_steps = network.config.num_steps(plan.outputs)
+    bar = tqdm(total=num_steps + 1, desc="network", unit="layer", disable=not progress)
 
     def run_once() -> T:
         bar.reset()  # it may be once more, in smaller chunks
@@ -137,7 +137,7 @@ def _refuse_hopeless(plan: MemoryPlan, device: torch.device) -> None:
 
 
 def _predict_windows(
-    network: VGGT,
+    network: Network,
     batch: ImageBatch,
     options: PassOptions,
     windows: WindowOptions,
@@ -148,7 +148,7 @@ def _predict_windows(
 
     Depth joins windows, so that it is predicted even where it is not among the outputs.
     """
-    if network.config.depth is None:
+    if "depth" not in network.config.outputs:
         raise InputError(
             f"windows are joined by depth, which {network.config.name} does not predict: use "
             "another model, or no window"
@@ -170,7 +170,7 @@ def _predict_windows(
 
 
 def plan_of(
-    network: VGGT,
+    network: Network,
     batch: ImageBatch,
     outputs: Sequence[str],
     windows: WindowOptions | None = None,

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from glance3d.images import ClipSampling, InputOptions, MaskSources, Preprocessing
 from glance3d.known_cameras import KnownCameras, match_known_cameras, settle_by_poses
-from glance3d.models import VGGT, ModelSource
-from glance3d.models.aggregator import IMAGE_MEAN
+from glance3d.models import ModelSource, Network
+from glance3d.models.normalisation import IMAGE_MEAN
 from glance3d.models.reference_view import choose_reference
 from glance3d.pass_options import PassOptions
 from glance3d.prediction import plan_of, predict_and_align
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 def reconstruct(
     sources: Any,
     *,
-    model: str | Path | VGGT = "glance-small",
+    model: str | Path | Network = "glance-small",
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",

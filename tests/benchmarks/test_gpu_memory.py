@@ -13,7 +13,7 @@ from glance3d.models.config import (
     AggregatorConfig,
     CameraHeadConfig,
     DPTHeadConfig,
-    ModelConfig,
+    VGGTConfig,
     VitEmbedConfig,
     tiny,
 )
@@ -21,7 +21,7 @@ from glance3d.models.memory.plan import MARGIN, PROGRAM_BYTES
 
 #: As wide as vggt-1b, with fewer layers: to count is slow.
 LAYERS = DPTHeadConfig(layers=(0, 2, 4, 5))
-SHORT = ModelConfig(
+SHORT = VGGTConfig(
     name="short",
     patch_embed=VitEmbedConfig(depth=1),
     aggregator=AggregatorConfig(depth=6),

@@ -14,6 +14,7 @@ from glance3d.models.config import (
     DPTHeadConfig,
     ModelConfig,
     StemEmbedConfig,
+    VGGTConfig,
     glance_small,
     tiny,
     vggt_1b,
@@ -268,13 +269,13 @@ def test_configs_fail_when_made() -> None:
     with pytest.raises(ConfigError, match="four layers"):
         DPTHeadConfig(layers=(1, 2))
     with pytest.raises(ConfigError, match="must divide"):
-        ModelConfig(name="odd", embed_dim=100)
+        VGGTConfig(name="odd", embed_dim=100)
     with pytest.raises(ConfigError, match="stem patch_embed"):
-        ModelConfig(name="stemless", depth=DPTHeadConfig(reads_stem=True))
+        VGGTConfig(name="stemless", depth=DPTHeadConfig(reads_stem=True))
     with pytest.raises(ConfigError, match="too few maps"):
         ConvStem(patch_size=4, embed_dim=16, base_channels=8)
     with pytest.raises(ConfigError, match="reads layers"):
-        ModelConfig(name="shallow", aggregator=AggregatorConfig(depth=4))
+        VGGTConfig(name="shallow", aggregator=AggregatorConfig(depth=4))
 
 
 def test_configs_round_trip_as_json() -> None:

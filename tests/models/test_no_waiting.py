@@ -14,14 +14,14 @@ from benchmarks.twin import Twin
 from glance3d.errors import InputError
 from glance3d.images import load_images
 from glance3d.models.checks import check_query_points
-from glance3d.models.config import ModelConfig, VitEmbedConfig, glance_small, tiny, vggt_1b
+from glance3d.models.config import VGGTConfig, VitEmbedConfig, glance_small, tiny, vggt_1b
 from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.reconcile import reconcile
 from glance3d.prediction import predict
 from glance3d.types import Predictions
 
 
-def shallow(config: ModelConfig) -> ModelConfig:
+def shallow(config: VGGTConfig) -> VGGTConfig:
     """The same widths and every part once or twice: what is left out is the same again."""
     assert config.tracks is not None
     assert config.camera is not None
@@ -53,7 +53,7 @@ def few_tries(options: MultiviewOptions) -> MultiviewOptions:
     )
 
 
-def ready(config: ModelConfig, views: int, attention: str = "full") -> Callable[..., Predictions]:
+def ready(config: VGGTConfig, views: int, attention: str = "full") -> Callable[..., Predictions]:
     """A pass to be called: of a shallow network, with everything that it can predict."""
     network = build_on_meta(shallow(config), torch.bfloat16)
     side = 10 * config.patch_size
@@ -76,7 +76,7 @@ def ready(config: ModelConfig, views: int, attention: str = "full") -> Callable[
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
-def test_a_pass_never_waits_for_the_device(config: ModelConfig, views: int, attention: str) -> None:
+def test_a_pass_never_waits_for_the_device(config: VGGTConfig, views: int, attention: str) -> None:
     run = ready(config, views, attention)
     with meta_gpu(), no_host_waits(but_for_tables=True):
         predictions = run()

@@ -99,7 +99,7 @@ def test_a_network_larger_than_its_file_is_not_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _carrying({"aggregator.depth": 200}, tmp_path / "deep.safetensors")
-    monkeypatch.setattr("glance3d.models.zoo.VGGT", None)
+    monkeypatch.setattr("glance3d.models.zoo.network_of", None)
     with pytest.raises(WeightsError, match="fewer than the"):
         load_model(path)
 

@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 
 from glance3d.models import build_model, zoo
-from glance3d.models.config import AggregatorConfig, ModelConfig, VitEmbedConfig, tiny
+from glance3d.models.config import AggregatorConfig, VGGTConfig, VitEmbedConfig, tiny
 from glance3d.nn.attention import attend
 from glance3d.nn.chunks import smaller_chunks
 from glance3d.nn.fast import attention_backend as named
@@ -83,12 +83,12 @@ def test_emulated_bfloat16_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("scale", [1.0, 1 / 16], ids=["whole", "in-chunks"])
 def test_every_long_attention_suits_flash(scale: float) -> None:
     """Half precision, heads of a multiple of 8 up to 256 side by side, no mask and no dropout."""
-    config = ModelConfig(
+    config = VGGTConfig(
         name="wide",
         patch_embed=VitEmbedConfig(depth=1),
         aggregator=AggregatorConfig(depth=1),
         camera=None,
-        depth=replace(ModelConfig("other").depth, layers=(0, 0, 0, 0)),
+        depth=replace(VGGTConfig("other").depth, layers=(0, 0, 0, 0)),
         points=None,
         tracks=None,
     )

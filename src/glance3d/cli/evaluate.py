@@ -14,7 +14,7 @@ from glance3d.files.atomic import save_bytes, save_json, to_json_text
 
 if TYPE_CHECKING:
     from glance3d.evaluation import EvaluationSet
-    from glance3d.models import VGGT
+    from glance3d.models import Network
 
 _WINDOW = "Also measure runs of this many neighbouring photos of each set, one run at a time."
 
@@ -116,7 +116,7 @@ def measure(options: Options, out: Path | None) -> None:
     print(to_json_text(shown.to_dict(), indent=1) if options.json else shown.to_table())
 
 
-def load_older(options: Options, model: "VGGT") -> "VGGT":
+def load_older(options: Options, model: "Network") -> "Network":
     """The network of ``--against``: of the same name, and with the same patches."""
     from glance3d.models import ModelSource
 
@@ -143,7 +143,7 @@ def chosen_methods(options: Options) -> list[str]:
     return ["network", *refined, *densified, "trivial", *options.methods.baselines]
 
 
-def build_sets(options: Options, model: "VGGT") -> list["EvaluationSet"]:
+def build_sets(options: Options, model: "Network") -> list["EvaluationSet"]:
     """The synthetic scenes, then the folders in the order they were named."""
     from glance3d.datasets import SyntheticConfig
     from glance3d.evaluation import photo_set, synthetic_set

@@ -14,7 +14,7 @@ from glance3d.cli.terminal.stopping import Stopped
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
-    from glance3d.models import VGGT
+    from glance3d.models import Network
     from glance3d.training import TrainConfig
     from glance3d.training.trainer import Evaluate
 
@@ -149,7 +149,7 @@ def build_evaluate(folders: tuple[Path, ...]) -> "Evaluate | None":
         return None
     from glance3d.evaluation import evaluate, photo_set
 
-    def measure(model: "VGGT") -> dict[str, float]:
+    def measure(model: "Network") -> dict[str, float]:
         sets = [photo_set(folder, model.preprocessing) for folder in folders]
         numbers = {}
         for row in evaluate(model, sets).sets:

@@ -11,7 +11,7 @@ from glance3d.evaluation.predictions import load_prediction, save_prediction
 from glance3d.evaluation.report import EvaluationReport, SetReport
 from glance3d.evaluation.scenes import EvaluationSet
 from glance3d.evaluation.score import Scores, mean_scores, score_scene
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.results import Claims, open_result
 
 #: The methods that are measured by default.
@@ -19,7 +19,7 @@ DEFAULT_METHODS = ("network", "trivial")
 
 
 def evaluate(
-    model: VGGT,
+    model: Network,
     sets: Sequence[EvaluationSet],
     predictions: str | Path | None = None,
     *,
@@ -44,7 +44,7 @@ def evaluate(
 
 
 def write_predictions(
-    model: VGGT,
+    model: Network,
     sets: Sequence[EvaluationSet],
     folder: str | Path,
     *,

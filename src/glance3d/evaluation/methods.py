@@ -17,7 +17,7 @@ from glance3d.evaluation.baselines import predict_trivially
 from glance3d.evaluation.colmap_baseline import predict_by_colmap
 from glance3d.evaluation.predictions import ScenePrediction, prediction_of_scene
 from glance3d.evaluation.scenes import EvaluationScene
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.prediction import predict
 from glance3d.tracking import track_pixels
 from glance3d.types import Reconstruction
@@ -28,7 +28,7 @@ class Task:
     """A scene, the network, and the result of the method that this one starts from."""
 
     scene: EvaluationScene
-    model: VGGT
+    model: Network
     earlier: Reconstruction | None = None
 
 
@@ -57,7 +57,7 @@ def _predict(task: Task) -> Reconstruction:
 def _track(task: Task) -> Float[Tensor, "views queries 2"] | None:
     """By the network's best method, on the images that it sees."""
     true = task.scene.tracks
-    if true is None or task.model.track_head is None:
+    if true is None or "tracks" not in task.model.config.outputs:
         return None
     pixels = true.positions[0]
     first = torch.zeros(len(pixels), dtype=torch.long)
@@ -124,7 +124,7 @@ def methods_for(scene: EvaluationScene, methods: Sequence[Method]) -> list[Metho
 
 
 def run_methods(
-    model: VGGT, scene: EvaluationScene, methods: Sequence[Method]
+    model: Network, scene: EvaluationScene, methods: Sequence[Method]
 ) -> Iterator[tuple[Method, ScenePrediction]]:
     """What every method predicts for one scene, each timed alone."""
     made: dict[str, Reconstruction] = {}

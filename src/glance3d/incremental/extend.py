@@ -22,7 +22,7 @@ from glance3d.images.naming.unique_names import unique_names
 from glance3d.incremental.anchors import choose_anchors
 from glance3d.incremental.merge import merge, resample_to_canvas
 from glance3d.known_cameras import KnownCamera, KnownCameras
-from glance3d.models import VGGT, ModelSource
+from glance3d.models import ModelSource, Network
 from glance3d.models.zoo import known_name
 from glance3d.pass_options import PassOptions
 from glance3d.reconstruction import reconstruct_scene
@@ -48,7 +48,7 @@ def add_photos(
     photos: str | Path | Sequence[str | Path],
     *,
     folder: str | Path | None = None,
-    model: str | Path | VGGT | None = None,
+    model: str | Path | Network | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",

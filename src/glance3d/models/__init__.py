@@ -1,6 +1,7 @@
-"""The networks: configs, weights, and the VGGT itself."""
+"""The networks: configs, weights, and the architectures themselves."""
 
 from glance3d.models.config import OUTPUTS, ModelConfig, Output
+from glance3d.models.network import Network
 from glance3d.models.source import ModelSource
 from glance3d.models.vggt import VGGT
 from glance3d.models.weights.cards import list_cards
@@ -12,6 +13,7 @@ __all__ = [
     "VGGT",
     "ModelConfig",
     "ModelSource",
+    "Network",
     "Output",
     "WeightsCard",
     "build_model",

@@ -14,8 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.images.naming.view_names import ViewName, find_view
-from glance3d.models.aggregator import normalised_pixels
-from glance3d.models.vggt import VGGT
+from glance3d.models.network import Network
 from glance3d.types import ImageBatch
 
 # Patches on the longer side: what a photo is of shows in a small copy, at a fraction of the cost.
@@ -49,7 +48,7 @@ class ReferenceChoice:
         return {**described, "likeness": scores}
 
 
-def choose_reference(network: VGGT, batch: ImageBatch, reference: ViewName) -> ReferenceChoice:
+def choose_reference(network: Network, batch: ImageBatch, reference: ViewName) -> ReferenceChoice:
     """The reference view: "first", "auto" (the one most alike to the others), or a photo's name.
 
     Raises:
@@ -71,7 +70,7 @@ def choose_reference(network: VGGT, batch: ImageBatch, reference: ViewName) -> R
 
 
 def view_likeness(
-    network: VGGT, images: Float[Tensor, "views 3 height width"]
+    network: Network, images: Float[Tensor, "views 3 height width"]
 ) -> Float[Tensor, " views"]:
     """How much each view has in common with the others, -1 to 1: the higher the better a reference.
 
@@ -84,10 +83,9 @@ def view_likeness(
         return torch.zeros(num_views)
     small = _small_copies(images, network.config.patch_size)
     with torch.inference_mode():
-        embed = network.aggregator.patch_embed
         tokens = torch.cat(
             [
-                embed(normalised_pixels(part.to(network.device))).float().cpu()
+                network.embed_patches(part.to(network.device)).float().cpu()
                 for part in small.split(_VIEWS_AT_ONCE)
             ]
         )

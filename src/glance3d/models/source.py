@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from glance3d.models.vggt import VGGT
+from glance3d.models.network import Network
 from glance3d.models.weights.commercial import refuse_other_use
 from glance3d.models.weights.fetch import fetch_weights, verify_weights
 from glance3d.models.weights.files import check_names
@@ -31,7 +31,7 @@ class ModelSource:
         InputError: the device or the precision is unknown.
     """
 
-    name: str | Path | VGGT = "glance-small"
+    name: str | Path | Network = "glance-small"
     weights: str | Path | None = None
     device: str | torch.device = "auto"
     precision: str = "auto"
@@ -39,7 +39,7 @@ class ModelSource:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be loaded; the file itself is read by :meth:`load`."""
-        if isinstance(self.name, VGGT):
+        if isinstance(self.name, Network):
             refuse_other_use(self.name.card, self.network_name, self.commercial_only)
         else:
             resolve_device(self.device)
@@ -49,16 +49,16 @@ class ModelSource:
     @property
     def network_name(self) -> str:
         """The network's own name, by which cards are looked up; a file of weights holds it."""
-        if isinstance(self.name, VGGT):
+        if isinstance(self.name, Network):
             return self.name.config.name
         return network_name(self.name, self.weights, commercial_only=self.commercial_only)
 
-    def outline(self) -> VGGT:
+    def outline(self) -> Network:
         """The network without its numbers, at once: see :func:`~glance3d.models.zoo.outline_model`.
 
         One that is loaded is its own outline.
         """
-        if isinstance(self.name, VGGT):
+        if isinstance(self.name, Network):
             return self.name
         return outline_model(
             self.name,
@@ -68,9 +68,9 @@ class ModelSource:
             commercial_only=self.commercial_only,
         )
 
-    def load(self) -> VGGT:
+    def load(self) -> Network:
         """The network, ready to predict; may fetch weights. One that is loaded is returned."""
-        if isinstance(self.name, VGGT):
+        if isinstance(self.name, Network):
             return self.name
         return load_model(
             self.name,
@@ -98,6 +98,6 @@ class ModelSource:
 
     def resolved_device(self) -> torch.device:
         """Where the network will be."""
-        if isinstance(self.name, VGGT):
+        if isinstance(self.name, Network):
             return self.name.device
         return resolve_device(self.device)

@@ -5,12 +5,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from glance3d.errors import InputError, WeightsError
+from glance3d.models.architectures import network_of
 from glance3d.models.config import ModelConfig
-from glance3d.models.heads.camera import PLAIN_CAMERA, CameraHead
-from glance3d.models.vggt import VGGT
+from glance3d.models.network import Network
 from glance3d.models.weights.cards import ALIASES, CARDS
 from glance3d.models.weights.commercial import refuse_other_use
 from glance3d.models.weights.fetch import fetch_weights
@@ -21,7 +20,6 @@ from glance3d.models.weights.files import (
     refuse_more_blocks_than_tensors,
 )
 from glance3d.models.weights.weights_card import WeightsCard
-from glance3d.multiview.pose_initialisation import initialise_poses
 from glance3d.nn.fast.cpu import has_fast_bfloat16
 from glance3d.nn.precision import set_matmul_precision
 
@@ -29,7 +27,7 @@ LARGE_NETWORK = 100_000_000  # parameters; smaller ones are fast enough as they 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> VGGT:
+def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> Network:
     """Build a network with random weights, to be trained.
 
     Args:
@@ -40,23 +38,9 @@ def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> VGGT
         The network, in training mode.
     """
     with torch.device(device):
-        model = VGGT(config, initialise_poses)
-    if model.camera_head is not None:
-        _start_from_a_plain_camera(model.camera_head)
+        model = network_of(config)
+    model.initialise()
     return model
-
-
-def _start_from_a_plain_camera(head: CameraHead) -> None:
-    """Begin at a plain camera, not at a quaternion of length zero, or change nothing of a start."""
-    layer = head.pose_mlp.fc2
-    with torch.no_grad():
-        if head.starts_from_matches:
-            layer.weight.zero_()
-            layer.bias.zero_()
-            return
-        layer.weight.mul_(0.1)
-        layer.bias.copy_(PLAIN_CAMERA)
-        layer.bias.div_(head.num_iterations)  # the iterations' updates add up
 
 
 def load_model(
@@ -66,7 +50,7 @@ def load_model(
     precision: str = "auto",
     *,
     commercial_only: bool = False,
-) -> VGGT:
+) -> Network:
     """Load a network with its weights, in evaluation mode and without gradients.
 
     Args:
@@ -134,7 +118,7 @@ def outline_model(
     precision: str = "auto",
     *,
     commercial_only: bool = False,
-) -> VGGT:
+) -> Network:
     """What :func:`load_model` will give, on the meta device: shapes, precision and preprocessing.
 
     Nothing is fetched: ``weights_path`` is None where :func:`load_model` would. Raises as it does,
@@ -144,7 +128,7 @@ def outline_model(
     check_precision(precision)
     config, card, path = _find(name, weights, commercial_only)
     with torch.device("meta"):
-        model = VGGT(config, initialise_poses)
+        model = network_of(config)
     set_precision(model, _resolve_precision(precision, target, model))
     model.card, model.weights_path = card, path
     kin = card or CARDS.get(config.name)  # a file of ours wants photos as its namesake does
@@ -173,7 +157,7 @@ def check_precision(precision: str) -> None:
         raise InputError(f"unknown precision {precision!r}: choose from auto, {known}")
 
 
-def _resolve_precision(precision: str, device: torch.device, model: VGGT) -> torch.dtype:
+def _resolve_precision(precision: str, device: torch.device, model: Network) -> torch.dtype:
     if precision != "auto":
         return PRECISIONS[precision]
     if sum(parameter.numel() for parameter in model.parameters()) < LARGE_NETWORK:
@@ -186,11 +170,9 @@ def _resolve_precision(precision: str, device: torch.device, model: VGGT) -> tor
     return torch.bfloat16 if fast else torch.float32
 
 
-def set_precision(model: VGGT, dtype: torch.dtype) -> None:
+def set_precision(model: Network, dtype: torch.dtype) -> None:
     """Of the large products; cameras, tracks and what becomes depth and points stay float32."""
-    parts: list[nn.Module] = [model.aggregator]
-    parts += [head.features for head in (model.depth_head, model.point_head) if head is not None]
-    for part in parts:
+    for part in model.large_products:
         set_matmul_precision(part, dtype)
 
 

@@ -10,7 +10,7 @@ from glance3d.densification import mark_consistent, measure_depth
 from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.known_cameras import KnownCameras, match_known_cameras
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.models.weights.cards import is_good_at
 from glance3d.refinement.assembly.assemble import assemble_cameras
 from glance3d.refinement.assembly.depth_alignment import align_depth
@@ -35,7 +35,7 @@ def refine(
     folder: str | Path | None = None,
     options: RefineOptions = RefineOptions(),  # noqa: B008 (frozen)
     known: KnownCameras | None = None,
-    network: VGGT | Callable[[], VGGT] | None = None,
+    network: Network | Callable[[], Network] | None = None,
     densify: bool | None = None,
     progress: bool = False,
 ) -> Reconstruction:
@@ -70,7 +70,7 @@ def refine(
         raise InputError("a scene without photos cannot be refined")
     photos = Originals(scene, folder) if originals is None else originals
     known_views = None if known is None else match_known_cameras(known, scene)
-    load_network = (lambda: network) if isinstance(network, VGGT) else network
+    load_network = (lambda: network) if isinstance(network, Network) else network
     times = StageTimes()
     with quiet(), tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
         with times.stage("register"):

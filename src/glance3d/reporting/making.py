@@ -14,7 +14,7 @@ import torch
 
 from glance3d._version import __version__
 from glance3d.images import Preprocessing
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.models.memory.plan import MemoryPlan
 from glance3d.models.reference_view import ReferenceChoice
 from glance3d.nn.fast import paths as fast_paths
@@ -39,7 +39,7 @@ _LARGEST_HASHED_FILE = 500_000_000
 
 
 def describe_making(
-    network: VGGT,
+    network: Network,
     batch: ImageBatch,
     preprocessing: Preprocessing,
     options: PassOptions,
@@ -95,18 +95,17 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     }
 
 
-def describe_model(network: VGGT) -> ModelReport:
+def describe_model(network: Network) -> ModelReport:
     """Which network, whose weights, and what may be done with what it makes."""
-    matmul_types = {parameter.dtype for parameter in network.aggregator.parameters()}
     return ModelReport(
         name=network.config.name,
         num_parameters=sum(parameter.numel() for parameter in network.parameters()),
-        precision="bfloat16" if torch.bfloat16 in matmul_types else "float32",
+        precision=str(network.matmul_dtype).removeprefix("torch."),
         weights=_describe_weights(network),
     )
 
 
-def _describe_weights(network: VGGT) -> WeightsReport:
+def _describe_weights(network: Network) -> WeightsReport:
     card, path = network.card, network.weights_path
     file = path if path and path.is_file() else None
     return WeightsReport(
@@ -122,11 +121,11 @@ def _describe_weights(network: VGGT) -> WeightsReport:
     )
 
 
-def describe_attention(network: VGGT, kind: str) -> dict[str, Any]:
+def describe_attention(network: Network, kind: str) -> dict[str, Any]:
     """Whether it is exact, and which kernel it runs by."""
-    weight = network.aggregator.get_parameter("frame_blocks.0.attn.qkv.weight")
-    head_dim = weight.shape[1] // network.config.aggregator.num_heads
-    backend = attention_backend(weight.device, weight.dtype, head_dim)
+    attention = network.blocks[0].attn
+    head_dim = attention.qkv.weight.shape[1] // attention.num_heads
+    backend = attention_backend(network.device, network.matmul_dtype, head_dim)
     return {"kind": kind, "approximate": kind != "full", "backend": backend}
 
 

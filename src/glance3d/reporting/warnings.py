@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.nn.fast.attention_backend import PLAIN
 from glance3d.pass_options import WindowOptions
 from glance3d.text import first_names
@@ -25,7 +25,7 @@ _NAMED_PHOTOS = 10
 
 
 def warnings_of_making(
-    network: VGGT,
+    network: Network,
     batch: ImageBatch,
     scene: Reconstruction,
     made: MadeReport,
@@ -47,7 +47,7 @@ def warnings_of_making(
     )
 
 
-def model_warnings(network: VGGT) -> list[ReportWarning]:
+def model_warnings(network: Network) -> list[ReportWarning]:
     """What the weights' card says a user should know first."""
     card = network.card
     if card is None:

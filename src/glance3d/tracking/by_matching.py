@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.multiview.descriptor_tracking import MUTUAL_WITHIN, DescriptorTracker
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
 from glance3d.tracking.point_tracker import TrackedPoints
@@ -15,7 +15,7 @@ from glance3d.tracking.point_tracker import TrackedPoints
 class MatchingTracker:
     """Visibility is how mutual a match is, confidence its cosine; padding is never searched."""
 
-    def __init__(self, network: VGGT, features: FeatureMaps) -> None:
+    def __init__(self, network: Network, features: FeatureMaps) -> None:
         self._features = features
         with torch.inference_mode():
             maps = track_head_of(network).descriptors(features.maps)

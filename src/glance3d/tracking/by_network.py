@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
 from glance3d.tracking.point_tracker import TrackedPoints, stack_tracked
@@ -29,7 +29,7 @@ class NetworkTracker:
     within 12 of 518 longer sides of the truth besides.
     """
 
-    def __init__(self, network: VGGT, features: FeatureMaps) -> None:
+    def __init__(self, network: Network, features: FeatureMaps) -> None:
         self._tracker = track_head_of(network).tracker
         self._features = features
 

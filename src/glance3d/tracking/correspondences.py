@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from glance3d.errors import InputError
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.tracking.build_tracker import build_tracker
 from glance3d.tracking.by_matching import MatchingTracker
 from glance3d.tracking.by_network import NetworkTracker
@@ -46,7 +46,7 @@ class Correspondences:
 
 
 def estimate_correspondences(
-    network: VGGT,
+    network: Network,
     batch: ImageBatch,
     *,
     queries_per_view: int = 512,

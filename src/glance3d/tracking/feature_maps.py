@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import InputError
-from glance3d.models import VGGT
+from glance3d.models import VGGT, Network
 from glance3d.models.config import Output
 from glance3d.models.heads.track import TrackHead
 from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
@@ -58,7 +58,7 @@ class FeatureMaps:
 
 
 def predict_with_features(
-    network: VGGT, batch: ImageBatch, outputs: Sequence[Output] = ()
+    network: Network, batch: ImageBatch, outputs: Sequence[Output] = ()
 ) -> tuple[Predictions, FeatureMaps]:
     """What was asked for, and the feature maps of all views, from one pass of the aggregator.
 
@@ -69,6 +69,7 @@ def predict_with_features(
         NotEnoughMemoryError: It does not fit into memory.
     """
     head = track_head_of(network)
+    assert isinstance(network, VGGT)  # no other has a track head
     size = (batch.images.shape[-2], batch.images.shape[-1])
     if min(size) < head.min_image_side:
         raise InputError(
@@ -105,12 +106,12 @@ def _content_of_maps(
     return content.to(maps.device)
 
 
-def track_head_of(network: VGGT) -> TrackHead:
+def track_head_of(network: Network) -> TrackHead:
     """The network's track head.
 
     Raises:
         InputError: it has none.
     """
-    if network.track_head is None:
+    if not isinstance(network, VGGT) or network.track_head is None:
         raise InputError(f"the model {network.config.name} has no track head: use another one")
     return network.track_head

@@ -12,7 +12,7 @@ from torch import Tensor
 from glance3d.errors import InputError
 from glance3d.images import InputOptions, MaskSources, Originals, Preprocessing, load_images
 from glance3d.images.naming.view_names import ViewName
-from glance3d.models import VGGT, ModelSource
+from glance3d.models import ModelSource, Network
 from glance3d.models.config import Output
 from glance3d.models.weights.cards import CARDS
 from glance3d.tracking.build_tracker import build_tracker
@@ -40,7 +40,7 @@ def track(
     grid: int | None = None,
     query_view: ViewName = 0,
     by: str = "auto",
-    model: str | Path | VGGT | None = None,
+    model: str | Path | Network | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -140,7 +140,7 @@ def _track_scene(
     return _with_tracks(scene, method, tracker, placed)
 
 
-def _preprocessing(method: str, inputs: InputOptions, network: VGGT) -> Preprocessing:
+def _preprocessing(method: str, inputs: InputOptions, network: Network) -> Preprocessing:
     """The user's preprocessing; else the model's own, finer where the method gains by it."""
     own = inputs.preprocessing(network.preprocessing)
     return own if inputs.preprocess is not None else finer_preprocessing(method, own)
@@ -174,7 +174,7 @@ def track_all(
 
 
 def track_pixels(
-    network: VGGT,
+    network: Network,
     batch: ImageBatch,
     views: Int[Tensor, " queries"],
     pixels_original: Float[Tensor, "queries 2"],

@@ -128,7 +128,7 @@ class TrainConfig:
         ):
             _require(getattr(self, name) >= 0, f"{name} >= 0", getattr(self, name))
         _require(self.precision in PRECISIONS, f"precision in {PRECISIONS}", self.precision)
-        head = self.model.correspondence
+        head = getattr(self.model, "correspondence", None)
         _require(head is not None or not self.relation_pretraining, "a correspondence head", head)
         budget = self.time_budget_minutes
         _require(budget is None or budget > 0, "time_budget_minutes > 0", budget)

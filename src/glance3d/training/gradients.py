@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from glance3d.datasets import MultiViewSample
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses.objective import compute_losses
 from glance3d.training.losses.scene import Losses, LossWeights
 
 
 def compute_gradients(
-    model: VGGT, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
+    model: Network, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
 ) -> Losses:
     """Fill every parameter's gradient (replacing what was there), and return the losses.
 

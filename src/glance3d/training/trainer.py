@@ -19,7 +19,7 @@ from tqdm import tqdm
 from glance3d.datasets import MultiViewSample
 from glance3d.errors import ConfigError, Glance3DError
 from glance3d.files.atomic import save_json
-from glance3d.models import VGGT, build_model
+from glance3d.models import VGGT, Network, build_model
 from glance3d.models.heads.correspondence import CELLS_PER_PATCH_SIDE
 from glance3d.models.weights.partial import load_partial_weights
 from glance3d.results import settle
@@ -43,7 +43,7 @@ from glance3d.training.run.spikes import SpikeDetector
 from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_log
 from glance3d.training.schedule import WeightAverage, learning_rate_factor
 
-Evaluate = Callable[[VGGT], dict[str, float]]
+Evaluate = Callable[[Network], dict[str, float]]
 
 _CURVES = ("loss", "camera", "depth", "points", "matching", "descriptors", "pairs")
 _POINTS_OF_A_CURVE = 4  # with fewer validation losses the curve is of the losses of single batches
@@ -130,7 +130,8 @@ class Trainer:
 
     def pretrain_relations(self) -> None:
         """Pretrain the pair-pose network, unless that is done or the run is resumed."""
-        head, pretraining = self.model.correspondence_head, self.config.relation_pretraining
+        head = self.model.correspondence_head if isinstance(self.model, VGGT) else None
+        pretraining = self.config.relation_pretraining
         if head is None or pretraining is None or self._relations_pretrained:
             return
         cell = self.config.model.patch_size // CELLS_PER_PATCH_SIDE
@@ -270,7 +271,7 @@ class Trainer:
         """Whether the last step went past a multiple of ``every`` samples (0: never)."""
         return every > 0 and self.progress.samples // every > before // every
 
-    def averaged_model(self) -> VGGT:
+    def averaged_model(self) -> Network:
         """A copy of the network with the averaged weights, in eval mode."""
         model = copy.deepcopy(self.model)
         model.load_state_dict(self.average.values)
@@ -336,7 +337,7 @@ class Trainer:
             self.log.write(kind, self.progress.step, self.progress.samples, **values)
 
 
-def _freeze_all_but(model: VGGT, trainable: tuple[str, ...]) -> None:
+def _freeze_all_but(model: Network, trainable: tuple[str, ...]) -> None:
     """Train only parameters whose names begin with one of these; all, if there are none."""
     for part in trainable:
         if not any(name.startswith(part) for name, _ in model.named_parameters()):

@@ -9,7 +9,7 @@ import tyro
 from glance3d.cli.options.flag import Flag
 
 if TYPE_CHECKING:
-    from glance3d.models import VGGT, ModelSource
+    from glance3d.models import ModelSource, Network
 
 
 _WEIGHTS = (
@@ -84,7 +84,7 @@ class _Weights:
 class SceneWeightsFlags(_LicenceFlags, _Weights):
     """The network that the scene was made with, where its tracks are needed."""
 
-    def load(self, scene_model: str) -> "VGGT":
+    def load(self, scene_model: str) -> "Network":
         """The network that the scene names; may fetch weights."""
         from glance3d.models import ModelSource
         from glance3d.models.zoo import known_name

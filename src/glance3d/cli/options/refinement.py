@@ -12,7 +12,7 @@ from glance3d.errors import InputError
 
 if TYPE_CHECKING:
     from glance3d.cli.options.known import KnownQuantities
-    from glance3d.models import VGGT
+    from glance3d.models import Network
     from glance3d.refinement import RefineOptions
     from glance3d.types import Reconstruction
 
@@ -83,7 +83,7 @@ def refined(
     scene: "Reconstruction",
     options: RefinementFlags,
     quantities: "KnownQuantities",
-    network: "Callable[[], VGGT]",
+    network: "Callable[[], Network]",
     *,
     photos: Path | None = None,
     progress: bool = False,

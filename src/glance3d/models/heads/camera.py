@@ -59,6 +59,18 @@ class CameraHead(nn.Module):
             predictions.append(_activate(raw))
         return torch.stack(predictions)
 
+    def initialise(self) -> None:
+        """Begin at a plain camera (no quaternion of length 0), or change nothing of a start."""
+        layer = self.pose_mlp.fc2
+        with torch.no_grad():
+            if self.starts_from_matches:
+                layer.weight.zero_()
+                layer.bias.zero_()
+                return
+            layer.weight.mul_(0.1)
+            layer.bias.copy_(PLAIN_CAMERA)
+            layer.bias.div_(self.num_iterations)  # the iterations' updates add up
+
     def _refine(
         self, tokens: Float[Tensor, "batch views dim"], pose_enc: Float[Tensor, "#batch #views 9"]
     ) -> Float[Tensor, "batch views 9"]:

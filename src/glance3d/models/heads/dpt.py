@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import DPTHeadConfig
+from glance3d.models.tokens import AggregatedTokens
 from glance3d.nn.chunks import cached_slices, chunk_views
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.nn.precision import (

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.errors import InputError
-from glance3d.models.aggregator import AggregatedTokens
 from glance3d.models.config import TrackHeadConfig
 from glance3d.models.heads.correlation import (
     build_pyramid,
@@ -22,6 +21,7 @@ from glance3d.models.heads.correlation import (
 )
 from glance3d.models.heads.dpt import DPTFeatures, Projected, map_views
 from glance3d.models.heads.update_transformer import UpdateTransformer
+from glance3d.models.tokens import AggregatedTokens
 from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
 from glance3d.nn.chunks import chunk_views
 from glance3d.nn.initial_values import normal_parameter

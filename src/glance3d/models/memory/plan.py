@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from glance3d.models.architectures import pass_sizes_of
 from glance3d.models.config import Output
 from glance3d.models.memory.available import available_memory
-from glance3d.models.memory.pass_sizes import FLOAT32, IMAGE_CHANNELS, MAP_CHANNELS, PassSizes
-from glance3d.models.vggt import VGGT
+from glance3d.models.memory.pass_sizes import FLOAT32, IMAGE_CHANNELS, MAP_CHANNELS
+from glance3d.models.network import Network
 from glance3d.nn.chunks import SMALLEST_SCALE
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
@@ -142,7 +143,7 @@ class MemoryPlan:
 
 
 def plan_memory(
-    network: VGGT,
+    network: Network,
     num_views: int,
     image_size: tuple[int, int],
     outputs: tuple[Output, ...],
@@ -195,7 +196,7 @@ def _last_that(fits: Callable[[int], bool], counts: range) -> int | None:
 
 
 def _plan_of_pass(
-    network: VGGT,
+    network: Network,
     num_views: int,
     num_waiting: int,
     image_size: tuple[int, int],
@@ -204,7 +205,7 @@ def _plan_of_pass(
     available: int | None,
     keeps_layers: bool,
 ) -> MemoryPlan:
-    sizes = PassSizes(network, num_views, image_size, outputs, device)
+    sizes = pass_sizes_of(network, num_views, image_size, outputs, device)
     plan = MemoryPlan(
         num_views,
         image_size,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.images import Originals
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.models.weights.cards import is_good_at
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.refinement.mapping.attempts import AttemptResult, run_attempts
@@ -61,7 +61,7 @@ def register_views(
     photos: MatchedPhotos,
     originals: Originals,
     *,
-    network: Callable[[], VGGT] | None = None,
+    network: Callable[[], Network] | None = None,
     progress: bool = False,
 ) -> Registration:
     """Find the poses that the matches determine, adjusted until they converge.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int, UInt32
 
 from glance3d.images import Originals
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.refinement.matching.database import copy_with_cameras, open_database
 from glance3d.refinement.matching.matched_photos import MatchedPhotos, read_matches
 from glance3d.refinement.options import RefineOptions
@@ -25,7 +25,7 @@ _USUAL_ERROR = 4.0
 
 
 def add_network_tracks(
-    photos: MatchedPhotos, network: VGGT, originals: Originals, *, progress: bool = False
+    photos: MatchedPhotos, network: Network, originals: Originals, *, progress: bool = False
 ) -> MatchedPhotos:
     """The same photos with the network's tracks among their matches, verified like all others."""
     method = resolve_method("auto", network.config.name, None)

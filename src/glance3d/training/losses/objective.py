@@ -4,9 +4,9 @@ import torch
 
 from glance3d.datasets import MultiViewSample
 from glance3d.errors import InputError
-from glance3d.models import VGGT
-from glance3d.models.aggregator import AggregatedTokens
+from glance3d.models import VGGT, Network
 from glance3d.models.config import Output
+from glance3d.models.tokens import AggregatedTokens
 from glance3d.multiview.matches import Correspondence, Descriptors
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses.correspondence import (
@@ -38,7 +38,7 @@ _NEEDS_VIEWS_TO_MATCH = (
 
 
 def compute_losses(
-    model: VGGT,
+    model: Network,
     sample: MultiViewSample,
     config: TrainConfig,
     weights: LossWeights | None = None,
@@ -62,8 +62,10 @@ def compute_losses(
 
 
 def _active_losses(
-    model: VGGT, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
+    model: Network, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
 ) -> Losses:
+    if not isinstance(model, VGGT):
+        raise InputError(f"only networks of the kind of VGGT are trained, got {model.config.name}")
     tokens = model.encode(sample.images, _layers_needed(model, weights))
     losses: Losses = {}
     matched = None

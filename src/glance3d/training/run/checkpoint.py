@@ -18,7 +18,7 @@ from torch import Tensor
 from glance3d.errors import WeightsError
 from glance3d.files.atomic import atomic_file
 from glance3d.files.json_input import parse_json_object
-from glance3d.models import VGGT
+from glance3d.models import Network
 from glance3d.models.weights.files import save_weights
 from glance3d.models.weights.pickled_data import load_plain_data
 from glance3d.results import Claims, open_result
@@ -108,7 +108,7 @@ def _read_progress(record: Any, path: Path) -> Progress:
 
 
 def export_weights(
-    model: VGGT,
+    model: Network,
     path: str | Path,
     dtype: torch.dtype = torch.bfloat16,
     *,

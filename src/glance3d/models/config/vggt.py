@@ -1,10 +1,12 @@
-"""Every size of the network is a field of a frozen config; a variant is a function."""
+"""Every size of a VGGT is a field of a frozen config; a variant is a function."""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from glance3d.errors import ConfigError
-from glance3d.models.field_checks import check_fields, checked_values, refuse_indivisible
+from glance3d.models.config.base import ModelConfig, read_part
+from glance3d.models.config.dense import DPTHeadConfig
+from glance3d.models.config.field_checks import check_fields, refuse_indivisible
 from glance3d.multiview.options import MultiviewOptions
 from glance3d.pass_options import OUTPUTS, Output
 
@@ -94,29 +96,6 @@ class CameraHeadConfig:
 
 
 @dataclass(frozen=True)
-class DPTHeadConfig:
-    """DPT: which layers it reads, the channels it projects each to, and its fused width.
-
-    With ``reads_stem`` its two finest levels also read the maps of a stem of that size: edges need
-    not come through the tokens.
-    """
-
-    layers: tuple[int, ...] = (4, 11, 17, 23)
-    channels: tuple[int, ...] = (256, 512, 1024, 1024)
-    features: int = 256
-    output_channels: int = 32
-    reads_stem: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse anything but four levels, and widths that a UV code cannot fill."""
-        check_fields(self)
-        if len(self.layers) != 4 or len(self.channels) != 4:
-            raise ConfigError("a dense head reads four layers and projects to four widths")
-        if self.features % 8 or any(channels % 4 for channels in self.channels):
-            raise ConfigError("features must divide by 8 and channels by 4, for the UV embedding")
-
-
-@dataclass(frozen=True)
 class TrackHeadConfig:
     """DPT features at half resolution and a tracker on them."""
 
@@ -172,14 +151,14 @@ class CorrespondenceConfig:
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """A whole network. A head that is None is absent, and so are its outputs.
+class VGGTConfig(ModelConfig):
+    """A whole VGGT. A head that is None is absent, and so are its outputs.
 
     ``multiview`` are the constants of the geometry that a network with a correspondence head runs.
     """
 
-    name: str
-    patch_size: int = 14
+    ARCHITECTURE = "vggt"
+
     embed_dim: int = 1024
     patch_embed: PatchEmbedConfig = field(default_factory=VitEmbedConfig)
     aggregator: AggregatorConfig = field(default_factory=AggregatorConfig)
@@ -242,7 +221,7 @@ class ModelConfig:
     @property
     def outputs(self) -> tuple[Output, ...]:
         """What this network can predict."""
-        return tuple(output for output in OUTPUTS if getattr(self, output) is not None)
+        return tuple(output for output in OUTPUTS if getattr(self, output, None) is not None)
 
     def matching(self, outputs: tuple[Output, ...]) -> CorrespondenceConfig | None:
         """The matches that these outputs need: only cameras that start from them need any."""
@@ -267,6 +246,10 @@ class ModelConfig:
             layers.add(described.layer)
         return tuple(sorted(layers))
 
+    def num_steps(self, outputs: tuple[Output, ...]) -> int:
+        """How often a pass for these outputs tells its progress: once a layer."""
+        return self.layers_needed(outputs)[-1] + 1
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without default ``multiview``; :meth:`from_dict` reads it back."""
         data = asdict(self)
@@ -275,26 +258,20 @@ class ModelConfig:
         return data
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "ModelConfig":
-        """The config that :meth:`to_dict` wrote.
-
-        Raises:
-            ConfigError: it is none: a key is missing or unknown, or a value is no such size.
-        """
-        if not isinstance(data, dict):
-            raise ConfigError(f"this is no model config but a {type(data).__name__}")
+    def read_parts(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """The parts of a dictionary as the configs that they are; the rest as it is."""
         given = dict(data)
         for name, part in _PARTS.items():
             if given.get(name) is not None:
-                given[name] = _read_part(part, given[name], name)
+                given[name] = read_part(part, given[name], name)
         if "multiview" in given:
             given["multiview"] = _read_multiview(given["multiview"])
         embed = given.get("patch_embed")
         kind = embed.get("kind") if isinstance(embed, dict) else None
         if not isinstance(kind, str) or kind not in _EMBEDDINGS:
             raise ConfigError(f"patch_embed must say its kind: {', '.join(_EMBEDDINGS)}")
-        given["patch_embed"] = _read_part(_EMBEDDINGS[kind], embed, "patch_embed")
-        return _read_part(cls, given, "the model")
+        given["patch_embed"] = read_part(_EMBEDDINGS[kind], embed, "patch_embed")
+        return given
 
 
 _EMBEDDINGS: dict[str, Any] = {
@@ -317,38 +294,22 @@ def _read_multiview(data: Any) -> MultiviewOptions:
     stages = {stage.name: stage.type for stage in fields(MultiviewOptions)}
     if isinstance(data, dict):
         data = {
-            name: _read_part(stages[name], part, f"multiview.{name}") if name in stages else part
+            name: read_part(stages[name], part, f"multiview.{name}") if name in stages else part
             for name, part in data.items()
         }
-    return _read_part(MultiviewOptions, data, "multiview")
+    return read_part(MultiviewOptions, data, "multiview")
 
 
-def _read_part(kind: Any, data: Any, where: str) -> Any:
-    """A config of this kind; its fields check themselves."""
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where} of a model config is a {type(data).__name__}, not an object")
-    known = {field.name for field in fields(kind)}
-    strange = sorted(set(data) - known)
-    if strange:
-        raise ConfigError(f"{where} of a model config has no {strange[0][:80]!r}")
-    values = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
-    }
-    if kind is ModelConfig and "name" not in values:
-        raise ConfigError("a model config without a name")
-    return kind(**checked_values(kind, values))
-
-
-def vggt_1b() -> ModelConfig:
+def vggt_1b() -> VGGTConfig:
     """The published VGGT-1B (Wang et al. 2025), 1,256.5 M parameters."""
-    return ModelConfig(name="vggt-1b")
+    return VGGTConfig(name="vggt-1b")
 
 
-def glance_small() -> ModelConfig:
+def glance_small() -> VGGTConfig:
     """The package's own small model: the same architecture, sized for a laptop's processor."""
     channels, layers = (48, 64, 96, 96), (1, 2, 3, 5)
     dense = DPTHeadConfig(layers, channels, features=48, output_channels=16, reads_stem=True)
-    return ModelConfig(
+    return VGGTConfig(
         name="glance-small",
         patch_size=16,
         embed_dim=192,
@@ -373,10 +334,10 @@ def glance_small() -> ModelConfig:
     )
 
 
-def tiny() -> ModelConfig:
+def tiny() -> VGGTConfig:
     """The smallest network with every part, for tests; its numbers are pinned by golden files."""
     channels, layers = (16, 32, 48, 48), (0, 1, 2, 3)
-    return ModelConfig(
+    return VGGTConfig(
         name="tiny",
         embed_dim=64,
         patch_embed=VitEmbedConfig(depth=3, num_heads=4, image_size=70),

@@ -1,14 +1,15 @@
 """Photos to tokens by alternating attention (VGGT, section 3.2)."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from glance3d.models.config import ModelConfig, StemEmbedConfig, VitEmbedConfig
+from glance3d.models.config import StemEmbedConfig, VGGTConfig, VitEmbedConfig
+from glance3d.models.normalisation import normalised_pixels
 from glance3d.models.sparse_keys import check_attention, kept_keys
+from glance3d.models.tokens import AggregatedTokens, Layer
 from glance3d.nn.block import Block
 from glance3d.nn.inference import run_block_
 from glance3d.nn.initial_values import normal_parameter
@@ -16,32 +17,13 @@ from glance3d.nn.patch_embed import ConvStem, PatchConv, StemMaps
 from glance3d.nn.precision import only_predicts
 from glance3d.nn.progress import layer_done
 from glance3d.nn.rope import build_rope_table
-from glance3d.nn.tables import cached_table
 from glance3d.nn.vit import VisionTransformer
-
-IMAGE_MEAN = (0.485, 0.456, 0.406)
-IMAGE_STD = (0.229, 0.224, 0.225)
-
-Layer = Float[Tensor, "batch views tokens dim"]
-
-
-class AggregatedTokens(NamedTuple):
-    """The kept layers, by index from 0, each ``[batch, views, special + patches, 2 C]``.
-
-    A layer is the frame block's output and the global block's output side by side. Token 0 of a
-    view is its camera token; patch tokens start at ``patch_start_idx``, row by row. ``stem_maps``
-    are those of all views of all scenes (none without a stem).
-    """
-
-    layers: dict[int, Float[Tensor, "batch views tokens channels"]]
-    patch_start_idx: int
-    stem_maps: StemMaps = ()
 
 
 class Aggregator(nn.Module):
     """Patch embedding, special tokens, and pairs of frame-wise and global attention."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: VGGTConfig) -> None:
         super().__init__()
         self.config = config.aggregator
         self.patch_size = config.patch_size
@@ -157,21 +139,7 @@ class Aggregator(nn.Module):
                 del frame, everywhere
 
 
-def normalised_pixels(
-    images: Float[Tensor, "views 3 height width"],
-) -> Float[Tensor, "views 3 height width"]:
-    """RGB in [0, 1] as the patch embedding wants it: ImageNet's mean and deviation are 0 and 1."""
-    mean, std = _image_statistics(images.device)
-    return (images - mean) / std
-
-
-@cached_table
-def _image_statistics(device: torch.device) -> tuple[Tensor, Tensor]:
-    mean, std = torch.tensor([IMAGE_MEAN, IMAGE_STD], device=device)[..., None, None]
-    return mean, std
-
-
-def _build_patch_embed(config: ModelConfig) -> nn.Module:
+def _build_patch_embed(config: VGGTConfig) -> nn.Module:
     embed = config.patch_embed
     if isinstance(embed, VitEmbedConfig):
         return VisionTransformer(

@@ -1,22 +1,19 @@
-"""The network: photos of a scene to cameras, depth, points and tracks (VGGT, Wang et al. 2025)."""
+"""The network itself: an aggregator and heads."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.errors import InputError
-from glance3d.images import Preprocessing
-from glance3d.models.aggregator import AggregatedTokens, Aggregator
 from glance3d.models.checks import (
     check_focal_lengths,
     check_images,
     check_outputs,
     check_query_points,
 )
-from glance3d.models.config import DPTHeadConfig, ModelConfig, Output
+from glance3d.models.config import DPTHeadConfig, Output, VGGTConfig
 from glance3d.models.head_inputs import HeadInputs
 from glance3d.models.heads.camera import CameraHead
 from glance3d.models.heads.correspondence import CorrespondenceHead
@@ -29,7 +26,10 @@ from glance3d.models.heads.dpt import (
     points_from_raw,
 )
 from glance3d.models.heads.track import TrackHead
-from glance3d.models.weights.cards import WeightsCard
+from glance3d.models.network import Network
+from glance3d.models.normalisation import normalised_pixels
+from glance3d.models.tokens import AggregatedTokens
+from glance3d.models.vggt.aggregator import Aggregator
 from glance3d.multiview.matches import (
     Correspondence,
     Descriptors,
@@ -38,28 +38,22 @@ from glance3d.multiview.matches import (
     select_pair_matches,
 )
 from glance3d.multiview.reconcile import MatchedPredictions
+from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.types import Predictions
 
 
-class VGGT(nn.Module):
+class VGGT(Network[VGGTConfig]):
     """An aggregator and the heads that its config names.
 
     :meth:`forward` is :meth:`encode`, :meth:`match`, :meth:`initial_poses` and :meth:`decode` in
     one, in less memory: layers are projected as soon as they are made. ``pose_initialiser`` is what
-    estimates poses from matches, for a camera head that starts from them. ``card`` says where the
-    weights came from (None for random ones) and ``preprocessing`` how photos should be made ready.
+    estimates poses from matches, for a camera head that starts from them.
     """
 
-    def __init__(
-        self, config: ModelConfig, pose_initialiser: PoseInitialiser | None = None
-    ) -> None:
-        super().__init__()
-        self.config = config
+    def __init__(self, config: VGGTConfig, pose_initialiser: PoseInitialiser | None = None) -> None:
+        super().__init__(config)
         self.pose_initialiser = pose_initialiser
-        self.card: WeightsCard | None = None
-        self.weights_path: Path | None = None
-        self.preprocessing = Preprocessing(patch_size=config.patch_size)
         dim = 2 * config.embed_dim
         self.aggregator = Aggregator(config)
         self.camera_head = CameraHead(dim, config.camera) if config.camera else None
@@ -69,10 +63,27 @@ class VGGT(nn.Module):
         self.track_head = TrackHead(dim, config.tracks, maps) if config.tracks else None
         self.correspondence_head = _correspondence_head(config, maps)
 
+    def embed_patches(
+        self, images: Float[Tensor, "views 3 height width"]
+    ) -> Float[Tensor, "views patches dim"]:
+        """Patch tokens of each view, before any view sees another; images are RGB in [0, 1]."""
+        return self.aggregator.patch_embed(normalised_pixels(images))
+
     @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return next(self.parameters()).device
+    def large_products(self) -> list[nn.Module]:
+        """The aggregator and the features of depth and points; the tracker's stay float32."""
+        heads = (self.depth_head, self.point_head)
+        return [self.aggregator, *(head.features for head in heads if head is not None)]
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """The global blocks."""
+        return [block for block in self.aggregator.global_blocks if isinstance(block, Block)]
+
+    def initialise(self) -> None:
+        """Cameras begin at plain ones, or at what they start from."""
+        if self.camera_head is not None:
+            self.camera_head.initialise()
 
     def forward(
         self,
@@ -304,7 +315,7 @@ class VGGT(nn.Module):
 
 
 def _correspondence_head(
-    config: ModelConfig, map_channels: tuple[int, ...]
+    config: VGGTConfig, map_channels: tuple[int, ...]
 ) -> CorrespondenceHead | None:
     if config.correspondence is None:
         return None

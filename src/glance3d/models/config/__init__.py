@@ -1,0 +1,36 @@
+"""Every size of a network is a field of a frozen config; a variant is a function."""
+
+from glance3d.models.config.base import ModelConfig
+from glance3d.models.config.dense import DPTHeadConfig
+from glance3d.models.config.vggt import (
+    AggregatorConfig,
+    CameraHeadConfig,
+    ConvEmbedConfig,
+    CorrespondenceConfig,
+    StemEmbedConfig,
+    TrackHeadConfig,
+    VGGTConfig,
+    VitEmbedConfig,
+    glance_small,
+    tiny,
+    vggt_1b,
+)
+from glance3d.pass_options import OUTPUTS, Output
+
+__all__ = [
+    "OUTPUTS",
+    "AggregatorConfig",
+    "CameraHeadConfig",
+    "ConvEmbedConfig",
+    "CorrespondenceConfig",
+    "DPTHeadConfig",
+    "ModelConfig",
+    "Output",
+    "StemEmbedConfig",
+    "TrackHeadConfig",
+    "VGGTConfig",
+    "VitEmbedConfig",
+    "glance_small",
+    "tiny",
+    "vggt_1b",
+]

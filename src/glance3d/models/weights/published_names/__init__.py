@@ -1,0 +1,1 @@
+"""The tables of published names, one for each architecture, and what they share."""
