@@ -3,11 +3,12 @@
 import json
 import math
 
-import numpy as np
 import pytest
 import torch
 from benchmarks.da3_twin import CONFIGS, DA3Twin, TwinConfig, build_twin, normalise
 from benchmarks.da3_weights import GOLDEN, METADATA, published_shapes, published_weights
+
+from tests.models.da3.golden import assert_close, load_golden
 
 CASES = ("square", "wide", "single", "pair", "batch", "posed", "posed_batch", "odd")
 TOLERANCE, TOLERANCE_OF_MAPS = 3e-6, 5e-6
@@ -23,36 +24,25 @@ def twins() -> dict[str, DA3Twin]:
     }
 
 
-def load_case(case: str) -> dict[str, torch.Tensor]:
-    with np.load(GOLDEN / f"da3_tiny_{case}.npz") as file:
-        return {name: torch.from_numpy(file[name]) for name in file.files}
-
-
-def assert_close(name: str, value: torch.Tensor, golden: torch.Tensor) -> None:
-    assert value.shape == golden.shape, name
-    error = (value - golden).abs().max() / golden.abs().max()
-    assert error < (TOLERANCE_OF_MAPS if name in MAPS else TOLERANCE), f"{name}: {error:.2e}"
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_every_golden_number(twins: dict[str, DA3Twin], case: str) -> None:
-    golden = load_case(case)
+    golden = load_golden(f"da3_tiny_{case}")
     twin = twins["da3-tiny-odd" if case == "odd" else "da3-tiny"]
     images = normalise(golden["images"])
     cameras = [golden.get("given_extrinsics"), golden.get("given_intrinsics")]
     for name, value in twin(images, *cameras).items():
-        assert_close(name, value, golden[name])
+        assert_close(value, golden[name], TOLERANCE_OF_MAPS if name in MAPS else TOLERANCE)
     condition = None
     if cameras[0] is not None:
         condition = twin.cam_enc(*cameras, *images.shape[-2:])
-        assert_close("camera_condition", condition, golden["camera_condition"])
+        assert_close(condition, golden["camera_condition"], TOLERANCE)
     taken = twin.backbone.pretrained(images, condition)
     for layer, features in enumerate(taken.features):
-        assert_close(f"features_{layer}", features, golden[f"features_{layer}"])
-    assert_close("camera_token", taken.camera_token, golden["camera_token"])
+        assert_close(features, golden[f"features_{layer}"], TOLERANCE)
+    assert_close(taken.camera_token, golden["camera_token"], TOLERANCE)
     assert (taken.class_tokens is None) == ("class_tokens" not in golden)
     if taken.class_tokens is not None:
-        assert_close("class_tokens", taken.class_tokens, golden["class_tokens"])
+        assert_close(taken.class_tokens, golden["class_tokens"], TOLERANCE)
         assert taken.reference_view.tolist() == golden["reference_view"].tolist()
 
 
@@ -65,7 +55,7 @@ def test_more_views_than_the_head_takes_at_a_time(twins: dict[str, DA3Twin]) -> 
 
 
 def test_autocast_moves_the_backbone_alone_and_little(twins: dict[str, DA3Twin]) -> None:
-    images = normalise(load_case("pair")["images"])
+    images = normalise(load_golden("da3_tiny_pair")["images"])
     exact, rounded = (twins["da3-tiny"](images, bfloat16=on) for on in (False, True))
     for name, value in rounded.items():
         error = (value - exact[name]).abs().max() / exact[name].abs().max()

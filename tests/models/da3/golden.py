@@ -1,4 +1,4 @@
-"""Golden numbers of Depth Anything 3 (tests/golden/README.md)."""
+"""Golden numbers of Depth Anything 3 (tests/golden/da3/README.md)."""
 
 from pathlib import Path
 
