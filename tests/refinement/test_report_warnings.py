@@ -10,6 +10,7 @@ LIMITS = ReportWarning("made", "model_limits", CARD.warning(CARD.limits))
 FOCAL = ReportWarning("made", "focal_lengths", "400 pixels by its file, 900 found")
 KNOWN = ReportWarning("known_cameras", "known_cameras", "one known camera has no photo")
 BLURRED = ReportWarning("made", "photos", "a photo is blurred")
+BETTER = ReportWarning("made", "better_model", "these cameras are doubtful, and ...")
 TURNED = ReportWarning("refinement", "few_matches", "one photo is turned")
 
 
@@ -54,3 +55,10 @@ def test_refining_again_says_only_what_is_still_so() -> None:
     assert again.warnings == (LIMITS, FOCAL, KNOWN, BLURRED, aligned)
     assert again.to_json()["refinement"]["warnings"] == ["two photos are alone"]
     assert again.times == {"refine": 1.0, "total": 1.0}
+
+
+def test_which_model_is_better_is_said_once_or_settled() -> None:
+    before = Report(warnings=(BETTER, BLURRED))
+    again = ReportWarning("refinement", "better_model", BETTER.text)
+    assert with_refinement(before, refinement(1), [again]).warnings == (BLURRED, again)
+    assert with_refinement(before, refinement(1), []).warnings == (BLURRED,)

@@ -25,6 +25,7 @@ from errno import EPIPE
 from typing import NoReturn
 
 from glance3d._version import __version__
+from glance3d.cli.terminal.command_line import running
 from glance3d.cli.terminal.stopping import Stopped, StopSignals, describe_signal
 from glance3d.cli.terminal.streams import (
     StdoutError,
@@ -173,7 +174,8 @@ def _run_command(command: str, words: list[str]) -> None:
         args=words,
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
     )
-    module.run(options)
+    with running(command, words):
+        module.run(options)
 
 
 def describe_command(options: type) -> str:

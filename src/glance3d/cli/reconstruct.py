@@ -25,6 +25,7 @@ from glance3d.cli.options.refinement import (
     refinement_summary,
 )
 from glance3d.cli.plan_memory import memory_lines
+from glance3d.cli.terminal.command_line import with_model
 from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files.atomic import save_json, to_json_text
@@ -159,6 +160,7 @@ def summary(scene: "Reconstruction", report: "Report", out: Path, paths: list[Pa
         f"wrote {len(paths)} files to {out}/:",
         *(f"  {line}" for line in _by_folder(out, paths)),
         *skipped_summary(photos.views or (), photos.skipped or ()),
+        *better_model_summary(scene),
         f"next: open {out / 'scene.html'} in a browser, or glance3d export {out} --help",
     ]
 
@@ -189,6 +191,24 @@ def mask_summary(scene: "Reconstruction") -> list[str]:
         return []
     mean = sum(shares) / len(shares)
     return [f"{len(shares)} of {scene.num_views} photos have a mask; the masks keep {mean:.0%}"]
+
+
+def better_model_summary(scene: "Reconstruction") -> list[str]:
+    """The commands that try a more accurate model, where the report recommends one."""
+    from glance3d.models.weights.cards import CARDS
+    from glance3d.models.weights.choice import better_free_model
+    from glance3d.models.weights.fetch import find_weights
+    from glance3d.reporting.better_model import BETTER_MODEL
+
+    better = better_free_model(CARDS.get(scene.model))
+    if better is None or not any(w.code == BETTER_MODEL for w in scene.report.warnings):
+        return []
+    fetch = [] if find_weights(better) else [f"  glance3d models --fetch {better.name}"]
+    return [
+        "these cameras are doubtful; a more accurate model is free:",
+        *fetch,
+        f"  {with_model(better.name)}",
+    ]
 
 
 def _by_folder(out: Path, paths: list[Path]) -> list[str]:

@@ -32,11 +32,12 @@ class TrackModelFlags(SceneModelFlags):
         str | None,
         tyro.conf.arg(
             name="model",
-            metavar="NAME|FILE",
+            metavar="NAME|FILE|auto",
             help_behavior_hint="(default: the scene's own, or glance-small)",
         ),
     ] = None
-    """A known model (glance3d models lists them), or a weights file written by glance3d train."""
+    """A known model (glance3d models lists them), a weights file written by glance3d train, or
+    auto: the most accurate one on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)

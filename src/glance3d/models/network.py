@@ -21,7 +21,8 @@ class Network(nn.Module, Generic[ConfigT]):
     """Photos of a scene to what its config says that it predicts.
 
     ``card`` says where the weights came from (None for random ones), ``weights_path`` is the file,
-    and ``preprocessing`` how photos should be made ready.
+    ``preprocessing`` how photos should be made ready, and ``chosen_because`` why the name "auto"
+    took this network.
     """
 
     def __init__(self, config: ConfigT) -> None:
@@ -29,6 +30,7 @@ class Network(nn.Module, Generic[ConfigT]):
         self.config = config
         self.card: WeightsCard | None = None
         self.weights_path: Path | None = None
+        self.chosen_because = ""
         self.preprocessing = Preprocessing(patch_size=config.patch_size)
 
     @property

@@ -1,5 +1,6 @@
 """From a name or a file to a network that is ready to predict."""
 
+import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from glance3d.models.architectures import network_of
 from glance3d.models.config import ModelConfig
 from glance3d.models.network import Network
 from glance3d.models.weights.cards import ALIASES, CARDS
+from glance3d.models.weights.choice import AUTO, best_on_this_machine
 from glance3d.models.weights.commercial import refuse_other_use
 from glance3d.models.weights.fetch import fetch_weights
 from glance3d.models.weights.files import (
@@ -22,6 +24,8 @@ from glance3d.models.weights.files import (
 from glance3d.models.weights.weights_card import WeightsCard
 from glance3d.nn.fast.cpu import has_fast_bfloat16
 from glance3d.nn.precision import set_matmul_precision
+
+logger = logging.getLogger(__name__)
 
 LARGE_NETWORK = 100_000_000  # parameters; smaller ones are fast enough as they are
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -54,8 +58,9 @@ def load_model(
     """Load a network with its weights, in evaluation mode and without gradients.
 
     Args:
-        name: a known name (``glance3d models`` lists them), its hub repository, or the path of a
-            ``.safetensors`` file that Glance3D wrote.
+        name: a known name (``glance3d models`` lists them), its hub repository, the path of a
+            ``.safetensors`` file that Glance3D wrote, or "auto": the most accurate model, by its
+            published accuracy, that is on this machine and allowed; nothing is fetched.
         weights: a local ``.safetensors`` or ``.pt`` file to fill the named network from, instead
             of the embedded file or the hub.
         device: "auto" (a GPU if there is one), or what torch calls it.
@@ -78,6 +83,8 @@ def load_model(
     if path is None:
         assert model.card is not None
         path = fetch_weights(model.card, partial(check_names, model))
+    if model.chosen_because:
+        logger.info("model auto: %s, %s", model.config.name, model.chosen_because)
     load_weights(model, path, resolve_device(device))
     model.weights_path = path
     return model.eval().requires_grad_(False)
@@ -131,6 +138,8 @@ def outline_model(
         model = network_of(config)
     set_precision(model, _resolve_precision(precision, target, model))
     model.card, model.weights_path = card, path
+    if name == AUTO:
+        model.chosen_because = best_on_this_machine(commercial_only).reason
     kin = card or CARDS.get(config.name)  # a file of ours wants photos as its namesake does
     if kin is not None:
         model.preprocessing = kin.preprocessing
@@ -181,6 +190,12 @@ def _find(
 ) -> tuple[ModelConfig, WeightsCard | None, Path | None]:
     """Config, card and file of what was asked for; no file where it must be fetched."""
     name, weights = str(model), None if weights is None else Path(weights)
+    if name == AUTO:
+        if weights is not None:
+            raise InputError(
+                f"weights must be of a model that is named, got {weights} for 'auto': name it"
+            )
+        name = best_on_this_machine(commercial_only).card.name
     card = CARDS.get(ALIASES.get(name, name))
     if card is not None:
         refuse_other_use(card, card.name, commercial_only)
@@ -194,7 +209,7 @@ def _find(
         refuse_other_use(None, name, commercial_only)
         return config, None, path
     raise WeightsError(
-        f"unknown model {name!r}: choose from {', '.join(CARDS)}, or give the path of a "
+        f"unknown model {name!r}: choose from {', '.join(CARDS)}, {AUTO}, or give the path of a "
         ".safetensors file"
     )
 

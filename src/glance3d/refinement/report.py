@@ -6,11 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from glance3d.known_cameras import KnownViews, PoseDisagreement
+from glance3d.models.weights.cards import CARDS
 from glance3d.refinement.assembly.focal_lengths import contradicted_focal_lengths
 from glance3d.refinement.assembly.known_poses import contradicted_views
 from glance3d.refinement.assembly.rectified_pair import rectified_pair_warning
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.mapping.registration import Registration
+from glance3d.reporting.better_model import BETTER_MODEL, better_model_warnings
 from glance3d.reporting.times import total
 from glance3d.reporting.warnings import FOCAL_LENGTHS, MODEL_LIMITS
 from glance3d.types import Reconstruction, Report, ReportWarning
@@ -63,7 +65,7 @@ def describe_refinement(
         for code, own in texts.items()
         for warning in ReportWarning.each("refinement", code, own)
     ]
-    return section, warnings
+    return section, [*warnings, *better_model_warnings(CARDS.get(scene.model), scene, "refinement")]
 
 
 def _describe_known(
@@ -81,9 +83,11 @@ def with_refinement(
 ) -> Report:
     """The report with what refinement did, and without the warnings that it settles.
 
-    These are what known cameras were warned of before the photos spoke, and where no photo rests on
-    the network's guesses any more, what these lack.
+    These are what known cameras were warned of before the photos spoke, which model would do better
+    (which is said again, where it still would), and where no photo rests on the network's guesses
+    any more, what these lack.
     """
+    report = report.without_warnings(code=BETTER_MODEL)
     if section.known_cameras is not None:
         report = report.without_warnings("known_cameras")
     if section.num_registered == len(section.registered_by):

@@ -101,6 +101,7 @@ def describe_model(network: Network) -> ModelReport:
         name=network.config.name,
         num_parameters=sum(parameter.numel() for parameter in network.parameters()),
         precision=str(network.matmul_dtype).removeprefix("torch."),
+        choice=network.chosen_because or None,
         weights=_describe_weights(network),
     )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from glance3d.models import Network
 from glance3d.nn.fast.attention_backend import PLAIN
 from glance3d.pass_options import WindowOptions
+from glance3d.reporting.better_model import better_model_warnings
 from glance3d.text import first_names
 from glance3d.types import ImageBatch, PhotoMetadata, Reconstruction, ReportWarning
 from glance3d.types.report_sections import MadeReport
@@ -44,6 +45,7 @@ def warnings_of_making(
         *scene_warnings(scene, batch.known_focal_lengths),
         *ReportWarning.each("made", "attention", attention_warnings(made.attention or {}, device)),
         *ReportWarning.each("made", "windows", by_windows),
+        *better_model_warnings(network.card, scene, "made"),
     )
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.multiview.view_graph import ViewGraph, connected_components, epipolar_errors
-from glance3d.trust.depth_consistency import DepthConsistency, measure_depth_consistency
+from glance3d.reporting.depth_consistency import DepthConsistency, measure_depth_consistency
 from glance3d.trust.rules import GOOD, UNSUPPORTED
 from glance3d.types import Reconstruction, ViewTrust
 from glance3d.types.report_sections import Contradiction

@@ -40,6 +40,7 @@ class ModelReport(JsonRecord):
     name: str | None = None
     num_parameters: int | None = None
     precision: str | None = None
+    choice: str | None = None  # why "auto" took it
     weights: WeightsReport = field(default=WeightsReport())
 
 

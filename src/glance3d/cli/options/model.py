@@ -40,8 +40,9 @@ class _NetworkFlags:
 class ModelFlags(_LicenceFlags, _NetworkFlags):  # fields of the last base come first
     """Which network, and where it runs."""
 
-    name: Annotated[str, tyro.conf.arg(name="model", metavar="NAME|FILE")] = "glance-small"
-    """A known model (glance3d models lists them), or a weights file written by glance3d train."""
+    name: Annotated[str, tyro.conf.arg(name="model", metavar="NAME|FILE|auto")] = "glance-small"
+    """A known model (glance3d models lists them), a weights file written by glance3d train, or
+    auto: the most accurate one on this machine."""
 
     def source(self) -> "ModelSource":
         """The same for the library; refuses what cannot be loaded."""
@@ -59,10 +60,11 @@ class SceneModelFlags(_LicenceFlags, _NetworkFlags):
     name: Annotated[
         str | None,
         tyro.conf.arg(
-            name="model", metavar="NAME|FILE", help_behavior_hint="(default: the scene's own)"
+            name="model", metavar="NAME|FILE|auto", help_behavior_hint="(default: the scene's own)"
         ),
     ] = None
-    """A known model (glance3d models lists them), or a weights file written by glance3d train."""
+    """A known model (glance3d models lists them), a weights file written by glance3d train, or
+    auto: the most accurate one on this machine."""
 
     def source(self, scene_model: str) -> "ModelSource":
         """The same for the library, where a scene names the model that it was made with."""
