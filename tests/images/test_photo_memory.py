@@ -31,8 +31,8 @@ def test_a_jpeg_counts_at_the_size_it_is_decoded_at(
     (placement,) = load_images(tmp_path, SMALL).placements
     shown = [2 * round(side * scale) for side, scale in zip(size, placement.scale, strict=True)]
     width, height = open_upright(tmp_path / name, at_least=(shown[0], shown[1])).size
-    assert decoded_bytes(name, placement) == 6 * width * height
-    assert decoded_bytes(name, placement, exact=True) == 6 * size[0] * size[1]
+    assert decoded_bytes(name, placement) == 8 * width * height
+    assert decoded_bytes(name, placement, exact=True) == 8 * size[0] * size[1]
 
 
 def test_as_many_as_there_is_room_for_and_at_least_one() -> None:
@@ -57,7 +57,7 @@ def test_a_batch_takes_what_is_in_flight_together(
     monkeypatch.setattr(photo_memory.os, "cpu_count", lambda: 2)
     batch = load_images(tmp_path, SMALL)
     decoding, writing = bytes_at_original_size(batch)
-    assert decoding == 2 * 6 * 400 * 300
+    assert decoding == 2 * 8 * 400 * 300
     assert writing == 4 * 4 * 400 * 300
     assert num_decoders([1] * 5) == 2
     assert torch.isfinite(batch.images).all()

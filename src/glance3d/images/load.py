@@ -45,9 +45,6 @@ ImageInMemory = Image.Image | np.ndarray
 Sources = PathLike | ImageInMemory | Sequence[PathLike | ImageInMemory]
 
 _LOG = logging.getLogger("glance3d")
-_DECODING_BYTES = 2**30
-# Pillow's RGB, and as much again for a conversion or rotation on the way.
-_BYTES_PER_PIXEL = 8
 _SHOWN = 5
 
 

@@ -14,8 +14,9 @@ DECODING_ROOM = 2**30
 WRITING_ROOM = 2**28
 MOST_THREADS = 16
 MOST_WRITERS = 4
-# A pixel that is decoded, measured at 60 megapixels: four bytes of Pillow, and a copy for a while.
-_DECODING = 6
+# A pixel that is decoded, measured at 12 and 60 megapixels: four bytes of Pillow, and for a while
+# as many of a copy (the conversion to RGB, or the photo turned upright).
+_DECODING = 8
 # A pixel of a depth preview, Pillow's; of one blanked by a mask; of an upright copy of a photo.
 _WRITING, _WRITING_MASKED, _WRITING_TURNED = 4, 15, 8
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")

@@ -95,7 +95,12 @@ def open_upright(photo: str | Photo, *, at_least: tuple[int, int] | None = None)
         ImageError: the photo cannot be read; the message names the file and says why.
         MissingExtraError: a HEIC photo, and pillow-heif is not installed.
     """
-    photo = Path(photo) if isinstance(photo, str) else photo
+    rgb, pending = _decoded(Path(photo) if isinstance(photo, str) else photo, at_least)
+    return turn_upright(rgb, pending)
+
+
+def _decoded(photo: Photo, at_least: tuple[int, int] | None) -> tuple[Image.Image, int]:
+    """The pixels as RGB, and the EXIF orientation left to apply; what was stored is let go."""
     with _opened(photo) as image:
         orientation = orientation_of(image)
         if at_least is not None:
@@ -103,8 +108,7 @@ def open_upright(photo: str | Photo, *, at_least: tuple[int, int] | None = None)
         image.load()
         # Asked again: Pillow turns a TIFF upright on loading, and then forgets the tag.
         pending = orientation_of(image)
-        upright = to_rgb(image)
-    return turn_upright(upright, pending)
+        return to_rgb(image), pending
 
 
 def open_as_stored(photo: Photo, *, min_side: int = MIN_SIDE) -> tuple[Image.Image, int]:
