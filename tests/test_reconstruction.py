@@ -14,7 +14,8 @@ import glance3d
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
 from glance3d.errors import ImageError, InputError, WeightsError
 from glance3d.files.atomic import to_json_text
-from glance3d.images import Preprocessing
+from glance3d.images import PREPROCESSING_MODES, Preprocessing
+from glance3d.images.preprocess import BUDGET_MODES
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import VGGT
 from glance3d.models.memory import plan as memory_plan
@@ -100,9 +101,9 @@ def test_an_impossible_camera_is_warned_of(photos: Path, tiny_weights: Path) -> 
     assert any("3 of 3 cameras" in warning for warning in scene.report.to_json()["warnings"])
 
 
-@pytest.mark.parametrize("mode", ["fit", "crop", "pad"])
+@pytest.mark.parametrize("mode", PREPROCESSING_MODES)
 def test_preprocess_by_name(photos: Path, network: VGGT, mode: str) -> None:
-    small = {"mode": mode, "size": 84, **SMALL}
+    small = {"mode": mode, "size": 84, **(SMALL if mode in BUDGET_MODES else {})}
     scene = glance3d.reconstruct(photos, model=network, preprocess=small)
     assert scene.report.to_json()["preprocessing"]["mode"] == mode
     assert scene.colors.shape[1] % 14 == 0

@@ -171,6 +171,7 @@ def test_folders_without_a_usable_photo_are_refused(
         (["--query", "10;20"], 2, "10;20"),
         (["--query", "1000,20"], 2, "outside"),
         (["--max-pixels", "3"], 2, "max_pixels"),
+        (["--preprocess", "crop", "--max-pixels", "4704"], 2, "max_pixels bounds the modes fit"),
         (["--confidence-percentile", "101"], 2, "percentile"),
         (["--max-points", "0"], 2, "max_points"),
     ],

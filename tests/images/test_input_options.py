@@ -25,6 +25,15 @@ def test_a_size_that_does_not_suit_the_patch_becomes_a_square_of_the_pixel_budge
     assert InputOptions("crop").preprocessing(own).size == 96
 
 
+def test_a_number_of_pixels_for_a_mode_that_has_none_is_refused() -> None:
+    for mode in ("crop", "lower_bound_resize"):
+        options = InputOptions({"mode": mode, "max_pixels": 4096})
+        with pytest.raises(InputError, match=f"modes fit and upper_bound_pad, got it for {mode}"):
+            options.preprocessing(OWN)
+    padded = InputOptions({"mode": "upper_bound_pad", "max_pixels": 1024}).preprocessing(OWN)
+    assert padded.max_pixels == 1024
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

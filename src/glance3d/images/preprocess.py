@@ -71,7 +71,7 @@ class Preprocessing:
             raise ConfigError(f"unknown preprocessing mode {self.mode!r}: choose from {known}")
         if self.patch_size < 1:
             raise ConfigError(f"patch_size must be at least 1 pixel, got {self.patch_size}")
-        if self.mode in ("fit", "upper_bound_pad"):
+        if self.mode in BUDGET_MODES:
             self._check_budget()
         if self.mode != "fit" and (self.size < self.patch_size or self.size % self.patch_size):
             raise ConfigError(
@@ -95,6 +95,9 @@ class Preprocessing:
             )
 
 
+#: The modes that ``max_pixels`` bounds.
+BUDGET_MODES = ("fit", "upper_bound_pad")
+
 # The size that each photo is resized to, and the window of it that may be seen.
 _Layout = Callable[[Sequence[Size], Preprocessing], tuple[list[Size], Size]]
 # The whole photo, upright, at a (width, height).
@@ -115,12 +118,22 @@ def preprocessing_of(own: Preprocessing, changes: PreprocessingChanges) -> Prepr
     """A model's own preprocessing with ``changes``.
 
     Raises:
-        InputError: a field is unknown.
+        InputError: a field is unknown, or a number of pixels is given for a mode without.
         ConfigError: the result contradicts itself.
     """
     if isinstance(changes, Preprocessing):
         return changes
     fields_to_change = changed_fields(changes)
+    mode = fields_to_change.get("mode", own.mode)
+    if (
+        "max_pixels" in fields_to_change
+        and mode in PREPROCESSING_MODES
+        and mode not in BUDGET_MODES
+    ):
+        raise InputError(
+            f"max_pixels bounds the modes {' and '.join(BUDGET_MODES)}, got it for {mode}: leave "
+            "it out, or choose one of these"
+        )
     if "size" not in fields_to_change and own.size % own.patch_size:
         # The published size does not suit this patch: a square of the model's pixel budget does.
         side = math.isqrt(own.max_pixels) // own.patch_size * own.patch_size
