@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from benchmarks.meta_gpu import meta_gpu, no_host_waits
 from torch import Tensor
 
 from glance3d.geometry.cameras import intrinsics_from_fov
@@ -171,6 +172,16 @@ def test_some_invalid_rays_do_no_harm() -> None:
     confidence[0, 0, 9, 9] = torch.inf
     for value, other in zip(cameras_from_rays(ray, confidence, SIZE)[:2], whole[:2], strict=True):
         assert_close(value, other, 1e-4)
+
+
+def test_the_host_of_a_gpu_never_waits() -> None:
+    ray, confidence = torch.empty(2, 3, 24, 40, 6), torch.empty(2, 3, 24, 40)
+    on_gpu = ray.to("meta"), confidence.to("meta")
+    with meta_gpu():
+        cameras_from_rays(*on_gpu, SIZE)  # makes tables
+        with no_host_waits():
+            cameras = cameras_from_rays(*on_gpu, SIZE)
+    assert cameras.intrinsics.shape == (2, 3, 3, 3)
 
 
 def test_ql_decomposition() -> None:

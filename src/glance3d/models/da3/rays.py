@@ -20,7 +20,7 @@ from torch import Tensor
 from glance3d.geometry.cameras import intrinsics_from_tangents
 from glance3d.geometry.sync_free_linalg import least_eigenvector
 from glance3d.geometry.transforms import invert
-from glance3d.nn.tables import cached_table
+from glance3d.nn.tables import cached_table, constant
 
 NUM_SAMPLES = 100
 SAMPLE_SIZE = 8
@@ -29,6 +29,7 @@ INLIER_DISTANCE = 0.2  # on the plane z = 1 of the world
 LEAST_Z = 1e-4  # a direction with less meets that plane nowhere
 # Half a degree to 179.9 degrees: what no pinhole sees is not a camera.
 TANGENTS = (5e-3, 1e3)
+_PLAIN_TANGENT = math.tan(0.5)  # one radian of view, where rays say no camera
 _LEAST_SPREAD = 1e-9  # determinant of the inliers' covariance: below, they lie on a line
 _SQUARINGS = 12
 _VIEWS_AT_ONCE = 8
@@ -77,7 +78,7 @@ def cameras_from_rays(
             default :func:`draw_samples`, the same on every call.
     """
     rows, columns = ray.shape[2:4]
-    samples = draw_samples(rows * columns) if samples is None else samples
+    samples = _usual_samples(rows * columns, ray.device) if samples is None else samples
     samples = samples.to(ray.device)
     plane = plane_points(rows, columns, ray.device)
     with torch.no_grad():
@@ -101,6 +102,11 @@ def draw_samples(
     candidates = min(num_rays, max(SAMPLE_SIZE, int(num_rays * CANDIDATE_SHARE)))
     generator = generator or torch.Generator().manual_seed(0)
     return torch.rand(NUM_SAMPLES, candidates, generator=generator).topk(SAMPLE_SIZE).indices
+
+
+@cached_table
+def _usual_samples(num_rays: int, device: torch.device) -> Int[Tensor, "samples 8"]:
+    return draw_samples(num_rays).to(device)
 
 
 @cached_table
@@ -129,8 +135,10 @@ def _cameras_of_views(
     total = targets.confidence.double().sum(-1, keepdim=True)
     centre = (targets.confidence[..., None].double() * origins).sum(1) / total.clamp(min=1e-12)
     degenerate = ~(_tells_a_camera(plane, weights, triangle) & rotation.isfinite().all(-1).all(-1))
-    rotation = torch.where(degenerate[:, None, None], torch.eye(3).to(rotation), rotation)
-    triangle = torch.where(degenerate[:, None, None], _plain_triangle(triangle), triangle)
+    identity = torch.eye(3, dtype=rotation.dtype, device=rotation.device)
+    plain = torch.diag_embed(constant((_PLAIN_TANGENT, _PLAIN_TANGENT, 1.0), rotation.device))
+    rotation = torch.where(degenerate[:, None, None], identity, rotation)
+    triangle = torch.where(degenerate[:, None, None], plain.double(), triangle)
     world_from_cam = torch.cat([rotation, centre[..., None]], -1)
     intrinsics = _intrinsics_from_triangle(triangle, image_size)
     return RayCameras(invert(world_from_cam).float(), intrinsics.float(), degenerate)
@@ -265,12 +273,6 @@ def _tells_a_camera(
     tangents = triangle.diagonal(dim1=-2, dim2=-1)[..., :2]
     is_sensible = ((tangents > TANGENTS[0]) & (tangents < TANGENTS[1])).all(-1)
     return ((weights > 0).sum(-1) >= SAMPLE_SIZE) & (spread > _LEAST_SPREAD) & is_sensible
-
-
-def _plain_triangle(triangle: Float[Tensor, "views 3 3"]) -> Float[Tensor, "views 3 3"]:
-    """Half fields of view of half a radian, the principal point in the middle."""
-    tangent = math.tan(0.5)
-    return torch.diag_embed(triangle.new_tensor([tangent, tangent, 1.0])).expand_as(triangle)
 
 
 def _intrinsics_from_triangle(
