@@ -1,5 +1,6 @@
 """What the network said."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -24,8 +25,10 @@ class Predictions:
     """What the network said: batched, differentiable, on the network's grid; None if not asked for.
 
     Depth and points are at the network's own scale, in the frame of each scene's first camera.
-    ``*_conf`` is at least 1 and grows with certainty; only its order means something. The
-    iterations' last entry equals the plain field.
+    Cameras are numbers of the network's (``pose_enc``) or stated themselves (``cam_from_world``,
+    ``intrinsics`` in pixels of the network's grid); :meth:`cameras` reads both. ``*_conf`` is at
+    least 1 and grows with certainty; only its order means something. The iterations' last entry
+    equals the plain field.
     """
 
     image_size: tuple[int, int]  # (height, width)
@@ -39,11 +42,15 @@ class Predictions:
     tracks_iterations: Float[Tensor, "updates batch views queries 2"] | None = None
     visibility: Float[Tensor, "batch views queries"] | None = None
     track_conf: Float[Tensor, "batch views queries"] | None = None
+    cam_from_world: Float[Tensor, "batch views 3 4"] | None = None
+    intrinsics: Float[Tensor, "batch views 3 3"] | None = None
 
     def cameras(
         self,
     ) -> tuple[Float[Tensor, "batch views 3 4"], Float[Tensor, "batch views 3 3"]]:
         """``cam_from_world`` and intrinsics (pixels of the network's grid) of every view."""
+        if self.cam_from_world is not None and self.intrinsics is not None:
+            return self.cam_from_world, self.intrinsics
         if self.pose_enc is None:
             raise InputError("these predictions hold no cameras: ask the model for 'camera'")
         height, width = self.image_size
@@ -78,11 +85,7 @@ class Predictions:
         and cameras where depth was predicted (more accurate than the point head, VGGT section
         4.3), otherwise from the point head.
         """
-        if self.pose_enc is None:
-            raise InputError("a scene needs cameras: ask the model for 'camera'")
-        pose_enc = self.pose_enc[scene].detach().float().cpu()
-        pose_enc = torch.cat([pose_enc[:, :7], pose_enc[:, 7:].clamp(*PINHOLE_FOV)], dim=-1)
-        cam_from_world, intrinsics = decode_pose(pose_enc, *self.image_size)
+        cam_from_world, intrinsics = self._pinholes(scene)
         if len(cam_from_world) != len(batch.names):
             raise InputError(
                 f"these predictions have {len(cam_from_world)} views, the images {len(batch.names)}"
@@ -124,6 +127,24 @@ class Predictions:
             masks=batch.masks,
             contents=batch.contents,
         ).masked()
+
+    def _pinholes(
+        self, scene: int
+    ) -> tuple[Float[Tensor, "views 3 4"], Float[Tensor, "views 3 3"]]:
+        """The cameras of one scene, on the CPU, with fields of view that pinholes can have."""
+        if self.pose_enc is not None and self.cam_from_world is None:
+            pose_enc = self.pose_enc[scene].detach().float().cpu()
+            pose_enc = torch.cat([pose_enc[:, :7], pose_enc[:, 7:].clamp(*PINHOLE_FOV)], dim=-1)
+            return decode_pose(pose_enc, *self.image_size)
+        cam_from_world, intrinsics = (
+            values[scene].detach().float().cpu() for values in self.cameras()
+        )
+        halves = intrinsics.new_tensor(self.image_size).flip(0) / 2  # of width and height
+        shortest, longest = (halves / math.tan(fov / 2) for fov in reversed(PINHOLE_FOV))
+        intrinsics = intrinsics.clone()
+        for axis in (0, 1):
+            intrinsics[:, axis, axis].clamp_(shortest[axis], longest[axis])
+        return cam_from_world, intrinsics
 
     def of_views(self, views: Sequence[int]) -> "Predictions":
         """What was predicted for some views, in this order; the frame stays.
