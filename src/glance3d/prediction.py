@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from glance3d.images.photo_memory import bytes_at_original_size
 from glance3d.images.query_points import queries_on_grid
 from glance3d.models import Network
 from glance3d.models.checks import check_outputs, check_pixel_values
+from glance3d.models.given_cameras import GivenFit, normalise_given, with_given
 from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import MemoryPlan, plan_memory
 from glance3d.models.reference_view import choose_reference
@@ -22,11 +23,23 @@ from glance3d.multiview.reconcile import reconcile
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.pass_options import PassOptions, WindowOptions
-from glance3d.types import ImageBatch, Predictions
+from glance3d.types import Cameras, ImageBatch, Predictions
 from glance3d.windows import WindowAlignment, lay_out, predict_in_windows
 
 T = TypeVar("T")
 _DEFAULTS = PassOptions()
+
+
+class PassResult(NamedTuple):
+    """What a network predicts, and what a report says of it.
+
+    ``alignments`` say how windows were joined, none where one pass sees all views; ``given_fits``
+    how given cameras fit what the network predicts: one entry for each pass that got them.
+    """
+
+    predictions: Predictions
+    alignments: tuple[WindowAlignment, ...] = ()
+    given_fits: tuple[GivenFit | None, ...] = ()
 
 
 def predict(
@@ -35,8 +48,10 @@ def predict(
     """Predict cameras, depth, points and tracks of a batch of photos by one network.
 
     The network runs on its own device, without gradients, in chunks that fit its memory plan. Focal
-    lengths from the photos' files are used where the network takes them. Views keep the batch's
-    order; the world is the camera frame of the reference view.
+    lengths from the photos' files are used where the network takes them. So are the batch's
+    ``known_cameras``: what is predicted has these cameras, and depth is in their unit of length, or
+    in the network's own where one view or cameras at one place tell none. Views keep the batch's
+    order; the world is the camera frame of the reference view, or that of the known cameras.
 
     Args:
         model: A network, as :func:`glance3d.load_model` gives it.
@@ -51,13 +66,13 @@ def predict(
         InputError: The network cannot predict this, or a query point lies outside its photo.
         NotEnoughMemoryError: It does not fit into memory.
     """
-    return predict_and_align(model, batch, options, progress=progress)[0]
+    return predict_and_align(model, batch, options, progress=progress).predictions
 
 
 def predict_and_align(
     network: Network, batch: ImageBatch, options: PassOptions, *, progress: bool = False
-) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
-    """As :func:`predict`, and how windows were aligned: none where one pass sees all views."""
+) -> PassResult:
+    """As :func:`predict`, and how windows and given cameras fitted."""
     choice = choose_reference(network, batch, options.reference)
     windows = options.windows
     if windows is not None and windows.divides(len(batch.names)):
@@ -66,9 +81,10 @@ def predict_and_align(
     on_grid = None if queries is None else queries_on_grid(queries, batch, choice.view)
     order = [choice.view, *(view for view in range(len(batch.names)) if view != choice.view)]
     if choice.view == 0:
-        return _predict_once(network, batch, options, on_grid, progress), ()
-    predictions = _predict_once(network, batch.of_views(order), options, on_grid, progress)
-    return predictions.of_views(sorted(range(len(order)), key=order.__getitem__)), ()
+        return _predict_once(network, batch, options, on_grid, progress)
+    result = _predict_once(network, batch.of_views(order), options, on_grid, progress)
+    as_given = sorted(range(len(order)), key=order.__getitem__)
+    return result._replace(predictions=result.predictions.of_views(as_given))
 
 
 def _predict_once(
@@ -77,21 +93,40 @@ def _predict_once(
     options: PassOptions,
     queries: Float[Tensor, "queries 2"] | None = None,
     progress: bool = False,
-) -> Predictions:
+) -> PassResult:
     """One pass that sees the first view first; queries are pixels of its grid."""
     device_queries = None if queries is None else queries.to(network.device)
+    given = _cameras_on_grid(network, batch)
+    outputs = tuple(options.outputs)
+    cameras = {}
+    if given is not None:
+        outputs = tuple(dict.fromkeys(("camera", *outputs)))  # they tell the unit of length
+        shown = normalise_given(given.cam_from_world), given.intrinsics
+        cameras["cameras"] = tuple(values.float().to(network.device) for values in shown)
 
     def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
         predictions = network(
             images,
             query_points=device_queries,
-            outputs=options.outputs,
+            outputs=outputs,
             attention=options.attention,
             focal_lengths=batch.focal_lengths,
+            **cameras,
         )
         return reconcile(predictions)
 
-    return run_as_planned(network, batch, options.outputs, run, progress=progress)
+    predictions = run_as_planned(network, batch, outputs, run, progress=progress)
+    if given is None:
+        return PassResult(predictions)
+    predictions, fit = with_given(predictions, given)
+    return PassResult(predictions, given_fits=(fit,))
+
+
+def _cameras_on_grid(network: Network, batch: ImageBatch) -> Cameras | None:
+    """The known cameras of all views for the network's grid; None where it takes none."""
+    if batch.known_cameras is None or not network.takes_cameras:
+        return None
+    return batch.known_cameras.double().on_grid(batch.placements)
 
 
 def run_as_planned(
@@ -143,7 +178,7 @@ def _predict_windows(
     windows: WindowOptions,
     reference: int,
     progress: bool,
-) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
+) -> PassResult:
     """In windows, on the CPU; and how well they fit. Approximate.
 
     Depth joins windows, so that it is predicted even where it is not among the outputs.
@@ -157,16 +192,24 @@ def _predict_windows(
     _refuse_hopeless(plan_of(network, batch, needed, windows), network.device)
     of_window = PassOptions(needed, attention=options.attention)
 
+    fits: list[GivenFit | None] = []
+
     def predict_views(views: Sequence[int]) -> Predictions:
-        return _predict_once(network, batch.of_views(views), of_window)
+        result = _predict_once(network, batch.of_views(views), of_window)
+        fits.extend(result.given_fits)
+        return result.predictions
 
     layout = lay_out(len(batch.names), windows, reference)
     predictions, alignments = predict_in_windows(
-        predict_views, layout, batch.usable_mask, progress=progress
+        predict_views,
+        layout,
+        batch.usable_mask,
+        in_one_world=_cameras_on_grid(network, batch) is not None,
+        progress=progress,
     )
     if "depth" not in options.outputs:
         predictions = replace(predictions, depth=None, depth_conf=None)
-    return predictions, alignments
+    return PassResult(predictions, alignments, tuple(fits))
 
 
 def plan_of(

@@ -11,12 +11,19 @@ import torch
 from torch import Tensor
 
 from glance3d.images import ClipSampling, InputOptions, MaskSources, Preprocessing
-from glance3d.known_cameras import KnownCameras, match_known_cameras, settle_by_poses
+from glance3d.known_cameras import (
+    KnownCameras,
+    KnownViews,
+    in_given_world,
+    match_known_cameras,
+    settle_by_poses,
+)
 from glance3d.models import ModelSource, Network
 from glance3d.models.normalisation import IMAGE_MEAN
 from glance3d.models.reference_view import choose_reference
 from glance3d.pass_options import PassOptions
 from glance3d.prediction import plan_of, predict_and_align
+from glance3d.reporting.given_cameras import describe_given_cameras
 from glance3d.reporting.making import describe_making, describe_photos
 from glance3d.reporting.times import StageTimes
 from glance3d.reporting.warnings import warnings_of_making
@@ -76,9 +83,11 @@ def reconstruct(
         reference: The view that the network sees first; the world is its camera's frame.
             ``"first"``, ``"auto"`` (the one most like the others), or a photo's name or number. The
             views stay in the order of ``sources``.
-        known: Cameras that are known beforehand (``glance3d.load_known_cameras``). Only their focal
-            lengths are used here, before those in the photos' EXIF, by networks whose cameras start
-            from matches (``glance-small``). Poses and the other intrinsics are used by
+        known: Cameras that are known beforehand (``glance3d.load_known_cameras``). A network that
+            takes cameras (``da3-small``) is shown them if the pose and the intrinsics of every
+            photo are known: the scene then has these cameras, in their world. Of other networks,
+            those whose cameras start from matches (``glance-small``) use focal lengths, before
+            those in the photos' EXIF. Poses and the other intrinsics are used by
             :func:`glance3d.refine` and :func:`glance3d.apply_metric_scale`.
         fps: Take the sharpest frame of every 1 / fps seconds of a clip.
         views: Take at most this many frames of a clip. With neither: a frame whenever an eighth of
@@ -126,10 +135,9 @@ def reconstruct_scene(
             network = source.load()
         with times.stage("load_images"):
             batch = loading.result()
-            if known is not None:
-                batch = replace(
-                    batch, known_focal_lengths=match_known_cameras(known, batch).focal_lengths
-                )
+            known_views = None if known is None else match_known_cameras(known, batch)
+            if known_views is not None:
+                batch = _knowing(batch, known_views)
     if on_loaded is not None:
         on_loaded(batch)
     with times.stage("predict"):
@@ -137,13 +145,20 @@ def reconstruct_scene(
         logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
         shown = painted_out(batch) if mask_input else batch
         of_view = replace(options, reference=choice.view)
-        predictions, alignments = predict_and_align(network, shown, of_view, progress=progress)
+        result = predict_and_align(network, shown, of_view, progress=progress)
     name = network.config.name
     with times.stage("to_scene"):
-        scene = predictions.to_reconstruction(batch, model=name)
+        scene = result.predictions.to_reconstruction(batch, model=name)
         scene = _with_reference(scene, choice.view)
+        if known_views is not None and batch.known_cameras is not None and result.given_fits:
+            has_scale = None not in result.given_fits
+            scene = in_given_world(scene, batch.known_cameras, known_views, has_scale=has_scale)
     plan = plan_of(network, batch, options.outputs, options.windows)
+    alignments = result.alignments
     made = describe_making(network, batch, preprocessing, options, choice, plan, alignments)
+    if known_views is not None:
+        given = describe_given_cameras(network, known_views.lack, result.given_fits)
+        made = replace(made, given_cameras=given)
     report = Report(made=made, photos=describe_photos(batch, mask_input))
     for stage, seconds in times.seconds.items():
         report = report.with_seconds(stage, seconds)
@@ -157,6 +172,14 @@ def reconstruct_scene(
     for warning in report.warnings:
         logger.warning("warning: %s", warning)
     return replace(scene, report=report, mask_input=mask_input)
+
+
+def _knowing(batch: ImageBatch, known: KnownViews) -> ImageBatch:
+    """The batch with what is known of its photos' cameras."""
+    sizes = [placement.original_size for placement in batch.placements]
+    return replace(
+        batch, known_focal_lengths=known.focal_lengths, known_cameras=known.cameras(sizes)
+    )
 
 
 def painted_out(batch: ImageBatch) -> ImageBatch:

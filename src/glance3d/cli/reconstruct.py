@@ -69,7 +69,7 @@ class Options:
     known: Annotated[MetricFlags, tyro.conf.arg(name="known quantity")] = field(
         default_factory=MetricFlags
     )
-    """Known cameras are held by --refine; without it they give focal lengths, size and frame."""
+    """Shown to networks that take cameras; held by --refine; else focal lengths, size and frame."""
 
 
 def run(options: Options) -> None:
@@ -152,6 +152,7 @@ def summary(scene: "Reconstruction", report: "Report", out: Path, paths: list[Pa
         f"{(made.machine or {}).get('device')} in {times.get('total', 0):.1f} s",
         *reference_summary(made.reference or {}),
         *window_summary(made.windows or {}),
+        *given_summary(made.given_cameras or {}),
         *mask_summary(scene),
         f"the world is {describe_world(scene.world, scene.names[scene.reference_view])}; "
         f"{describe_units(scene.units)}",
@@ -181,6 +182,19 @@ def window_summary(windows: Mapping[str, Any]) -> list[str]:
         f"approximate: {windows['num_windows']} windows of {windows['views']} photos, joined; "
         f"cameras agree within {max(a['rotation_deg'] for a in alignments):.1f} degrees, depth "
         f"within {max(a['depth_spread'] for a in alignments):.0%} where they meet"
+    ]
+
+
+def given_summary(given: Mapping[str, Any]) -> list[str]:
+    """That known cameras went into the network, and how far it predicts others."""
+    if not given.get("to_network"):
+        return []
+    differences = [fit["disagreement"] for fit in given["passes"] if fit is not None]
+    if not differences:
+        return ["the known cameras went into the network; they tell depth no unit of length"]
+    return [
+        "the known cameras went into the network, which predicts them within "
+        f"{max(differences):.1%} of their spread"
     ]
 
 

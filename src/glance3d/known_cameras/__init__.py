@@ -6,6 +6,7 @@ from glance3d.known_cameras.disagreement import (
     ViewDisagreement,
     measure_disagreement,
 )
+from glance3d.known_cameras.given_world import in_given_world
 from glance3d.known_cameras.matching.match import match_known_cameras, match_views
 from glance3d.known_cameras.matching.readings import (
     agreement_with_poses,
@@ -24,6 +25,7 @@ __all__ = [
     "PoseDisagreement",
     "ViewDisagreement",
     "agreement_with_poses",
+    "in_given_world",
     "load_known_cameras",
     "match_known_cameras",
     "match_views",

@@ -1,10 +1,14 @@
 """What is known of photos' cameras, in the pixels of the upright photos."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from glance3d.types import Cameras
 
 _LISTED = 100  # unused cameras that a report lists by name
 
@@ -51,6 +55,28 @@ class KnownViews:
     def focal_lengths(self) -> Float[Tensor, " views"]:
         """In pixels of the original photos, the geometric mean of both axes; NaN is not known."""
         return self.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2].prod(-1).sqrt()
+
+    def cameras(self, sizes: Sequence[tuple[int, int]]) -> Cameras | None:
+        """Whole ones of all photos of these (width, height), float64; None where some lack."""
+        if self.lack is not None:
+            return None
+        radial = self.radial if bool(self.radial.any()) else None
+        return Cameras(self.cam_from_world, self.intrinsics, torch.tensor(sizes), radial)
+
+    @property
+    def lack(self) -> str | None:
+        """What these lack to be whole cameras of all photos, in words; None: nothing."""
+        if self.ambiguous:
+            return (
+                f"whether those of {len(self.ambiguous)} photos are of the upright picture or of "
+                "the pixels as they are stored (EXIF orientation) is not clear"
+            )
+        if bool((self.has_pose & self.has_intrinsics).all()):
+            return None
+        return (
+            f"of {len(self)} photos {int(self.has_pose.sum())} have a known pose and "
+            f"{int(self.has_intrinsics.sum())} known intrinsics"
+        )
 
     def describe(self) -> dict[str, Any]:
         """JSON-ready: which photos are known, by what."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -22,8 +22,10 @@ class Network(nn.Module, Generic[ConfigT]):
 
     ``card`` says where the weights came from (None for random ones), ``weights_path`` is the file,
     ``preprocessing`` how photos should be made ready, and ``chosen_because`` why the name "auto"
-    took this network.
+    took this network. ``takes_cameras``: known cameras can be given to :meth:`forward`.
     """
+
+    takes_cameras: ClassVar[bool] = False
 
     def __init__(self, config: ConfigT) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from glance3d.models import Network
 from glance3d.nn.fast.attention_backend import PLAIN
 from glance3d.pass_options import WindowOptions
 from glance3d.reporting.better_model import better_model_warnings
+from glance3d.reporting.given_cameras import given_camera_warnings
 from glance3d.text import first_names
 from glance3d.types import ImageBatch, PhotoMetadata, Reconstruction, ReportWarning
 from glance3d.types.report_sections import MadeReport
@@ -36,6 +37,7 @@ def warnings_of_making(
     """What the weights' card, the photos, the scene itself and the way of predicting say."""
     clips = [warning for clip in batch.clips for warning in clip.warnings]
     device = network.device
+    by_cameras = given_camera_warnings(network, made.given_cameras)
     by_windows = window_warnings(windows, alignments, batch.names)
     return (
         *model_warnings(network),
@@ -46,6 +48,7 @@ def warnings_of_making(
         *ReportWarning.each("made", "attention", attention_warnings(made.attention or {}, device)),
         *ReportWarning.each("made", "windows", by_windows),
         *better_model_warnings(network.card, scene, "made"),
+        *ReportWarning.each("made", "given_cameras", by_cameras),
     )
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import InputError
+from glance3d.types.cameras import Cameras
 from glance3d.types.clips import ClipSummary
 from glance3d.types.masks import Masks, kept_on_grids
 from glance3d.types.photo_content import PhotoContents
@@ -60,8 +61,9 @@ class ImageBatch:
     What could not be read is in ``skipped``, never dropped silently. ``masks`` say which part
     of each photo counts, None for all of it; empty if no photo has one. The images show it all.
     ``clips`` say which frames of which video are among the views. ``known_focal_lengths`` are those
-    known of the original photos' cameras, in their pixels; NaN is not known. ``notes`` are
-    sentences about the photos and how they were found, for a person.
+    known of the original photos' cameras, in their pixels; NaN is not known. ``known_cameras`` are
+    whole ones, in pixels of the original photos: of all views, for networks that take cameras, or
+    None. ``notes`` are sentences about the photos and how they were found, for a person.
     """
 
     images: Float[Tensor, "views 3 height width"]
@@ -73,6 +75,7 @@ class ImageBatch:
     masks: Masks = ()
     clips: tuple[ClipSummary, ...] = ()
     known_focal_lengths: Float[Tensor, " views"] | None = None
+    known_cameras: Cameras | None = None
     contents: PhotoContents = ()
     notes: tuple[str, ...] = ()
 
@@ -81,6 +84,11 @@ class ImageBatch:
         counts = {len(self.images), len(self.names), len(self.sources), len(self.placements)}
         if len(counts) != 1:
             raise InputError(f"an ImageBatch needs one name, source and placement a view: {counts}")
+        if self.known_cameras is not None and len(self.known_cameras) != len(self.names):
+            raise InputError(
+                f"known_cameras must be those of all {len(self.names)} views, got "
+                f"{len(self.known_cameras)}: leave them out where one is not known"
+            )
 
     @property
     def content_mask(self) -> Bool[Tensor, "views height width"]:
@@ -115,7 +123,7 @@ class ImageBatch:
         def chosen(values: tuple) -> tuple:
             return tuple(values[view] for view in views) if values else ()
 
-        known = self.known_focal_lengths
+        known, cameras = self.known_focal_lengths, self.known_cameras
         return replace(
             self,
             images=self.images[list(views)],
@@ -126,4 +134,5 @@ class ImageBatch:
             masks=chosen(self.masks),
             contents=chosen(self.contents),
             known_focal_lengths=known if known is None else known[list(views)],
+            known_cameras=cameras and cameras.of_views(views),
         )

@@ -60,6 +60,7 @@ class MadeReport(JsonRecord):
     reference: Diagnostics | None = None  # asked, view, reason
     processed_size: tuple[int, int] | None = None
     stated_focal_lengths: Diagnostics | None = None  # num_known, num_by_files
+    given_cameras: Diagnostics | None = None  # to_network, reason, passes; None: none are known
     num_query_points: int | None = None
     clips: tuple[Diagnostics, ...] | None = None  # the fields of ``ClipSummary``
     memory: Diagnostics | None = None  # peak_process, peak_gpu, planned

@@ -20,7 +20,7 @@ from glance3d.geometry.robust_similarity import (
     INLIER_SIGMAS,
     estimate_robust_pose_similarity,
 )
-from glance3d.geometry.similarity import Similarity
+from glance3d.geometry.similarity import Similarity, identity_similarity
 
 _CONFIDENT_SHARE = 0.5  # of a map's pixels, by each of the two confidences
 _LEAST_BASELINE = 0.01  # of the depth: cameras that are closer tell no scale
@@ -69,12 +69,7 @@ def align_window(
     Raises:
         InputError: the depth of the shared views is of no use.
     """
-    logs = _log_ratios(scene, window, usable)
-    if not len(logs):
-        raise InputError(
-            f"the window of views {min(views)} to {max(views)} cannot be joined to the others: "
-            "the views that they share have no depth that counts (is everything masked?)"
-        )
+    logs = _log_ratios(views, scene, window, usable)
     scale = math.exp(float(logs.median()))
     unit = float(scene.depth[usable & (scene.depth > 0)].double().median())
     fit = estimate_robust_pose_similarity(
@@ -97,8 +92,25 @@ def align_window(
     )
 
 
+def compare_window(
+    views: tuple[int, ...],
+    shared: tuple[int, ...],
+    scene: SharedViews,
+    window: SharedViews,
+    usable: Bool[Tensor, "views height width"],
+) -> WindowAlignment:
+    """As :func:`align_window`, of a window that is in the scene's world: its cameras were given."""
+    spread = math.expm1(float(_log_ratios(views, scene, window, usable).abs().median()))
+    return WindowAlignment(
+        views, shared, identity_similarity(), len(shared), 0.0, 0.0, spread, None
+    )
+
+
 def _log_ratios(
-    scene: SharedViews, window: SharedViews, usable: Bool[Tensor, "views height width"]
+    views: tuple[int, ...],
+    scene: SharedViews,
+    window: SharedViews,
+    usable: Bool[Tensor, "views height width"],
 ) -> Float[Tensor, " pixels"]:
     """Logarithms of the scene's depth over the window's, where both are confident."""
     ratios = []
@@ -108,6 +120,11 @@ def _log_ratios(
         for confidence in (scene.confidence[view], window.confidence[view]):
             counts = counts & _confident(confidence, counts)
         ratios.append((target[counts] / source[counts]).log())
+    if not any(map(len, ratios)):
+        raise InputError(
+            f"the window of views {min(views)} to {max(views)} cannot be joined to the others: "
+            "the views that they share have no depth that counts (is everything masked?)"
+        )
     return torch.cat(ratios)
 
 

@@ -10,7 +10,12 @@ from tqdm import tqdm
 
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.types import Predictions
-from glance3d.windows.alignment import SharedViews, WindowAlignment, align_window
+from glance3d.windows.alignment import (
+    SharedViews,
+    WindowAlignment,
+    align_window,
+    compare_window,
+)
 
 _MAPS = ("depth", "depth_conf", "points_world", "points_conf")
 
@@ -20,6 +25,7 @@ def predict_in_windows(
     windows: Sequence[tuple[int, ...]],
     usable: Bool[Tensor, "views height width"],
     *,
+    in_one_world: bool = False,
     progress: bool = False,
 ) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
     """Predictions of all views, and how the windows were aligned.
@@ -27,8 +33,9 @@ def predict_in_windows(
     ``predict_views`` shows a network some views, the first of them first, and must predict cameras
     and depth; ``usable`` says which pixels count. ``windows`` are those of
     :func:`glance3d.windows.lay_out`. Of what several windows predict, the first one's is kept; its
-    frame and scale are the scene's. The result is on the CPU, since all views together may be too
-    many for the device, and has no iterations.
+    frame and scale are the scene's. ``in_one_world``: every window's cameras were given, so that
+    none has to be moved. The result is on the CPU, since all views together may be too many for the
+    device, and has no iterations.
     """
     scene: dict[str, Tensor] = {}
     alignments = []
@@ -39,7 +46,8 @@ def predict_in_windows(
         size = predictions.image_size
         if held:
             shared = tuple(view for view in views if view in held)
-            alignment = align_window(
+            join = compare_window if in_one_world else align_window
+            alignment = join(
                 views,
                 shared,
                 _shared(Predictions(size, **scene), shared),
@@ -47,7 +55,8 @@ def predict_in_windows(
                 usable[list(shared)],
             )
             alignments.append(alignment)
-            predictions = _moved(predictions, alignment)
+            if not in_one_world:
+                predictions = _moved(predictions, alignment)
         fresh = [place for place, view in enumerate(views) if view not in held]
         _keep(scene, predictions, fresh, [views[place] for place in fresh], len(usable))
         held |= set(views)
@@ -56,7 +65,7 @@ def predict_in_windows(
 
 def _on_cpu(predictions: Predictions) -> Predictions:
     """What a scene is made of, as float32 on the CPU."""
-    names = ("pose_enc", *_MAPS)
+    names = ("pose_enc", "cam_from_world", "intrinsics", *_MAPS)
     values = {name: getattr(predictions, name) for name in names}
     return Predictions(
         predictions.image_size,
@@ -105,7 +114,7 @@ def _keep(
     num_views: int,
 ) -> None:
     """Put the views at these places of a window where they belong among all views."""
-    for name in ("pose_enc", *_MAPS):
+    for name in ("pose_enc", "cam_from_world", "intrinsics", *_MAPS):
         values = getattr(predictions, name)
         if values is None:
             continue

@@ -7,7 +7,8 @@ from torch import Tensor
 from glance3d.geometry.cameras import camera_centers
 from glance3d.geometry.rotations import so3_exp
 from glance3d.geometry.similarity import Similarity
-from glance3d.models.da3.given_cameras import fit_given, normalise_given
+from glance3d.models.given_cameras import fit_given, normalise_given, with_given
+from glance3d.types import Cameras, Predictions
 from tests.models.da3.golden import assert_close, load_golden
 
 TOLERANCE = 5e-6
@@ -111,3 +112,31 @@ def test_half_of_the_cameras_at_one_place_still_tell() -> None:
     fit = fit_given(given, predicted)
     assert fit is not None
     assert fit.predicted_from_given.scale == pytest.approx(3.0, rel=1e-5)
+
+
+def test_depth_and_points_come_into_the_world_of_the_given_cameras() -> None:
+    """On a line, which leaves the turn about it to the rotations."""
+    given = drawn_cameras(4)
+    centres = torch.linspace(0, 3, 4)[:, None] * torch.tensor([1.0, 2, -1])
+    given[..., 3:] = -(given[..., :3] @ centres[..., None])
+    predicted_from_given = Similarity(
+        0.5, so3_exp(torch.tensor([0.3, 1.0, 0.2])), torch.tensor([1.0, -2, 0.5])
+    )
+    random = torch.Generator().manual_seed(2)
+    points = torch.randn(1, 4, 3, 5, 3, generator=random)
+    depth = 1 + torch.rand(1, 4, 3, 5, generator=random)
+    predictions = Predictions(
+        (3, 5),
+        cam_from_world=predicted_from_given.transform_cameras(given)[None],
+        intrinsics=torch.eye(3).repeat(1, 4, 1, 1),
+        depth=0.5 * depth,
+        points_world=predicted_from_given.transform_points(points),
+    )
+    own = torch.tensor([[4.0, 0, 2], [0, 4, 1], [0, 0, 1]]).repeat(4, 1, 1)
+    cameras = Cameras(given, own, torch.tensor([[5, 3]] * 4))
+    moved, fit = with_given(predictions, cameras)
+    assert fit is not None
+    assert torch.equal(moved.cameras()[0][0], given)
+    assert torch.equal(moved.cameras()[1][0], own)
+    torch.testing.assert_close(moved.depth, depth)
+    torch.testing.assert_close(moved.points_world, points, atol=1e-5, rtol=1e-5)
