@@ -87,6 +87,18 @@ def test_mixed_shapes_are_warned_of(photos: Path, network: VGGT) -> None:
     ]
 
 
+def test_photos_that_are_cut_are_warned_of(photos: Path, network: VGGT) -> None:
+    crop = {"mode": "upper_bound_resize", "size": 84}
+    scene = glance3d.reconstruct(photos, model=network, preprocess=crop)
+    cut = [text for text in scene.report.to_json()["warnings"] if "are cut before" in text]
+    lost = max(1 - placement.share_shown for placement in scene.placements)
+    assert lost > 0.1
+    assert len(cut) == 1
+    assert f"by up to {lost:.0%}" in cut[0]
+    whole = glance3d.reconstruct(photos, model=network, preprocess="upper_bound_pad")
+    assert not [text for text in whole.report.to_json()["warnings"] if "are cut" in text]
+
+
 def test_one_photo_is_warned_of(photos: Path, network: VGGT) -> None:
     scene = glance3d.reconstruct(photos / "view1.png", model=network, preprocess=SMALL)
     assert scene.num_views == 1

@@ -22,6 +22,8 @@ from glance3d.windows import WindowAlignment, window_warnings
 FOCAL_LENGTHS, MODEL_LIMITS = "focal_lengths", "model_limits"
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
 _NOTABLE_PADDING = 0.2
+# Below this share of a photo, a crop takes what whole patches leave over.
+_NOTABLE_CUT = 0.05
 _NOTABLE_FACTOR = 1.3  # between a focal length that a file states and a network's
 _NAMED_PHOTOS = 10
 
@@ -87,7 +89,23 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
             f"{padding:.0%} of what the network sees is padding, because the photos' aspect ratios "
             "differ much or were padded on request: photos of one shape are seen in more detail"
         )
-    return texts
+    return [*texts, *_cut_off_warnings(batch)]
+
+
+def _cut_off_warnings(batch: ImageBatch) -> list[str]:
+    """Photos of which the preprocessing leaves out a notable part."""
+    cut_off = {
+        name: 1 - placement.share_shown
+        for name, placement in zip(batch.names, batch.placements, strict=True)
+        if 1 - placement.share_shown > _NOTABLE_CUT
+    }
+    if not cut_off:
+        return []
+    return [
+        f"{len(cut_off)} of {len(batch.names)} photos are cut before the network sees them, by up "
+        f"to {max(cut_off.values()):.0%} ({first_names(list(cut_off))}): the preprocessing fit or "
+        "upper_bound_pad shows whole photos"
+    ]
 
 
 def projection_warnings(names: Sequence[str], metadata: Sequence[PhotoMetadata]) -> list[str]:

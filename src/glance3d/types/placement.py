@@ -28,6 +28,16 @@ class Placement:
     offset: tuple[float, float] = (0.0, 0.0)
     exif_orientation: int = 1
 
+    @property
+    def share_shown(self) -> float:
+        """How much of the photo the network's grid shows, 0 to 1: less than 1 where it is cut."""
+        share = 1.0
+        for axis in (0, 1):
+            length = self.original_size[axis] * self.scale[axis]
+            first, last = self.offset[axis], self.offset[axis] + length
+            share *= max(0.0, min(last, self.processed_size[axis]) - max(first, 0.0)) / length
+        return share
+
     def to_processed(self, pixels_original: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 2"]:
         """Pixels of the original, upright photo, on the network's grid."""
         scale, offset = pixels_original.new_tensor([self.scale, self.offset])
