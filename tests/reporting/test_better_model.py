@@ -67,7 +67,7 @@ def test_the_warning_has_the_command(scene: Reconstruction, torn: Reconstruction
     assert warning.code == BETTER_MODEL
     assert warning.text == (
         "these cameras are doubtful, and a more accurate model than glance-small is free: free-one "
-        "(Apache-2.0, published pose AUC@30 75.8): glance3d models --fetch free-one, then "
+        "(Apache-2.0, 29 MB, published pose AUC@30 75.8): glance3d models --fetch free-one, then "
         "glance3d reconstruct ... --model free-one"
     )
     assert better_model_warnings(SMALL, scene, "made") == ()

@@ -24,10 +24,14 @@ def better_model_warnings(
     better = better_free_model(card)
     if card is None or better is None or not is_doubtful(scene):
         return ()
-    accuracy = "" if better.pose_accuracy is None else f"{better.pose_accuracy.mean:.1f}"
+    about = [better.licence]
+    if better.size_bytes is not None:
+        about.append(f"{better.size_bytes / 1e6:.0f} MB")
+    if better.pose_accuracy is not None:
+        about.append(f"published pose AUC@30 {better.pose_accuracy.mean:.1f}")
     text = (
         f"these cameras are doubtful, and a more accurate model than {card.name} is free: "
-        f"{better.name} ({better.licence}, published pose AUC@30 {accuracy}): {how_to_use(better)}"
+        f"{better.name} ({', '.join(about)}): {how_to_use(better)}"
     )
     return ReportWarning.each(stage, BETTER_MODEL, [text])
 
