@@ -3,7 +3,7 @@
 import torch
 
 from glance3d.geometry.rotations import so3_exp
-from glance3d.multiview.averaging import ScenePoses
+from glance3d.multiview.averaging.scene import ScenePoses
 from glance3d.multiview.pose_adjustment import (
     FocalPrior,
     _State,

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from glance3d.geometry.rotations import rotation_angle, so3_exp
 from glance3d.geometry.transforms import compose, invert
-from glance3d.multiview.averaging import ScenePoses, robust_rotation_averaging
+from glance3d.multiview.averaging.rotations import robust_rotation_averaging
+from glance3d.multiview.averaging.scene import ScenePoses
 from glance3d.multiview.matches import half_diagonal
 from glance3d.multiview.pose_adjustment import FocalPrior, adjust_poses
 from glance3d.multiview.relative_pose import estimate_relative_poses

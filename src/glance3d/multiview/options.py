@@ -126,15 +126,27 @@ class RelativePoseOptions(_Checked):
 class AveragingOptions(_Checked):
     """Rotation and translation averaging.
 
-    ``squarings`` of the matrix of relative rotations reach along paths of ``2 ** squarings`` pairs.
-    Round by round, a pair that is off by one of ``contradiction_angles`` is trusted by a quarter.
-    ``translation_rounds`` find lengths and positions in turn. ``min_trust`` keeps views that
-    nothing is known of in place, near the others.
+    A pair is trusted by its matches to the power ``trust_power``, and less where cycles of three
+    views contradict it, whose rotations are off by about ``cycle_angle``; its ``own_vote`` is a
+    share of its trust. ``squarings`` of the matrix of relative rotations reach along paths of ``2
+    ** squarings`` pairs. Round by round, a pair that is off by one of ``contradiction_angles`` is
+    trusted by a quarter. ``translation_rounds`` find lengths and positions in turn; then positions
+    are moved to fit directions with Cauchy weights of ``direction_widths``, lengths counting by
+    ``keep_lengths``. ``min_trust`` keeps views that nothing is known of in place, near the others.
     """
+
+    trust_power: float = 1.25
+    cycle_angle: float = 0.15
+    own_vote: float = 0.5
 
     squarings: int = 6
     contradiction_angles: tuple[float, ...] = (0.7, 0.45, 0.25, 0.17, 0.17)
     translation_rounds: int = 12
+    direction_widths: tuple[float, ...] = (
+        *(0.5, 0.5, 0.4, 0.4, 0.3, 0.3),
+        *(0.2, 0.2, 0.15, 0.15, 0.1, 0.1),
+    )
+    keep_lengths: float = 0.03
     min_trust: float = 1e-6
 
 
@@ -142,15 +154,21 @@ class AveragingOptions(_Checked):
 class PoseAdjustmentOptions(_Checked):
     """The joint adjustment of all poses.
 
-    One step for each of ``cauchy_widths_hd``. ``focal_weight`` is that of a focal length's squared
-    deviations, against all matches together. ``max_step`` is in radians, mean distances of cameras,
-    and logarithms of focal lengths.
+    One step for each of ``cauchy_widths_hd``; then, of the poses that were chosen, one for each of
+    ``last_widths_hd``, whose focal length hardly leaves what it is, by ``last_focal_deviation``. A
+    match behind a camera is at least ``behind_hd`` off. ``focal_weight`` is that of a focal
+    length's squared deviations, against all matches together. ``max_step`` is in radians, mean
+    distances of cameras, and logarithms of focal lengths.
     """
 
     cauchy_widths_hd: tuple[float, ...] = (
-        *(0.03, 0.02, 0.02, 0.015, 0.015),
-        *(0.01, 0.01, 0.01, 0.007, 0.007),
+        *(0.03, 0.03, 0.02, 0.02, 0.02, 0.015, 0.015, 0.015),
+        *(0.01, 0.01, 0.01, 0.01, 0.007, 0.007, 0.007, 0.007),
+        *(0.005, 0.005, 0.005, 0.005),
     )
+    last_widths_hd: tuple[float, ...] = (0.01, 0.007, 0.007, 0.005, 0.005, 0.004, 0.004, 0.003)
+    last_focal_deviation: float = 0.02
+    behind_hd: float = 0.03
     focal_weight: float = 0.02
     max_step: float = 0.3
 
@@ -163,12 +181,15 @@ class FocalSearchOptions(_Checked):
     pairs fit. The best of them and the expected one are tried times each of ``factors``; tries are
     compared by how much fits to ``inlier_width_hd``, less ``prior_cost`` for being off the expected
     one, whose logarithm has a deviation of ``learned_deviation`` or, of a known one,
-    ``known_deviation``. ``usual_distance`` is that of cameras from the reference, in units of the
-    scene.
+    ``known_deviation``. Of three and more views the best ``scene_pairs_per_view`` pairs are also
+    solved with each of ``scene_focal_lengths_hd``. ``usual_distance`` is that of cameras from the
+    reference, in units of the scene.
     """
 
     focal_lengths_hd: tuple[float, ...] = tuple(0.65 * 1.22**step for step in range(13))
     pairs_per_view: int = 3
+    scene_focal_lengths_hd: tuple[float, ...] = (0.9, 1.35, 2.0, 3.0, 4.5)
+    scene_pairs_per_view: int = 5
     factors: tuple[float, ...] = (1.0, 0.8, 1.25)
     learned_deviation: float = 0.6
     known_deviation: float = 0.1

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.geometry.rotations import so3_exp
-from glance3d.multiview.averaging import ScenePoses
+from glance3d.multiview.averaging.scene import ScenePoses
 from glance3d.multiview.matches import ViewPairMatches
 from glance3d.multiview.options import PoseAdjustmentOptions
 from glance3d.multiview.two_view import (
@@ -65,9 +65,7 @@ def adjust_poses(
         for width_hd in options.cauchy_widths_hd:
             step = _step(state, prior, width_hd, damping, options)
             tried = state.moved(step.clamp(-options.max_step, options.max_step))
-            cost, cost_tried = (
-                each.cost(prior, width_hd, options.focal_weight) for each in (state, tried)
-            )
+            cost, cost_tried = (each.cost(prior, width_hd, options) for each in (state, tried))
             # Scenes of a batch accept and damp their own steps.
             better = cost_tried < cost
             state = tried.where(better, state)
@@ -118,14 +116,15 @@ class _State:
         return RayMatches(x, y, pairs.weight, of_pairs)
 
     def cost(
-        self, prior: FocalPrior, width_hd: float, focal_weight: float
+        self, prior: FocalPrior, width_hd: float, options: PoseAdjustmentOptions
     ) -> Float[Tensor, " batch"]:
-        """Of all pairs; a match behind a camera is as bad as one that is a half diagonal off."""
-        # One half diagonal is many widths, so that moving behind a camera never pays.
-        distance_hd = torch.where(self.in_front, self.residual.distance_hd, 1.0)
+        """Of all pairs; a match behind a camera is off by so much at least."""
+        distance_hd = self.residual.distance_hd
+        behind_hd = distance_hd.abs().clamp(min=options.behind_hd)
+        distance_hd = torch.where(self.in_front, distance_hd, behind_hd)
         of_pairs = cauchy_cost(distance_hd, self.pairs.weight, width_hd)
         deviations = prior.deviations(self.focal_hd)
-        return (self.share * of_pairs).sum(-1) + focal_weight * deviations.square()
+        return (self.share * of_pairs).sum(-1) + options.focal_weight * deviations.square()
 
     def jacobian(self) -> Float[Tensor, "batch pairs matches 6"]:
         """Of the distances, by rotation, direction, and the logarithm of the focal length."""

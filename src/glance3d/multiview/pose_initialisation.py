@@ -1,11 +1,13 @@
 """What the matches of all views say of their cameras: the poses that a camera head refines."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.rotations import positive_quat_xyzw_from_rotation
-from glance3d.multiview.averaging import ScenePoses, average_poses
+from glance3d.multiview.averaging.scene import ScenePoses, average_poses
 from glance3d.multiview.matches import PairEstimates, ViewPairMatches, half_diagonal
 from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.pose_adjustment import FocalPrior, adjust_poses, inlier_share
@@ -26,10 +28,11 @@ def initialise_poses(
     pixels, are what is known of the views' own: NaN where nothing is.
 
     Each pair of views is solved, pairs are made to agree, and all are adjusted together with one
-    focal length for all views, or in the known ratios. That is tried from several focal lengths,
-    near the one that pairs fit best and near the known one, or the learned one where nothing is
-    known, and what most matches fit is taken. A known one can thus be overruled, by much that
-    contradicts it. Translations are as long as cameras usually are apart.
+    focal length for all views, or in the known ratios. That is tried from a wide row of focal
+    lengths and from the known one, or the learned one where nothing is known; around the best of
+    them it is done again with more pairs, and what most matches fit is taken. Two views only have
+    what their pair says of the focal length, and the known or learned one. A known one can thus be
+    overruled, by much that contradicts it. Translations are as long as cameras usually are apart.
     """
     num_views = estimates.trust.shape[1]
     search = options.focal_search
@@ -74,25 +77,92 @@ def _best_try(
 ) -> tuple[ScenePoses, Float[Tensor, " batch"]]:
     """Scene by scene, the poses and the focal length of the try that most matches fit."""
     search = options.focal_search
-    of_pairs = _search_focal_length(pairs, learned, prior, num_views, options)
-    free = torch.full_like(of_pairs, search.learned_deviation)
-    best: ScenePoses | None = None
-    best_focal_hd, best_score = of_pairs, torch.full_like(of_pairs, -torch.inf)
+    if num_views > 2:
+        guesses = [_scene_guess(pairs, learned, prior, num_views, options)]
+    else:
+        of_pairs = _search_focal_length(pairs, learned, prior, num_views, options)
+        guesses = [FocalPrior(of_pairs, torch.full_like(of_pairs, search.learned_deviation)), prior]
+    tries = _Tries(pairs, prior, options)
     # Pairs are solved once for each guess and adjusted from each factor of it.
-    for guess in (FocalPrior(of_pairs, free), prior):
+    for guess in guesses:
         relative = estimate_relative_poses(pairs, learned, guess.focal_hd, options.relative_pose)
         start = average_poses(pairs, relative, num_views, options.averaging)
         for factor in search.factors:
-            near = FocalPrior(factor * guess.focal_hd, guess.deviation)
-            poses, focal_hd = adjust_poses(pairs, start, near, options.pose_adjustment)
-            score = inlier_share(pairs, poses, focal_hd, search.inlier_width_hd)
-            score = score - _prior_cost(focal_hd, prior, search.prior_cost)
-            better = score > best_score
-            best = poses if best is None else poses.where(better, best)
-            best_focal_hd = torch.where(better, focal_hd, best_focal_hd)
-            best_score = torch.where(better, score, best_score)
-    assert best is not None
-    return best, best_focal_hd
+            tries.add(start, FocalPrior(factor * guess.focal_hd, guess.deviation))
+    return tries.polished()
+
+
+def _scene_guess(
+    pairs: ViewPairMatches,
+    learned: Float[Tensor, "batch views views 9"],
+    prior: FocalPrior,
+    num_views: int,
+    options: MultiviewOptions,
+) -> FocalPrior:
+    """What is expected, or one of a wide row, that all views together fit best, by fewer pairs.
+
+    Pairs of views around a thing far away hardly tell a long lens from a short one, but rotations
+    of three and more of them only add up with the right one.
+    """
+    search = options.focal_search
+    few = pairs.best(search.scene_pairs_per_view * num_views)
+    free = torch.full_like(prior.focal_hd, search.learned_deviation)
+    row = [FocalPrior(torch.full_like(free, each), free) for each in search.scene_focal_lengths_hd]
+    tries = _Tries(few, prior, options)
+    for guess in (prior, *row):
+        relative = estimate_relative_poses(few, learned, guess.focal_hd, options.relative_pose)
+        tries.add(average_poses(few, relative, num_views, options.averaging), guess)
+    return FocalPrior(tries.best[1], tries.deviation)
+
+
+class _Tries:
+    """Poses and focal lengths adjusted from several starts, and the best, scene by scene."""
+
+    def __init__(
+        self, pairs: ViewPairMatches, prior: FocalPrior, options: MultiviewOptions
+    ) -> None:
+        self.pairs, self.prior, self.options = pairs, prior, options
+        self.made: list[tuple[ScenePoses, Tensor]] = []
+        self.score = torch.full_like(prior.focal_hd, -torch.inf)
+        self.deviation = prior.deviation
+
+    @property
+    def best(self) -> tuple[ScenePoses, Float[Tensor, " batch"]]:
+        """The try that most matches fit."""
+        return self.made[0]
+
+    def add(self, start: ScenePoses, near: FocalPrior) -> None:
+        """Adjust from these poses and this focal length."""
+        poses, focal_hd = adjust_poses(self.pairs, start, near, self.options.pose_adjustment)
+        score = self._score(poses, focal_hd)
+        if self.made:
+            better = score > self.score
+            poses = poses.where(better, self.best[0])
+            focal_hd = torch.where(better, focal_hd, self.best[1])
+            self.deviation = torch.where(better, near.deviation, self.deviation)
+            score = torch.maximum(score, self.score)
+        self.made, self.score = [(poses, focal_hd)], score
+
+    def polished(self) -> tuple[ScenePoses, Float[Tensor, " batch"]]:
+        """The best one, adjusted to all pairs more exactly, if that fits more."""
+        options = self.options.pose_adjustment
+        poses, focal_hd = self.best
+        last = replace(options, cauchy_widths_hd=options.last_widths_hd)
+        sure = torch.full_like(focal_hd, options.last_focal_deviation)
+        every = poses._replace(trust=self.pairs.amount)
+        exact, exact_hd = adjust_poses(self.pairs, every, FocalPrior(focal_hd, sure), last)
+        better = self._score(exact, exact_hd) > self.score
+        return exact.where(better, poses), torch.where(better, exact_hd, focal_hd)
+
+    def _score(
+        self, poses: ScenePoses, focal_hd: Float[Tensor, " batch"]
+    ) -> Float[Tensor, " batch"]:
+        search = self.options.focal_search
+        share = inlier_share(self.pairs, poses, focal_hd, search.inlier_width_hd)
+        # What a network expects counts as the matches of two views do; what is known counts fully.
+        is_known = self.prior.deviation < search.learned_deviation
+        weight = search.prior_cost * torch.where(is_known, 1.0, 2 / poses.rotation.shape[1])
+        return share - _prior_cost(focal_hd, self.prior, weight)
 
 
 def _search_focal_length(
@@ -119,7 +189,7 @@ def _search_focal_length(
 
 
 def _prior_cost(
-    focal_hd: Float[Tensor, " batch"], prior: FocalPrior, weight: float
+    focal_hd: Float[Tensor, " batch"], prior: FocalPrior, weight: float | Tensor
 ) -> Float[Tensor, " batch"]:
     """As a share of the matches; far from what is expected, further costs little more."""
     return weight * prior.deviations(focal_hd).square().log1p()
