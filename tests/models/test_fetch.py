@@ -114,6 +114,20 @@ def test_a_later_run_goes_on_where_one_was_cut(
     assert hub.ranges == [None, f"bytes={begun}-"]
 
 
+def test_what_came_before_a_stop_is_kept(
+    hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(url: str, file, **options) -> None:
+        file.write(b"begun")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", stopped)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        ModelSource("tiny").fetch()
+    assert caught.value.__notes__ == ["what has come of tiny is kept: fetch it again to go on"]
+    assert [path.read_bytes() for path in partial_files(cache)] == [b"begun"]
+
+
 def only_once():
     """The client's own way to open a stream; the network is gone from the second time on."""
     import httpx2

@@ -220,6 +220,7 @@ def test_cards_say_what_may_be_done() -> None:
     assert zoo.ALIASES["facebook/VGGT-1B"] == "vggt-1b"
     for card in cards.values():
         config: ModelConfig = card.build_config()
+        assert config.name == card.name
         assert card.preprocessing.patch_size == config.patch_size
         with torch.device("meta"):
             assert sum(p.numel() for p in VGGT(config).parameters()) == card.num_parameters

@@ -1,5 +1,7 @@
 """Known weights, each with its card: where it comes from and what may be done with it."""
 
+from dataclasses import replace
+
 from glance3d.images import Preprocessing
 from glance3d.models import config as configs
 from glance3d.models.weights.weights_card import (
@@ -72,7 +74,8 @@ CARDS: dict[str, WeightsCard] = {
         ),
         WeightsCard(
             name="vggt-1b-commercial",
-            build_config=configs.vggt_1b,
+            # By its own name in scenes, so that what comes later loads no other weights.
+            build_config=lambda: replace(configs.vggt_1b(), name="vggt-1b-commercial"),
             source="facebook/VGGT-1B-Commercial",
             filename="vggt_1B_commercial.pt",
             licence="VGGT-1B-Commercial licence (VGGT AUP)",

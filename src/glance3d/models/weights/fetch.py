@@ -144,14 +144,18 @@ def _continue_download(card: WeightsCard, url: str, size: int | None, partial: P
         go_on = f", going on from {begun / 1e6:,.0f} MB" if begun else ""
         logger.info("fetching %s (%s%s)%s", card.name, url, amount, go_on)
         headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
-        http_get(
-            url,
-            file,
-            resume_size=begun,
-            headers=headers,
-            expected_size=size,
-            displayed_filename=card.name,
-        )
+        try:
+            http_get(
+                url,
+                file,
+                resume_size=begun,
+                headers=headers,
+                expected_size=size,
+                displayed_filename=card.name,
+            )
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"what has come of {card.name} is kept: fetch it again to go on")
+            raise
 
 
 def _keep_if_right(
