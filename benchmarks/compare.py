@@ -153,7 +153,7 @@ def nearness(exact: dict[str, Tensor], approximate: dict[str, Tensor]) -> str:
     names = [name for name in exact if name in approximate and name not in CAMERAS]
     pairs = [torch.stack([exact[n].flatten(), approximate[n].flatten()]).double() for n in names]
     least = min(float(torch.corrcoef(pair)[0, 1]) for pair in pairs)
-    largest = max(float((a - b).abs().max() / a.abs().max()) for a, b in pairs)
+    largest = max(float((pair[0] - pair[1]).abs().max() / pair[0].abs().max()) for pair in pairs)
     degrees = torch.rad2deg(rotation_angle(_rotations(exact), _rotations(approximate))).max()
     return f"{degrees:.3f} deg | {least:.6f} | {largest:.1e}"
 
