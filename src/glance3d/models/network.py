@@ -22,7 +22,10 @@ class Network(nn.Module, Generic[ConfigT]):
 
     ``card`` says where the weights came from (None for random ones), ``weights_path`` is the file,
     ``preprocessing`` how photos should be made ready, and ``chosen_because`` why the name "auto"
-    took this network. ``takes_cameras``: known cameras can be given to :meth:`forward`.
+    took this network. ``takes_cameras``: :meth:`forward` has one argument more, ``cameras``, a pair
+    of ``cam_from_world`` (``[S,3,4]`` or ``[B,S,3,4]``) and intrinsics in pixels of the images
+    (``[S,3,3]`` or ``[B,S,3,3]``), prepared by
+    :func:`glance3d.models.given_cameras.normalise_given`.
     """
 
     takes_cameras: ClassVar[bool] = False
