@@ -234,6 +234,11 @@ def test_cards_say_what_a_network_is_good_at(ability: Ability) -> None:
     assert is_good_at("trained-by-somebody", ability)
 
 
+def test_matches_of_the_small_network_are_good_for_refinement() -> None:
+    assert is_good_at("glance-small", "matches")
+    assert not is_good_at("vggt-1b", "matches")
+
+
 def test_a_network_loaded_in_inference_mode_predicts(weights_file: Path) -> None:
     with torch.inference_mode():
         loaded = load_model(weights_file)

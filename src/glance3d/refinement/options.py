@@ -14,12 +14,12 @@ CAMERA_MODELS = ("pinhole", "simple-radial")
 class RefineOptions:
     """How cameras are refined.
 
-    ``correspondences``: from SIFT, from the network's tracks, or both; "auto" is SIFT, and the
-    network's tracks as well where the model's card says that they are good. ``camera``: which
-    photos share one camera; "auto" goes by EXIF and size. ``camera_model``: "pinhole", or
-    "simple-radial" with one coefficient of distortion. Features are found on photos of at most
-    ``max_image_size`` pixels on the longer side, at most ``max_features`` each. The same ``seed``
-    gives the same result on the same machine.
+    ``correspondences``: from SIFT, from the network's tracks, or both; "auto" is SIFT, and where
+    it leaves photos out the network's matches or tracks, if its card says that they are good.
+    ``camera``: which photos share one camera; "auto" goes by EXIF and size. ``camera_model``:
+    "pinhole", or "simple-radial" with one coefficient of distortion. Features are found on photos
+    of at most ``max_image_size`` pixels on the longer side, at most ``max_features`` each. The same
+    ``seed`` gives the same result on the same machine.
     """
 
     correspondences: str = "auto"

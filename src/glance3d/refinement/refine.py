@@ -98,6 +98,7 @@ def refine(
             refined.registered_by,
             before=scene.cameras,
             contradicted=contradicted,
+            by_network=registration.by_network,
             focal_doubts=focal_doubts(result, refined.registered_by, options, matched.known),
         )
     section, warnings = describe_refinement(

@@ -23,7 +23,8 @@ class ViewEvidence:
     given for it is not what the photos show. ``same_as`` is another view with the identical
     picture, and ``matches_others`` says whether a view with another picture matches it. ``texture``
     is the share of the picture with anything to match, None if nobody looked. ``focal_doubt`` says
-    what speaks against its focal length.
+    what speaks against its focal length. ``by_network``: only matches of the network's descriptors
+    connect it to most of the others.
     """
 
     registered_by: str = "network"
@@ -38,6 +39,7 @@ class ViewEvidence:
     matches_others: bool = False
     texture: float | None = None
     focal_doubt: str | None = None
+    by_network: bool = False
 
 
 def gather_evidence(
@@ -48,12 +50,14 @@ def gather_evidence(
     before: Cameras | None = None,
     contradicted: Collection[int] = (),
     focal_doubts: Sequence[str | None] | None = None,
+    by_network: Collection[int] = (),
 ) -> tuple[ViewEvidence, ...]:
     """Everything that a verdict rests on besides tracks and depth, for each view.
 
     ``scene`` is the refined one, ``before`` its cameras before refinement; ``contradicted`` are
     views whose given poses the photos contradict, ``focal_doubts`` those of
-    :func:`glance3d.refinement.assembly.focal_lengths.focal_doubts`.
+    :func:`glance3d.refinement.assembly.focal_lengths.focal_doubts`, ``by_network`` views that the
+    network's matches alone connect.
     """
     grey = to_grey(scene.colors)
     same, texture = find_duplicates(grey), texture_shares(grey)
@@ -79,6 +83,7 @@ def gather_evidence(
                 same_as=next((v for v in alike[same[view]] if v != view), None),
                 texture=texture[view],
                 focal_doubt=None if focal_doubts is None else focal_doubts[view],
+                by_network=view in by_network,
             )
         )
     return tuple(gathered)

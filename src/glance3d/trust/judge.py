@@ -18,6 +18,7 @@ def judge_scene(
     before: Cameras,
     contradicted: Collection[int],
     focal_doubts: Sequence[str | None],
+    by_network: Collection[int] = (),
 ) -> Reconstruction:
     """The refined scene with ``trust``, and all of it in words under ``report.trust``.
 
@@ -28,6 +29,7 @@ def judge_scene(
         before: The cameras before refinement.
         contradicted: Views whose given poses are not what the photos show.
         focal_doubts: What speaks against the focal length of a view.
+        by_network: Views that only matches of a network's descriptors connect to the others.
     """
     evidence = gather_evidence(
         scene,
@@ -36,6 +38,7 @@ def judge_scene(
         before=before,
         contradicted=set(contradicted),
         focal_doubts=focal_doubts,
+        by_network=by_network,
     )
     judged = replace(scene, trust=judge(scene, evidence))
     described = describe_trust(judged, find_contradictions(judged, view_graph))

@@ -257,6 +257,15 @@ def _fragment(case: _Case) -> Verdict:
     )
 
 
+def _by_network(case: _Case) -> Verdict:
+    if case.evidence.registered_by == "known" or not case.evidence.by_network:
+        return None
+    return WEAK, (
+        f"{case.tracks.num_tracks} tracks, but only the network's matches connect it to the other "
+        "photos: places that look alike may have been taken for one"
+    )
+
+
 def _wrong_depth(case: _Case) -> Verdict:
     agreement = case.tracks.depth_agreement
     if agreement is None or agreement >= WRONG_DEPTH:
@@ -295,5 +304,6 @@ _RULES_FOR_HELD: tuple[Callable[[_Case], Verdict], ...] = (
     _odd_focal_length,
     _one_corner,
     _fragment,
+    _by_network,
     _wrong_depth,
 )

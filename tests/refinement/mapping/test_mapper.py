@@ -9,7 +9,7 @@ import roma
 import torch
 
 from glance3d.geometry.transforms import compose, invert
-from glance3d.refinement.mapping.mapper import NORMAL, StartingPoses, map_views, num_supported
+from glance3d.refinement.mapping.mapper import NORMAL, StartingPoses, map_models, num_supported
 from glance3d.refinement.pycolmap_interface import pose_from_rigid, quiet
 
 NUM_VIEWS = 6
@@ -52,7 +52,7 @@ def test_from_pairs_all_cameras_are_found(
 ) -> None:
     reconstruction, database = truth
     with quiet():
-        mapped = map_views(database, tmp_path / "mapped", image_ids(reconstruction), NORMAL)
+        mapped, *_ = map_models(database, tmp_path / "mapped", image_ids(reconstruction), NORMAL)
     assert num_supported(mapped) == NUM_VIEWS
     assert worst_error_deg(mapped, reconstruction) < 0.1
 
@@ -69,7 +69,7 @@ def test_from_some_poses_the_others_follow(
     }
     start = StartingPoses(poses, fixed, (2.0,))
     with quiet():
-        mapped = map_views(database, tmp_path / "mapped", ids, NORMAL, start=start)
+        mapped, *_ = map_models(database, tmp_path / "mapped", ids, NORMAL, start=start)
     assert num_supported(mapped) == NUM_VIEWS
     assert worst_error_deg(mapped, reconstruction) < 0.1
     if fixed:
@@ -88,4 +88,4 @@ def test_nothing_comes_of_poses_that_share_no_point(
     turned[:, 2] *= -1
     start = StartingPoses({0: torch.eye(3, 4).double(), 1: turned}, False, (2.0,))
     with quiet():
-        assert map_views(database, tmp_path / "mapped", ids, NORMAL, start=start) is None
+        assert map_models(database, tmp_path / "mapped", ids, NORMAL, start=start) == []

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 _CORRESPONDENCES = (
-    "SIFT features, the network's tracks, or both. auto: SIFT, and tracks where SIFT is not enough."
+    "SIFT features, the network's tracks, or both. auto: SIFT, and where it is not enough the "
+    "network's matches or tracks."
 )
 
 

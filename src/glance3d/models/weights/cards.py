@@ -54,8 +54,9 @@ CARDS: dict[str, WeightsCard] = {
             # Tracks, as refinement uses them: they held no photo more on any set, real or drawn,
             # and cost a minute for a dozen photos. Tracks, as they are: the median error of visible
             # points of synthetic validation scenes of 128 pixels is 8.1 pixels, of matching 1.1, of
-            # geometry 2.6.
-            good_at=frozenset(),
+            # geometry 2.6. Matches: on a walk through an office refinement holds 47 of 63 photos
+            # with them, 15 without.
+            good_at=frozenset(("matches",)),
         ),
         WeightsCard(
             name="vggt-1b",

@@ -18,9 +18,10 @@ Commercial = Literal["yes", "no", "disputed"]
 #: Outputs of a network that are good enough to be used as they are; otherwise a slower and more
 #: reliable method replaces them. "depth": refinement keeps the depth, fitted to its points, instead
 #: of measuring it from the photos. "tracks": points are followed by the tracker instead of by the
-#: most similar feature, and refinement adds the tracks where SIFT leaves photos out. "poses": the
-#: cameras hold where photos overlap little. "metric": lengths are metres.
-Ability = Literal["depth", "poses", "tracks", "metric"]
+#: most similar feature, and refinement adds the tracks where SIFT leaves photos out. "matches":
+#: refinement adds matches of its descriptors there. "poses": the cameras hold where photos overlap
+#: little. "metric": lengths are metres.
+Ability = Literal["depth", "poses", "tracks", "metric", "matches"]
 ABILITIES: tuple[Ability, ...] = get_args(Ability)
 
 

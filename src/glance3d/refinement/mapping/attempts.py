@@ -24,7 +24,7 @@ from glance3d.refinement.mapping.mapper import (
     STRICT,
     MapperThresholds,
     StartingPoses,
-    map_views,
+    map_models,
     num_supported,
 )
 from glance3d.refinement.mapping.match_inliers import MatchInliers, count_match_inliers
@@ -66,11 +66,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """A COLMAP reconstruction, and how many of the matches it explains."""
+    """A COLMAP reconstruction, and how many of the matches it explains.
+
+    ``others`` are the smaller models of the same attempt.
+    """
 
     attempt: Attempt
     reconstruction: Any
     inliers: MatchInliers
+    others: tuple[Any, ...] = ()
 
     def is_better_than(self, other: "AttemptResult") -> bool:
         """Whether it explains clearly more of what matches."""
@@ -86,8 +90,8 @@ def run_attempts(
     for attempt in _attempts(photos):
         if best is not None and _is_enough(best, photos):
             break
-        result = _run(photos, attempt)
-        records.append(_describe(photos, attempt, result))
+        result = run_attempt(photos, attempt)
+        records.append(describe_attempt(photos, attempt, result))
         if result is not None and (best is None or result.is_better_than(best)):
             best = result
     return best, tuple(records)
@@ -106,10 +110,12 @@ def _attempts(photos: MatchedPhotos) -> Iterator[Attempt]:
         poses = {view: scene.cameras.cam_from_world[view] for view in confirmed}
         start = StartingPoses(poses, False, _GUESS_ANGLES)
         yield Attempt("network poses", shared, NORMAL, start)
-    yield Attempt("from pairs, carefully", shared, STRICT)
+    is_learned = photos.sift_graph is not None
+    if not is_learned:
+        yield Attempt("from pairs, carefully", shared, STRICT)
     yield Attempt("from pairs", shared, NORMAL)
     yield Attempt("from pairs, relaxed", shared, RELAXED)
-    if shared.assignment.is_shared and photos.options.camera == "auto":
+    if shared.assignment.is_shared and photos.options.camera == "auto" and not is_learned:
         own = _set_up_cameras(photos, "own", shared=False, use_network=use_network)
         yield Attempt("a camera for each photo", own, RELAXED)
     yield Attempt("from pairs, lenient", shared, LENIENT)
@@ -138,9 +144,10 @@ def _is_enough(best: AttemptResult, photos: MatchedPhotos) -> bool:
     return is_complete and best.inliers.share >= _WELL_EXPLAINED
 
 
-def _run(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None:
+def run_attempt(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None:
+    """Map the photos from where the attempt starts; None where nothing held together."""
     name = attempt.name.replace(" ", "-").replace(",", "")
-    reconstruction = map_views(
+    models = map_models(
         attempt.setup.database,
         attempt.setup.database.with_name(f"{attempt.setup.database.stem}-{name}"),
         photos.image_ids,
@@ -148,18 +155,20 @@ def _run(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None:
         start=attempt.start,
         constant_cameras=attempt.setup.assignment.constant_ids,
         seed=photos.options.seed,
+        matches_by_points_only=photos.sift_graph is not None,
     )
-    if reconstruction is None:
+    if not models:
         return None
     inliers = count_match_inliers(
-        photos.view_graph, photos.scene.cameras, reconstruction, photos.image_ids
+        photos.view_graph, photos.scene.cameras, models[0], photos.image_ids
     )
-    return AttemptResult(attempt, reconstruction, inliers)
+    return AttemptResult(attempt, models[0], inliers, tuple(models[1:]))
 
 
-def _describe(
+def describe_attempt(
     photos: MatchedPhotos, attempt: Attempt, result: AttemptResult | None
 ) -> dict[str, Any]:
+    """What came of an attempt, JSON-ready."""
     return {
         "start": attempt.name,
         "matches": photos.database.stem,

@@ -59,7 +59,7 @@ class StartingPoses:
     angle_errors: tuple[float, ...]
 
 
-def map_views(
+def map_models(
     database: Path,
     folder: Path,
     image_ids: Sequence[int],
@@ -68,8 +68,9 @@ def map_views(
     start: StartingPoses | None = None,
     constant_cameras: Sequence[int] = (),
     seed: int = 0,
-) -> Any | None:
-    """The COLMAP reconstruction that supports most views; None where nothing held together.
+    matches_by_points_only: bool = False,
+) -> list[Any]:
+    """COLMAP reconstructions, that which supports most views first; none where nothing held.
 
     Args:
         database: Views, features and verified matches.
@@ -79,16 +80,20 @@ def map_views(
         start: Views with poses to start from.
         constant_cameras: COLMAP ids of the cameras whose intrinsics are not adjusted.
         seed: Of RANSAC's samples.
+        matches_by_points_only: Never add a photo by pairs alone, without points: where many
+            matches are wrong that takes minutes.
     """
     pycolmap = import_pycolmap()
     pipeline = _pipeline_options(thresholds, constant_cameras, seed)
+    if matches_by_points_only:
+        pipeline.structure_less_registration_fallback = False
     folder.mkdir(parents=True)
     extra: dict[str, Any] = {}
     triangulated = None
     if start is not None:
         triangulated = _triangulate_start(database, folder, image_ids, start, pipeline)
         if triangulated is None:
-            return None
+            return []
         extra["input_path"] = folder / "seed"
         pipeline.fix_existing_frames = start.fixed
         pipeline.multiple_models = False
@@ -97,8 +102,8 @@ def map_views(
         database, folder, folder / "mapped", options=pipeline, **extra
     )
     if triangulated is not None and not models:
-        return triangulated
-    return max(models.values(), key=_support, default=None)
+        return [triangulated]
+    return sorted(models.values(), key=_support, reverse=True)
 
 
 def num_supported(reconstruction: Any) -> int:

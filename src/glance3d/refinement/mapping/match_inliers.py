@@ -15,9 +15,9 @@ from glance3d.types import Cameras
 
 # First-order (Sampson) distance of an inlier from its epipolar lines, in pixels at a diagonal of
 # 1000.
-_EXPLAINED = 2.5
+EXPLAINED = 2.5
 # Matches beyond which a pair says no more: one pair of much texture must not outvote all others.
-_ENOUGH = 200
+ENOUGH = 200
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,18 @@ def count_match_inliers(
     from a wrong one.
     """
     images = posed_images(reconstruction, image_ids)
-    adjusted = _with_adjusted(cameras, reconstruction, images)
-    tolerance = _EXPLAINED * cameras.pixel_unit
+    adjusted = with_adjusted(cameras, reconstruction, images)
+    tolerance = EXPLAINED * cameras.pixel_unit
     explained = total = 0.0
     for pair in view_graph.pairs:
-        weight = min(1.0, _ENOUGH / len(pair))
+        weight = min(1.0, ENOUGH / len(pair))
         total += weight * len(pair)
         if {pair.first, pair.second} <= images.keys():
             explained += weight * float((epipolar_errors(pair, adjusted) < tolerance).sum())
     return MatchInliers(explained, total)
 
 
-def _with_adjusted(
+def with_adjusted(
     cameras: Cameras, reconstruction: Any | None, images: Mapping[int, Any]
 ) -> Cameras:
     """The cameras, those of the reconstruction's images with its poses and intrinsics."""

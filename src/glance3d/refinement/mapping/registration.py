@@ -5,6 +5,7 @@ converges.
 """
 
 import copy
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,18 +13,23 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.errors import InputError
+from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images import Originals
-from glance3d.models import Network
+from glance3d.models import VGGT, Network
 from glance3d.models.weights.cards import is_good_at
+from glance3d.models.weights.weights_card import Ability
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.refinement.mapping.attempts import AttemptResult, run_attempts
 from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_until_converged
 from glance3d.refinement.mapping.mapper import MIN_OBSERVATIONS, num_supported
 from glance3d.refinement.mapping.match_inliers import count_match_inliers
+from glance3d.refinement.mapping.remapping import map_again, misfit_views
+from glance3d.refinement.matching.learned.learned_matches import add_learned_matches
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.matching.network_tracks import add_network_tracks
 from glance3d.refinement.pycolmap_interface import posed_images
+
+logger = logging.getLogger(__name__)
 
 # Pixels at a diagonal of 1000; the features' own precision is far below.
 _MAX_ERROR = 3.0
@@ -31,6 +37,11 @@ _MAX_ERROR = 3.0
 # one.
 _FEWEST_FOR_FOCAL = 3
 _FEWEST_POINTS_FOR_FOCAL = 50
+# Matches beside SIFT's, in the order in which they are tried.
+_FURTHER_MATCHES: dict[Ability, Callable[..., MatchedPhotos]] = {
+    "matches": add_learned_matches,
+    "tracks": add_network_tracks,
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,8 @@ class Registration:
     ``held_poses`` are the known poses that were held, by view: the reconstruction, if there is one,
     is in their frame. ``images`` are the reconstruction's with a pose, by view. ``attempts`` is
     JSON-ready. ``free_focal_lengths``: what the focal lengths of views with known intrinsics would
-    be, in pixels, were they adjusted with the rest.
+    be, in pixels, were they adjusted with the rest. ``by_network`` are the views that only matches
+    of a network's descriptors connect to most of the others.
     """
 
     reconstruction: Any | None
@@ -50,6 +62,7 @@ class Registration:
     attempts: tuple[dict[str, Any], ...]
     images: Mapping[int, Any] = field(default_factory=dict)
     free_focal_lengths: Mapping[int, float] = field(default_factory=dict)
+    by_network: frozenset[int] = frozenset()
 
     @property
     def num_supported(self) -> int:
@@ -66,29 +79,46 @@ def register_views(
 ) -> Registration:
     """Find the poses that the matches determine, adjusted until they converge.
 
-    ``network`` gives the network when its tracks are wanted: where they were asked for, or where
-    SIFT leaves photos without enough matches and the model's tracks are known to be of use.
+    ``network`` gives the network when it is wanted: for its tracks where they were asked for, and
+    where SIFT leaves photos without enough matches for its descriptors or tracks, as far as the
+    model's card says that they are good.
     """
-    choice, scene = photos.options.correspondences, photos.scene
-    by_sift = None
-    if choice in ("auto", "sift"):
-        by_sift = _register(photos)
-        is_complete = by_sift.num_supported >= scene.num_views
-        is_useless = choice == "auto" and not is_good_at(scene.model, "tracks")
-        if choice == "sift" or network is None or is_complete or is_useless:
-            return by_sift
-    if network is None:
-        raise InputError(f"correspondences {choice!r} need the network: give refine a network")
-    tracked = _register(add_network_tracks(photos, network(), originals, progress=progress))
-    if by_sift is None:
-        return tracked
-    if not _is_improved(tracked, by_sift):
-        return by_sift
-    return replace(tracked, attempts=by_sift.attempts + tracked.attempts)
+    choice = photos.options.correspondences
+    if choice not in ("auto", "sift"):
+        if network is None:
+            raise InputError(f"correspondences {choice!r} need the network: give refine a network")
+        return _register(add_network_tracks(photos, network(), originals, progress=progress))
+    best = _register(photos)
+    if choice == "sift" or network is None:
+        return best
+    for ability, add in _FURTHER_MATCHES.items():
+        if best.num_supported >= photos.scene.num_views:
+            break
+        if is_good_at(photos.scene.model, ability) and _has(network(), ability):
+            try:
+                further = add(photos, network(), originals, progress=progress)
+            except NotEnoughMemoryError as error:
+                logger.warning("warning: no %s of the network beside SIFT's: %s", ability, error)
+                continue
+            best = _better(best, _register(further))
+    return best
+
+
+def _has(network: Network, ability: Ability) -> bool:
+    """Whether a network has what gives these matches."""
+    if not isinstance(network, VGGT):
+        return False
+    return ability != "matches" or network.correspondence_head is not None
+
+
+def _better(earlier: Registration, further: Registration) -> Registration:
+    """The further one if our checks do not say that it is wrong; with the attempts of both."""
+    attempts = earlier.attempts + further.attempts
+    return replace(further if _is_improved(further, earlier) else earlier, attempts=attempts)
 
 
 def _is_improved(tracked: Registration, by_sift: Registration) -> bool:
-    """Whether tracks hold more photos, and explain what SIFT matched no worse than it does."""
+    """Whether more photos are held, and what SIFT matched is explained no worse than by it."""
     if tracked.num_supported <= by_sift.num_supported:
         return False
     view_graph, cameras = by_sift.photos.view_graph, by_sift.photos.scene.cameras
@@ -106,6 +136,9 @@ def _register(photos: MatchedPhotos) -> Registration:
     # Between photos from one place any cameras fit, if their lenses may be chosen freely.
     if not _is_rotation_only(photos):
         best, attempts = run_attempts(photos)
+    if best is not None and photos.sift_graph is not None and not best.attempt.fixed_poses:
+        best, again = map_again(photos, best)
+        attempts += again
     if best is None:
         camera_ids = photos.initial_cameras.camera_ids
         return Registration(None, photos, camera_ids, photos.held_poses, attempts)
@@ -118,7 +151,17 @@ def _register(photos: MatchedPhotos) -> Registration:
         attempts,
         posed_images(best.reconstruction, photos.image_ids),
         _free_focal_lengths(photos, best),
+        _held_by_network(photos, best.reconstruction),
     )
+
+
+def _held_by_network(photos: MatchedPhotos, reconstruction: Any) -> frozenset[int]:
+    """Views outside the largest group that SIFT's matches hold together by themselves."""
+    if photos.sift_graph is None:
+        return frozenset()
+    images = posed_images(reconstruction, photos.image_ids)
+    misfits = misfit_views(photos, reconstruction, photos.sift_graph)
+    return frozenset(images.keys() & misfits)
 
 
 def _is_rotation_only(photos: MatchedPhotos) -> bool:

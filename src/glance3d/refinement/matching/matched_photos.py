@@ -32,7 +32,8 @@ class MatchedPhotos:
     ``initial_cameras`` are those to start from. ``database`` is COLMAP's, ``image_ids`` are its
     numbers of the views, in order; ``view_graph`` is what it holds of pairs. ``network_poses`` and
     ``known_poses`` say which of the network's and of known poses the pairs confirm, the latter None
-    with fewer than two; ``held_poses`` are the known ones to hold, by view.
+    with fewer than two; ``held_poses`` are the known ones to hold, by view. ``sift_graph`` is the
+    view graph of SIFT's matches alone, where a network's are among the others.
     """
 
     scene: Reconstruction
@@ -44,6 +45,7 @@ class MatchedPhotos:
     network_poses: PoseVerification
     known_poses: PoseVerification | None
     held_poses: dict[int, Float[Tensor, "3 4"]]
+    sift_graph: ViewGraph | None = None
 
     @property
     def known(self) -> KnownViews | None:

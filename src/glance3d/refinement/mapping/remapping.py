@@ -1,0 +1,143 @@
+"""A mapping repeated from its own poses: models joined, photos that do not fit placed anew.
+
+Where matches are thin and some are wrong, a photo placed early may be off and drag others with it.
+It is then at odds with pairs that match well. Without it the mapping continues from the others,
+which by then are more, and places it again; what never fits is left out.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.multiview.view_graph import ViewGraph, epipolar_errors, largest_component
+from glance3d.refinement.mapping.attempts import (
+    Attempt,
+    AttemptResult,
+    CameraSetup,
+    describe_attempt,
+    run_attempt,
+)
+from glance3d.refinement.mapping.joining import join_models
+from glance3d.refinement.mapping.mapper import StartingPoses
+from glance3d.refinement.mapping.match_inliers import (
+    ENOUGH,
+    EXPLAINED,
+    count_match_inliers,
+    with_adjusted,
+)
+from glance3d.refinement.matching.database import copy_with_cameras
+from glance3d.refinement.matching.matched_photos import MatchedPhotos
+from glance3d.refinement.pycolmap_interface import pose_from_rigid, posed_images
+from glance3d.types import Cameras
+
+_ROUNDS = 4
+# Degrees by which rays may miss each other, round by round: joined models fit roughly at first.
+_JOINED_ANGLES = (4.0, 2.0)
+_OWN_ANGLES = (2.0,)
+# Of a pixel at a diagonal of 1000: points of two models that are the same.
+_JOIN_ERROR = 8.0
+# A photo does not fit with fewer of its matches explained, or if no chain of pairs connects it to
+# most of the others that have so many matches and so many of them explained.
+_FITS = 0.5
+_FEWEST, _CONNECTS = 30, 0.65
+
+
+def map_again(
+    photos: MatchedPhotos, best: AttemptResult
+) -> tuple[AttemptResult, tuple[dict[str, Any], ...]]:
+    """The attempt's models joined, repaired round by round, and records of what was tried."""
+    tolerance = _JOIN_ERROR * photos.scene.cameras.pixel_unit
+    models = [best.reconstruction, *best.others]
+    joined = join_models(models, photos.database, tolerance, photos.options.seed)
+    views = {image_id: view for view, image_id in enumerate(photos.image_ids)}
+    poses = {views[image_id]: pose for image_id, pose in joined.items()}
+    kept, records, latest = best, [], best
+    for index in range(_ROUNDS):
+        misfits = misfit_views(photos, latest.reconstruction)
+        if index and not misfits:
+            break
+        angles = _OWN_ANGLES if index else _JOINED_ANGLES
+        if index:
+            poses = _poses_without(photos, latest.reconstruction, misfits)
+        attempt = _attempt_from(photos, latest, poses, angles, index)
+        result = run_attempt(photos, attempt)
+        records.append(describe_attempt(photos, attempt, result))
+        if result is None:
+            break
+        latest = result
+        if result.inliers.explained > kept.inliers.explained:
+            kept = result
+    return _without(photos, kept, misfit_views(photos, kept.reconstruction)), tuple(records)
+
+
+def misfit_views(
+    photos: MatchedPhotos, reconstruction: Any, view_graph: ViewGraph | None = None
+) -> set[int]:
+    """Views of a reconstruction that do not fit these matches, by default all of the photos'."""
+    images = posed_images(reconstruction, photos.image_ids)
+    cameras = with_adjusted(photos.scene.cameras, reconstruction, images)
+    return find_misfits(view_graph or photos.view_graph, cameras, set(images))
+
+
+def find_misfits(view_graph: ViewGraph, cameras: Cameras, views: set[int]) -> set[int]:
+    """Those of ``views`` most of whose matches contradict the cameras, or that none connects."""
+    explained, total = Counter[int](), Counter[int]()
+    connecting = []
+    for pair in view_graph.pairs:
+        if not {pair.first, pair.second} <= views:
+            continue
+        share = float((epipolar_errors(pair, cameras) < EXPLAINED * cameras.pixel_unit).mean())
+        weight = min(len(pair), ENOUGH)  # as match inliers are counted
+        for view in (pair.first, pair.second):
+            explained[view] += round(weight * share)
+            total[view] += weight
+        if len(pair) >= _FEWEST and share >= _CONNECTS:
+            connecting.append((pair.first, pair.second))
+    fitting = {view for view, count in total.items() if explained[view] >= _FITS * count}
+    return views - (fitting & largest_component(connecting))
+
+
+def _poses_without(
+    photos: MatchedPhotos, reconstruction: Any, views: set[int]
+) -> dict[int, Float[Tensor, "3 4"]]:
+    images = posed_images(reconstruction, photos.image_ids)
+    return {
+        view: pose_from_rigid(image.cam_from_world())
+        for view, image in images.items()
+        if view not in views
+    }
+
+
+def _attempt_from(
+    photos: MatchedPhotos,
+    result: AttemptResult,
+    poses: dict[int, Float[Tensor, "3 4"]],
+    angles: Sequence[float],
+    index: int,
+) -> Attempt:
+    """The same attempt from these poses and the lenses that it found."""
+    assignment = result.attempt.setup.assignment
+    for camera in assignment.cameras:
+        if camera.camera_id in result.reconstruction.cameras:
+            camera.params = result.reconstruction.cameras[camera.camera_id].params
+    path = Path(photos.database).with_name(f"{photos.database.stem}-again-{index}.db")
+    copy_with_cameras(photos.database, path, assignment)
+    name = "again, without what does not fit" if index else "again, models joined"
+    start = StartingPoses(poses, False, tuple(angles))
+    return replace(result.attempt, name=name, setup=CameraSetup(path, assignment), start=start)
+
+
+def _without(photos: MatchedPhotos, result: AttemptResult, views: set[int]) -> AttemptResult:
+    """The result without the poses of these views."""
+    for view in views:
+        image = result.reconstruction.image(photos.image_ids[view])
+        result.reconstruction.deregister_frame(image.frame_id)
+    inliers = count_match_inliers(
+        photos.view_graph, photos.scene.cameras, result.reconstruction, photos.image_ids
+    )
+    return replace(result, inliers=inliers)

@@ -1,0 +1,1 @@
+"""Matches by a network's descriptors: pairs chosen by likeness, places found on the photos."""
