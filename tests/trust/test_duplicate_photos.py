@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glance3d.trust.duplicate_photos import find_duplicates, texture_shares, to_grey
+from glance3d.trust.duplicate_photos import are_dark, find_duplicates, texture_shares, to_grey
 from tests.refinement.rendered import Room, arc, photograph
 
 
@@ -62,3 +62,32 @@ def test_plain_walls_are_like_nothing_and_have_no_texture(photo: Image.Image) ->
     assert share[0] > 0.9
     assert max(share[1:]) < 0.05
     assert find_duplicates(grey) == [0, 1, 2]
+
+
+def on_black(middle: np.ndarray) -> Image.Image:
+    rows, columns = 300 - middle.shape[0], 400 - middle.shape[1]
+    sides = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
+    return Image.fromarray(np.pad(middle, sides))
+
+
+def test_where_a_black_background_ends_is_no_texture(photo: Image.Image) -> None:
+    wall = np.array(photograph(Room(plain=True), arc(3)[1]))
+    grey = stacked(on_black(wall[50:250, 50:350]), on_black(np.array(photo)[100:160, 100:190]))
+    plain, small = texture_shares(grey)
+    assert plain < 0.02
+    assert small > 0.5  # of the object, which is 5 % of the photo
+
+
+def test_black_inside_the_scene_is_part_of_it() -> None:
+    board = np.kron(np.indices((15, 20)).sum(0) % 2, np.ones((20, 20)))[..., None].repeat(3, 2)
+    inside = np.pad(board * 255, ((20, 20), (20, 20), (0, 0)), constant_values=255.0)
+    assert texture_shares(stacked(Image.fromarray(inside.astype(np.uint8))))[0] > 0.5
+
+
+def test_dark_pictures_are_known(photo: Image.Image) -> None:
+    dark = photo.point(lambda value: value // 5)
+    assert are_dark(stacked(photo, dark, on_black(np.array(photo)[100:200, 100:250]))) == [
+        False,
+        True,
+        False,
+    ]

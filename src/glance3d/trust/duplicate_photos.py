@@ -1,9 +1,9 @@
 """Photos that show the same picture, and photos that show next to nothing, by pixels alone."""
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, max_pool2d
 
 _THUMBNAIL = 16
 # Grey levels by which thumbnails of one picture differ at most: recompression and resizing.
@@ -16,6 +16,12 @@ _SAME_NOISE = 1.0
 # Side of a cell in pixels, and the deviation in grey levels that no sensor noise has after pooling.
 _CELL = 16
 _TEXTURE_DEVIATION = 4.0
+# Grey levels up to which what reaches the border is a black background, and how much of a cell must
+# be scene to have texture.
+_BLACK = 3.0
+_MIN_SCENE = 0.25
+# A picture is dark if all but a hundredth of it lies below this grey level.
+_DARK = 64.0
 
 
 def to_grey(colors: UInt8[Tensor, "views height width 3"]) -> Float[Tensor, "views rows columns"]:
@@ -61,8 +67,36 @@ def _gradient(grey: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows column
 
 
 def texture_shares(grey: Float[Tensor, "views rows columns"]) -> list[float]:
-    """For each view the share of its area where there is something to match, 0 to 1."""
+    """For each view the share of its scene where there is something to match, 0 to 1.
+
+    A black background that reaches the border is no scene, and where it ends is no texture.
+    """
     cell = max(1, min(_CELL // 2, *grey.shape[1:]))
-    mean = avg_pool2d(grey[:, None], cell)
-    variance = avg_pool2d(grey[:, None] ** 2, cell) - mean**2
-    return (variance > _TEXTURE_DEVIATION**2).float().mean((1, 2, 3)).tolist()
+    scene = (~black_backgrounds(grey)).float()[:, None]
+    part = avg_pool2d(scene, cell)
+    mean = avg_pool2d(scene * grey[:, None], cell) / part.clamp(min=1e-6)
+    variance = avg_pool2d(scene * grey[:, None] ** 2, cell) / part.clamp(min=1e-6) - mean**2
+    counts = part >= _MIN_SCENE
+    textured = (variance > _TEXTURE_DEVIATION**2) & counts
+    return (textured.sum((1, 2, 3)) / counts.sum((1, 2, 3)).clamp(min=1)).tolist()
+
+
+def black_backgrounds(
+    grey: Float[Tensor, "views rows columns"],
+) -> Bool[Tensor, "views rows columns"]:
+    """What is black and reaches the picture's border through what is black."""
+    black = grey <= _BLACK
+    reached = black.clone()
+    reached[:, 1:-1, 1:-1] = False
+    for _ in range(sum(grey.shape[1:])):
+        grown = black & (max_pool2d(reached[:, None].float(), 3, 1, 1)[:, 0] > 0)
+        if bool((grown == reached).all()):
+            break
+        reached = grown
+    return reached
+
+
+def are_dark(grey: Float[Tensor, "views rows columns"]) -> list[bool]:
+    """Which views show next to nothing that is brighter than a dark grey."""
+    highest = torch.stack([view.flatten().quantile(0.99) for view in grey])
+    return (highest < _DARK).tolist()

@@ -7,7 +7,7 @@ import numpy as np
 
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph, view_epipolar_errors
-from glance3d.trust.duplicate_photos import find_duplicates, texture_shares, to_grey
+from glance3d.trust.duplicate_photos import are_dark, find_duplicates, texture_shares, to_grey
 from glance3d.types import Cameras, Reconstruction
 
 
@@ -22,9 +22,10 @@ class ViewEvidence:
     cameras before and after refinement, None without matches. ``contradicted``: a pose that was
     given for it is not what the photos show. ``same_as`` is another view with the identical
     picture, and ``matches_others`` says whether a view with another picture matches it. ``texture``
-    is the share of the picture with anything to match, None if nobody looked. ``focal_doubt`` says
-    what speaks against its focal length. ``by_network``: only matches of the network's descriptors
-    connect it to most of the others.
+    is the share of the picture with anything to match, None if nobody looked. ``is_dark``: hardly
+    any of it is brighter than a dark grey. ``focal_doubt`` says what speaks against its focal
+    length. ``by_network``: only matches of the network's descriptors connect it to most of the
+    others.
     """
 
     registered_by: str = "network"
@@ -38,6 +39,7 @@ class ViewEvidence:
     same_as: int | None = None
     matches_others: bool = False
     texture: float | None = None
+    is_dark: bool = False
     focal_doubt: str | None = None
     by_network: bool = False
 
@@ -60,7 +62,7 @@ def gather_evidence(
     network's matches alone connect.
     """
     grey = to_grey(scene.colors)
-    same, texture = find_duplicates(grey), texture_shares(grey)
+    same, texture, dark = find_duplicates(grey), texture_shares(grey), are_dark(grey)
     # Views of one picture, by the first of them.
     alike = {first: [v for v, s in enumerate(same) if s == first] for first in same}
     cameras = [scene.cameras] if before is None else [scene.cameras, before]
@@ -82,6 +84,7 @@ def gather_evidence(
                 contradicted=view in contradicted,
                 same_as=next((v for v in alike[same[view]] if v != view), None),
                 texture=texture[view],
+                is_dark=dark[view],
                 focal_doubt=None if focal_doubts is None else focal_doubts[view],
                 by_network=view in by_network,
             )

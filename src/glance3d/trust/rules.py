@@ -135,7 +135,8 @@ def _textureless(case: _Case) -> Verdict:
     share = case.evidence.texture
     if share is None or share >= MIN_TEXTURE or case.evidence.num_matches >= FEW_TRACKS:
         return None
-    return UNSUPPORTED, f"hardly any texture ({share:.0%} of the photo): nothing to match"
+    photo = "a dark photo" if case.evidence.is_dark else "the photo"
+    return UNSUPPORTED, f"hardly any texture ({share:.0%} of {photo}): nothing to match"
 
 
 def _same_picture(case: _Case) -> Verdict:
@@ -156,7 +157,8 @@ def _nothing_in_common(case: _Case) -> Verdict:
 def _few_matches(case: _Case) -> Verdict:
     if case.evidence.num_matches >= FEW_TRACKS:
         return None
-    return UNSUPPORTED, f"only {case.evidence.num_matches} matches: {case.kept}"
+    dark = "the photo is dark: " if case.evidence.is_dark else ""
+    return UNSUPPORTED, f"{dark}only {case.evidence.num_matches} matches: {case.kept}"
 
 
 def _flat(case: _Case) -> Verdict:

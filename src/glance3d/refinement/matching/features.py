@@ -27,6 +27,11 @@ _NEIGHBOURS = 12
 # A feature describes what is around it: nearer than this to what a mask leaves out, in pixels at a
 # diagonal of 1000, it would describe that, too. Small features, which are most, then do not.
 _MASK_MARGIN = 6.0
+# SIFT wants contrast of a share of all grey levels. Where hardly anything is brighter than this,
+# grey levels are multiplied until something is nearly white, but not until noise looks like it.
+_DARK = 64
+_BRIGHT = 230
+_MOST_GAIN = 8.0
 
 
 def extract_features(
@@ -47,7 +52,7 @@ def extract_features(
     photos.mkdir()
     # Only grey levels count for SIFT, at full size: the library shrinks photos where asked.
     for view in tqdm(range(len(originals)), "photos", disable=not progress, unit="photo"):
-        grey = Image.fromarray(originals[view]).convert("L")
+        grey = stretch_dark(Image.fromarray(originals[view]).convert("L"))
         grey.save(photos / view_name(view), compress_level=1)
     extraction = pycolmap.FeatureExtractionOptions()
     extraction.max_image_size = options.max_image_size
@@ -58,6 +63,15 @@ def extract_features(
     pycolmap.extract_features(
         database, photos, reader_options=reading, extraction_options=extraction
     )
+
+
+def stretch_dark(grey: Image.Image) -> Image.Image:
+    """A dark picture with its contrast enlarged; any other as it is."""
+    highest = float(np.quantile(np.asarray(grey), 0.99))
+    if highest >= _DARK:
+        return grey
+    gain = min(_MOST_GAIN, _BRIGHT / max(highest, 1.0))
+    return grey.point(lambda level: round(min(255.0, gain * level)))
 
 
 def _write_masks(folder: Path, masks: Masks, sizes: Sequence[tuple[int, int]]) -> Path:
