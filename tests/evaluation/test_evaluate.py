@@ -13,7 +13,12 @@ from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ImageError, InputError
 from glance3d.evaluation import evaluate, photo_set, score_sets, synthetic_set
 from glance3d.evaluation.methods import choose_methods, run_methods
-from glance3d.evaluation.predictions import ScenePrediction, load_prediction, save_prediction
+from glance3d.evaluation.predictions import (
+    AttemptPoses,
+    ScenePrediction,
+    load_prediction,
+    save_prediction,
+)
 from glance3d.evaluation.score import mean_scores, score_scene
 from glance3d.images import Preprocessing
 from glance3d.models import load_model
@@ -130,6 +135,11 @@ def same_predictions(one: ScenePrediction, other: ScenePrediction) -> bool:
         and torch.equal(one.trusted, other.trusted)
         and one.seconds == other.seconds
         and torch.equal(one.tracks, other.tracks)
+        and [a.name for a in one.attempts] == [a.name for a in other.attempts]
+        and all(
+            torch.equal(a.cam_from_world, b.cam_from_world)
+            for a, b in zip(one.attempts, other.attempts, strict=True)
+        )
     )
 
 
@@ -144,6 +154,7 @@ def test_predictions_come_back_from_disk(tmp_path):
         torch.tensor([False, True]),
         1.5,
         torch.rand(2, 5, 2),
+        tuple(AttemptPoses(name, torch.rand(2, 3, 4)) for name in ("from pairs", "again")),
     )
     path = tmp_path / "set" / "scene.npz"
     save_prediction(prediction, path)

@@ -93,6 +93,14 @@ def test_all_methods_side_by_side(report):
     assert not photographed.refinement_lost
     assert refined.registered_share == densified.registered_share > 0.5
     assert 0 <= refined.trusted_share <= 1
+    attempts = photographed.attempts["refined"]
+    assert attempts
+    assert not photographed.attempts["network"]
+    # One of the attempts is what was chosen, adjusted once more.
+    assert (
+        max(one.num_photos for one in attempts) / photographed.num_views >= refined.registered_share
+    )
+    assert max(one.pose_auc_at_30deg for one in attempts) > 0.5
     assert refined.seconds > 0
     table = report.to_table()
     assert "5/5" in table

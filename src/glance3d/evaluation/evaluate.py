@@ -10,7 +10,13 @@ from glance3d.evaluation.methods import Method, choose_methods, methods_for, run
 from glance3d.evaluation.predictions import load_prediction, save_prediction
 from glance3d.evaluation.report import EvaluationReport, SetReport
 from glance3d.evaluation.scenes import EvaluationSet
-from glance3d.evaluation.score import Scores, mean_scores, score_scene
+from glance3d.evaluation.score import (
+    AttemptScore,
+    Scores,
+    mean_scores,
+    score_attempts,
+    score_scene,
+)
 from glance3d.models import Network
 from glance3d.results import Claims, open_result
 
@@ -94,6 +100,10 @@ def score_sets(
                 method.name: _score_set(one_set, folder, method)
                 for method in methods_for(one_set.scenes[0], chosen)
             },
+            attempts={
+                method.name: _score_attempts(one_set, folder, method)
+                for method in methods_for(one_set.scenes[0], chosen)
+            },
         )
         for one_set in sets
     ]
@@ -106,6 +116,16 @@ def _score_set(one_set: EvaluationSet, folder: str | Path, method: Method) -> Sc
         score_scene(load_prediction(_file(folder, method, one_set.name, scene.name)), scene)
         for scene in one_set.scenes
     )
+
+
+def _score_attempts(
+    one_set: EvaluationSet, folder: str | Path, method: Method
+) -> tuple[AttemptScore, ...]:
+    """Of a set of one scene: of several, every scene has its own attempts."""
+    if len(one_set.scenes) > 1:
+        return ()
+    (scene,) = one_set.scenes
+    return score_attempts(load_prediction(_file(folder, method, one_set.name, scene.name)), scene)
 
 
 def _file(folder: str | Path, method: Method, set_name: str, scene_name: str) -> Path:

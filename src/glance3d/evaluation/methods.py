@@ -5,7 +5,7 @@ only cameras and depth.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from glance3d.errors import InputError
 from glance3d.evaluation.baselines import predict_trivially
 from glance3d.evaluation.colmap_baseline import predict_by_colmap
-from glance3d.evaluation.predictions import ScenePrediction, prediction_of_scene
+from glance3d.evaluation.predictions import AttemptPoses, ScenePrediction, prediction_of_scene
 from glance3d.evaluation.scenes import EvaluationScene
 from glance3d.models import Network
 from glance3d.prediction import predict
@@ -25,11 +25,15 @@ from glance3d.types import Reconstruction
 
 @dataclass(frozen=True)
 class Task:
-    """A scene, the network, and the result of the method that this one starts from."""
+    """A scene, the network, and the result of the method that this one starts from.
+
+    A method that tries several things adds them to ``attempts``.
+    """
 
     scene: EvaluationScene
     model: Network
     earlier: Reconstruction | None = None
+    attempts: list[AttemptPoses] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,18 @@ def _stay(task: Task) -> Float[Tensor, "views queries 2"] | None:
 
 def _refine(task: Task) -> Reconstruction:
     from glance3d.refinement import refine
+    from glance3d.refinement.mapping.attempts import watch_attempts
 
     assert task.earlier is not None
-    return refine(task.earlier, network=task.model, densify=False)
+
+    def watch(name: str, poses: dict[int, Float[Tensor, "3 4"]]) -> None:
+        all_poses = torch.full((len(task.scene.cameras), 3, 4), torch.nan, dtype=torch.float64)
+        for view, pose in poses.items():
+            all_poses[view] = pose
+        task.attempts.append(AttemptPoses(name, all_poses))
+
+    with watch_attempts(watch):
+        return refine(task.earlier, network=task.model, densify=False)
 
 
 def _densify(task: Task) -> Reconstruction:
@@ -137,4 +150,5 @@ def run_methods(
             made[method.name] = predicted
             predicted = prediction_of_scene(predicted)
         tracks = None if method.track is None else method.track(task)
-        yield method, replace(predicted, seconds=seconds, tracks=tracks)
+        attempts = tuple(task.attempts)
+        yield method, replace(predicted, seconds=seconds, tracks=tracks, attempts=attempts)

@@ -1,5 +1,6 @@
 """One method's prediction of one scene, in original pixels, and its file on disk."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,19 @@ from glance3d.types import Reconstruction
 
 # Ways of registration that rest on matches between the photos, or on known poses.
 _HELD_BY_PHOTOS = ("bundle adjustment", "known")
-_ARRAYS = ("cam_from_world", "intrinsics", "seconds", "registered", "trusted", "tracks")
+_ARRAYS = (
+    *("cam_from_world", "intrinsics", "seconds", "registered", "trusted", "tracks"),
+    "attempt_names",
+)
 _MOST_DEFLATED = 1032  # times
+
+
+@dataclass(frozen=True)
+class AttemptPoses:
+    """Where one attempt of refinement put the views; NaN for those that it did not hold."""
+
+    name: str
+    cam_from_world: Float[Tensor, "views 3 4"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,8 @@ class ScenePrediction:
     claims that depth was measured and not guessed; None if it makes no such claim. ``registered``
     is True where matches between the photos hold a pose; None for methods without matches.
     ``trusted`` is True for views with the verdict "good"; None without verdicts. ``seconds`` is the
-    time of the method without the one it started from; NaN if not timed.
+    time of the method without the one it started from; NaN if not timed. ``attempts`` are what
+    refinement tried, in order.
     """
 
     cam_from_world: Float[Tensor, "views 3 4"]
@@ -40,6 +53,7 @@ class ScenePrediction:
     trusted: Bool[Tensor, " views"] | None = None
     seconds: float = float("nan")
     tracks: Float[Tensor, "views queries 2"] | None = None
+    attempts: tuple[AttemptPoses, ...] = ()
 
 
 def prediction_of_scene(scene: Reconstruction) -> ScenePrediction:
@@ -93,6 +107,10 @@ def save_prediction(prediction: ScenePrediction, path: str | Path) -> None:
     for name in ("registered", "trusted", "tracks"):
         if (values := getattr(prediction, name)) is not None:
             arrays[name] = values.numpy()
+    arrays |= _numbered("attempt", tuple(one.cam_from_world for one in prediction.attempts))
+    if prediction.attempts:
+        names = json.dumps([one.name for one in prediction.attempts]).encode()
+        arrays["attempt_names"] = np.frombuffer(names, np.uint8)
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -112,17 +130,26 @@ def load_prediction(path: str | Path) -> ScenePrediction:
             arrays.get("trusted"),
             float(arrays["seconds"]),
             arrays.get("tracks"),
+            _attempts(arrays),
         )
     except (SceneError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise SceneError(f"{path} holds no saved prediction: {error}") from error
 
 
 def _is_known(name: str) -> bool:
-    return name in _ARRAYS or re.fullmatch(r"(depth|measured)_\d{3,5}", name) is not None
+    return name in _ARRAYS or re.fullmatch(r"(depth|measured|attempt)_\d{3,5}", name) is not None
 
 
 def _numbered(name: str, maps: tuple[Tensor, ...]) -> dict[str, np.ndarray]:
     return {f"{name}_{view:03d}": one.numpy() for view, one in enumerate(maps)}
+
+
+def _attempts(arrays: dict[str, Tensor]) -> tuple[AttemptPoses, ...]:
+    if "attempt_names" not in arrays:
+        return ()
+    names = json.loads(arrays.pop("attempt_names").numpy().tobytes())
+    poses = _in_order(arrays, "attempt")
+    return tuple(AttemptPoses(str(name), own) for name, own in zip(names, poses, strict=True))
 
 
 def _in_order(arrays: dict[str, Tensor], name: str) -> tuple[Tensor, ...]:

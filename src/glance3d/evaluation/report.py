@@ -1,11 +1,12 @@
 """Scores as a table for people and as JSON for programs."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from glance3d.evaluation.methods import METHODS
-from glance3d.evaluation.score import Scores
+from glance3d.evaluation.score import AttemptScore, Scores
 
 # column title, field of Scores, digits
 _COLUMNS = (
@@ -43,13 +44,17 @@ PROTOCOL = (
 
 @dataclass(frozen=True)
 class SetReport:
-    """One set's scores, method by method, under the same protocol."""
+    """One set's scores, method by method, under the same protocol.
+
+    ``attempts`` are what a method tried before it chose, by method.
+    """
 
     name: str
     about: str
     num_scenes: int
     num_views: int
     scores: dict[str, Scores]
+    attempts: Mapping[str, tuple[AttemptScore, ...]] = field(default_factory=dict)
 
     @property
     def cameras_beat_trivial(self) -> bool:
@@ -87,6 +92,11 @@ class EvaluationReport:
                     "num_scenes": row.num_scenes,
                     "num_views": row.num_views,
                     **{name: scores.to_dict() for name, scores in row.scores.items()},
+                    "attempts": {
+                        name: [asdict(attempt) for attempt in attempts]
+                        for name, attempts in row.attempts.items()
+                        if attempts
+                    },
                     "cameras_beat_trivial": row.cameras_beat_trivial,
                     "refinement_lost": row.refinement_lost,
                 }
@@ -107,7 +117,17 @@ class EvaluationReport:
                 title = "" if number else row.name
                 cells = _padded(_cells(scores, row.num_views))
                 lines.append(f"{title:<{width}}  {self._label(name):<{label_width}}  {cells}")
-        return "\n".join([*lines, *self._remarks(), PROTOCOL])
+        return "\n".join([*lines, *self._attempts(), *self._remarks(), PROTOCOL])
+
+    def _attempts(self) -> list[str]:
+        """A line for each attempt, so that the choice between them can be judged."""
+        return [
+            f"{row.name}, {name}: {attempt.name}: {attempt.num_photos}/{row.num_views} photos, "
+            f"AUC@5 {attempt.pose_auc_at_5deg:.3f}, AUC@30 {attempt.pose_auc_at_30deg:.3f}"
+            for row in self.sets
+            for name, attempts in row.attempts.items()
+            for attempt in attempts
+        ]
 
     def _label(self, method: str) -> str:
         return self.model if method == "network" else method

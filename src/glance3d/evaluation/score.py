@@ -56,6 +56,27 @@ class Scores:
         return {k: None if math.isnan(v) else round(v, 6) for k, v in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class AttemptScore:
+    """What one attempt of refinement held, and how right it was; others count as 180 degrees."""
+
+    name: str
+    num_photos: int
+    pose_auc_at_5deg: float
+    pose_auc_at_30deg: float
+
+
+def score_attempts(prediction: ScenePrediction, scene: EvaluationScene) -> tuple[AttemptScore, ...]:
+    """All that was tried, so that what was chosen can be judged."""
+    scores = []
+    for attempt in prediction.attempts:
+        poses = attempt.cam_from_world
+        worse = relative_pose_errors(poses, scene.cameras.cam_from_world).worse
+        held = int(poses.isfinite().flatten(1).all(1).sum())
+        scores.append(AttemptScore(attempt.name, held, pose_auc(worse, 5), pose_auc(worse, 30)))
+    return tuple(scores)
+
+
 def score_scene(prediction: ScenePrediction, scene: EvaluationScene) -> Scores:
     """All numbers of one scene. Depth is compared at the original photos' pixels."""
     pairs = relative_pose_errors(prediction.cam_from_world, scene.cameras.cam_from_world)

@@ -8,7 +8,9 @@ The next one is tried while photos with matches are missing, or too many matches
 poses; the attempt whose poses explain most matches is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,16 @@ from glance3d.refinement.mapping.match_inliers import MatchInliers, count_match_
 from glance3d.refinement.matching.database import copy_with_cameras
 from glance3d.refinement.matching.initial_cameras import CameraAssignment
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
+from glance3d.refinement.pycolmap_interface import pose_from_rigid, posed_images
 
 # Degrees by which rays may miss each other, round by round: guesses are first off by several.
 _GUESS_ANGLES = (8.0, 4.0, 2.0)
 _KNOWN_ANGLES = (2.0,)
 # A reconstruction that explains less of the matches may have a wrong lens, or wrong twins.
 _WELL_EXPLAINED = 0.89
+# Of this attempt's name and its poses by view.
+Watcher = Callable[[str, dict[int, Float[Tensor, "3 4"]]], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 # An attempt must explain this many times as much as an earlier one, whose premises were stricter.
 _CLEARLY = 1.05
 
@@ -79,6 +85,16 @@ class AttemptResult:
     def is_better_than(self, other: "AttemptResult") -> bool:
         """Whether it explains clearly more of what matches."""
         return self.inliers.explained > _CLEARLY * other.inliers.explained
+
+
+@contextmanager
+def watch_attempts(watcher: Watcher) -> Iterator[None]:
+    """Hand the poses of every attempt to ``watcher``: what is not chosen is gone afterwards."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def run_attempts(
@@ -157,6 +173,10 @@ def run_attempt(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None
         seed=photos.options.seed,
         matches_by_points_only=photos.sift_graph is not None,
     )
+    images = posed_images(models[0] if models else None, photos.image_ids)
+    if (watcher := _watcher.get()) is not None:
+        poses = {view: pose_from_rigid(image.cam_from_world()) for view, image in images.items()}
+        watcher(f"{attempt.name} ({photos.database.stem})", poses)
     if not models:
         return None
     inliers = count_match_inliers(
