@@ -267,3 +267,24 @@ def test_a_start_from_matches_needs_matches() -> None:
     config = small_config(None)
     with pytest.raises(ConfigError, match="starts from matches"):
         dataclasses.replace(config, camera=dataclasses.replace(config.camera, start="matches"))
+
+
+def test_of_many_views_those_that_look_alike_are_matched(model: VGGT) -> None:
+    images = random_images(1, 6, 3, 32, 32)
+    head = model.correspondence_head
+    assert head is not None
+    every = match(model, images)
+    options = head.options
+    few = dataclasses.replace(options.pair_selection, candidates_per_view=2)
+    head.options = dataclasses.replace(options, pair_selection=few)
+    chosen = match(model, images)
+    head.options = options
+    assert every is not None
+    assert chosen is not None
+    matched = chosen.pair_estimates.pose_enc.abs().sum(-1) > 0
+    assert matched.sum() == 2 * 2 * 6
+    assert matched.equal(matched.mT)
+    parts = ((chosen.matches, every.matches), (chosen.pair_estimates, every.pair_estimates))
+    for some, whole in (pair for both in parts for pair in zip(*both, strict=True)):
+        torch.testing.assert_close(some[matched], whole[matched], rtol=1e-2, atol=2e-3)
+        assert some[~matched].abs().max() == 0

@@ -49,10 +49,28 @@ def _signed(default: Any) -> Any:
 
 @dataclass(frozen=True)
 class PairSelectionOptions(_Checked):
-    """Which matches solvers see: so many pairs for each view, so many matches of a pair."""
+    """Which matches solvers see: so many pairs for each view, so many matches of a pair.
 
+    Views are matched with all others, or, if there are many, ``candidates_per_view`` pairs for each
+    view are, those that look most alike.
+    """
+
+    candidates_per_view: int = 16
     pairs_per_view: int = 12
     matches_per_pair: int = 256
+
+
+@dataclass(frozen=True)
+class UpsideDownOptions(_Checked):
+    """When views are turned by half a turn.
+
+    Views that are less alike than ``least_likeness`` to all others of the scene are looked at. Two
+    are so when one of them is turned if that is at least as much, and ``factor`` times as much as
+    when none is.
+    """
+
+    least_likeness: float = 0.08
+    factor: float = 1.5
 
 
 @dataclass(frozen=True)
@@ -266,6 +284,7 @@ class MultiviewOptions:
     """All of multi-view geometry that a network runs, stage by stage."""
 
     pair_selection: PairSelectionOptions = field(default_factory=PairSelectionOptions)
+    upside_down: UpsideDownOptions = field(default_factory=UpsideDownOptions)
     subpixel: SubpixelOptions = field(default_factory=SubpixelOptions)
     eight_point: EightPointOptions = field(default_factory=EightPointOptions)
     relative_pose: RelativePoseOptions = field(default_factory=RelativePoseOptions)

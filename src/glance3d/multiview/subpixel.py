@@ -6,9 +6,11 @@ other view: iterated least squares on the pixels (Lucas and Kanade 1981), blind 
 contrast. What does not come to look alike is trusted less.
 """
 
+import itertools
+
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from glance3d.multiview.matches import SoftMatches
@@ -16,6 +18,7 @@ from glance3d.multiview.options import SubpixelOptions
 from glance3d.nn.tables import cached_table, constant
 
 _EPS = 1e-3
+PAIRS_AT_A_TIME = 32  # bounds what is in flight
 
 
 @torch.no_grad()
@@ -47,6 +50,38 @@ def refine_matches_subpixel(
             )
             target_xy[:, view] = (fine + 0.5) / cell - 0.5
             mutual[:, view] = matches.mutual[:, view] * likeness
+    return matches._replace(target_xy=target_xy, mutual=mutual)
+
+
+@torch.no_grad()
+def refine_pairs_subpixel(
+    matches: SoftMatches,
+    images: Float[Tensor, "batch views 3 height width"],
+    pairs: tuple[Int[Tensor, "batch pairs"], Int[Tensor, "batch pairs"]],
+    grid: tuple[int, int],
+    radius: int,
+    options: SubpixelOptions,
+) -> SoftMatches:
+    """As :func:`refine_matches_subpixel`, of :func:`~.pair_matching.match_pairs`' pairs."""
+    with torch.autocast(images.device.type, enabled=False):
+        cell = images.shape[-2] / grid[0]
+        maps = image_gradients(images.float().mean(2))
+        scene = torch.arange(len(maps), device=maps.device)[:, None]
+        target_xy, mutual = torch.empty_like(matches.target_xy), torch.empty_like(matches.mutual)
+        for side, start in itertools.product((0, 1), range(0, pairs[0].shape[1], PAIRS_AT_A_TIME)):
+            part = (slice(None), side, slice(start, start + PAIRS_AT_A_TIME))
+            own, other = (
+                maps[scene, views[:, part[2]]] for views in (pairs[side], pairs[1 - side])
+            )
+            source, coarse = (
+                (xy[part] + 0.5) * cell - 0.5 for xy in (matches.source_xy, matches.target_xy)
+            )
+            max_shift = options.max_shift_cells * cell
+            fine, likeness = align_patches(
+                own[:, :, :1], source, other, coarse, radius, max_shift, options
+            )
+            target_xy[part] = (fine + 0.5) / cell - 0.5
+            mutual[part] = matches.mutual[part] * likeness
     return matches._replace(target_xy=target_xy, mutual=mutual)
 
 

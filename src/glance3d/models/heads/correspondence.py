@@ -18,10 +18,17 @@ from glance3d.multiview.matches import (
     Correspondence,
     Descriptors,
     PairEstimates,
+    SoftMatches,
     find_matches,
 )
 from glance3d.multiview.options import MultiviewOptions
-from glance3d.multiview.subpixel import refine_matches_subpixel
+from glance3d.multiview.pair_matching import (
+    as_square,
+    choose_pairs,
+    match_pairs,
+    view_likeness,
+)
+from glance3d.multiview.subpixel import refine_matches_subpixel, refine_pairs_subpixel
 from glance3d.nn.precision import LayerNorm, Linear, only_predicts
 
 CELLS_PER_PATCH_SIDE = 2
@@ -64,13 +71,19 @@ class CorrespondenceHead(nn.Module):
     def forward(
         self, described: Descriptors, images: Float[Tensor, "batch views 3 height width"]
     ) -> Correspondence:
-        """Match the cells of all views, the surest exactly, and judge each two views by them."""
+        """Match the cells of all views, the surest exactly, and judge each two views by them.
+
+        Of many views only pairs that look alike are matched; all others have zeros everywhere.
+        """
+        num_views = images.shape[1]
+        per_view = self.options.pair_selection.candidates_per_view
+        if num_views * per_view < num_views * (num_views - 1) // 2:
+            return self._match_alike(described, images, per_view)
         grid = described.grid
         matches = find_matches(*described, self.config.window_radius).best(MATCHES_OF_A_PAIR)
         if self.config.sharpen_radius:
             radius, options = self.config.sharpen_radius, self.options.subpixel
             matches = refine_matches_subpixel(matches, images, grid, radius, options)
-        num_views = images.shape[1]
         step = max(1, PAIRS_AT_A_TIME // num_views) if only_predicts(images) else num_views
         parts = [
             self.relations(matches.of_views(start, start + step), grid, start)
@@ -78,6 +91,27 @@ class CorrespondenceHead(nn.Module):
         ]
         estimates = PairEstimates(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
         return Correspondence(described, matches, estimates)
+
+    def _match_alike(
+        self,
+        described: Descriptors,
+        images: Float[Tensor, "batch views 3 height width"],
+        pairs_per_view: int,
+    ) -> Correspondence:
+        grid, num_views = described.grid, images.shape[1]
+        pairs = choose_pairs(view_likeness(described), pairs_per_view)
+        matches = match_pairs(described, *pairs, self.config.window_radius).best(MATCHES_OF_A_PAIR)
+        if self.config.sharpen_radius:
+            radius, options = self.config.sharpen_radius, self.options.subpixel
+            matches = refine_pairs_subpixel(matches, images, pairs, grid, radius, options)
+        parts = [
+            self.relations(SoftMatches(*chunk), grid, None)
+            for chunk in zip(*(part.split(PAIRS_AT_A_TIME, 2) for part in matches), strict=True)
+        ]
+        of_pairs = (torch.cat(part, 2) for part in zip(*parts, strict=True))
+        estimates = PairEstimates(*(as_square(part, *pairs, num_views) for part in of_pairs))
+        square = SoftMatches(*(as_square(part, *pairs, num_views) for part in matches))
+        return Correspondence(described, square, estimates)
 
 
 class CellDescriptors(nn.Module):

@@ -51,12 +51,13 @@ class PairPoseNet(nn.Module):
             self.correct.fc2.bias.copy_(torch.tensor([0.0, 0, 0, 0, 0, 0, 0.1, 1, 1]))
 
     def forward(
-        self, matches: SoftMatches, grid: tuple[int, int], first_view: int = 0
+        self, matches: SoftMatches, grid: tuple[int, int], first_view: int | None = 0
     ) -> PairEstimates:
         """Read the matches of all pairs of views; ``grid`` is (rows, columns) of the cells.
 
         Pairs do not know of each other: matches of some views only, against all views, may be read
-        on their own. ``first_view`` is then the first of them.
+        on their own. ``first_view`` is then the first of them; None where no view is matched with
+        itself.
         """
         first_hd, second_hd, features, weight = _describe(matches, grid, first_view)
         x = self.embed(features)
@@ -112,7 +113,7 @@ class _SetRound(nn.Module):
 
 
 def _describe(
-    matches: SoftMatches, grid: tuple[int, int], first_view: int
+    matches: SoftMatches, grid: tuple[int, int], first_view: int | None
 ) -> tuple[
     Float[Tensor, "batch own views cells 2"],
     Float[Tensor, "batch own views cells 2"],
@@ -130,7 +131,8 @@ def _describe(
     squares = first_hd * first_hd - second_hd * second_hd
     num_own, num_views = matches.mutual.shape[1:3]
     others = torch.ones(num_own, num_views, 1, device=second_hd.device)
-    others.diagonal(first_view).zero_()
+    if first_view is not None:
+        others.diagonal(first_view).zero_()
     weight = matches.window_probability * matches.mutual * others
     sure = torch.stack([matches.window_probability, matches.mutual], -1)
     features = torch.cat([first_hd, second_hd, moved, 4 * products, 4 * squares, sure], -1)
