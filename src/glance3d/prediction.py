@@ -19,6 +19,11 @@ from glance3d.models.given_cameras import GivenFit, normalise_given, with_given
 from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import MemoryPlan, plan_memory
 from glance3d.models.reference_view import choose_reference
+from glance3d.models.vggt.upside_down import (
+    find_upside_down,
+    turned_images,
+    turned_predictions,
+)
 from glance3d.multiview.reconcile import reconcile
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
@@ -104,8 +109,8 @@ def _predict_once(
         shown = normalise_given(given.cam_from_world), given.intrinsics
         cameras["cameras"] = tuple(values.float().to(network.device) for values in shown)
 
-    def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
-        predictions = network(
+    def forward(images: Float[Tensor, "views 3 height width"]) -> Predictions:
+        return network(
             images,
             query_points=device_queries,
             outputs=outputs,
@@ -113,7 +118,14 @@ def _predict_once(
             focal_lengths=batch.focal_lengths,
             **cameras,
         )
-        return reconcile(predictions)
+
+    def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
+        predictions = forward(images)
+        turned = find_upside_down(network, images, predictions)
+        if not turned:
+            return reconcile(predictions)
+        del predictions  # the second pass needs the memory
+        return turned_predictions(reconcile(forward(turned_images(images, turned))), turned)
 
     predictions = run_as_planned(network, batch, outputs, run, progress=progress)
     if given is None:

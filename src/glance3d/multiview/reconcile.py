@@ -19,7 +19,7 @@ from glance3d.types import Predictions
 class MatchedPredictions(Predictions):
     """Predictions with the matches that :func:`reconcile` needs.
 
-    A network that starts cameras from matches returns them where it predicts cameras and depth.
+    A network that starts cameras from matches returns them where it predicts cameras.
     """
 
     matched: InitialPoses = field(kw_only=True)
@@ -36,6 +36,8 @@ def reconcile(predictions: Predictions) -> Predictions:
     _, pairs, described, options = predictions.matched
     names = [of_field.name for of_field in fields(Predictions)]
     values = {name: getattr(predictions, name) for name in names}
+    if values["depth"] is None:
+        return Predictions(**values)
     scale = camera_scale_from_depth(
         pairs, values["pose_enc"], values["depth"], options.triangulation
     )

@@ -280,7 +280,7 @@ class VGGT(Network[VGGTConfig]):
         projected = inputs.pop("tracks")
         if projected is not None and self.track_head is not None and query_points is not None:
             values |= self._track(self.track_head, projected, inputs, images, query_points)
-        if initial is not None and "pose_enc" in values and "depth" in values:
+        if initial is not None and "pose_enc" in values:
             return MatchedPredictions(image_size=size, **values, matched=initial)
         return Predictions(image_size=size, **values)
 
