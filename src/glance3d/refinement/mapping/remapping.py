@@ -5,6 +5,7 @@ It is then at odds with pairs that match well. Without it the mapping continues 
 which by then are more, and places it again; what never fits is left out.
 """
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,6 +46,9 @@ _JOIN_ERROR = 8.0
 # most of the others that have so many matches and so many of them explained.
 _FITS = 0.5
 _FEWEST, _CONNECTS = 30, 0.65
+# For what is left out in the end: on a walk through an office photos at their right place, too,
+# were connected by pairs of which little more than half was explained.
+_HARDLY_CONNECTS = 0.5
 
 
 def map_again(
@@ -56,9 +60,9 @@ def map_again(
     joined = join_models(models, photos.database, tolerance, photos.options.seed)
     views = {image_id: view for view, image_id in enumerate(photos.image_ids)}
     poses = {views[image_id]: pose for image_id, pose in joined.items()}
+    misfits = misfit_views(photos, best.reconstruction)
     kept, records, latest = best, [], best
     for index in range(_ROUNDS):
-        misfits = misfit_views(photos, latest.reconstruction)
         if index and not misfits:
             break
         angles = _OWN_ANGLES if index else _JOINED_ANGLES
@@ -69,23 +73,35 @@ def map_again(
         records.append(describe_attempt(photos, attempt, result))
         if result is None:
             break
-        latest = result
+        latest, misfits = result, misfit_views(photos, result.reconstruction)
         if result.inliers.explained > kept.inliers.explained:
             kept = result
-    return _without(photos, kept, misfit_views(photos, kept.reconstruction)), tuple(records)
+    never = misfit_views(photos, kept.reconstruction, min_share=_HARDLY_CONNECTS)
+    return _without(photos, kept, never), tuple(records)
 
 
 def misfit_views(
-    photos: MatchedPhotos, reconstruction: Any, view_graph: ViewGraph | None = None
+    photos: MatchedPhotos,
+    reconstruction: Any,
+    view_graph: ViewGraph | None = None,
+    min_share: float = _CONNECTS,
 ) -> set[int]:
-    """Views of a reconstruction that do not fit these matches, by default all of the photos'."""
+    """Views of a reconstruction that do not fit these matches, by default all of the photos'.
+
+    ``min_share`` is as in :func:`find_misfits`.
+    """
     images = posed_images(reconstruction, photos.image_ids)
     cameras = with_adjusted(photos.scene.cameras, reconstruction, images)
-    return find_misfits(view_graph or photos.view_graph, cameras, set(images))
+    return find_misfits(view_graph or photos.view_graph, cameras, set(images), min_share)
 
 
-def find_misfits(view_graph: ViewGraph, cameras: Cameras, views: set[int]) -> set[int]:
-    """Those of ``views`` most of whose matches contradict the cameras, or that none connects."""
+def find_misfits(
+    view_graph: ViewGraph, cameras: Cameras, views: set[int], min_share: float = _CONNECTS
+) -> set[int]:
+    """Those of ``views`` most of whose matches contradict the cameras, or that none connects.
+
+    Two views are connected where so large a share of their matches is explained.
+    """
     explained, total = Counter[int](), Counter[int]()
     connecting = []
     for pair in view_graph.pairs:
@@ -96,7 +112,7 @@ def find_misfits(view_graph: ViewGraph, cameras: Cameras, views: set[int]) -> se
         for view in (pair.first, pair.second):
             explained[view] += round(weight * share)
             total[view] += weight
-        if len(pair) >= _FEWEST and share >= _CONNECTS:
+        if len(pair) >= _FEWEST and share >= min_share:
             connecting.append((pair.first, pair.second))
     fitting = {view for view, count in total.items() if explained[view] >= _FITS * count}
     return views - (fitting & largest_component(connecting))
@@ -133,11 +149,12 @@ def _attempt_from(
 
 
 def _without(photos: MatchedPhotos, result: AttemptResult, views: set[int]) -> AttemptResult:
-    """The result without the poses of these views."""
+    """A copy of the result without the poses of these views."""
+    reconstruction = copy.deepcopy(result.reconstruction)
     for view in views:
-        image = result.reconstruction.image(photos.image_ids[view])
-        result.reconstruction.deregister_frame(image.frame_id)
+        image = reconstruction.image(photos.image_ids[view])
+        reconstruction.deregister_frame(image.frame_id)
     inliers = count_match_inliers(
-        photos.view_graph, photos.scene.cameras, result.reconstruction, photos.image_ids
+        photos.view_graph, photos.scene.cameras, reconstruction, photos.image_ids
     )
-    return replace(result, inliers=inliers)
+    return replace(result, reconstruction=reconstruction, inliers=inliers)
