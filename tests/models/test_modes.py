@@ -78,8 +78,12 @@ def test_matches_are_kept_only_where_they_are_needed(network: VGGT, batch: Image
         cameras = network(batch.images, outputs=("camera",))
         alone = network(batch.images[:1], outputs=("camera", "depth"))
         both = network(batch.images, outputs=("camera", "depth"))
-    assert type(cameras) is type(alone) is type(both.of_views([1, 0])) is glance3d.Predictions
+        depth = network(batch.images, outputs=("depth",))
+    # Cameras alone keep them, too: they say whether photos are upside down.
     assert isinstance(both, MatchedPredictions)
+    assert isinstance(cameras, MatchedPredictions)
+    plain = (depth, alone, both.of_views([1, 0]), reconcile(cameras), reconcile(both))
+    assert {type(each) for each in plain} == {glance3d.Predictions}
 
 
 def test_cameras_from_matches_need_somebody_who_estimates_them(batch: ImageBatch) -> None:
