@@ -8,9 +8,10 @@ from torch import Tensor
 
 from glance3d.models.config import Output
 from glance3d.models.heads.correspondence import CorrespondenceHead
-from glance3d.models.heads.dpt import DPTFeatures, Projected, map_views
+from glance3d.models.heads.dpt import DPTLevels, Projected, map_views
 from glance3d.multiview.matches import Descriptors
 from glance3d.nn.patch_embed import StemMaps
+from glance3d.nn.precision import LayerNorm
 
 VIEWS_PER_CHUNK = 4
 
@@ -30,11 +31,12 @@ class HeadInputs:
         grid: Rows and columns of patches.
         describer: What makes descriptors of its layer; None where there are none to make.
         stem_maps: Of all views of all scenes.
+        last_norm: A norm of the last part of a layer's patches; the camera token goes without it.
     """
 
     def __init__(
         self,
-        readers: Mapping[Output, DPTFeatures],
+        readers: Mapping[Output, DPTLevels],
         camera_layer: int | None,
         patch_start_idx: int,
         batch_views: tuple[int, int],
@@ -42,12 +44,14 @@ class HeadInputs:
         grid: tuple[int, int],
         describer: CorrespondenceHead | None = None,
         stem_maps: StemMaps = (),
+        last_norm: LayerNorm | None = None,
     ) -> None:
         self.image_size, self.grid, self.batch_views = image_size, grid, batch_views
         self.camera_tokens: Float[Tensor, "batch views dim"] | None = None
         self.described: Descriptors | None = None
         self._describer, self._stem_maps = describer, stem_maps
         self._readers = readers
+        self._last_norm = last_norm
         self._camera_layer = camera_layer
         self._patch_start_idx = patch_start_idx
         self._projected: dict[Output, dict[int, Tensor]] = {output: {} for output in readers}
@@ -65,9 +69,11 @@ class HeadInputs:
             for level in (i for i, layer in enumerate(features.layers) if layer == index):
 
                 def project(
-                    halves: list[Tensor], features: DPTFeatures = features, level: int = level
+                    halves: list[Tensor], features: DPTLevels = features, level: int = level
                 ) -> tuple[Tensor]:
                     patches = [half[:, self._patch_start_idx :] for half in halves]
+                    if self._last_norm is not None:
+                        patches[-1] = self._last_norm(patches[-1])
                     tokens = patches[0] if len(patches) == 1 else torch.cat(patches, dim=-1)
                     return (features.project(level, tokens, self.grid, aspect),)
 

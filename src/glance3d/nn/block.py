@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.nn.attention import SelfAttention
-from glance3d.nn.mlp import Mlp
+from glance3d.nn.mlp import Mlp, SwiGLU
 from glance3d.nn.precision import LayerNorm
 from glance3d.nn.rope import RopeTable
 
@@ -24,7 +24,10 @@ class LayerScale(nn.Module):
 
 
 class Block(nn.Module):
-    """``x + attention(norm(x))``, then ``x + mlp(norm(x))``, each branch with a layer scale."""
+    """``x + attention(norm(x))``, then ``x + mlp(norm(x))``, each branch with a layer scale.
+
+    ``gated``: its perceptron is a SwiGLU. ``norm_eps`` is of the norms of the residual stream.
+    """
 
     def __init__(
         self,
@@ -36,13 +39,14 @@ class Block(nn.Module):
         qk_norm: bool = False,
         init_values: float = 0.01,
         norm_eps: float = 1e-5,
+        gated: bool = False,
     ) -> None:
         super().__init__()
         self.norm1 = LayerNorm(dim, eps=norm_eps)
         self.attn = SelfAttention(dim, num_heads, qkv_bias, qk_norm)
         self.ls1 = LayerScale(dim, init_values)
         self.norm2 = LayerNorm(dim, eps=norm_eps)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.mlp = (SwiGLU if gated else Mlp)(dim, round(dim * mlp_ratio))
         self.ls2 = LayerScale(dim, init_values)
 
     def forward(

@@ -40,7 +40,7 @@ def predict_block_(
 
     ``keys``: which tokens serve as keys and values; all of them by default.
     """
-    chunk, dtype = chunk_tokens(x.device), block.mlp.fc1.weight.dtype
+    chunk, dtype = chunk_tokens(x.device), block.mlp.dtype
     # Sequences attend apart from each other: as many at a time as a chunk holds, at least one.
     for part in x.split(max(1, chunk // x.shape[1])):
         _attend_(block, part, rope, keys, chunk)

@@ -30,14 +30,25 @@ class RopeTable(NamedTuple):
 
 @cached_table
 def build_rope_table(
-    grid: tuple[int, int], num_special: int, head_dim: int, base: float, device: torch.device
+    grid: tuple[int, int],
+    num_special: int,
+    head_dim: int,
+    base: float,
+    device: torch.device,
+    *,
+    one_place: bool = False,
 ) -> RopeTable:
-    """The table of a patch ``grid`` (rows, columns): frequencies ``base^(-i / quarter)``."""
+    """The table of a patch ``grid`` (rows, columns): frequencies ``base^(-i / quarter)``.
+
+    ``one_place``: all patches are at (1, 1), so that positions tell them from special tokens alone.
+    """
     rows, columns = grid
     quarter = head_dim // 4
     y = torch.arange(1, rows + 1, device=device, dtype=torch.float32)
     x = torch.arange(1, columns + 1, device=device, dtype=torch.float32)
     patches = torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)
+    if one_place:
+        patches = torch.ones_like(patches)
     positions = torch.cat([patches.new_zeros(num_special, 2), patches])
     # omega_i = base^(-i / quarter), for y and for x alike. A token at position p turns the pair of
     # channels i and i + quarter of an axis's half by the angle omega_i p.

@@ -1,4 +1,8 @@
-"""Dense prediction by DPT (Ranftl et al. 2021), as VGGT uses it (section 3.3)."""
+"""Dense prediction by DPT (Ranftl et al. 2021).
+
+:class:`DPTLevels` and :func:`fuse_stages` are what all architectures share; :class:`DPTFeatures`
+and :class:`DPTHead` are the heads of VGGT (section 3.3).
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -28,26 +32,31 @@ Projected = list[Float[Tensor, "batch_views ..."]]
 
 
 class ResidualUnit(nn.Module):
-    """Two convolutions added to relu(input): the published network's first relu works in place."""
+    """Two convolutions added to their input, or to its relu.
 
-    def __init__(self, channels: int) -> None:
+    The relu is what the published VGGT adds to, whose first one works in place.
+    """
+
+    def __init__(self, channels: int, adds_to_relu: bool = True) -> None:
         super().__init__()
+        self.adds_to_relu = adds_to_relu
         self.conv1 = Conv2d(channels, channels, 3, padding=1)
         self.conv2 = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """What is added back is relu(x), not x, and ``x`` itself is spent."""
-        x = x.relu_()
-        return self.conv2(self.conv1(x).relu_()) + x
+        """Where relu(x) is added to, and not x, ``x`` itself is spent."""
+        activated = x.relu_() if self.adds_to_relu else x.relu()
+        made = self.conv2(self.conv1(activated).relu_())
+        return made + (activated if self.adds_to_relu else x)
 
 
 class FusionStage(nn.Module):
     """Add a finer map to the running one and enlarge. The coarsest stage has none to add."""
 
-    def __init__(self, channels: int, has_lateral: bool) -> None:
+    def __init__(self, channels: int, has_lateral: bool, adds_to_relu: bool = True) -> None:
         super().__init__()
-        self.lateral_unit = ResidualUnit(channels) if has_lateral else None
-        self.unit = ResidualUnit(channels)
+        self.lateral_unit = ResidualUnit(channels, adds_to_relu) if has_lateral else None
+        self.unit = ResidualUnit(channels, adds_to_relu)
         self.out_conv = Conv2d(channels, channels, 1)
 
     def forward(
@@ -63,28 +72,18 @@ class FusionStage(nn.Module):
         """
         if self.lateral_unit is not None:
             x = x + self.lateral_unit(lateral)
-        return _resize(self.out_conv(self.unit(x)), size)
+        return resize(self.out_conv(self.unit(x)), size)
 
 
-class DPTFeatures(nn.Module):
-    """Four layers of patch tokens to one feature map at 8 times the patch grid.
-
-    With ``config.reads_stem``, the two finest levels read a stem's maps of their size as well,
-    which have ``map_channels``, the coarsest first.
+class DPTLevels(nn.Module):
+    """Four layers of patch tokens to maps of 4, 2, 1 and 1/2 times the patch grid's size.
 
     A layer is projected as soon as it is made (:meth:`project`), which is all that must be kept of
-    it; the maps are fused when all four are there (:meth:`fuse`). Maps are channels-last, because
-    tokens are, but on a processor whose convolutions are slower so (a trial decides).
+    it. Maps are channels-last, because tokens are, but on a processor whose convolutions are slower
+    so (a trial decides).
     """
 
-    def __init__(
-        self,
-        dim: int,
-        config: DPTHeadConfig,
-        out_channels: int,
-        uv: bool,
-        map_channels: tuple[int, ...] = (),
-    ) -> None:
+    def __init__(self, dim: int, config: DPTHeadConfig, uv: bool) -> None:
         super().__init__()
         self.layers = config.layers
         self.uv = uv
@@ -99,20 +98,13 @@ class DPTFeatures(nn.Module):
                 Conv2d(c3, c3, 3, stride=2, padding=1),
             ]
         )
-        features = config.features
         self.laterals = nn.ModuleList(
-            Conv2d(c, features, 3, padding=1, bias=False) for c in (c0, c1, c2, c3)
+            Conv2d(c, config.features, 3, padding=1, bias=False) for c in (c0, c1, c2, c3)
         )
-        self.stages = nn.ModuleList(FusionStage(features, has_lateral=i < 3) for i in range(4))
-        self.out_conv = Conv2d(features, out_channels, 3, padding=1)
-        finest_first = map_channels[::-1] if config.reads_stem else ()
-        self.stem_laterals = nn.ModuleList(Conv2d(c, features, 3, padding=1) for c in finest_first)
-        for parameter in self.stem_laterals.parameters():
-            nn.init.zeros_(parameter)  # they begin by changing nothing of what tokens say
 
     def with_stem(self, levels: Projected, stem_maps: StemMaps) -> Projected:
-        """The levels and, finest first, the maps that are fused with the first of them."""
-        return levels + list(stem_maps[::-1]) if len(self.stem_laterals) else levels
+        """The levels and, finest first, the maps that are fused with the first of them: none."""
+        return levels
 
     def project(
         self,
@@ -133,26 +125,69 @@ class DPTFeatures(nn.Module):
         code = build_uv_code(grid, x.shape[-1], aspect, x.device)
         return x + 0.1 * code if torch.is_grad_enabled() else x.add_(code, alpha=0.1)
 
+    def lateral_maps(
+        self, levels: Projected, grid: tuple[int, int]
+    ) -> list[Float[Tensor, "views features _rows _columns"]]:
+        """What the stages add, finest first."""
+        laterals = []
+        dtype = next(self.laterals.parameters()).dtype
+        channels_last = keeps_channels_last(levels[0], dtype)
+        # [views, patches, channels] to maps of 4, 2, 1 and 1/2 times the patch grid's size.
+        for tokens, enlarge, lateral in zip(levels, self.resizes, self.laterals, strict=True):
+            x = tokens.unflatten(1, grid).permute(0, 3, 1, 2)
+            laterals.append(lateral(enlarge(x if channels_last else x.contiguous())))
+        return laterals
+
+
+def fuse_stages(
+    stages: nn.ModuleList, maps: Sequence[Float[Tensor, "views features _rows _columns"]]
+) -> Float[Tensor, "views features height8 width8"]:
+    """From the coarsest map to the finest, each stage enlarges to the size of the next."""
+    fine_size = (maps[0].shape[-2] * 2, maps[0].shape[-1] * 2)
+    sizes = [fine_size, *((m.shape[-2], m.shape[-1]) for m in maps[:3])]
+    x = stages[3](maps[3], None, sizes[3])
+    for level in (2, 1, 0):
+        x = stages[level](x, maps[level], sizes[level])
+    return x
+
+
+class DPTFeatures(DPTLevels):
+    """Four layers of patch tokens to one feature map at 8 times the patch grid.
+
+    With ``config.reads_stem``, the two finest levels read a stem's maps of their size as well,
+    which have ``map_channels``, the coarsest first.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        config: DPTHeadConfig,
+        out_channels: int,
+        uv: bool,
+        map_channels: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(dim, config, uv)
+        features = config.features
+        self.stages = nn.ModuleList(FusionStage(features, has_lateral=i < 3) for i in range(4))
+        self.out_conv = Conv2d(features, out_channels, 3, padding=1)
+        finest_first = map_channels[::-1] if config.reads_stem else ()
+        self.stem_laterals = nn.ModuleList(Conv2d(c, features, 3, padding=1) for c in finest_first)
+        for parameter in self.stem_laterals.parameters():
+            nn.init.zeros_(parameter)  # they begin by changing nothing of what tokens say
+
+    def with_stem(self, levels: Projected, stem_maps: StemMaps) -> Projected:
+        """The levels and, finest first, the maps that are fused with the first of them."""
+        return levels + list(stem_maps[::-1]) if len(self.stem_laterals) else levels
+
     def fuse(
         self, projected: Projected, grid: tuple[int, int]
     ) -> Float[Tensor, "views channels height8 width8"]:
         """The fused map of all four levels, and of what :meth:`with_stem` adds to them."""
-        maps = []
         levels, stem_maps = projected[: len(self.laterals)], projected[len(self.laterals) :]
-        channels_last = keeps_channels_last(levels[0], self.out_conv.weight.dtype)
-        # [views, patches, channels] to maps of 4, 2, 1 and 1/2 times the patch grid's size.
-        for tokens, resize, lateral in zip(levels, self.resizes, self.laterals, strict=True):
-            x = tokens.unflatten(1, grid).permute(0, 3, 1, 2)
-            maps.append(lateral(resize(x if channels_last else x.contiguous())))
+        maps = self.lateral_maps(levels, grid)
         for level, (x, lateral) in enumerate(zip(stem_maps, self.stem_laterals, strict=True)):
             maps[level] = maps[level] + lateral(x)
-        fine_size = (maps[0].shape[-2] * 2, maps[0].shape[-1] * 2)
-        # From the coarsest to the finest, each stage enlarges to the size of the next.
-        sizes = [fine_size, *((m.shape[-2], m.shape[-1]) for m in maps[:3])]
-        x = self.stages[3](maps[3], None, sizes[3])
-        for level in (2, 1, 0):
-            x = self.stages[level](x, maps[level], sizes[level])
-        return self.out_conv(x)
+        return self.out_conv(fuse_stages(self.stages, maps))
 
     def project_tokens(
         self, tokens: AggregatedTokens, grid: tuple[int, int], aspect: float
@@ -197,23 +232,24 @@ class DPTHead(nn.Module):
         aspect = image_size[1] / image_size[0]
 
         def predict(levels: list[Tensor]) -> tuple[Tensor, Tensor]:
-            maps = _resize(self.features.fuse(levels, grid), image_size)
-            out = self._to_output(maps, aspect).float().movedim(1, -1)
+            maps = resize(self.features.fuse(levels, grid), image_size)
+            out = convolve_with_uv_code(self.to_output, maps, aspect).float().movedim(1, -1)
             return self.activate(out[..., :-1]), 1 + out[..., -1].exp()
 
         step = chunk_views(image_size, projected[0].device)
         values, confidence = map_views(predict, projected, step)
         return values, confidence
 
-    def _to_output(
-        self, maps: Float[Tensor, "n half height width"], aspect: float
-    ) -> Float[Tensor, "n channels height width"]:
-        """The last convolutions, of the maps plus their UV code."""
-        first, _, last = self.to_output
-        assert isinstance(first, Conv2d)
-        made = convolve_in_strips(first, maps) if only_predicts(maps) else first(maps)
-        x = add_convolved_uv_code_(made, first.weight, aspect, scale=0.1)
-        return last(x.relu_())
+
+def convolve_with_uv_code(
+    layers: nn.Sequential, maps: Float[Tensor, "n c_in height width"], aspect: float
+) -> Float[Tensor, "n c_out height width"]:
+    """A 3x3 convolution of the maps plus their UV code; then its relu, and a last convolution."""
+    first, _, last = layers
+    assert isinstance(first, Conv2d)
+    made = convolve_in_strips(first, maps) if only_predicts(maps) else first(maps)
+    x = add_convolved_uv_code_(made, first.weight, aspect, scale=0.1)
+    return last(x.relu_())
 
 
 def convolve_in_strips(
@@ -257,7 +293,8 @@ def map_views(
     return wholes
 
 
-def _resize(x: Float[Tensor, "n c h w"], size: tuple[int, int]) -> Float[Tensor, "n c h2 w2"]:
+def resize(x: Float[Tensor, "n c h w"], size: tuple[int, int]) -> Float[Tensor, "n c h2 w2"]:
+    """Bilinear, corner pixels to corner pixels."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 

@@ -19,8 +19,8 @@ from glance3d.models.heads.camera import CameraHead
 from glance3d.models.heads.correspondence import CorrespondenceHead
 from glance3d.models.heads.descriptor_tracks import track_by_descriptors
 from glance3d.models.heads.dpt import (
-    DPTFeatures,
     DPTHead,
+    DPTLevels,
     Projected,
     depth_from_raw,
     points_from_raw,
@@ -235,7 +235,7 @@ class VGGT(Network[VGGTConfig]):
         stem_maps: StemMaps,
         describer: CorrespondenceHead | None = None,
     ) -> HeadInputs:
-        readers: dict[Output, DPTFeatures] = {}
+        readers: dict[Output, DPTLevels] = {}
         for output, head in (("depth", self.depth_head), ("points", self.point_head)):
             if output in outputs and head is not None:
                 readers[output] = head.features
