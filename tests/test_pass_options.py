@@ -64,7 +64,7 @@ def test_values_of_a_wrong_type_are_refused_in_a_sentence() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines() == [
         "outputs must be a list of names such as ('camera',), got None",
-        "unknown output ['camera']: choose from camera, depth, points, tracks",
+        "unknown output ['camera']: choose from camera, depth, points, tracks, rays",
         "window must be a whole number of views, got '3'",
         "window must be a whole number of views, got 2.5",
         "overlap must be a whole number of views, got 1.5",

@@ -7,10 +7,12 @@ from typing import Any, Literal, get_args
 
 from glance3d.errors import InputError
 
-Output = Literal["camera", "depth", "points", "tracks"]
+Output = Literal["camera", "depth", "points", "tracks", "rays"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 Attention = Literal["full", "thin"]
 ATTENTIONS: tuple[Attention, ...] = get_args(Attention)
+#: Of a network that predicts rays, and so could tell cameras from them.
+CAMERA_SOURCES = ("decoder", "rays")
 
 LEAST_OVERLAP = 2
 OVERLAP_SHARE = 4  # one in so many views of a window is shared with the next
@@ -65,7 +67,8 @@ class PassOptions:
     network is shown at once, of which neighbouring windows share at least ``overlap``, by default a
     quarter (approximate, see :mod:`glance3d.windows`); None shows it all of them. ``reference`` is
     the view that the network sees first and whose frame the world is: "first", "auto" (the one that
-    has most in common with the others), or a photo's name or number.
+    has most in common with the others), or a photo's name or number. ``cameras_from`` is "decoder",
+    or "rays" for a network that predicts rays: slower, and another estimate.
 
     Raises:
         InputError: an option is unknown, or cannot be combined with another.
@@ -77,6 +80,7 @@ class PassOptions:
     window: int | None = None
     overlap: int | None = None
     reference: str | int = "first"
+    cameras_from: str = "decoder"
 
     def __post_init__(self) -> None:
         """Refuse what no network can be asked for; what this one cannot, it refuses itself."""
@@ -87,6 +91,7 @@ class PassOptions:
         names, queries = tuple(self.outputs), _pixels(self.queries)
         _refuse_unknown("output", names, OUTPUTS)
         _refuse_unknown("attention", (self.attention,), ATTENTIONS)
+        _refuse_unknown("cameras_from", (self.cameras_from,), CAMERA_SOURCES)
         outputs = dict.fromkeys(names)
         if not outputs:
             raise InputError(f"got no outputs: choose from {', '.join(OUTPUTS)}")
@@ -105,6 +110,8 @@ class PassOptions:
             if self.overlap is not None:
                 raise InputError("overlap is an option of windows: give window as well")
             return None
+        if "rays" in self.outputs:
+            raise InputError("rays are predicted in one pass over all views: leave out window")
         if "tracks" in self.outputs:
             raise InputError(
                 "query points are followed only where one pass sees all views: leave out window, "

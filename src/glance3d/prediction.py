@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -103,11 +103,11 @@ def _predict_once(
     device_queries = None if queries is None else queries.to(network.device)
     given = _cameras_on_grid(network, batch)
     outputs = tuple(options.outputs)
-    cameras = {}
+    extra: dict[str, Any] = _camera_source(network, options)
     if given is not None:
         outputs = tuple(dict.fromkeys(("camera", *outputs)))  # they tell the unit of length
         shown = normalise_given(given.cam_from_world), given.intrinsics
-        cameras["cameras"] = tuple(values.float().to(network.device) for values in shown)
+        extra["cameras"] = tuple(values.float().to(network.device) for values in shown)
 
     def forward(images: Float[Tensor, "views 3 height width"]) -> Predictions:
         return network(
@@ -116,7 +116,7 @@ def _predict_once(
             outputs=outputs,
             attention=options.attention,
             focal_lengths=batch.focal_lengths,
-            **cameras,
+            **extra,
         )
 
     def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
@@ -129,9 +129,21 @@ def _predict_once(
 
     predictions = run_as_planned(network, batch, outputs, run, progress=progress)
     if given is None:
-        return PassResult(predictions)
+        return PassResult(predictions.in_first_camera())
     predictions, fit = with_given(predictions, given)
     return PassResult(predictions, given_fits=(fit,))
+
+
+def _camera_source(network: Network, options: PassOptions) -> dict[str, str]:
+    """What the network is told of where its cameras should come from: nothing if as usual."""
+    if options.cameras_from == "decoder":
+        return {}
+    if "rays" not in network.config.outputs:
+        raise InputError(
+            f"cameras_from must be decoder for {network.config.name}, which predicts no rays, got "
+            f"{options.cameras_from!r}"
+        )
+    return {"cameras_from": options.cameras_from}
 
 
 def _cameras_on_grid(network: Network, batch: ImageBatch) -> Cameras | None:

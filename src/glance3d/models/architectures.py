@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
-from glance3d.models.config import ModelConfig, Output, VGGTConfig
+from glance3d.models.config import DA3Config, ModelConfig, Output, VGGTConfig
+from glance3d.models.da3 import DA3
+from glance3d.models.da3.pass_sizes import DA3PassSizes
 from glance3d.models.memory.pass_sizes import PassSizes
 from glance3d.models.network import Network
 from glance3d.models.vggt import VGGT
@@ -26,6 +28,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     VGGTConfig.ARCHITECTURE: Architecture(
         build=lambda config: VGGT(config, initialise_poses), pass_sizes=VGGTPassSizes
     ),
+    DA3Config.ARCHITECTURE: Architecture(build=DA3, pass_sizes=DA3PassSizes),
 }
 
 

@@ -85,6 +85,23 @@ def check_focal_lengths(
     return focal_lengths.to(device, torch.float32, non_blocking=True)
 
 
+def check_cameras(cameras: tuple[Tensor, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+    """Given cameras as ``[B,S,3,4]`` and ``[B,S,3,3]`` float on the images' device."""
+    checked = []
+    for name, values, shape in zip(
+        ("cam_from_world", "intrinsics"), cameras, ((3, 4), (3, 3)), strict=True
+    ):
+        batched = values[None] if values.ndim == 3 else values
+        wanted = (*images.shape[:2], *shape)
+        if tuple(batched.shape) != wanted:
+            raise InputError(
+                f"{name} of given cameras must be [B,S,{shape[0]},{shape[1]}], one a view: "
+                f"{wanted}, got {tuple(values.shape)}"
+            )
+        checked.append(batched.to(images.device, torch.float32, non_blocking=True))
+    return checked[0], checked[1]
+
+
 def check_query_points(query_points: Tensor, images: Tensor) -> Tensor:
     """Query points as ``[B,N,2]`` float on the images' device; those of the host are inside."""
     if query_points.ndim == 2:

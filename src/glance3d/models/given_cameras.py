@@ -68,12 +68,13 @@ def with_given(predictions: Predictions, given: Cameras) -> tuple[Predictions, G
     predicted = predictions.cameras()[0]
     fit = fit_given(given.cam_from_world, predicted[0])
     scale = 1.0 if fit is None else fit.predicted_from_given.scale
-    depth, points = predictions.depth, predictions.points_world
-    if points is not None:
+    depth, points, ray = predictions.depth, predictions.points_world, predictions.ray
+    if points is not None or ray is not None:
         # By the rotations too: centres on a line would leave a turn about it open.
         poses = predicted[0].detach().cpu(), given.cam_from_world.cpu()
         moved = estimate_robust_pose_similarity(*poses, scale=1 / scale).target_from_source
-        points = moved.transform_points(points)
+        points = None if points is None else moved.transform_points(points)
+        ray = None if ray is None else _rays_moved(ray, moved)
     return replace(
         predictions,
         pose_enc=None,
@@ -82,7 +83,17 @@ def with_given(predictions: Predictions, given: Cameras) -> tuple[Predictions, G
         intrinsics=given.intrinsics[None].to(predicted),
         depth=None if depth is None else depth / scale,
         points_world=points,
+        ray=ray,
     ), fit
+
+
+def _rays_moved(
+    ray: Float[Tensor, "batch views rows columns 6"], moved: Similarity
+) -> Float[Tensor, "batch views rows columns 6"]:
+    """Directions, which depth is along, turn; origins turn, move and are scaled."""
+    direction, origin = ray.split(3, dim=-1)
+    turned = direction @ moved.rotation.to(ray).transpose(-1, -2)
+    return torch.cat([turned, moved.transform_points(origin)], -1)
 
 
 def fit_given(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from torch import Tensor
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.geometry.pose_encoding import decode_pose
+from glance3d.geometry.transforms import compose, invert
 from glance3d.types.cameras import Cameras
 from glance3d.types.images import ImageBatch
 from glance3d.types.reconstruction import Reconstruction, Tracks
@@ -44,6 +45,8 @@ class Predictions:
     track_conf: Float[Tensor, "batch views queries"] | None = None
     cam_from_world: Float[Tensor, "batch views 3 4"] | None = None
     intrinsics: Float[Tensor, "batch views 3 3"] | None = None
+    ray: Float[Tensor, "batch views rows columns 6"] | None = None
+    ray_conf: Float[Tensor, "batch views rows columns"] | None = None
 
     def cameras(
         self,
@@ -55,6 +58,23 @@ class Predictions:
             raise InputError("these predictions hold no cameras: ask the model for 'camera'")
         height, width = self.image_size
         return decode_pose(self.pose_enc, height, width)
+
+    def in_first_camera(self) -> "Predictions":
+        """The same in the frame of each scene's first camera; ``pose_enc`` is in it already."""
+        if self.cam_from_world is None:
+            return self
+        first = self.cam_from_world[:, :1]
+        cam_from_world = compose(self.cam_from_world, invert(first))
+        if self.ray is None:
+            return replace(self, cam_from_world=cam_from_world)
+        rotation, translation = first[..., :3], first[..., 3]
+        # [B,1,3,3] and [B,1,3] on [B,S,rows,columns,3]: directions turn, origins turn and move.
+        direction, origin = (
+            torch.einsum("bij,bvrcj->bvrci", rotation[:, 0], part)
+            for part in self.ray.split(3, dim=-1)
+        )
+        ray = torch.cat([direction, origin + translation[:, :, None, None]], -1)
+        return replace(self, cam_from_world=cam_from_world, ray=ray)
 
     def as_dict(self) -> dict[str, Tensor | list[Tensor]]:
         """The published model's keys and shapes (depth with a trailing 1), without what is None."""

@@ -90,11 +90,11 @@ def _moved(predictions: Predictions, alignment: WindowAlignment) -> Predictions:
     cam_from_world, intrinsics = predictions.cameras()
     moved = world_from_window.transform_cameras(cam_from_world.double()).float()
     encoded = encode_pose(moved, intrinsics, *predictions.image_size)
-    assert predictions.pose_enc is not None
-    points = predictions.points_world
+    points, pose_enc = predictions.points_world, predictions.pose_enc
     return replace(
         predictions,
-        pose_enc=torch.cat([encoded[..., :7], predictions.pose_enc[..., 7:]], -1),
+        pose_enc=None if pose_enc is None else torch.cat([encoded[..., :7], pose_enc[..., 7:]], -1),
+        cam_from_world=None if predictions.cam_from_world is None else moved,
         depth=None if predictions.depth is None else predictions.depth * world_from_window.scale,
         points_world=None if points is None else _points_moved(points, alignment),
     )

@@ -1,6 +1,15 @@
 """Every size of a network is a field of a frozen config; a variant is a function."""
 
 from glance3d.models.config.base import ModelConfig
+from glance3d.models.config.da3 import (
+    DA3Config,
+    da3_base,
+    da3_giant,
+    da3_large,
+    da3_small,
+    da3_tiny,
+    da3_tiny_odd,
+)
 from glance3d.models.config.dense import DPTHeadConfig
 from glance3d.models.config.vggt import (
     AggregatorConfig,
@@ -23,6 +32,7 @@ __all__ = [
     "CameraHeadConfig",
     "ConvEmbedConfig",
     "CorrespondenceConfig",
+    "DA3Config",
     "DPTHeadConfig",
     "ModelConfig",
     "Output",
@@ -30,6 +40,12 @@ __all__ = [
     "TrackHeadConfig",
     "VGGTConfig",
     "VitEmbedConfig",
+    "da3_base",
+    "da3_giant",
+    "da3_large",
+    "da3_small",
+    "da3_tiny",
+    "da3_tiny_odd",
     "glance_small",
     "tiny",
     "vggt_1b",

@@ -1,1 +1,5 @@
-"""Depth Anything 3: the network, and the cameras that go into it and come out of it."""
+"""Depth Anything 3 (Lin et al. 2025): photos of a scene to cameras, depth and rays."""
+
+from glance3d.models.da3.network import DA3
+
+__all__ = ["DA3"]

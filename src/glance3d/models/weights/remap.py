@@ -7,10 +7,10 @@ that one table serves all. ``tests/models/test_remap.py`` holds the rules agains
 published names.
 """
 
-from glance3d.models.weights.published_names import vggt
+from glance3d.models.weights.published_names import da3, vggt
 
-_BEGINNINGS: dict[str, str] = vggt.BEGINNINGS
-_ENDINGS: dict[str, str] = vggt.ENDINGS
+_BEGINNINGS: dict[str, str] = vggt.BEGINNINGS | da3.BEGINNINGS
+_ENDINGS: dict[str, str] = vggt.ENDINGS | da3.ENDINGS
 
 
 def name_from_published(published: str) -> str:
