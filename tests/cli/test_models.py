@@ -26,6 +26,7 @@ def test_sizes_that_nobody_recorded_are_marked() -> None:
     cards = {card.name: card for card in list_cards()}
     assert " 29 MB " in row(cards["glance-small"])
     assert " ~5.0 GB " in row(cards["vggt-1b"])
+    assert " 137 MB " in row(cards["da3-small"])
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

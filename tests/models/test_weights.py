@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from glance3d.errors import InputError, WeightsError
 from glance3d.models import VGGT, build_model, list_cards, load_model, zoo
+from glance3d.models.architectures import network_of
 from glance3d.models.config import CorrespondenceConfig, ModelConfig, glance_small, tiny
 from glance3d.models.weights.cards import CARDS, Ability, is_good_at
 from glance3d.models.weights.files import read_config, save_weights
@@ -215,7 +216,10 @@ def test_no_time_on_random_weights(weights_file: Path, monkeypatch: pytest.Monke
 def test_cards_say_what_may_be_done() -> None:
     cards = {card.name: card for card in list_cards()}
     assert cards["glance-small"].commercial == "yes"
-    assert cards["vggt-1b"].commercial == "no"
+    assert cards["da3-small"].commercial == cards["da3-base"].commercial == "yes"
+    assert cards["da3-large-1.1"].commercial == "disputed"
+    for name in ("vggt-1b", "da3-large", "da3-giant"):
+        assert cards[name].commercial == "no"
     assert cards["vggt-1b-commercial"].commercial == "yes"
     assert zoo.ALIASES["facebook/VGGT-1B"] == "vggt-1b"
     for card in cards.values():
@@ -223,13 +227,15 @@ def test_cards_say_what_may_be_done() -> None:
         assert config.name == card.name
         assert card.preprocessing.patch_size == config.patch_size
         with torch.device("meta"):
-            assert sum(p.numel() for p in VGGT(config).parameters()) == card.num_parameters
+            network = network_of(config)
+        assert sum(p.numel() for p in network.parameters()) == card.num_parameters
 
 
 @pytest.mark.parametrize("ability", ["depth", "tracks"])
 def test_cards_say_what_a_network_is_good_at(ability: Ability) -> None:
     assert not is_good_at("glance-small", ability)
     assert is_good_at("vggt-1b", ability)
+    assert is_good_at("da3-small", ability) is (ability == "depth")
     assert is_good_at("facebook/VGGT-1B", ability)
     assert is_good_at("trained-by-somebody", ability)
 

@@ -23,7 +23,7 @@ class Options:
     --fetch downloads the weights of one, which then work offline. What was cut is continued. The
     hub's variables hold: HF_ENDPOINT (a mirror), HF_HOME (where files go), HF_TOKEN.
 
-    Example: glance3d models --fetch vggt-1b
+    Example: glance3d models --fetch da3-small
     """
 
     fetch: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None

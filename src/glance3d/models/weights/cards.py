@@ -1,9 +1,12 @@
 """Known weights, each with its card: where it comes from and what may be done with it."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from glance3d.images import Preprocessing
 from glance3d.models import config as configs
+from glance3d.models.config import ModelConfig
 from glance3d.models.weights.weights_card import (
     HUB,
     Ability,
@@ -31,6 +34,38 @@ def _auc30(
     return PoseAccuracy(dict(zip(sets, values, strict=True)), _DA3_PAPER + note)
 
 
+def _da3(
+    name: str,
+    repository: str,
+    build_config: Callable[[], ModelConfig],
+    num_parameters: int,
+    pose_accuracy: PoseAccuracy,
+    **about: Any,
+) -> WeightsCard:
+    """A size of Depth Anything 3; free, but for what ``about`` says."""
+    free = WeightsCard(
+        name=name,
+        build_config=build_config,
+        source=f"depth-anything/{repository}",
+        filename="model.safetensors",
+        licence="Apache-2.0",
+        licence_source=f"{HUB}depth-anything/{repository}",
+        commercial="yes",
+        num_parameters=num_parameters,
+        preprocessing=DA3_PREPROCESSING,
+        convention=_FIRST_VIEW,
+        good_at=frozenset(("depth", "poses")),  # it has no tracker
+        pose_accuracy=pose_accuracy,
+    )
+    return replace(free, **about)
+
+
+_NOT_COMMERCIAL: dict[str, Any] = {
+    "licence": "CC-BY-NC-4.0",
+    "commercial": "no",
+    "note": "Research and other non-commercial use only.",
+}
+
 CARDS: dict[str, WeightsCard] = {
     card.name: card
     for card in (
@@ -57,6 +92,56 @@ CARDS: dict[str, WeightsCard] = {
             # geometry 2.6. Matches: on a walk through an office refinement holds 47 of 63 photos
             # with them, 15 without.
             good_at=frozenset(("matches",)),
+        ),
+        _da3(
+            "da3-small",
+            "DA3-SMALL",
+            configs.da3_small,
+            34_299_463,
+            _auc30(75.2, 62.1, 91.2, 78.7, 71.9),
+            size_bytes=137_248_940,
+            sha256="364492e38a3a06d221ac75da7f6621ada3f2361cd24fde11ba79091e9f40efcf",
+            revision="e08cab65ca0e",
+        ),
+        _da3(
+            "da3-base",
+            "DA3-BASE",
+            configs.da3_base,
+            135_366_599,
+            _auc30(83.2, 74.6, 95.9, 82.9, 83.4),
+            size_bytes=541_518_028,
+            sha256="e01067dc1659613083d9145a9a2547ccdbe6ccbbf83c4fe7b3e8a4e2bdae78b5",
+            revision="f4a6c9b3c95e",
+        ),
+        _da3(
+            "da3-large",
+            "DA3-LARGE",
+            configs.da3_large,
+            410_941_767,
+            _auc30(94.2, 86.9, 96.7, 86.6, 94.7),
+            **_NOT_COMMERCIAL,
+        ),
+        _da3(
+            "da3-large-1.1",
+            "DA3-LARGE-1.1",
+            lambda: replace(configs.da3_large(), name="da3-large-1.1"),
+            410_941_767,
+            _auc30(
+                94.2, 86.9, 96.7, 86.6, 94.7, " (of da3-large: none is published of these weights)"
+            ),
+            commercial="disputed",
+            note=(
+                "Its card says Apache-2.0, the README of its code CC-BY-NC-4.0: ask its authors "
+                "before commercial use."
+            ),
+        ),
+        _da3(
+            "da3-giant",
+            "DA3-GIANT",
+            configs.da3_giant,
+            1_320_045_639,  # without the Gaussian head, which the file has besides
+            _auc30(95.9, 91.2, 99.4, 86.8, 98.1),
+            **_NOT_COMMERCIAL,
         ),
         WeightsCard(
             name="vggt-1b",
