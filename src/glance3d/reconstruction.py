@@ -48,6 +48,7 @@ def reconstruct(
     masks: MaskSources | None = None,
     mask_input: bool = False,
     reference: str | int = "first",
+    cameras_from: str = "decoder",
     known: KnownCameras | None = None,
     fps: float | None = None,
     views: int | None = None,
@@ -83,6 +84,8 @@ def reconstruct(
         reference: The view that the network sees first; the world is its camera's frame.
             ``"first"``, ``"auto"`` (the one most like the others), or a photo's name or number. The
             views stay in the order of ``sources``.
+        cameras_from: ``"decoder"``, or ``"rays"`` for a network that predicts rays (``da3-small``):
+            slower, and another estimate.
         known: Cameras that are known beforehand (``glance3d.load_known_cameras``). A network that
             takes cameras (``da3-small``) is shown them if the pose and the intrinsics of every
             photo are known: the scene then has these cameras, in their world. Of other networks,
@@ -106,7 +109,15 @@ def reconstruct(
         sources,
         ModelSource(model, weights, device, precision),
         InputOptions(preprocess, masks, mask_input, ClipSampling(fps=fps, views=views)),
-        PassOptions(outputs or ("camera",), query_points, attention, window, overlap, reference),
+        PassOptions(
+            outputs or ("camera",),
+            query_points,
+            attention,
+            window,
+            overlap,
+            reference,
+            cameras_from,
+        ),
         known=known,
         on_loaded=on_loaded,
         progress=progress,

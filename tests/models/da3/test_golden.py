@@ -62,6 +62,19 @@ def test_the_steps_with_gradients_say_the_same(networks: dict[str, Network], cas
     assert_golden({name: value.detach() for name, value in outputs.items()}, golden)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_small_chunks_say_the_same(
+    networks: dict[str, Network], case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = load_golden(f"da3_tiny_{case}")
+    monkeypatch.setattr("glance3d.models.head_inputs.VIEWS_PER_CHUNK", 1)
+    monkeypatch.setattr("glance3d.nn.chunks.CPU_PIXELS", 1)
+    monkeypatch.setattr("glance3d.nn.chunks.CPU_TOKENS", 20)
+    with torch.inference_mode():
+        network = networks["da3-tiny-odd" if case == "odd" else "da3-tiny"]
+        assert_golden(predict_case(network, golden), golden)
+
+
 def test_a_batch_is_its_scenes(networks: dict[str, Network]) -> None:
     """Reference views 2 and 1: each scene of a batch has its own."""
     golden = load_golden("da3_tiny_batch")

@@ -21,7 +21,7 @@ from glance3d.files.json_input import parse_json_object
 from glance3d.files.regular_file import regular_file
 from glance3d.models.config import ModelConfig
 from glance3d.models.weights.pickled_data import is_plain, load_plain_data
-from glance3d.models.weights.remap import name_from_published, published_from_name
+from glance3d.models.weights.remap import is_left_out, name_from_published, published_from_name
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.text import visible_text
 
@@ -127,6 +127,8 @@ def _read_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     if path.suffix == ".safetensors":
         with _open_safetensors(path) as file:
             for name in file.keys():  # noqa: SIM118 (a safetensors file is no dict)
+                if is_left_out(name):
+                    continue
                 part = file.get_slice(name)
                 if part.get_dtype() not in _FLOATS:
                     raise WeightsError(

@@ -13,6 +13,11 @@ _BEGINNINGS: dict[str, str] = vggt.BEGINNINGS | da3.BEGINNINGS
 _ENDINGS: dict[str, str] = vggt.ENDINGS | da3.ENDINGS
 
 
+def is_left_out(published: str) -> bool:
+    """Whether a published tensor belongs to a part that our networks do not have."""
+    return published.startswith(da3.LEFT_OUT)
+
+
 def name_from_published(published: str) -> str:
     """Our name of a tensor of a published checkpoint."""
     return _exchange(published, _BEGINNINGS, _ENDINGS)

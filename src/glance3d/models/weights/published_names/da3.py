@@ -55,6 +55,9 @@ BEGINNINGS: dict[str, str] = {  # published: ours
 for _level in range(3):
     BEGINNINGS |= _ray_output(_level, f"dense_head.coarser_ray_outputs.{_level}")
 
+#: Published parts that our network does not have: the GIANT's Gaussian head.
+LEFT_OUT = ("model.gs_head.",)
+
 ENDINGS: dict[str, str] = {
     f"mlp.{published}.{leaf}": f"mlp.{ours}.{leaf}"
     for published, ours in (("w12", "in_proj"), ("w3", "out_proj"))
