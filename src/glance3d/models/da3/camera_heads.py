@@ -9,11 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.models.config.da3 import CameraEncoderConfig
+from glance3d.models.heads.camera import PLAIN_CAMERA, POSE_DIM
 from glance3d.nn.block import Block
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
-
-POSE_DIM = 9
 
 
 class CameraEncoder(nn.Module):
@@ -46,6 +45,14 @@ class CameraDecoder(nn.Module):
         self.centre = Linear(dim, 3)
         self.quaternion = Linear(dim, 4)
         self.field_of_view = Linear(dim, 2)
+
+    def initialise(self) -> None:
+        """Begin near a plain camera: no field of view at 0, where the relu passes no gradient."""
+        layers = (self.centre, self.quaternion, self.field_of_view)
+        with torch.no_grad():
+            for layer, part in zip(layers, PLAIN_CAMERA.split((3, 4, 2)), strict=True):
+                layer.weight.mul_(0.1)
+                layer.bias.copy_(part)
 
     def forward(
         self, camera_tokens: Float[Tensor, "batch views dim"]

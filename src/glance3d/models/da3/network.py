@@ -60,6 +60,10 @@ class DA3(Network[DA3Config]):
         self.camera_encoder = CameraEncoder(dim, config.camera_encoder)
         self.camera_decoder = CameraDecoder(2 * dim)
 
+    def initialise(self) -> None:
+        """Cameras begin near plain ones."""
+        self.camera_decoder.initialise()
+
     def embed_patches(
         self, images: Float[Tensor, "views 3 height width"]
     ) -> Float[Tensor, "views patches dim"]:
@@ -137,7 +141,8 @@ class DA3(Network[DA3Config]):
                 del values["ray"], values["ray_conf"]
         elif inputs.camera_tokens is not None:
             pose_enc = self.decode_cameras(inputs.camera_tokens)
-            poses, intrinsics = decode_pose(pose_enc, *size)
+            with torch.autocast(images.device.type, enabled=False):
+                poses, intrinsics = decode_pose(pose_enc, *size)
             values |= {"cam_from_world": poses, "intrinsics": intrinsics}
         return DA3Predictions(image_size=size, **values)
 
