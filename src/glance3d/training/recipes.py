@@ -143,6 +143,16 @@ def tiny_test() -> TrainConfig:
     )
 
 
+def da3_tiny_test() -> TrainConfig:
+    """As :func:`tiny_test`, for the smallest Depth Anything 3."""
+    return dataclasses.replace(
+        tiny_test(),
+        recipe="da3-tiny-test",
+        model=models.da3_tiny(),
+        losses=LossWeights.only(camera=1.0, depth=1.0, rays=0.2),
+    )
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "small-cpu-descriptors": small_cpu_descriptors,
     "small-cpu": small_cpu,
@@ -150,6 +160,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "small-cpu-cameras": small_cpu_cameras,
     "small-h200": small_h200,
     "tiny-test": tiny_test,
+    "da3-tiny-test": da3_tiny_test,
 }
 
 

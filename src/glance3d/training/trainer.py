@@ -45,7 +45,7 @@ from glance3d.training.schedule import WeightAverage, learning_rate_factor
 
 Evaluate = Callable[[Network], dict[str, float]]
 
-_CURVES = ("loss", "camera", "depth", "points", "matching", "descriptors", "pairs")
+_CURVES = ("loss", "camera", "depth", "points", "rays", "matching", "descriptors", "pairs")
 _POINTS_OF_A_CURVE = 4  # with fewer validation losses the curve is of the losses of single batches
 _MAX_SKIPPED_IN_A_ROW = 50
 

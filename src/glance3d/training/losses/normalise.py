@@ -20,10 +20,12 @@ from glance3d.geometry.transforms import compose, invert
 class Targets:
     """The outputs that a network should give for a batch of scenes.
 
+    ``pose_enc`` is VGGT's encoding of ``cam_from_world``, without the principal point.
     ``depth`` and ``points_world`` are 0 where ``valid`` is False. ``scale`` is the mean distance
     that the true lengths were divided by.
     """
 
+    cam_from_world: Float[Tensor, "batch views 3 4"]
     pose_enc: Float[Tensor, "batch views 9"]
     depth: Float[Tensor, "batch views height width"]
     points_world: Float[Tensor, "batch views height width 3"]
@@ -70,6 +72,7 @@ def normalise_scenes(
     cameras = torch.cat([cameras[..., :3], cameras[..., 3:] / scale[:, None, None, None]], -1)
     height, width = depth.shape[-2:]
     return Targets(
+        cam_from_world=cameras,
         pose_enc=encode_pose(cameras, intrinsics, height, width),
         depth=depth / scale[:, None, None, None],
         points_world=points / scale[:, None, None, None, None],

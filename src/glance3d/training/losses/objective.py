@@ -6,6 +6,7 @@ from glance3d.datasets import MultiViewSample
 from glance3d.errors import InputError
 from glance3d.models import VGGT, Network
 from glance3d.models.config import Output
+from glance3d.models.da3 import DA3
 from glance3d.models.tokens import AggregatedTokens
 from glance3d.multiview.matches import Correspondence, Descriptors
 from glance3d.training.config import TrainConfig
@@ -13,6 +14,7 @@ from glance3d.training.losses.correspondence import (
     descriptor_loss,
     pair_loss,
 )
+from glance3d.training.losses.da3 import da3_losses
 from glance3d.training.losses.descriptor_lookup import sample_sparsely
 from glance3d.training.losses.normalise import normalise_scenes
 from glance3d.training.losses.scene import (
@@ -20,7 +22,7 @@ from glance3d.training.losses.scene import (
     LossWeights,
     camera_loss,
     dense_loss,
-    log_depth_loss,
+    depth_loss,
     matching_loss,
     track_loss,
 )
@@ -45,9 +47,9 @@ def compute_losses(
 ) -> Losses:
     """All losses of a batch, and their weighted sum as ``loss``; ``weights`` replace the config's.
 
-    The aggregator runs once, over all views, and every head that has a weight reads its tokens:
-    some heads read some of them only (see :class:`TrainConfig`). Losses themselves are computed in
-    float32.
+    The aggregator, or the backbone of a Depth Anything 3, runs once, over all views, and every head
+    that has a weight reads its tokens: some heads read some of them only (see
+    :class:`TrainConfig`). Losses themselves are computed in float32.
     """
     weights = weights or config.losses
     with torch.autocast(
@@ -64,8 +66,15 @@ def compute_losses(
 def _active_losses(
     model: Network, sample: MultiViewSample, config: TrainConfig, weights: LossWeights
 ) -> Losses:
+    if isinstance(model, DA3):
+        return da3_losses(model, sample, config, weights)
     if not isinstance(model, VGGT):
-        raise InputError(f"only networks of the kind of VGGT are trained, got {model.config.name}")
+        raise InputError(f"only VGGT and DA3 networks are trained, got {model.config.name}")
+    if weights.rays > 0:
+        raise InputError(
+            f"the weight of the loss 'rays' must be 0 for {model.config.name}, which predicts no "
+            f"rays, got {weights.rays}"
+        )
     tokens = model.encode(sample.images, _layers_needed(model, weights))
     losses: Losses = {}
     matched = None
@@ -128,11 +137,8 @@ def _camera_and_dense(
     with torch.autocast(sample.images.device.type, enabled=False):
         if predicted.depth is not None and predicted.depth_conf is not None:
             depth = targets.depth[:, :count]
-            if config.log_depth:
-                losses |= log_depth_loss(predicted.depth, predicted.depth_conf, depth, valid)
-            else:
-                channel = predicted.depth[..., None], predicted.depth_conf, depth[..., None]
-                losses |= dense_loss("depth", *channel, valid)
+            both = predicted.depth, predicted.depth_conf
+            losses |= depth_loss(*both, depth, valid, config.log_depth)
         if predicted.points_world is not None and predicted.points_conf is not None:
             points = targets.points_world[:, :count]
             losses |= dense_loss(

@@ -1,4 +1,4 @@
-"""Losses of one scene's outputs: cameras, depth, points, tracks, and matching.
+"""Losses of one scene's outputs: cameras, depth, points, rays, tracks, and matching.
 
 The sum is the paper's (VGGT, section 3.4), ``camera + depth + points + 0.05 track``, and one term
 of our own: a contrastive loss between the track head's features at corresponding pixels, without
@@ -29,6 +29,7 @@ class LossWeights:
     matching: float = 0.1
     descriptors: float = 0.0
     pairs: float = 0.0
+    rays: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse negative weights, and weights that are all zero."""
@@ -108,6 +109,19 @@ def dense_loss(
     """
     residual = torch.where(valid[..., None], prediction.float() - target.float(), 0.0)
     return _residual_loss(name, residual, confidence.float(), valid, alpha, gradient_scales)
+
+
+def depth_loss(
+    prediction: Float[Tensor, "batch views height width"],
+    confidence: Float[Tensor, "batch views height width"],
+    target: Float[Tensor, "batch views height width"],
+    valid: Bool[Tensor, "batch views height width"],
+    logarithms: bool,
+) -> Losses:
+    """:func:`log_depth_loss`, or :func:`dense_loss` of depth itself."""
+    if logarithms:
+        return log_depth_loss(prediction, confidence, target, valid)
+    return dense_loss("depth", prediction[..., None], confidence, target[..., None], valid)
 
 
 def log_depth_loss(
