@@ -22,7 +22,7 @@ from glance3d.text import visible_text
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
 
-# huggingface_hub has half as many modules as torch: only who fetches weights waits for them.
+# The client loads a hundred modules: only who fetches weights, or has some in its cache, waits.
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,10 @@ def find_weights(card: WeightsCard) -> Path | None:
     """The file, if it is on this machine: in the package or in the hub's cache."""
     if card.is_embedded:
         return card.embedded_path
+    from huggingface_hub import constants  # these alone load nothing else
+
+    if not Path(constants.HF_HUB_CACHE, f"models--{card.source.replace('/', '--')}").is_dir():
+        return None
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(card.source, card.filename)
