@@ -12,8 +12,8 @@ import glance3d
 from glance3d.errors import ImageError, InputError, WeightsError
 from glance3d.exporters import load_scene
 from glance3d.models import VGGT, build_model
-from glance3d.models.config import glance_small
-from glance3d.tracking import METHODS, track
+from glance3d.models.config import da3_tiny, glance_small, vggt_1b
+from glance3d.tracking import METHODS, estimate_correspondences, track
 from glance3d.tracking.methods import finer_preprocessing, resolve_method, thresholds_of
 from glance3d.training.run.checkpoint import export_weights
 from glance3d.types import Reconstruction, ViewTrust
@@ -126,17 +126,32 @@ def test_what_is_wrong_is_said_before_a_network_is_loaded(scene: Reconstruction)
 
 
 def test_the_best_method_is_looked_up(scene: Reconstruction):
-    assert resolve_method("auto", "glance-small", None) == "matching"
-    assert resolve_method("auto", "vggt-1b", None) == "network"
-    assert resolve_method("auto", "vggt-1b", scene) == "network"
+    assert resolve_method("auto", glance_small(), None) == "matching"
+    assert resolve_method("auto", vggt_1b(), None) == "network"
+    assert resolve_method("auto", vggt_1b(), scene) == "network"
     sure, guess = (
         ViewTrust(by, 9, 0.5, 1.0, 1.0, "good", "") for by in ("bundle adjustment", "similarity")
     )
     densified = replace(scene, measured=scene.mask, trust=(sure,) * 4)
     doubtful = replace(densified, trust=(sure, sure, guess, sure))
-    assert resolve_method("auto", "vggt-1b", doubtful) == "network"
-    assert resolve_method("auto", "vggt-1b", densified) == "geometry"
-    assert resolve_method("network", "vggt-1b", densified) == "network"
+    assert resolve_method("auto", vggt_1b(), doubtful) == "network"
+    assert resolve_method("auto", vggt_1b(), densified) == "geometry"
+    assert resolve_method("network", vggt_1b(), densified) == "network"
+
+
+def test_a_network_without_a_tracker_leaves_geometry(photos: Path):
+    network = build_model(da3_tiny()).eval().requires_grad_(False)
+    scene = track(photos, [(1, 30, 30)], model=network, preprocess=FIT)
+    assert scene.tracked_by == "geometry"
+    assert scene.tracks.positions.shape == (3, 1, 2)
+    again = track(scene, [(0, 20, 20)], model=network)
+    assert again.tracked_by == "geometry"
+    for by in ("network", "matching"):
+        with pytest.raises(InputError, match=f"by must be geometry for da3-tiny.*got '{by}'"):
+            track(scene, [(0, 20, 20)], model=network, by=by)
+    batch = glance3d.load_images(photos, network.preprocessing)
+    with pytest.raises(InputError, match="must have a tracker where there is no scene"):
+        estimate_correspondences(network, batch)
 
 
 def test_thresholds_can_be_changed_within_reason():

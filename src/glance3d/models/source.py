@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from glance3d.models.config import ModelConfig
 from glance3d.models.network import Network
 from glance3d.models.weights.commercial import refuse_other_use
 from glance3d.models.weights.fetch import fetch_weights, verify_weights
@@ -13,7 +14,7 @@ from glance3d.models.weights.files import check_names
 from glance3d.models.zoo import (
     check_precision,
     load_model,
-    network_name,
+    network_config,
     outline_model,
     resolve_device,
 )
@@ -49,9 +50,14 @@ class ModelSource:
     @property
     def network_name(self) -> str:
         """The network's own name, by which cards are looked up; a file of weights holds it."""
+        return self.network_config.name
+
+    @property
+    def network_config(self) -> ModelConfig:
+        """What the network is, without loading it."""
         if isinstance(self.name, Network):
-            return self.name.config.name
-        return network_name(self.name, self.weights, commercial_only=self.commercial_only)
+            return self.name.config
+        return network_config(self.name, self.weights, commercial_only=self.commercial_only)
 
     def outline(self) -> Network:
         """The network without its numbers, at once: see :func:`~glance3d.models.zoo.outline_model`.

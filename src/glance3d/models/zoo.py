@@ -106,16 +106,16 @@ def known_name(name: str) -> str:
     return name
 
 
-def network_name(
+def network_config(
     name: str | Path, weights: str | Path | None = None, *, commercial_only: bool = False
-) -> str:
-    """The network's own name, by which cards are looked up; a file of weights holds it.
+) -> ModelConfig:
+    """The network's config, with its own name; a file of weights holds it.
 
     Raises:
         WeightsError: no model of this name is known and there is no such file, or the file does not
             say which network it is for; or its licence is refused.
     """
-    return _find(name, weights, commercial_only)[0].name
+    return _find(name, weights, commercial_only)[0]
 
 
 def outline_model(

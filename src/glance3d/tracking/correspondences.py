@@ -84,7 +84,7 @@ def estimate_correspondences(
     views = _query_views(query_views, len(batch.names))
     if queries_per_view < 1:
         raise InputError(f"queries_per_view must be at least 1, got {queries_per_view}")
-    method = resolve_without_scene(by, network.config.name)
+    method = resolve_without_scene(by, network.config)
     thresholds = thresholds_of(method, min_visibility, min_confidence)
     _, features = predict_with_features(network, batch)
     tracker = build_tracker(method, network, features)

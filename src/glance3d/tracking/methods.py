@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from glance3d.errors import InputError
 from glance3d.images import Preprocessing
+from glance3d.models.config import ModelConfig
 from glance3d.models.weights.cards import is_good_at
 from glance3d.types import Reconstruction
 
@@ -52,29 +53,43 @@ _MEASURED_POSES = ("bundle adjustment", "known")
 _MATCHING_PIXELS = 256 * 256
 
 
-def resolve_method(by: str, model: str, scene: Reconstruction | None) -> str:
+def resolve_method(by: str, config: ModelConfig, scene: Reconstruction | None) -> str:
     """The method of this name; "auto" is the best that is known for this model and scene.
 
     Geometry is the most reliable for static scenes where depth was measured and all cameras were
     adjusted or known (on a stereo pair with true depth a median of 0.5 pixels of 741 everywhere;
     matching 0.4, where it has a match). Otherwise it is the tracker, or matching for models whose
-    card does not name tracks among their strengths.
+    card does not name tracks among their strengths. Without a tracker only geometry is possible.
 
     Raises:
-        InputError: the name is unknown.
+        InputError: the name is unknown, or the model has no tracker, which this method needs.
     """
     if by != "auto":
         if by not in METHODS:
             raise InputError(f"by must be auto or one of {', '.join(METHODS)}, got {by!r}")
+        if by != "geometry" and not has_tracker(config):
+            raise InputError(
+                f"by must be geometry for {config.name}, which has no tracker, got {by!r}: follow "
+                "points by geometry, or use another model"
+            )
         return by
-    if scene is not None and _geometry_is_measured(scene):
+    if not has_tracker(config) or (scene is not None and _geometry_is_measured(scene)):
         return "geometry"
-    return "network" if is_good_at(model, "tracks") else "matching"
+    return "network" if is_good_at(config.name, "tracks") else "matching"
 
 
-def resolve_without_scene(by: str, model: str) -> str:
+def has_tracker(config: ModelConfig) -> bool:
+    """Whether it has the features that points are followed by without depth and cameras."""
+    return "tracks" in config.outputs
+
+
+def resolve_without_scene(by: str, config: ModelConfig) -> str:
     """:func:`resolve_method` without a scene, that is, without depth and cameras."""
-    method = resolve_method(by, model, None)
+    if not has_tracker(config):
+        raise InputError(
+            f"the model must have a tracker where there is no scene, got {config.name}: use another"
+        )
+    method = resolve_method(by, config, None)
     if method == "geometry":
         raise InputError(
             "geometry tracks by the depth and cameras of a scene, and there is none: choose "

@@ -15,6 +15,8 @@ from glance3d.images.naming.view_names import ViewName
 from glance3d.models import ModelSource, Network
 from glance3d.models.config import Output
 from glance3d.models.weights.cards import CARDS
+from glance3d.pass_options import PassOptions
+from glance3d.prediction import predict
 from glance3d.tracking.build_tracker import build_tracker
 from glance3d.tracking.by_geometry import GeometryTracker
 from glance3d.tracking.feature_maps import predict_with_features
@@ -104,15 +106,17 @@ def _track_photos(
     inputs: InputOptions,
     progress: bool,
 ) -> Reconstruction:
-    method = resolve_method(by, source.network_name, None)
+    method = resolve_method(by, source.network_config, None)
     network = source.load()
     batch = inputs.load(sources, network.preprocessing, progress=progress)
     placed = points.place(batch)
     outputs = [output for output in _NEEDED if output in network.config.outputs]
+    if method == "geometry":
+        predictions = predict(network, batch, PassOptions(outputs), progress=progress)
+        scene = predictions.to_reconstruction(batch, model=network.config.name)
+        return _with_tracks(scene, method, GeometryTracker(scene), placed)
     predictions, features = predict_with_features(network, batch, outputs)
     scene = predictions.to_reconstruction(batch, model=network.config.name)
-    if method == "geometry":
-        return _with_tracks(scene, method, GeometryTracker(scene), placed)
     finer = _preprocessing(method, inputs, network)
     if finer != inputs.preprocessing(network.preprocessing):
         photos = load_images(sources, finer, progress=progress)
@@ -129,7 +133,7 @@ def _track_scene(
     originals: Originals | str | Path | None,
     progress: bool,
 ) -> Reconstruction:
-    method = resolve_method(by, source.network_name, scene)
+    method = resolve_method(by, source.network_config, scene)
     placed = points.place(scene)  # what is wrong is refused before the network is loaded
     if method == "geometry":
         return _with_tracks(scene, method, GeometryTracker(scene), placed)
@@ -186,7 +190,7 @@ def track_pixels(
         InputError: the network has no track head, the photos are too small for it, or ``by`` needs
             depth and cameras.
     """
-    method = resolve_without_scene(by, network.config.name)
+    method = resolve_without_scene(by, network.config)
     tracker = build_tracker(method, network, predict_with_features(network, batch)[1])
     return track_all(tracker, views, pixels_original, len(batch.names))
 

@@ -15,7 +15,7 @@ from glance3d.refinement.matching.matched_photos import MatchedPhotos, read_matc
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.tracking import Correspondences, estimate_correspondences, finer_preprocessing
-from glance3d.tracking.methods import resolve_method
+from glance3d.tracking.methods import resolve_without_scene
 
 # How exact a track's place is, in pixels of the network's grid; a tolerance below that would refute
 # right matches for being coarse.
@@ -28,7 +28,7 @@ def add_network_tracks(
     photos: MatchedPhotos, network: Network, originals: Originals, *, progress: bool = False
 ) -> MatchedPhotos:
     """The same photos with the network's tracks among their matches, verified like all others."""
-    method = resolve_method("auto", network.config.name, None)
+    method = resolve_without_scene("auto", network.config)
     preprocessing = finer_preprocessing(method, network.preprocessing)
     batch = originals.load(preprocessing)
     batch = replace(batch, masks=photos.scene.masks)
