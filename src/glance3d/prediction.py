@@ -214,7 +214,7 @@ def _predict_windows(
         )
     needed = outputs_of_windows(options.outputs)
     _refuse_hopeless(plan_of(network, batch, needed, windows), network.device)
-    of_window = PassOptions(needed, attention=options.attention)
+    of_window = PassOptions(needed, attention=options.attention, cameras_from=options.cameras_from)
 
     fits: list[GivenFit | None] = []
 

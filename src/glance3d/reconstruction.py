@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glance3d.errors import InputError
 from glance3d.images import ClipSampling, InputOptions, MaskSources, Preprocessing
 from glance3d.known_cameras import (
     KnownCameras,
@@ -135,6 +136,8 @@ def reconstruct_scene(
     progress: bool = False,
 ) -> Reconstruction:
     """As :func:`reconstruct`, which packs its arguments once."""
+    if "rays" in options.outputs:
+        raise InputError("outputs of a scene must not hold 'rays': get them by glance3d.predict")
     options = replace(options, outputs=("camera", *options.outputs))  # a scene has cameras
     mask_input = inputs.mask_input
     times = StageTimes()

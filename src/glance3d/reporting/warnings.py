@@ -40,6 +40,7 @@ def warnings_of_making(
     clips = [warning for clip in batch.clips for warning in clip.warnings]
     device = network.device
     by_cameras = given_camera_warnings(network, made.given_cameras)
+    are_given = (made.given_cameras or {}).get("to_network", False)
     by_windows = window_warnings(windows, alignments, batch.names)
     return (
         *model_warnings(network),
@@ -49,7 +50,7 @@ def warnings_of_making(
         *scene_warnings(scene, batch.known_focal_lengths),
         *ReportWarning.each("made", "attention", attention_warnings(made.attention or {}, device)),
         *ReportWarning.each("made", "windows", by_windows),
-        *better_model_warnings(network.card, scene, "made"),
+        *(() if are_given else better_model_warnings(network.card, scene, "made")),
         *ReportWarning.each("made", "given_cameras", by_cameras),
     )
 

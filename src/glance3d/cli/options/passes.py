@@ -34,8 +34,6 @@ class WindowFlags:
 
     window: _Window = None
     overlap: _Overlap = None
-    cameras_from: Literal["decoder", "rays"] = "decoder"
-    """rays: of networks that predict them (da3-...); slower, another estimate."""
 
     def options(self) -> PassOptions:
         """The same for the library; refuses what contradicts itself."""
@@ -47,7 +45,7 @@ class PassFlags:
     """What the network predicts, and how it is shown the views."""
 
     outputs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME...")] = ("camera", "depth")
-    """What to predict: camera, depth, points, tracks, rays."""
+    """What to predict: camera, depth, points, tracks."""
     query: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y...", help_behavior_hint="")] = ()
     """Pixels of the original reference photo to follow through all views."""
     reference: Annotated[str, tyro.conf.arg(metavar="first|auto|PHOTO", help=_REFERENCE)] = "first"

@@ -1,0 +1,77 @@
+"""Photos to scenes by a Depth Anything 3 of random weights: the mechanics, not the accuracy."""
+
+import numpy as np
+import pytest
+import torch
+
+import glance3d
+from glance3d.errors import InputError
+from glance3d.geometry.rotations import so3_exp
+from glance3d.known_cameras import KnownCamera, KnownCameras
+from glance3d.models import Network, build_model
+from glance3d.models.config import da3_tiny
+
+NUM_VIEWS = 5
+SMALL = {"max_pixels": 56 * 42}
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.manual_seed(0)
+    return build_model(da3_tiny()).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random.integers(0, 255, (42, 56, 3), dtype=np.uint8) for _ in range(NUM_VIEWS)]
+
+
+def test_the_world_is_the_first_photo(network: Network, pictures: list[np.ndarray]) -> None:
+    scene = glance3d.reconstruct(pictures, model=network, preprocess=SMALL)
+    assert scene.depth is not None
+    assert bool(scene.depth.isfinite().all())
+    torch.testing.assert_close(scene.cameras.cam_from_world[0], torch.eye(3, 4), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_cameras_from_rays_are_others(
+    network: Network, pictures: list[np.ndarray], window: int | None
+) -> None:
+    by_decoder, by_rays = (
+        glance3d.reconstruct(
+            pictures, model=network, preprocess=SMALL, window=window, cameras_from=source
+        )
+        for source in ("decoder", "rays")
+    )
+    assert not torch.equal(by_rays.cameras.intrinsics, by_decoder.cameras.intrinsics)
+
+
+def test_a_scene_holds_no_rays(network: Network, pictures: list[np.ndarray]) -> None:
+    with pytest.raises(InputError, match=r"glance3d\.predict"):
+        glance3d.reconstruct(pictures, model=network, outputs=("depth", "rays"))
+    batch = glance3d.load_images(pictures, network.preprocessing)
+    predicted = glance3d.predict(network, batch, glance3d.PassOptions(("camera", "rays")))
+    assert predicted.ray is not None
+    assert predicted.ray.shape[:2] == (1, NUM_VIEWS)
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_known_cameras_come_out_as_they_went_in(
+    network: Network, pictures: list[np.ndarray], window: int | None
+) -> None:
+    intrinsics = torch.tensor([[50.0, 0, 28], [0, 50, 21], [0, 0, 1]])
+    turns = [so3_exp(torch.tensor([0, 0.1 * i, 0])) for i in range(NUM_VIEWS)]
+    places = torch.tensor([[i, 0.5 * i**2, 1.0] for i in range(NUM_VIEWS)])
+    cameras = torch.cat([torch.stack(turns), places[..., None]], -1)
+    stated = [
+        KnownCamera(f"view_{i:03d}.png", intrinsics=intrinsics, cam_from_world=camera)
+        for i, camera in enumerate(cameras)
+    ]
+    known = KnownCameras("a list", "list", tuple(stated), world="a room", units="metre")
+    scene = glance3d.reconstruct(
+        pictures, model=network, preprocess=SMALL, known=known, window=window
+    )
+    torch.testing.assert_close(scene.cameras.cam_from_world, cameras)
+    codes = [warning.code for warning in scene.report.warnings]
+    assert "better_model" not in codes
