@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.da3_twin import CONFIGS as DA3_CONFIGS
 from benchmarks.da3_twin import DA3Twin, load_twin, normalise
 from benchmarks.twin import Twin
-from glance3d.models import VGGT, load_model
+from glance3d.models import Network, load_model
 from glance3d.multiview.reconcile import reconcile
 from glance3d.types import Predictions
 
@@ -39,6 +39,7 @@ CASES = {
         Case("twin-f32", "twin of the published design, float32", "float32", is_twin=True),
         Case("twin-bf16", "the twin, aggregator in bfloat16", "bfloat16", is_twin=True),
         Case("f32", "Glance3D, float32", "float32"),
+        Case("f32-cd", "Glance3D, float32, camera and depth", "float32", outputs=DENSE[:2]),
         Case("bf16", "Glance3D, bfloat16", "bfloat16"),
         Case("bf16-cd", "Glance3D, bfloat16, camera and depth", "bfloat16", outputs=DENSE[:2]),
         Case("bf16-thin", "Glance3D, bfloat16, thin attention", "bfloat16", attention="thin"),
@@ -60,7 +61,7 @@ class Loader:
 
     def __init__(self, model: str, weights: Path | None, device: str) -> None:
         self.model, self.weights, self.device = model, weights, device
-        self._networks: dict[str, VGGT] = {}
+        self._networks: dict[str, Network] = {}
         self._twin: Twin | DA3Twin | None = None
 
     def runner(self, case: Case) -> Run:
@@ -77,7 +78,7 @@ class Loader:
 
         return run
 
-    def network(self, precision: str) -> VGGT:
+    def network(self, precision: str) -> Network:
         """The network at a precision, loaded once."""
         if precision not in self._networks:
             self._networks[precision] = load_model(
