@@ -104,8 +104,9 @@ def _predict_once(
     given = _cameras_on_grid(network, batch)
     outputs = tuple(options.outputs)
     extra: dict[str, Any] = _camera_source(network, options)
+    if given is not None or "rays" in outputs:  # cameras tell the unit of length, and rays' world
+        outputs = tuple(dict.fromkeys(("camera", *outputs)))
     if given is not None:
-        outputs = tuple(dict.fromkeys(("camera", *outputs)))  # they tell the unit of length
         shown = normalise_given(given.cam_from_world), given.intrinsics
         extra["cameras"] = tuple(values.float().to(network.device) for values in shown)
 
@@ -166,7 +167,7 @@ def run_as_planned(
 
     Chunks are as small as the memory plan for these outputs says, and smaller if memory runs out
     after all. On a processor, where the system would end the process without a word, what cannot
-    fit is refused. ``keeps_layers``: ``run`` calls :meth:`Network.encode`, which keeps the
+    fit is refused. ``keeps_layers``: ``run`` calls :meth:`VGGT.encode`, which keeps the
     aggregator's layers whole.
     """
     device = network.device

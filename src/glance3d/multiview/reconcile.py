@@ -5,7 +5,8 @@ from one photo each. What both say of the same pass is made to agree here: first
 get depth's unit of length, then depth moves along the rays to where other views show the same.
 """
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 
@@ -24,6 +25,15 @@ class MatchedPredictions(Predictions):
 
     matched: InitialPoses = field(kw_only=True)
 
+    def without_matches(self) -> Predictions:
+        """All the rest."""
+        names = [of_field.name for of_field in fields(Predictions)]
+        return Predictions(**{name: getattr(self, name) for name in names})
+
+    def of_views(self, views: Sequence[int]) -> Predictions:
+        """As :meth:`Predictions.of_views`, without the matches, which are of all views."""
+        return self.without_matches().of_views(views)
+
 
 @torch.no_grad()
 def reconcile(predictions: Predictions) -> Predictions:
@@ -34,17 +44,14 @@ def reconcile(predictions: Predictions) -> Predictions:
     if not isinstance(predictions, MatchedPredictions):
         return predictions
     _, pairs, described, options = predictions.matched
-    names = [of_field.name for of_field in fields(Predictions)]
-    values = {name: getattr(predictions, name) for name in names}
-    if values["depth"] is None:
-        return Predictions(**values)
-    scale = camera_scale_from_depth(
-        pairs, values["pose_enc"], values["depth"], options.triangulation
-    )
-    iterations = values["pose_enc_iterations"]
-    iterations = torch.cat([scale[:, None, None] * iterations[..., :3], iterations[..., 3:]], -1)
-    values["pose_enc_iterations"], values["pose_enc"] = iterations, iterations[-1]
-    values["depth"] = sweep_depth_by_descriptors(
-        described, pairs, values["pose_enc"], values["depth"], options
-    )
-    return Predictions(**values)
+    plain = predictions.without_matches()
+    if plain.depth is None:
+        return plain
+    assert plain.pose_enc is not None
+    assert plain.pose_enc_iterations is not None
+    scale = camera_scale_from_depth(pairs, plain.pose_enc, plain.depth, options.triangulation)
+    translations, rest = plain.pose_enc_iterations.split((3, 6), dim=-1)
+    iterations = torch.cat([scale[:, None, None] * translations, rest], -1)
+    pose_enc = iterations[-1]
+    depth = sweep_depth_by_descriptors(described, pairs, pose_enc, plain.depth, options)
+    return replace(plain, pose_enc_iterations=iterations, pose_enc=pose_enc, depth=depth)

@@ -25,11 +25,12 @@ PINHOLE_FOV = (0.01, 3.1)  # radians
 class Predictions:
     """What the network said: batched, differentiable, on the network's grid; None if not asked for.
 
-    Depth and points are at the network's own scale, in the frame of each scene's first camera.
-    Cameras are numbers of the network's (``pose_enc``) or stated themselves (``cam_from_world``,
-    ``intrinsics`` in pixels of the network's grid); :meth:`cameras` reads both. ``*_conf`` is at
-    least 1 and grows with certainty; only its order means something. The iterations' last entry
-    equals the plain field.
+    Lengths are at the network's own scale. Cameras are numbers of the network's (``pose_enc``, and
+    then the world is the frame of each scene's first camera) or stated themselves
+    (``cam_from_world``, in any world until :meth:`in_first_camera`; ``intrinsics`` in pixels of the
+    network's grid); :meth:`cameras` reads both. ``ray`` is a direction and an origin in the world:
+    the point at a ray is origin + depth x direction. ``*_conf`` is at least 1 and grows with
+    certainty; only its order means something. The iterations' last entry equals the plain field.
     """
 
     image_size: tuple[int, int]  # (height, width)
@@ -167,10 +168,7 @@ class Predictions:
         return cam_from_world, intrinsics
 
     def of_views(self, views: Sequence[int]) -> "Predictions":
-        """What was predicted for some views, in this order; the frame stays.
-
-        Matches that predictions may hold are left out.
-        """
+        """What was predicted for some views, in this order; the frame stays."""
 
         def chosen(name: str) -> Tensor | None:
             values = getattr(self, name)
@@ -180,7 +178,7 @@ class Predictions:
             return values.index_select(2 if name.endswith("_iterations") else 1, index)
 
         names = [field.name for field in fields(Predictions) if field.name != "image_size"]
-        return Predictions(self.image_size, **{name: chosen(name) for name in names})
+        return replace(self, **{name: chosen(name) for name in names})
 
     def _tracks_in_originals(self, batch: ImageBatch, scene: int) -> Tracks | None:
         if self.tracks is None or self.visibility is None or self.track_conf is None:

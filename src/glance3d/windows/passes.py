@@ -40,10 +40,10 @@ def predict_in_windows(
     scene: dict[str, Tensor] = {}
     alignments = []
     held: set[int] = set()
-    size = (0, 0)
+    kind, size = Predictions, (0, 0)
     for views in tqdm(windows, desc="windows", unit="window", disable=not progress):
         predictions = _on_cpu(predict_views(views))
-        size = predictions.image_size
+        kind, size = type(predictions), predictions.image_size
         if held:
             shared = tuple(view for view in views if view in held)
             join = compare_window if in_one_world else align_window
@@ -60,14 +60,14 @@ def predict_in_windows(
         fresh = [place for place, view in enumerate(views) if view not in held]
         _keep(scene, predictions, fresh, [views[place] for place in fresh], len(usable))
         held |= set(views)
-    return Predictions(size, **scene), tuple(alignments)
+    return kind(size, **scene), tuple(alignments)
 
 
 def _on_cpu(predictions: Predictions) -> Predictions:
-    """What a scene is made of, as float32 on the CPU."""
+    """What a scene is made of, as float32 on the CPU, in predictions of the same kind."""
     names = ("pose_enc", "cam_from_world", "intrinsics", *_MAPS)
     values = {name: getattr(predictions, name) for name in names}
-    return Predictions(
+    return type(predictions)(
         predictions.image_size,
         **{name: None if value is None else value.float().cpu() for name, value in values.items()},
     )

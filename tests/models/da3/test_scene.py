@@ -1,5 +1,7 @@
 """Photos to scenes by a Depth Anything 3 of random weights: the mechanics, not the accuracy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,28 @@ def test_a_scene_holds_no_rays(network: Network, pictures: list[np.ndarray]) -> 
     predicted = glance3d.predict(network, batch, glance3d.PassOptions(("camera", "rays")))
     assert predicted.ray is not None
     assert predicted.ray.shape[:2] == (1, NUM_VIEWS)
+
+
+@pytest.mark.parametrize("options", [{"reference": 2}, {"window": 3}])
+def test_published_keys_hold_cameras_however_views_are_shown(
+    network: Network, pictures: list[np.ndarray], options: dict[str, Any]
+) -> None:
+    batch = glance3d.load_images(pictures, network.preprocessing)
+    predicted = glance3d.predict(network, batch, glance3d.PassOptions(**options))
+    published = predicted.as_dict()
+    assert set(published) == {"depth", "depth_conf", "extrinsics", "intrinsics"}
+    assert predicted.depth is published["depth"]
+
+
+def test_rays_are_in_the_frame_of_the_reference(
+    network: Network, pictures: list[np.ndarray]
+) -> None:
+    batch = glance3d.load_images(pictures, network.preprocessing)
+    alone, beside_cameras = (
+        glance3d.predict(network, batch, glance3d.PassOptions(outputs)).ray
+        for outputs in (("rays",), ("camera", "rays"))
+    )
+    torch.testing.assert_close(alone, beside_cameras)
 
 
 @pytest.mark.parametrize("window", [None, 3])

@@ -27,7 +27,7 @@ _DENSE: Output = "depth"  # what the levels of the dense head are collected as, 
 
 @dataclass(frozen=True)
 class DA3Predictions(Predictions):
-    """What Depth Anything 3 says; the world is any, and so is the scale."""
+    """What Depth Anything 3 says; its world is any until :meth:`in_first_camera`."""
 
     def as_dict(self) -> dict[str, Tensor | list[Tensor]]:
         """The published network's keys and shapes, without what is None."""
@@ -67,7 +67,7 @@ class DA3(Network[DA3Config]):
     def embed_patches(
         self, images: Float[Tensor, "views 3 height width"]
     ) -> Float[Tensor, "views patches dim"]:
-        """Patch tokens of each view after the blocks that see one view only, normalised."""
+        """As :meth:`Network.embed_patches`: where the network chooses its own reference view."""
         backbone = self.backbone
         tokens = backbone.embed(images[None])
         *_, (_, _, last) = backbone.stream(
@@ -97,7 +97,7 @@ class DA3(Network[DA3Config]):
         cameras: tuple[Tensor, Tensor] | None = None,
         cameras_from: str = "decoder",
     ) -> DA3Predictions:
-        """As :meth:`glance3d.models.Network.forward`; with and without given cameras.
+        """As :meth:`glance3d.models.Network.forward`; in any world, also where cameras are given.
 
         Args:
             images: See there.
@@ -105,8 +105,8 @@ class DA3(Network[DA3Config]):
             outputs: See there.
             attention: See there.
             focal_lengths: Not used.
-            cameras: ``cam_from_world`` and intrinsics in pixels of the images, as the class says;
-                then the first view is the reference.
+            cameras: ``cam_from_world`` and intrinsics in pixels of the images, as
+                :class:`~glance3d.models.Network` says; then the first view is the reference.
             cameras_from: "decoder", or "rays": slower, and said to be more accurate; without
                 gradients (:mod:`glance3d.models.da3.rays`).
 
