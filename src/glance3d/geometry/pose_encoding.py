@@ -1,7 +1,8 @@
-"""A camera as nine numbers, as the network predicts it (VGGT, section 3.3).
+"""A camera as nine numbers, as VGGT predicts it (section 3.3); the usual ones in this library.
 
 Convention: translation (3) and quaternion x y z w (4, of any length) of ``cam_from_world``, then
-the vertical and the horizontal field of view in radians. The world is the first camera's frame.
+the vertical and the horizontal field of view in radians. VGGT's world is the first camera's
+frame. Depth Anything 3 has nine numbers of its own (:mod:`glance3d.models.da3.pose_encoding`).
 """
 
 import torch
@@ -10,6 +11,10 @@ from torch import Tensor
 
 from glance3d.geometry.cameras import intrinsics_from_fov
 from glance3d.geometry.rotations import quat_xyzw_from_rotation, rotation_from_quat_xyzw
+
+POSE_DIM = 9
+#: At the origin, not turned, with fields of view of one radian.
+PLAIN_CAMERA = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
 
 
 def decode_pose(

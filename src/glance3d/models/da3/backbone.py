@@ -87,7 +87,7 @@ class Backbone(nn.Module):
         device, first = tokens.device, self.config.first_alternating
         predicting = only_predicts(tokens)
         check_attention(attention, predicting)
-        back: Int[Tensor, "batch views"] | None = None  # where each view is in the stream
+        places: Int[Tensor, "batch views"] | None = None  # where each view is in the stream
         head_dim = tokens.shape[-1] // self.config.num_heads
         within, across = (
             build_rope_table(
@@ -99,7 +99,7 @@ class Backbone(nn.Module):
         for index in range(max(layers) + 1):
             if index == first - 1 and camera_tokens is None and num_views >= FEWEST_VIEWS:
                 order = view_orders(choose_view(tokens[:, :, 0], self.reference), num_views)
-                tokens, back = _reordered(tokens, order), order.argsort(-1)
+                tokens, places = _reordered(tokens, order), order.argsort(-1)
             if index == first:
                 tokens = self._with_cameras(tokens, camera_tokens)
             if index >= first and index % 2:
@@ -118,7 +118,7 @@ class Backbone(nn.Module):
                 tokens = local = views.unflatten(0, (num_scenes, num_views))
             layer_done()
             if index in layers:
-                yield index, _reordered(local, back), _reordered(tokens, back)
+                yield index, _reordered(local, places), _reordered(tokens, places)
 
     def _with_cameras(
         self, tokens: Layer, camera_tokens: Float[Tensor, "batch views dim"] | None

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glance3d.geometry.pose_encoding import PLAIN_CAMERA, POSE_DIM
 from glance3d.models.config.da3 import CameraEncoderConfig
-from glance3d.models.heads.camera import PLAIN_CAMERA, POSE_DIM
 from glance3d.nn.block import Block
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
@@ -49,8 +49,9 @@ class CameraDecoder(nn.Module):
     def initialise(self) -> None:
         """Begin near a plain camera: no field of view at 0, where the relu passes no gradient."""
         layers = (self.centre, self.quaternion, self.field_of_view)
+        plain = torch.tensor(PLAIN_CAMERA).split((3, 4, 2))
         with torch.no_grad():
-            for layer, part in zip(layers, PLAIN_CAMERA.split((3, 4, 2)), strict=True):
+            for layer, part in zip(layers, plain, strict=True):
                 layer.weight.mul_(0.1)
                 layer.bias.copy_(part)
 

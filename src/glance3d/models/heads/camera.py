@@ -5,16 +5,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glance3d.geometry.pose_encoding import PLAIN_CAMERA, POSE_DIM
 from glance3d.models.config import CameraHeadConfig
 from glance3d.nn.block import Block
 from glance3d.nn.mlp import Mlp
 from glance3d.nn.precision import LayerNorm, Linear
 from glance3d.nn.tables import constant
-
-POSE_DIM = 9
-_PLAIN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
-#: No motion, and fields of view of one radian.
-PLAIN_CAMERA = torch.tensor(_PLAIN)
 
 
 class CameraHead(nn.Module):
@@ -49,7 +45,7 @@ class CameraHead(nn.Module):
         tokens = self.token_norm(camera_tokens)
         raw = None
         if self.starts_from_matches:
-            plain = constant(_PLAIN, tokens.device).expand(*tokens.shape[:2], -1)
+            plain = constant(PLAIN_CAMERA, tokens.device).expand(*tokens.shape[:2], -1)
             raw = plain if start is None else start
         predictions = []
         for _ in range(self.num_iterations):
@@ -68,7 +64,7 @@ class CameraHead(nn.Module):
                 layer.bias.zero_()
                 return
             layer.weight.mul_(0.1)
-            layer.bias.copy_(PLAIN_CAMERA)
+            layer.bias.copy_(torch.tensor(PLAIN_CAMERA))
             layer.bias.div_(self.num_iterations)  # the iterations' updates add up
 
     def _refine(
