@@ -60,9 +60,9 @@ class WindowOptions:
 class PassOptions:
     """What a network predicts (:func:`glance3d.predict`), and how it is shown the views.
 
-    ``outputs`` are of camera, depth, points and tracks. ``queries`` are ``[N, 2]`` pixels (x, y) of
-    the original, upright reference photo, to follow through all views, and ask for tracks; the
-    top-left pixel's centre is (0.5, 0.5). ``attention`` is "full", or "thin": approximate and
+    ``outputs`` are of camera, depth, points, tracks and rays. ``queries`` are ``[N, 2]`` pixels (x,
+    y) of the original, upright reference photo, to follow through all views, and ask for tracks;
+    the top-left pixel's centre is (0.5, 0.5). ``attention`` is "full", or "thin": approximate and
     faster for many views (:mod:`glance3d.models.sparse_keys`). ``window`` is how many views the
     network is shown at once, of which neighbouring windows share at least ``overlap``, by default a
     quarter (approximate, see :mod:`glance3d.windows`); None shows it all of them. ``reference`` is

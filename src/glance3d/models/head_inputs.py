@@ -1,4 +1,4 @@
-"""What the heads need of the aggregator's layers, projected as soon as each layer is made."""
+"""What the heads need of a network's layers, projected as soon as each layer is made."""
 
 from collections.abc import Mapping
 
@@ -57,7 +57,7 @@ class HeadInputs:
         self._projected: dict[Output, dict[int, Tensor]] = {output: {} for output in readers}
 
     def collect(self, index: int, *parts: Float[Tensor, "batch views tokens _dim"]) -> None:
-        """Read layer ``index``, whose channels may come in parts (frame block, global block)."""
+        """Read layer ``index``, whose channels may come in parts (local block, global block)."""
         if index == self._camera_layer:
             self.camera_tokens = torch.cat([part[:, :, 0] for part in parts], dim=-1)
         describer, maps = self._describer, self._stem_maps

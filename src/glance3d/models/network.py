@@ -25,7 +25,8 @@ class Network(nn.Module, Generic[ConfigT]):
     took this network. ``takes_cameras``: :meth:`forward` has one argument more, ``cameras``, a pair
     of ``cam_from_world`` (``[S,3,4]`` or ``[B,S,3,4]``) and intrinsics in pixels of the images
     (``[S,3,3]`` or ``[B,S,3,3]``), prepared by
-    :func:`glance3d.models.given_cameras.normalise_given`.
+    :func:`glance3d.models.given_cameras.normalise_given`. Where rays are among the outputs of its
+    config, :meth:`forward` has ``cameras_from``, one of ``glance3d.pass_options.CAMERA_SOURCES``.
     """
 
     takes_cameras: ClassVar[bool] = False

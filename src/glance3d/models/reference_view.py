@@ -1,8 +1,10 @@
-"""Which view the network should see first: it tells all others from there.
+"""Which view the network should see first: the world is its camera's frame.
 
-VGGT gives the first view special tokens and the world its frame (section 3.1). A photo that has
-little in common with the others is a poor place to look from; what each has in common with the
-others shows in the patch embedding alone, before any attention.
+VGGT gives the first view special tokens and tells all others from there (section 3.1). A photo that
+has little in common with the others is a poor place to look from; what each has in common with the
+others shows in the patch embedding alone, before views see each other. Depth Anything 3 chooses the
+view that it looks from itself, of three or more (:mod:`glance3d.models.da3.reference`): there the
+first view gives the world its frame and no more.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """Fewer keys and values in the global layers: approximate, and only when asked for by name.
 
 Global attention grows with the square of the number of views. Every query is kept, and so are the
-first view and every special token; of the other views, only some patches serve as keys and values,
-on a regular lattice whose origin moves from view to view. The sensitive middle layers are left
-whole (AVGGT and Spark3R report which those are).
+first view (the network's reference) and every special token; of the other views, only some patches
+serve as keys and values, on a regular lattice whose origin moves from view to view. The
+sensitive middle layers are left whole (AVGGT and Spark3R report which those are).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What a backbone gives to the heads."""
+"""Tokens on their way to the heads: a layer of any network, and all that VGGT keeps."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ Layer = Float[Tensor, "batch views tokens dim"]
 
 
 class AggregatedTokens(NamedTuple):
-    """The kept layers, by index from 0, each ``[batch, views, special + patches, 2 C]``.
+    """VGGT's kept layers, by index from 0, each ``[batch, views, special + patches, 2 C]``.
 
     A layer is the frame block's output and the global block's output side by side. Token 0 of a
     view is its camera token; patch tokens start at ``patch_start_idx``, row by row. ``stem_maps``

@@ -35,7 +35,7 @@ def build_model(config: ModelConfig, device: torch.device | str = "cpu") -> Netw
     """Build a network with random weights, to be trained.
 
     Args:
-        config: Its architecture; ``glance3d.models`` has the known ones.
+        config: Its architecture; ``glance3d.models.config`` has the known ones.
         device: Where its weights are.
 
     Returns:
@@ -64,7 +64,7 @@ def load_model(
         weights: a local ``.safetensors`` or ``.pt`` file to fill the named network from, instead
             of the embedded file or the hub.
         device: "auto" (a GPU if there is one), or what torch calls it.
-        precision: "float32", "bfloat16" (products of the aggregator and of the dense heads but
+        precision: "float32", "bfloat16" (products of the transformer and of the dense heads but
             their last; everything else stays float32), or "auto": bfloat16 for a large network
             where the GPU or the processor has fast products for it, float32 elsewhere.
         commercial_only: Refuse weights whose card does not say that commercial use is allowed, and

@@ -56,7 +56,10 @@ class DA3PassSizes(PassSizes):
         return parts + ([network.dense_head] if self.dense_heads else [])
 
     def of_view(self, keeps_layers: bool = False) -> int:
-        """What is kept of a view: the larger of the last global layer's and the heads' demands."""
+        """What is kept of a view: the larger of the last global layer's and the heads' demands.
+
+        Layers are never kept whole: ``keeps_layers`` changes nothing.
+        """
         stream = self.tokens * self.embed_dim
         levels = [self.patches * c * self.product for c in self.config.dense.channels]
         kept = sum(levels) if self.dense_heads else 0
