@@ -104,6 +104,12 @@ class PassOptions:
             raise InputError("tracks need query points: pixels (x, y) of the reference photo")
 
     @property
+    def computed(self) -> tuple[str, ...]:
+        """What a pass makes and needs memory for: the outputs, and rays that tell cameras."""
+        from_rays = ("rays",) if self.cameras_from == "rays" else ()
+        return tuple(dict.fromkeys((*self.outputs, *from_rays)))
+
+    @property
     def windows(self) -> WindowOptions | None:
         """None where one pass is to see all views."""
         if self.window is None:

@@ -128,7 +128,8 @@ def _predict_once(
         del predictions  # the second pass needs the memory
         return turned_predictions(reconcile(forward(turned_images(images, turned))), turned)
 
-    predictions = run_as_planned(network, batch, outputs, run, progress=progress)
+    computed = (*outputs, *options.computed)
+    predictions = run_as_planned(network, batch, computed, run, progress=progress)
     if given is None:
         return PassResult(predictions.in_first_camera())
     predictions, fit = with_given(predictions, given)

@@ -167,7 +167,7 @@ def reconstruct_scene(
         if known_views is not None and batch.known_cameras is not None and result.given_fits:
             has_scale = None not in result.given_fits
             scene = in_given_world(scene, batch.known_cameras, known_views, has_scale=has_scale)
-    plan = plan_of(network, batch, options.outputs, options.windows)
+    plan = plan_of(network, batch, options.computed, options.windows)
     alignments = result.alignments
     made = describe_making(network, batch, preprocessing, options, choice, plan, alignments)
     if known_views is not None:

@@ -18,4 +18,4 @@ def memory_lines(
     network = source.outline()
     batch = inputs.load(tuple(sources), network.preprocessing)
     device = source.resolved_device()
-    return plan_of(network, batch, passes.outputs, passes.windows, device).lines()
+    return plan_of(network, batch, passes.computed, passes.windows, device).lines()

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 import glance3d
+from glance3d import prediction
 from glance3d.errors import InputError
 from glance3d.geometry.rotations import so3_exp
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import Network, build_model
 from glance3d.models.config import da3_tiny
+from glance3d.models.memory.plan import MemoryPlan, plan_memory
 
 NUM_VIEWS = 5
 SMALL = {"max_pixels": 56 * 42}
@@ -78,6 +80,24 @@ def test_rays_are_in_the_frame_of_the_reference(
         for outputs in (("rays",), ("camera", "rays"))
     )
     torch.testing.assert_close(alone, beside_cameras)
+
+
+def test_memory_is_planned_for_rays_that_tell_cameras(
+    network: Network, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[MemoryPlan] = []
+
+    def plan_and_remember(*args: Any, **options: Any) -> MemoryPlan:
+        planned.append(plan_memory(*args, **options))
+        return planned[-1]
+
+    monkeypatch.setattr(prediction, "plan_memory", plan_and_remember)
+    batch = glance3d.load_images(pictures, network.preprocessing)
+    for source in ("decoder", "rays"):
+        glance3d.predict(network, batch, glance3d.PassOptions(("camera",), cameras_from=source))
+    by_decoder, by_rays = planned
+    assert by_rays.weights > by_decoder.weights
+    assert by_rays.workspace > by_decoder.workspace
 
 
 @pytest.mark.parametrize("window", [None, 3])
