@@ -48,7 +48,7 @@ def focal_lengths(pose: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_wrong_focal_length_is_found_out() -> None:
-    for factor in (0.7, 1.0, 1.5):
+    for factor in (0.7, 1.5):
         pose_enc = initialise_poses(SCENE.matches(noise=0.001), guessing(factor), SIZE, OPTIONS)
         turned, ratio = errors(pose_enc[0])
         assert turned < 3
