@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from glance3d import __version__
+
 ROOT = Path(__file__).parents[1]
 EMBEDDED = ROOT / "src" / "glance3d" / "models" / "embedded"
 
@@ -76,6 +78,11 @@ def test_package_works_outside_the_checkout(
     assert Path(where).is_relative_to(unpacked)
     assert printed[-1] == "0"
     assert (tmp_path / "out" / "scene.npz").is_file()
+
+
+def test_citation_is_of_this_version() -> None:
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    assert f"version: {__version__}" in lines
 
 
 def test_constraints_pin_everything_the_project_asks_for() -> None:
