@@ -86,8 +86,7 @@ def list_jobs() -> list[Job]:
         ),
         Job(
             "fox.pad_thin",
-            f"reconstruct {fox}/images --preprocess pad --attention thin --reference auto "
-            "--max-pixels 60000",
+            f"reconstruct {fox}/images --preprocess pad --attention thin --reference auto",
         ),
         Job(
             "middlebury_templeSparseRing.add",

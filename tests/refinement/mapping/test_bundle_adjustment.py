@@ -60,3 +60,15 @@ def test_pycolmaps_own_adjustment_finds_nothing_better(noisy: pycolmap.Reconstru
     noisy.update_point_3d_errors()
     assert noisy.compute_mean_reprojection_error() == pytest.approx(error, rel=1e-3)
     assert focal_length(noisy) == pytest.approx(focal, rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_of_fewer_than_two_views_nothing_is_adjusted(
+    noisy: pycolmap.Reconstruction, count: int
+) -> None:
+    for image_id in sorted(noisy.images)[count:]:
+        noisy.deregister_frame(noisy.image(image_id).frame_id)
+    adjust_until_converged(noisy, max_error=4.0, min_angle=1.0)
+    assert noisy.num_reg_images() == count
+    assert noisy.num_points3D() == 0
+    assert focal_length(noisy) == pytest.approx(1.02 * FOCAL)

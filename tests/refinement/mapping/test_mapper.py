@@ -89,3 +89,14 @@ def test_nothing_comes_of_poses_that_share_no_point(
     start = StartingPoses({0: torch.eye(3, 4).double(), 1: turned}, False, (2.0,))
     with quiet():
         assert map_models(database, tmp_path / "mapped", ids, NORMAL, start=start) == []
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_poses_are_no_start(
+    truth: tuple[pycolmap.Reconstruction, Path], tmp_path: Path, count: int
+) -> None:
+    reconstruction, database = truth
+    ids = image_ids(reconstruction)
+    start = StartingPoses(dict.fromkeys(range(count), torch.eye(3, 4).double()), False, (2.0,))
+    with quiet():
+        assert map_models(database, tmp_path / "mapped", ids, NORMAL, start=start) == []

@@ -144,10 +144,13 @@ def _triangulate_start(
 ) -> Any | None:
     """The starting views with their points, adjusted and written to ``folder / "seed"``.
 
-    None where nothing could be triangulated. ``pipeline`` comes back as it was.
+    None where nothing could be triangulated, as of fewer than two views with matches. ``pipeline``
+    comes back as it was.
     """
     pycolmap = import_pycolmap()
     reconstruction = _with_poses(database, image_ids, start)
+    if reconstruction.num_reg_images() < 2:
+        return None
     usual_angle = pipeline.triangulation.create_max_angle_error
     usual_error = pipeline.mapper.filter_max_reproj_error
     for angle_error in start.angle_errors:
