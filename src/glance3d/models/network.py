@@ -12,6 +12,7 @@ from glance3d.images import Preprocessing
 from glance3d.models.config import ModelConfig
 from glance3d.models.weights.cards import WeightsCard
 from glance3d.nn.block import Block
+from glance3d.retrieval import cell_weights, pool_cells
 from glance3d.types import Predictions
 
 ConfigT = TypeVar("ConfigT", bound=ModelConfig, covariant=True)
@@ -76,6 +77,20 @@ class Network(nn.Module, Generic[ConfigT]):
     ) -> Float[Tensor, "views patches dim"]:
         """Patch tokens of each view, before any view sees another; images are RGB in [0, 1]."""
         raise NotImplementedError
+
+    def photo_descriptors(
+        self,
+        images: Float[Tensor, "views 3 height width"],
+        usable: Float[Tensor, "views height width"],
+    ) -> Float[Tensor, "views dim"]:
+        """A unit vector a photo, by which photos of one thing are alike; no view sees another.
+
+        ``usable`` is 1 where a pixel counts and 0 where not. Compare them by
+        :func:`glance3d.retrieval.photo_likeness`, which first whitens them over the set.
+        """
+        patch = self.config.patch_size
+        grid = (images.shape[-2] // patch, images.shape[-1] // patch)
+        return pool_cells(self.embed_patches(images), cell_weights(usable, grid))
 
     def initialise(self) -> None:
         """Make random weights a good start for training."""

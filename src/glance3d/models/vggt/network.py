@@ -40,6 +40,7 @@ from glance3d.multiview.matches import (
 from glance3d.multiview.reconcile import MatchedPredictions
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import StemMaps
+from glance3d.retrieval import cell_weights, pool_cells
 from glance3d.types import Predictions
 
 
@@ -68,6 +69,22 @@ class VGGT(Network[VGGTConfig]):
     ) -> Float[Tensor, "views patches dim"]:
         """Patch tokens of each view, before any view sees another; images are RGB in [0, 1]."""
         return self.aggregator.patch_embed(normalised_pixels(images))
+
+    def photo_descriptors(
+        self,
+        images: Float[Tensor, "views 3 height width"],
+        usable: Float[Tensor, "views height width"],
+    ) -> Float[Tensor, "views dim"]:
+        """As :meth:`Network.photo_descriptors`: a network that matches pools what it matches by."""
+        head = self.correspondence_head
+        if head is None:
+            return super().photo_descriptors(images, usable)
+        # Every photo is a scene of its own.
+        tokens = self.encode(images[:, None], (head.config.layer,))
+        described = head.describe(
+            self._of_global_block(tokens, head.config.layer), tokens.stem_maps[0]
+        )
+        return pool_cells(described.descriptors.flatten(0, 1), cell_weights(usable, described.grid))
 
     @property
     def large_products(self) -> list[nn.Module]:
@@ -155,11 +172,14 @@ class VGGT(Network[VGGTConfig]):
         head = self.correspondence_head
         if head is None or not tokens.stem_maps or head.config.layer not in tokens.layers:
             return None
-        layer = tokens.layers[head.config.layer]
-        if layer.shape[1] == 1:
-            return None
-        of_global_block = layer[:, :, tokens.patch_start_idx :, self.config.embed_dim :]
-        return head.describe(of_global_block, tokens.stem_maps[0])
+        layer = self._of_global_block(tokens, head.config.layer)
+        return None if layer.shape[1] == 1 else head.describe(layer, tokens.stem_maps[0])
+
+    def _of_global_block(
+        self, tokens: AggregatedTokens, layer: int
+    ) -> Float[Tensor, "batch views patches dim"]:
+        """The patches of a layer as its global block left them."""
+        return tokens.layers[layer][:, :, tokens.patch_start_idx :, self.config.embed_dim :]
 
     def match(
         self, tokens: AggregatedTokens, images: Float[Tensor, "batch views 3 height width"]

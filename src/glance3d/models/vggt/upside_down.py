@@ -5,7 +5,7 @@ by half a turn. A group that is then alike to the others is turned for the pass,
 says of it is turned back. Scanning rigs take such photos; a phone writes it into EXIF.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from glance3d.models.vggt.network import VGGT
 from glance3d.multiview.options import UpsideDownOptions
 from glance3d.multiview.pair_matching import cross_likeness, view_likeness
 from glance3d.multiview.reconcile import MatchedPredictions
+from glance3d.retrieval import spanning_tree
 from glance3d.types import Predictions
 
 Images = Float[Tensor, "views 3 height width"]
@@ -35,7 +36,9 @@ def find_upside_down(network: Network, images: Images, predictions: Predictions)
         return []
     described = predictions.matched.described
     upright = view_likeness(described)[0].tolist()
-    if all(likeness >= options.least_likeness for *_, likeness in _spanning_tree(upright)):
+    if all(
+        likeness >= options.least_likeness for *_, likeness in spanning_tree(torch.tensor(upright))
+    ):
         return []
     turned = images.flip(-1, -2)[None]
     described_turned = network.describe(network.encode(turned, (head.config.layer,)))
@@ -61,20 +64,9 @@ def upside_down_views(
     ]
     likeness = [[crossed[v][w] if turns[v][w] else upright[v][w] for w in views] for v in views]
     is_turned = [False] * num_views
-    for known, new, _ in _spanning_tree(likeness):
+    for known, new, _ in spanning_tree(torch.tensor(likeness)):
         is_turned[new] = is_turned[known] != turns[known][new]
     return [view for view in views if is_turned[view]]
-
-
-def _spanning_tree(likeness: Sequence[Sequence[float]]) -> Iterator[tuple[int, int, float]]:
-    """From the first view on: a view of the tree, the most alike one outside, how alike (Prim)."""
-    reached, outside = [0], set(range(1, len(likeness)))
-    while outside:
-        best = max((likeness[v][w], -v, -w) for v in reached for w in outside)
-        known, new = -best[1], -best[2]
-        yield known, new, best[0]
-        reached.append(new)
-        outside.remove(new)
 
 
 def turned_images(images: Images, views: Sequence[int]) -> Images:
