@@ -8,7 +8,13 @@ import torch
 from glance3d.errors import InputError
 from glance3d.geometry.rotations import rotation_angle
 from glance3d.types import Predictions
-from glance3d.windows import WindowOptions, lay_out, predict_in_windows
+from glance3d.windows import (
+    MemoryStore,
+    WindowOptions,
+    WindowStore,
+    lay_out,
+    predict_in_windows,
+)
 from tests.windows.scenes import HEIGHT, WIDTH, Oracle, walk
 
 SCALES = (1.0, 3.7, 0.2, 1.4)
@@ -128,3 +134,17 @@ def test_windows_without_common_depth_are_refused() -> None:
     windows = lay_out(12, WindowOptions(8, 4))
     with pytest.raises(InputError, match="views 4 to 11 cannot be joined"):
         predict_in_windows(oracle.predict, windows, usable)
+
+
+def test_a_window_in_the_store_is_not_seen_again() -> None:
+    oracle = walk(20, scales=SCALES, noise=0.3)
+    usable = torch.ones(20, HEIGHT, WIDTH, dtype=torch.bool)
+    windows = lay_out(20, WindowOptions(8))
+    store = MemoryStore()
+    predictions, _ = predict_in_windows(oracle.predict, windows, usable, store=store)
+    assert oracle.passes == len(windows)
+    again, _ = predict_in_windows(oracle.predict, windows, usable, store=store)
+    assert oracle.passes == len(windows)
+    assert torch.equal(again.depth, predictions.depth)
+    assert isinstance(store, WindowStore)
+    assert len(windows) not in store

@@ -21,6 +21,15 @@ class Similarity:
     rotation: Float[Tensor, "3 3"]
     translation: Float[Tensor, "3"]
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether nothing moves, to the last bit."""
+        return (
+            self.scale == 1.0
+            and not bool(self.translation.any())
+            and bool((self.rotation == torch.eye(3).to(self.rotation)).all())
+        )
+
     def transform_points(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
         """Points of frame b, in frame a."""
         rotation, translation = self.rotation.to(points), self.translation.to(points)

@@ -7,11 +7,14 @@ from glance3d.pass_options import WindowOptions
 from glance3d.windows.alignment import WindowAlignment
 from glance3d.windows.describe import describe_windows, window_warnings
 from glance3d.windows.layout import lay_out
-from glance3d.windows.passes import predict_in_windows
+from glance3d.windows.predict import predict_in_windows
+from glance3d.windows.store import MemoryStore, WindowStore
 
 __all__ = [
+    "MemoryStore",
     "WindowAlignment",
     "WindowOptions",
+    "WindowStore",
     "describe_windows",
     "lay_out",
     "predict_in_windows",
