@@ -84,7 +84,7 @@ def test_the_view_that_shares_most_is_chosen(network) -> None:
     wide = np.asarray(Image.fromarray(wide).resize((168, 56), Image.Resampling.BICUBIC))
     windows = [np.ascontiguousarray(wide[:, x : x + 84]) for x in (0, 84, 42)]
     batch = glance3d.load_images(windows, glance3d.Preprocessing(**SMALL))
-    likeness = view_likeness(network, batch.images)
+    likeness = view_likeness(network, batch)
     assert likeness.shape == (3,)
     choice = choose_reference(network, batch, "auto")
     assert choice.view == int(likeness.argmax())

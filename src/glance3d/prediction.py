@@ -176,9 +176,10 @@ def run_as_planned(
     _refuse_hopeless(plan, device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    images = batch.images
     if device.type != "cpu":
-        check_pixel_values(batch.images)  # here they are at hand; the forward does not wait to look
-    images = batch.images.to(device)
+        check_pixel_values(images)  # here they are at hand; the forward does not wait to look
+    images = images.to(device)
     num_steps = network.config.num_steps(plan.outputs)
     bar = tqdm(total=num_steps + 1, desc="network", unit="layer", disable=not progress)
 
@@ -251,13 +252,14 @@ def plan_of(
 
     By default on the network's device. ``keeps_layers`` is as in :func:`run_as_planned`.
     """
-    num_views, _, height, width = batch.images.shape
+    num_views = len(batch.names)
     at_once = windows.views if windows is not None and windows.divides(num_views) else None
     needed = outputs if at_once is None else outputs_of_windows(outputs)
     wanted = check_outputs(tuple(needed), network.config.outputs, "tracks" in outputs)
-    size = (height, width)
     device = device or network.device
-    plan = plan_memory(network, num_views, size, wanted, device, at_once, keeps_layers=keeps_layers)
+    plan = plan_memory(
+        network, num_views, batch.image_size, wanted, device, at_once, keeps_layers=keeps_layers
+    )
     if device.type != "cpu":  # photos wait in the processor's memory
         return plan
     decoding, writing = bytes_at_original_size(batch, exact=network.preprocessing.is_exact)
@@ -277,7 +279,7 @@ def enough_memory(batch: ImageBatch, plan: MemoryPlan | None = None) -> Iterator
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        num_views, _, height, width = batch.images.shape
+        num_views, (height, width) = len(batch.names), batch.image_size
         planned = "" if plan is None else f" (planned: {plan.sum()})"
         raise NotEnoughMemoryError(
             f"{num_views} views of {width} x {height} pixels do not fit into memory{planned}: use "

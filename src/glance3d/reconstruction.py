@@ -198,9 +198,7 @@ def _knowing(batch: ImageBatch, known: KnownViews) -> ImageBatch:
 
 def painted_out(batch: ImageBatch) -> ImageBatch:
     """The batch with what does not count in the colour that the network takes for nothing."""
-    nothing = batch.images.new_tensor(IMAGE_MEAN)[:, None, None]
-    hidden = batch.content_mask & ~batch.usable_mask
-    return replace(batch, images=torch.where(hidden[:, None], nothing, batch.images))
+    return replace(batch, hidden_color=IMAGE_MEAN)
 
 
 def _with_reference(scene: Reconstruction, reference: int) -> Reconstruction:

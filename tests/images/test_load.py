@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,19 @@ def test_a_folder_becomes_a_batch_in_natural_order(tmp_path):
     for index, name in enumerate(batch.names):
         alone = load_images(tmp_path / name, SMALL)
         torch.testing.assert_close(alone.images[0], batch.images[index], rtol=0, atol=0)
+
+
+def test_pixels_are_held_once_as_bytes(tmp_path):
+    for number in range(3):
+        save(tmp_path / f"{number}.png", seed=number)
+    batch = load_images(tmp_path, SMALL)
+    assert batch.pixels.dtype == torch.uint8
+    assert batch.image_size == (98, 126)
+    assert torch.equal(batch.images, batch.pixels.float() / 255)
+    assert batch.images.is_contiguous()
+    floats = replace(batch, pixels=batch.images)
+    assert torch.equal(floats.colors, batch.colors)
+    assert batch.colors.data_ptr() == batch.pixels.data_ptr()
 
 
 def test_the_default_keeps_a_whole_photo_in_the_published_budget(tmp_path):

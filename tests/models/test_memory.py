@@ -85,7 +85,7 @@ def test_names_a_window_that_fits(large: VGGT, monkeypatch: pytest.MonkeyPatch) 
     assert "while it waits" in inside.lines()[1]
     # What waits grows with the number of views, by their pixels and depth, points and confidences.
     more = plan_memory(large, 201, (392, 518), DENSE, CPU, window)
-    assert more.peak - inside.peak == (3 + 2 + 4) * 4 * 392 * 518
+    assert more.peak - inside.peak == (3 + (2 + 4) * 4) * 392 * 518
 
 
 def test_pairs_of_views_are_counted_where_they_are_matched() -> None:

@@ -110,7 +110,7 @@ def test_photos_are_looked_at_before_they_leave_the_host() -> None:
     photo = np.full((70, 70, 3), 128, dtype=np.uint8)
     batch = load_images([photo, photo], build_on_meta(tiny()).preprocessing)
     with pytest.raises(InputError, match=r"must be RGB in \[0, 1\]"):
-        predict(build_on_meta(tiny()), replace(batch, images=255 * batch.images))
+        predict(build_on_meta(tiny()), replace(batch, pixels=255 * batch.images))
 
 
 def test_the_published_design_does_wait() -> None:

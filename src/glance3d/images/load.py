@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
@@ -111,7 +111,8 @@ def load_images(
         progress: Show a progress bar on stderr.
 
     Returns:
-        The batch: float RGB in [0, 1], ``[views, 3, height, width]``, with names and placements.
+        The batch: RGB ``[views, 3, height, width]``, bytes in ``pixels`` and floats in [0, 1] in
+        ``images``, with names and placements.
 
     Raises:
         ImageError: nothing to read, no photo could be read, or a mask does not fit; the message
@@ -142,7 +143,7 @@ def load_images(
     return ImageBatch(
         contents=tuple(pixels[view].content for view in views),
         metadata=tuple(pixels[view].metadata for view in views),
-        images=_stack([pixels.pop(view).pixels for view in views]),
+        pixels=_stacked(pixels, views),
         names=tuple(view.candidate.name for view in views),
         sources=tuple(view.candidate.source for view in views),
         placements=tuple(placements[view] for view in views),
@@ -344,8 +345,11 @@ def _refuse_none_left(views: Sequence[_View], skipped: Sequence[SkippedPhoto]) -
     raise ImageError(f"none of the photos given can be used: {reasons}{more}")
 
 
-def _stack(pixels: list[_Pixels]) -> Float[Tensor, "views 3 height width"]:
-    images = torch.empty((len(pixels), 3, *pixels[0].shape[:2]))
-    for index, picture in enumerate(pixels):
-        images[index] = torch.tensor(picture).permute(2, 0, 1)
-    return images.div_(255)
+def _stacked(
+    rendered: dict[_View, _Rendered], views: Sequence[_View]
+) -> UInt8[Tensor, "views 3 height width"]:
+    """All pixels as one, of which each photo is let go as soon as it is copied."""
+    stack = np.empty((len(views), *rendered[views[0]].pixels.shape), np.uint8)
+    for index, view in enumerate(views):
+        stack[index] = rendered.pop(view).pixels
+    return torch.from_numpy(stack).permute(0, 3, 1, 2)

@@ -60,7 +60,7 @@ def choose_reference(network: Network, batch: ImageBatch, reference: ViewName) -
         return ReferenceChoice(0, "first", f"the first of {len(batch.names)}")
     if reference != "auto":
         return ReferenceChoice(find_view(reference, batch.names), str(reference), "as asked")
-    likeness = view_likeness(network, batch.images)
+    likeness = view_likeness(network, batch)
     best = int(likeness.argmax())
     reason = (
         "there is no other"
@@ -71,26 +71,23 @@ def choose_reference(network: Network, batch: ImageBatch, reference: ViewName) -
     return ReferenceChoice(best, "auto", reason, tuple(likeness.tolist()))
 
 
-def view_likeness(
-    network: Network, images: Float[Tensor, "views 3 height width"]
-) -> Float[Tensor, " views"]:
+def view_likeness(network: Network, batch: ImageBatch) -> Float[Tensor, " views"]:
     """How much each view has in common with the others, -1 to 1: the higher the better a reference.
 
     Every patch token of a small copy is centred (by the mean of all tokens) and normalised; a view
     is the mean of its tokens. Its likeness is the mean cosine with the other views; 0 if there is
     no other.
     """
-    num_views = len(images)
+    num_views, patch = len(batch.names), network.config.patch_size
     if num_views < 2:
         return torch.zeros(num_views)
-    small = _small_copies(images, network.config.patch_size)
+    tokens_of = []
     with torch.inference_mode():
-        tokens = torch.cat(
-            [
-                network.embed_patches(part.to(network.device)).float().cpu()
-                for part in small.split(_VIEWS_AT_ONCE)
-            ]
-        )
+        for first in range(0, num_views, _VIEWS_AT_ONCE):
+            part = batch.of_views(range(num_views)[first : first + _VIEWS_AT_ONCE])
+            small = _small_copies(part.images, patch)
+            tokens_of.append(network.embed_patches(small.to(network.device)).float().cpu())
+        tokens = torch.cat(tokens_of)
         centred = F.normalize(tokens - tokens.mean((0, 1)), dim=-1)
         pooled = F.normalize(centred.mean(1), dim=-1)
         cosines = pooled @ pooled.T

@@ -91,10 +91,10 @@ def estimate_correspondences(
     parts, first_track, usable = [], 0, batch.usable_mask
     for view in tqdm(views, "correspondences", disable=not progress, unit="photo"):
         queries = select_queries(
-            batch.images[view],
+            batch.of_views([view]).images[0],
             usable[view],
             queries_per_view,
-            None if depth_confidence is None else depth_confidence[view].to(batch.images.device),
+            None if depth_confidence is None else depth_confidence[view].to(batch.pixels.device),
             seed,
         )
         pixels = batch.placements[view].to_original(queries)

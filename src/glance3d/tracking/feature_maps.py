@@ -70,7 +70,7 @@ def predict_with_features(
     """
     head = track_head_of(network)
     assert isinstance(network, VGGT)  # no other has a track head
-    size = (batch.images.shape[-2], batch.images.shape[-1])
+    size = batch.image_size
     if min(size) < head.min_image_side:
         raise InputError(
             f"tracks need images of at least {head.min_image_side} pixels a side, and these are "

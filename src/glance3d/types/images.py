@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from glance3d.errors import InputError
@@ -53,20 +53,22 @@ class PhotoMetadata:
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """The pixels the network sees: RGB in [0, 1], and the mapping of each to its original photo.
+    """The pixels the network sees, and the mapping of each to its original photo.
 
-    The first view is the reference: its camera's frame becomes the world. ``names`` are unique and
-    are the file names by which results name the photos; ``sources`` are where they came
+    ``pixels`` are RGB, as bytes or as floats in [0, 1]; :attr:`images` are floats. The first view
+    is the reference: its camera's frame becomes the world. ``names`` are unique and are the file
+    names by which results name the photos; ``sources`` are where they came
     from, as absolute paths, and ``contents`` what was in those files, None for images in memory.
     What could not be read is in ``skipped``, never dropped silently. ``masks`` say which part
-    of each photo counts, None for all of it; empty if no photo has one. The images show it all.
+    of each photo counts, None for all of it; empty if no photo has one. The images show it all, or
+    ``hidden_color`` where a mask leaves a photo out.
     ``clips`` say which frames of which video are among the views. ``known_focal_lengths`` are those
     known of the original photos' cameras, in their pixels; NaN is not known. ``known_cameras`` are
     whole ones, in pixels of the original photos: of all views, for networks that take cameras, or
     None. ``notes`` are sentences about the photos and how they were found, for a person.
     """
 
-    images: Float[Tensor, "views 3 height width"]
+    pixels: UInt8[Tensor, "views 3 height width"] | Float[Tensor, "views 3 height width"]
     names: tuple[str, ...]
     sources: tuple[str, ...]
     placements: tuple[Placement, ...]
@@ -78,10 +80,11 @@ class ImageBatch:
     known_cameras: Cameras | None = None
     contents: PhotoContents = ()
     notes: tuple[str, ...] = ()
+    hidden_color: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse lists of different lengths."""
-        counts = {len(self.images), len(self.names), len(self.sources), len(self.placements)}
+        counts = {len(self.pixels), len(self.names), len(self.sources), len(self.placements)}
         if len(counts) != 1:
             raise InputError(f"an ImageBatch needs one name, source and placement a view: {counts}")
         if self.known_cameras is not None and len(self.known_cameras) != len(self.names):
@@ -89,6 +92,36 @@ class ImageBatch:
                 f"known_cameras must be those of all {len(self.names)} views, got "
                 f"{len(self.known_cameras)}: leave them out where one is not known"
             )
+
+    @property
+    def images(self) -> Float[Tensor, "views 3 height width"]:
+        """RGB in [0, 1], as the network sees it, made of the pixels anew each time.
+
+        Four times as large as bytes: of many views, take some at a time (:meth:`of_views`).
+        """
+        images = self.pixels
+        if images.dtype == torch.uint8:
+            images = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        if self.hidden_color is None:
+            return images
+        hidden = self.content_mask & ~self.usable_mask
+        return torch.where(
+            hidden[:, None], images.new_tensor(self.hidden_color)[:, None, None], images
+        )
+
+    @property
+    def colors(self) -> UInt8[Tensor, "views height width 3"]:
+        """The photos themselves, whatever is hidden from the network; bytes are not copied."""
+        if self.pixels.dtype == torch.uint8:
+            return self.pixels.permute(0, 2, 3, 1)
+        colors = (self.pixels.detach().cpu() * 255).round().clamp(0, 255).to(torch.uint8)
+        return colors.permute(0, 2, 3, 1)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the network's grid."""
+        height, width = self.pixels.shape[-2:]
+        return height, width
 
     @property
     def content_mask(self) -> Bool[Tensor, "views height width"]:
@@ -126,7 +159,7 @@ class ImageBatch:
         known, cameras = self.known_focal_lengths, self.known_cameras
         return replace(
             self,
-            images=self.images[list(views)],
+            pixels=self.pixels[list(views)],
             names=chosen(self.names),
             sources=chosen(self.sources),
             placements=chosen(self.placements),

@@ -19,6 +19,7 @@ from glance3d.types.reconstruction import Reconstruction, Tracks
 # The network counts query points and tracks from the top-left pixel's centre, we from its corner.
 TRACK_PIXEL_SHIFT = 0.5
 PINHOLE_FOV = (0.01, 3.1)  # radians
+_VIEWS_AT_ONCE = 32  # of whose points several copies are in flight
 
 
 @dataclass(frozen=True)
@@ -124,18 +125,14 @@ class Predictions:
         depth, points, points_from = pick(self.depth), pick(self.points_world), "points"
         confidence = pick(self.points_conf)
         if depth is not None:
-            points, points_from = unproject_depth(depth, cam_from_world, intrinsics), "depth"
+            points, points_from = _points_of(depth, cam_from_world, intrinsics), "depth"
             confidence = pick(self.depth_conf)
         return Reconstruction(
             names=batch.names,
             sources=batch.sources,
             placements=batch.placements,
             cameras=Cameras(cam_from_world, torch.stack(original), sizes),
-            colors=(batch.images.detach().cpu() * 255)
-            .round()
-            .clamp(0, 255)
-            .to(torch.uint8)
-            .permute(0, 2, 3, 1),
+            colors=batch.colors,
             mask=batch.content_mask,
             depth=depth,
             points_world=points,
@@ -193,3 +190,16 @@ class Predictions:
             self.visibility[scene].detach().float().cpu(),
             self.track_conf[scene].detach().float().cpu(),
         )
+
+
+def _points_of(
+    depth: Float[Tensor, "views height width"],
+    cam_from_world: Float[Tensor, "views 3 4"],
+    intrinsics: Float[Tensor, "views 3 3"],
+) -> Float[Tensor, "views height width 3"]:
+    """World points of all views, some views at a time."""
+    points = depth.new_empty((*depth.shape, 3))
+    for first in range(0, len(depth), _VIEWS_AT_ONCE):
+        part = slice(first, first + _VIEWS_AT_ONCE)
+        points[part] = unproject_depth(depth[part], cam_from_world[part], intrinsics[part])
+    return points

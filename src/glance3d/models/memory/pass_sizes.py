@@ -12,7 +12,7 @@ from glance3d.nn.chunks import CPU_PIXELS, CPU_TOKENS, GPU_PIXELS, GPU_TOKENS
 from glance3d.nn.fast.cpu import SCORE_BYTES
 
 FLOAT32 = 4
-IMAGE_CHANNELS = 3
+IMAGE_CHANNELS = POINT_CHANNELS = 3
 MAP_CHANNELS = {"depth": 2, "points": 4}  # numbers a pixel, the confidence among them
 
 
@@ -89,9 +89,9 @@ class PassSizes:
         raise NotImplementedError
 
     def of_waiting_view(self) -> int:
-        """What is kept of a view before and after its window's pass: its pixels and the results."""
+        """What is kept of a view while it waits: its pixels, as bytes, and the results."""
         channels = sum(MAP_CHANNELS.get(name, 0) for name in self.dense_heads)
-        return (IMAGE_CHANNELS + channels) * self.pixels * FLOAT32
+        return (IMAGE_CHANNELS + channels * FLOAT32) * self.pixels
 
     def workspace(self, scale: float) -> int:
         """What is in flight for one chunk: of tokens in a block, or of views in a dense head."""

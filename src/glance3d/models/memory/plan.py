@@ -19,7 +19,12 @@ import torch
 from glance3d.models.architectures import pass_sizes_of
 from glance3d.models.config import Output
 from glance3d.models.memory.available import available_memory
-from glance3d.models.memory.pass_sizes import FLOAT32, IMAGE_CHANNELS, MAP_CHANNELS
+from glance3d.models.memory.pass_sizes import (
+    FLOAT32,
+    IMAGE_CHANNELS,
+    MAP_CHANNELS,
+    POINT_CHANNELS,
+)
 from glance3d.models.network import Network
 from glance3d.nn.chunks import SMALLEST_SCALE
 
@@ -67,11 +72,13 @@ class MemoryPlan:
 
     @property
     def _held(self) -> int:
-        """What is held before and after the pass: pixels and predictions."""
+        """What is held before and after the pass: pixels in bytes, predictions, world points."""
         height, width = self.image_size
-        maps = IMAGE_CHANNELS + sum(MAP_CHANNELS.get(output, 0) for output in self.outputs)
+        maps = sum(MAP_CHANNELS.get(output, 0) for output in self.outputs)
+        points = POINT_CHANNELS if "depth" in self.outputs else 0  # unprojected
+        of_pixel = IMAGE_CHANNELS + (maps + points) * FLOAT32
         views = max(self.num_views, self.num_waiting)
-        return self.program + self.weights + views * maps * height * width * FLOAT32
+        return self.program + self.weights + views * of_pixel * height * width
 
     @property
     def fits(self) -> bool:

@@ -73,7 +73,7 @@ def describe_views(network: VGGT, batch: ImageBatch) -> ViewDescriptors:
         views = batch.of_views(range(start, stop))
         of_views, grid = run_as_planned(network, views, ("camera",), run, keeps_layers=True)
         parts.append(of_views)
-    cell = batch.images.shape[-1] / grid[1]
+    cell = batch.image_size[1] / grid[1]
     return ViewDescriptors(
         torch.cat(parts),
         _cells_that_count(batch, grid, cell),
