@@ -10,9 +10,8 @@ import tyro
 
 from glance3d.cli.options.clips import ClipFlags
 from glance3d.cli.options.flag import Flag
-from glance3d.cli.options.known import KnownQuantities
 from glance3d.cli.options.model import SceneModelFlags
-from glance3d.cli.options.output import FolderFlags, claim_photos, home_of, scene_folder
+from glance3d.cli.options.output import FolderFlags, home_of
 from glance3d.cli.options.passes import WindowFlags
 from glance3d.cli.options.photos import PhotoFlags, load_with_photos
 from glance3d.cli.options.refinement import (
@@ -86,8 +85,10 @@ def run(options: Options) -> None:
     passes, sampling = options.passes.options(), options.clips.sampling()
 
     from glance3d.exporters import write_scene_folder
+    from glance3d.exporters.scene_folder import claim_photos, scene_folder
     from glance3d.images import InputOptions
     from glance3d.incremental import extend_scene, held_cameras
+    from glance3d.metric_scale.known_quantities import KnownQuantities
 
     home = home_of(options.scene)
     out = options.output.out or home

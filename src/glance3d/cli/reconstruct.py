@@ -1,42 +1,30 @@
 """``glance3d reconstruct``: photos become cameras, depth and a point cloud."""
 
-import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from glance3d.cli.options.clips import ClipFlags
 from glance3d.cli.options.flag import Flag
-from glance3d.cli.options.known import MetricFlags, in_metres, metric_summary, read_known_quantities
-from glance3d.cli.options.model import ModelFlags
-from glance3d.cli.options.output import NewSceneFolderFlags, claim_photos, scene_folder
-from glance3d.cli.options.passes import PassFlags
-from glance3d.cli.options.photo_input import InputFlags
-from glance3d.cli.options.refinement import (
-    OptionalRefinementFlags,
-    refined,
-    refinement_summary,
-)
+from glance3d.cli.options.known import metric_summary
+from glance3d.cli.options.refinement import refinement_summary
+from glance3d.cli.options.scene import SceneFlags
 from glance3d.cli.plan_memory import memory_lines
 from glance3d.cli.terminal.command_line import with_model
 from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
-from glance3d.files.atomic import save_json, to_json_text
+from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
-    from glance3d.results import ResultFolder
     from glance3d.types import Reconstruction, Report
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(SceneFlags):
     """Cameras, depth and a point cloud from photos or a video, in one forward pass of a network.
 
     A single forward pass is only an estimate: --refine verifies it against feature matches. Files
@@ -60,85 +48,34 @@ class Options:
     """Print the report as JSON, and nothing else, to stdout."""
     progress: Flag = False
     """Show progress bars even where stderr is not a terminal."""
-    output: NewSceneFolderFlags
-    model: ModelFlags = field(default_factory=ModelFlags)
-    input: InputFlags = field(default_factory=InputFlags)
-    clips: Annotated[ClipFlags, tyro.conf.arg(name="clip")] = field(default_factory=ClipFlags)
-    passes: Annotated[PassFlags, tyro.conf.arg(name="pass")] = field(default_factory=PassFlags)
-    refinement: OptionalRefinementFlags = field(default_factory=OptionalRefinementFlags)
-    known: Annotated[MetricFlags, tyro.conf.arg(name="known quantity")] = field(
-        default_factory=MetricFlags
-    )
-    """Shown to networks that take cameras; held by --refine; else focal lengths, size and frame."""
 
 
 def run(options: Options) -> None:
     """Reconstruct, write everything, and say what was written."""
     if not options.sources:
         raise InputError("got no photos: glance3d reconstruct PHOTOS --out DIR")
-    passes = options.passes.options()
     source = options.model.source()
-    inputs = options.input.options(options.clips)
     if options.plan:
+        passes, inputs = options.passes.options(), options.input.options(options.clips)
         print("\n".join(memory_lines(options.sources, source, inputs, passes)))
         return
-    quantities = read_known_quantities(options.known)
-    options.output.refuse_impossible()
-    options.refinement.refuse_impossible()
+    recipe = options.recipe()
 
-    from glance3d.reconstruction import reconstruct_scene
+    from glance3d.pipeline import make_scene
 
-    with scene_folder(options.output.out, overwrite=options.output.overwrite) as result:
-        progress = options.progress or sys.stderr.isatty()
-        scene = reconstruct_scene(
-            options.sources,
-            source,
-            inputs,
-            passes,
-            known=quantities.cameras,
-            on_loaded=partial(claim_photos, result),
-            progress=progress,
-        )
-        if options.refinement.is_wanted:
-            scene = refined(scene, options.refinement, quantities, source.load, progress=progress)
-        scene = in_metres(scene, quantities)
-        report, paths = write(scene, options.output, result, progress)
+    output = options.output
+    made = make_scene(
+        options.sources,
+        source,
+        recipe,
+        output.out,
+        overwrite=output.overwrite,
+        progress=options.progress or sys.stderr.isatty(),
+    )
     if options.json:
-        print(to_json_text(report.to_json(), indent=1))
+        print(to_json_text(made.report.to_json(), indent=1))
     else:
-        print("\n".join(summary(scene, report, options.output.out, paths)))
-
-
-def write(
-    scene: "Reconstruction", output: NewSceneFolderFlags, result: "ResultFolder", progress: bool
-) -> tuple["Report", list[Path]]:
-    """Write every format, then the report once more, which now knows how long writing took."""
-    from glance3d.exporters import write_scene_folder
-    from glance3d.types import Report
-
-    start = time.perf_counter()
-    with result.staged(complete=True) as staging:
-        paths = write_scene_folder(
-            scene,
-            output.out,
-            percentile=output.confidence_percentile,
-            max_points=output.max_points,
-            progress=progress,
-        )
-        seconds = round(time.perf_counter() - start, 4)
-        path = staging.folder / "report.json"
-        written = Report.from_json(json.loads(path.read_text(encoding="utf-8")))
-        report = _with_writing(written, seconds)
-        save_json(path, report.to_json())
-    return report, paths
-
-
-def _with_writing(report: "Report", seconds: float) -> "Report":
-    """The report with the time and the memory that writing took, which may be the most."""
-    from glance3d.reporting.times import peak_process_memory
-
-    memory = {**(report.made.memory or {}), "peak_process": peak_process_memory()}
-    return replace(report, made=replace(report.made, memory=memory)).with_seconds("write", seconds)
+        print("\n".join(summary(made.scene, made.report, output.out, made.paths)))
 
 
 def summary(scene: "Reconstruction", report: "Report", out: Path, paths: list[Path]) -> list[str]:

@@ -11,12 +11,11 @@ import tyro
 from glance3d.cli.options.flag import Flag
 from glance3d.cli.options.known import (
     MetricFlags,
-    in_metres,
     metric_summary,
     read_known_quantities,
 )
 from glance3d.cli.options.model import SceneWeightsFlags
-from glance3d.cli.options.output import SceneFolderFlags, home_of, scene_folder
+from glance3d.cli.options.output import SceneFolderFlags, home_of
 from glance3d.cli.options.photos import PhotoFlags, load_with_photos
 from glance3d.cli.options.refinement import RefinementFlags, refined, refinement_summary
 from glance3d.files.atomic import to_json_text
@@ -63,7 +62,9 @@ def run(options: Options) -> None:
     quantities = read_known_quantities(options.known)
 
     from glance3d.exporters import write_scene_folder
+    from glance3d.exporters.scene_folder import scene_folder
     from glance3d.images import masks_of_scene
+    from glance3d.metric_scale.known_quantities import in_metres
     from glance3d.reporting.making import describe_masks
 
     output, home = options.output, home_of(options.scene)

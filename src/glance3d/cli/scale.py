@@ -9,11 +9,10 @@ import tyro
 from glance3d.cli.options.flag import Flag
 from glance3d.cli.options.known import (
     MetricFlags,
-    in_metres,
     metric_summary,
     read_known_quantities,
 )
-from glance3d.cli.options.output import SceneFolderFlags, home_of, scene_folder
+from glance3d.cli.options.output import SceneFolderFlags, home_of
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
 
@@ -46,6 +45,8 @@ def run(options: Options) -> None:
             "glance3d scale --help"
         )
     from glance3d.exporters import load_scene, write_scene_folder
+    from glance3d.exporters.scene_folder import scene_folder
+    from glance3d.metric_scale.known_quantities import in_metres
 
     output = options.output
     output.refuse_impossible()

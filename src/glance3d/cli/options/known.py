@@ -1,11 +1,11 @@
 """What a person knows of a scene's cameras and size: flags that several commands share.
 
 A command has them as a field ``known: MetricFlags``, reads the words with
-:func:`read_known_quantities` before the long work, and takes ``constraints_for(scene)`` after it.
+:func:`read_known_quantities` before the long work, and takes ``in_metres`` after it.
 """
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +15,9 @@ from glance3d.cli.options.flag import Flag
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
-    from glance3d.known_cameras import KnownCameras, KnownViews
-    from glance3d.metric_scale import KnownDepth, KnownDepthMap, KnownDistance, MetricConstraints
-    from glance3d.types import Reconstruction, Report
+    from glance3d.metric_scale import KnownDepth, KnownDepthMap, KnownDistance
+    from glance3d.metric_scale.known_quantities import KnownQuantities
+    from glance3d.types import Report
 
 _NUMBER = r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)"
 _PIXEL = rf"{_NUMBER},{_NUMBER}"
@@ -47,49 +47,15 @@ class MetricFlags:
     """The true depth along the optical axis, or a depth map (.npy, or .png times STEP metres)."""
 
 
-@dataclass(frozen=True)
-class KnownQuantities:
-    """The words of :class:`MetricFlags`, understood."""
-
-    cameras: "KnownCameras | None" = None
-    gps: bool = False
-    distances: "tuple[KnownDistance, ...]" = field(default=())
-    depths: "tuple[KnownDepth | KnownDepthMap, ...]" = field(default=())
-
-    def __bool__(self) -> bool:
-        return self.cameras is not None or self.gps or bool(self.distances or self.depths)
-
-    def known_views(self, scene: "Reconstruction") -> "KnownViews | None":
-        """What is known of the scene's own photos."""
-        from glance3d.known_cameras import match_known_cameras, settle_by_poses
-
-        if self.cameras is None:
-            return None
-        return settle_by_poses(match_known_cameras(self.cameras, scene), scene)
-
-    def constraints_for(self, scene: "Reconstruction") -> "MetricConstraints":
-        """What ``apply_metric_scale`` takes."""
-        from glance3d.metric_scale import KnownPoses, MetricConstraints
-
-        views = self.known_views(scene)
-        has_poses = views is not None and bool(views.has_pose.any())
-        return MetricConstraints(
-            poses=KnownPoses(views.cam_from_world, views.world, views.units)
-            if views is not None and has_poses
-            else None,
-            gps=self.gps,
-            distances=self.distances,
-            depths=self.depths,
-        )
-
-
-def read_known_quantities(options: MetricFlags) -> KnownQuantities:
+def read_known_quantities(options: MetricFlags) -> "KnownQuantities":
     """Read the files and understand the words; refuses now what would only come to light later.
 
     Raises:
         InputError: a word that is not understood.
         CamerasError: the cameras cannot be read.
     """
+    from glance3d.metric_scale.known_quantities import KnownQuantities
+
     if options.cameras_in_metres and options.cameras is None:
         raise InputError("--cameras-in-metres needs known cameras: give them with --cameras FILE")
     cameras = None
@@ -104,29 +70,6 @@ def read_known_quantities(options: MetricFlags) -> KnownQuantities:
         distances=tuple(parse_distance(word) for word in options.known_distance),
         depths=tuple(parse_depth(word) for word in options.known_depth),
     )
-
-
-def in_metres(scene: "Reconstruction", quantities: KnownQuantities) -> "Reconstruction":
-    """The scene by what is known, its report saying also which known cameras contradict it.
-
-    What says nothing of size or place, intrinsics alone, changes nothing.
-    """
-    from glance3d.known_cameras import measure_disagreement
-    from glance3d.metric_scale import apply_metric_scale
-
-    constraints = quantities.constraints_for(scene)
-    if not constraints:
-        return scene
-    views = quantities.known_views(scene)
-    moved = apply_metric_scale(scene, constraints)
-    if views is None:
-        return moved
-    described = views.describe()
-    if views.has_pose.any():
-        estimated = scene.cameras.cam_from_world
-        disagreement = measure_disagreement(scene.names, views.cam_from_world, estimated)
-        described["disagreement"] = disagreement.describe()
-    return replace(moved, report=replace(moved.report, known_cameras=described))
 
 
 def parse_distance(word: str) -> "KnownDistance":

@@ -11,7 +11,7 @@ from glance3d.cli.options.flag import Flag
 from glance3d.errors import InputError
 
 if TYPE_CHECKING:
-    from glance3d.cli.options.known import KnownQuantities
+    from glance3d.metric_scale.known_quantities import KnownQuantities
     from glance3d.models import Network
     from glance3d.refinement import RefineOptions
     from glance3d.types import Reconstruction
