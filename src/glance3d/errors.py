@@ -11,6 +11,7 @@
     ├── WeightsError         a weights file is missing, unknown, or does not fit the network
     ├── SceneError           a saved scene cannot be read, or lacks what was asked of it
     ├── OutputError          a result cannot be written
+    ├── RanksError           another process of a group ended, or did not come
     └── MissingExtraError    an optional package is needed; the message names the extra
 
 Every message says what it got, what was wanted and what to do.
@@ -51,6 +52,17 @@ class SceneError(Glance3DError):
 
 class OutputError(Glance3DError):
     """A result cannot be written."""
+
+
+class RanksError(Glance3DError):
+    """Another process of a group ended, or did not come.
+
+    ``code`` is the exit code for it; ``told_by`` the rank that ended by a sentence of its own.
+    """
+
+    def __init__(self, message: str, code: int = 1, told_by: int | None = None) -> None:
+        super().__init__(message)
+        self.code, self.told_by = code, told_by
 
 
 class MissingExtraError(Glance3DError, ImportError):

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.distributed.views import ViewShare
 from glance3d.models.config import Output
 from glance3d.models.heads.correspondence import CorrespondenceHead
 from glance3d.models.heads.dpt import DPTLevels, Projected, map_views
@@ -79,6 +80,14 @@ class HeadInputs:
 
                 views = [part.flatten(0, 1) for part in parts]
                 self._projected[output][level] = map_views(project, views, VIEWS_PER_CHUNK)[0]
+
+    def gather(self, share: ViewShare) -> None:
+        """Camera tokens and descriptors of all ranks' views, where these are a share of them."""
+        if self.camera_tokens is not None:
+            self.camera_tokens = share.gathered(self.camera_tokens)
+        if self.described is not None:
+            descriptors = share.gathered(self.described.descriptors)
+            self.described = self.described._replace(descriptors=descriptors)
 
     def pop(self, output: Output) -> Projected | None:
         """What was collected for this output, finest level first; it is kept no longer."""

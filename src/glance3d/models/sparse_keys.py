@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from glance3d.distributed.views import ViewShare
 from glance3d.errors import InputError
 from glance3d.nn.tables import cached_table
 from glance3d.pass_options import ATTENTIONS
@@ -51,6 +52,28 @@ def kept_keys(
     if attention == "full" or protected or stride == 1:
         return None
     return _lattice(stride, num_views, grid, num_special, device)
+
+
+def keys_of_share(
+    keys: Int[Tensor, " kept"] | None,
+    share: ViewShare,
+    view_tokens: int,
+    places: Int[Tensor, " views"] | None = None,
+) -> tuple[Int[Tensor, " own_kept"] | None, list[int] | int]:
+    """Which of this rank's tokens serve as keys, and how many of every rank do (or of each view).
+
+    ``keys`` are :func:`kept_keys` of the whole scene. ``places``: where each view of the scene is
+    in the order that ``keys`` are for.
+    """
+    if keys is None or share.is_whole:
+        return keys, view_tokens
+    kept = torch.zeros(share.num_views * view_tokens, dtype=torch.bool, device=keys.device)
+    kept[keys] = True
+    of_views = kept.unflatten(0, (-1, view_tokens))
+    if places is not None:
+        of_views = of_views[places]
+    counts = [int(part.sum()) for part in of_views.split(share.counts)]
+    return of_views[share.own].flatten().nonzero().squeeze(1), counts
 
 
 @cached_table

@@ -4,11 +4,15 @@ The numbers are those of :meth:`glance3d.nn.block.Block.forward`. Nothing is kep
 the residual stream is overwritten, and what is in flight is one chunk's queries or hidden layer.
 """
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from glance3d.distributed.views import KeysAcross
+from glance3d.nn.attention import Heads, SelfAttention
 from glance3d.nn.block import Block, LayerScale
 from glance3d.nn.chunks import cached_slices, chunk_tokens, num_chunks
+from glance3d.nn.fast.log_sum import attend_with_log_sum
 from glance3d.nn.precision import only_predicts
 from glance3d.nn.rope import RopeTable
 
@@ -18,15 +22,16 @@ def run_block_(
     x: Float[Tensor, "batch tokens dim"],
     rope: RopeTable | None = None,
     keys: Int[Tensor, " kept"] | None = None,
+    across: KeysAcross | None = None,
 ) -> Float[Tensor, "batch tokens dim"]:
     """A block's output; while only predicting it is ``x`` itself, overwritten.
 
-    ``keys`` are for prediction only.
+    ``keys`` and ``across`` are for prediction only.
     """
     assert isinstance(block, Block)
     if not only_predicts(x):
         return block(x, rope)
-    predict_block_(block, x, rope, keys)
+    predict_block_(block, x, rope, keys, across)
     return x
 
 
@@ -35,15 +40,17 @@ def predict_block_(
     x: Float[Tensor, "batch tokens dim"],
     rope: RopeTable | None = None,
     keys: Int[Tensor, " kept"] | None = None,
+    across: KeysAcross | None = None,
 ) -> None:
     """``x`` becomes the block's output; for prediction only, on float32 ``x``.
 
-    ``keys``: which tokens serve as keys and values; all of them by default.
+    ``keys``: which tokens serve as keys and values; all of them by default. ``across``: those of
+    other ranks do as well; then there is one sequence.
     """
     chunk, dtype = chunk_tokens(x.device), block.mlp.dtype
     # Sequences attend apart from each other: as many at a time as a chunk holds, at least one.
     for part in x.split(max(1, chunk // x.shape[1])):
-        _attend_(block, part, rope, keys, chunk)
+        _attend_(block, part, rope, keys, across, chunk)
         # The perceptron works token by token, so that its chunks may cut sequences.
         tokens = part.view(1, -1, part.shape[-1])
         for piece in tokens.chunk(num_chunks(tokens.shape[1], chunk), dim=1):
@@ -55,6 +62,7 @@ def _attend_(
     x: Float[Tensor, "batch tokens dim"],
     rope: RopeTable | None,
     keys: Int[Tensor, " kept"] | None,
+    across: KeysAcross | None,
     chunk: int,
 ) -> None:
     """``x += scale * attention(norm(x))``; queries, keys and values are made by chunks."""
@@ -75,9 +83,38 @@ def _attend_(
     if keys is not None:
         k, v = k[:, keys], v[:, keys]
     # Attention alone needs the whole sequence at once.
-    attended = block.attn.attend(q, k, v)
+    if across is None:
+        attended = block.attn.attend(q, k, v)
+    else:
+        attended = attend_across_ranks(block.attn, q, k, v, across)
     for piece, of_piece in zip(pieces, attended.split(step, dim=1), strict=True):
         _add_scaled_(piece, block.attn.proj(of_piece), block.ls1)
+
+
+def attend_across_ranks(
+    attention: SelfAttention, q: Heads, k: Heads, v: Heads, across: KeysAcross
+) -> Float[Tensor, "batch tokens dim"]:
+    """What :meth:`SelfAttention.attend` would give of all ranks' keys and values at once.
+
+    ``k`` and ``v`` may have rows more than this rank's count, which are left out.
+    """
+    if not across.by_ring:
+        return attention.attend(q, across.gathered(k), across.gathered(v))
+    q = q.transpose(1, 2)
+    out: Tensor | None = None
+    total: Tensor | None = None
+    for keys, values in across.rotated(k, v):
+        part, log_sum = attend_with_log_sum(q, keys.transpose(1, 2), values.transpose(1, 2))
+        if out is None or total is None:
+            out, total = part.float(), log_sum
+            continue
+        # Two softmaxes over disjoint keys, with sums Z1 and Z2 of exponentials: the one over both
+        # is (Z1 out1 + Z2 out2) / (Z1 + Z2), and log(Z1 + Z2) stays what it is to the next.
+        both = torch.logaddexp(total, log_sum)
+        out.mul_((total - both).exp()[..., None]).add_(part * (log_sum - both).exp()[..., None])
+        total = both
+    assert out is not None  # there is a view somewhere
+    return out.to(v.dtype).transpose(1, 2).flatten(2)
 
 
 def _add_scaled_(

@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from glance3d.distributed.views import ViewShare
 from glance3d.models.config.da3 import DA3Config
 from glance3d.models.da3.reference import FEWEST_VIEWS, choose_view, view_orders
 from glance3d.models.normalisation import normalised_pixels
-from glance3d.models.sparse_keys import check_attention, kept_keys
+from glance3d.models.sparse_keys import check_attention, kept_keys, keys_of_share
 from glance3d.models.tokens import Layer
 from glance3d.nn.block import Block
 from glance3d.nn.inference import run_block_
@@ -74,20 +75,25 @@ class Backbone(nn.Module):
         grid: tuple[int, int],
         layers: tuple[int, ...],
         attention: str = "full",
-        camera_tokens: Float[Tensor, "batch views dim"] | None = None,
+        camera_tokens: Float[Tensor, "batch all_views dim"] | None = None,
+        share: ViewShare | None = None,
     ) -> Iterator[tuple[int, Layer, Layer]]:
         """The asked-for layers as they are made: index, last local block's output, own output.
 
         From what :meth:`embed` made of images of ``grid`` patches. ``camera_tokens`` are those of
         given cameras: without them a view of three or more is chosen to be the reference. Layers
         have the views in the order of ``tokens``. While only predicting, tokens are updated in
-        place: use a layer before asking for the next.
+        place: use a layer before asking for the next. With a ``share``, tokens are those of its own
+        views, which see those of all ranks.
         """
         num_scenes, num_views = tokens.shape[:2]
+        share = share or ViewShare.whole(num_views)
         device, first = tokens.device, self.config.first_alternating
         predicting = only_predicts(tokens)
         check_attention(attention, predicting)
-        places: Int[Tensor, "batch views"] | None = None  # where each view is in the stream
+        # Where each view is: in the stream of a process that has all, or would be in it.
+        places: Int[Tensor, "batch views"] | None = None
+        would_be: Int[Tensor, "batch all_views"] | None = None
         head_dim = tokens.shape[-1] // self.config.num_heads
         within, across = (
             build_rope_table(
@@ -97,20 +103,29 @@ class Backbone(nn.Module):
         )
         local = tokens
         for index in range(max(layers) + 1):
-            if index == first - 1 and camera_tokens is None and num_views >= FEWEST_VIEWS:
-                order = view_orders(choose_view(tokens[:, :, 0], self.reference), num_views)
-                tokens, places = _reordered(tokens, order), order.argsort(-1)
+            if index == first - 1 and camera_tokens is None and share.num_views >= FEWEST_VIEWS:
+                class_tokens = share.gathered(tokens[:, :, 0])
+                order = view_orders(choose_view(class_tokens, self.reference), share.num_views)
+                order = share.from_first(order)
+                if share.is_whole:
+                    tokens, places = _reordered(tokens, order), order.argsort(-1)
+                else:
+                    would_be = order.argsort(-1)
             if index == first:
-                tokens = self._with_cameras(tokens, camera_tokens)
+                tokens = self._with_cameras(tokens, camera_tokens, share, would_be)
             if index >= first and index % 2:
                 keys = kept_keys(
-                    attention, index, self.config.depth, num_views, grid, NUM_SPECIAL, device
+                    attention, index, self.config.depth, share.num_views, grid, NUM_SPECIAL, device
                 )
+                place = None if would_be is None else would_be[0]
+                keys, counts = keys_of_share(keys, share, tokens.shape[2], place)
                 if predicting and index in layers:
                     local = tokens.clone()  # the global block works in place
                 elif not predicting:
                     local = tokens
-                scene = run_block_(self.blocks[index], tokens.flatten(1, 2), across, keys)
+                scene = run_block_(
+                    self.blocks[index], tokens.flatten(1, 2), across, keys, share.across(counts)
+                )
                 tokens = scene.unflatten(1, (num_views, -1))
             else:
                 rope = within if index >= first else None
@@ -121,18 +136,28 @@ class Backbone(nn.Module):
                 yield index, _reordered(local, places), _reordered(tokens, places)
 
     def _with_cameras(
-        self, tokens: Layer, camera_tokens: Float[Tensor, "batch views dim"] | None
+        self,
+        tokens: Layer,
+        camera_tokens: Float[Tensor, "batch all_views dim"] | None,
+        share: ViewShare,
+        would_be: Int[Tensor, "batch all_views"] | None,
     ) -> Layer:
-        """Camera tokens in the place of class tokens: of given cameras, or of what a view is."""
+        """Camera tokens in the place of class tokens: of given cameras, or of what a view is.
+
+        ``would_be`` is where each view would be if the reference came first.
+        """
         if camera_tokens is None:
-            scenes, views = tokens.shape[:2]
             reference, other = self.camera_token[:, :1], self.camera_token[:, 1:]
-            camera_tokens = torch.cat([reference, other.expand(-1, views - 1, -1)], 1)
-            camera_tokens = camera_tokens.expand(scenes, -1, -1)
-        return torch.cat([camera_tokens[:, :, None].to(tokens.dtype), tokens[:, :, 1:]], 2)
+            camera_tokens = torch.cat([reference, other.expand(-1, share.num_views - 1, -1)], 1)
+            camera_tokens = camera_tokens.expand(len(tokens), -1, -1)
+            camera_tokens = _reordered(camera_tokens, would_be)
+        own = camera_tokens[:, share.own, None].to(tokens.dtype)
+        return torch.cat([own, tokens[:, :, 1:]], 2)
 
 
-def _reordered(tokens: Layer, order: Int[Tensor, "batch views"] | None) -> Layer:
+def _reordered(
+    tokens: Float[Tensor, "batch views ..."], order: Int[Tensor, "batch views"] | None
+) -> Float[Tensor, "batch views ..."]:
     """The views of each scene in this order; as they are where there is none."""
     if order is None:
         return tokens

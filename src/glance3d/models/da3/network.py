@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glance3d.distributed.views import ViewShare, share_views
 from glance3d.errors import InputError
 from glance3d.models.checks import check_cameras, check_images, check_outputs
 from glance3d.models.config import Output
@@ -19,6 +20,7 @@ from glance3d.models.da3.rays import cameras_from_rays
 from glance3d.models.head_inputs import HeadInputs
 from glance3d.models.network import Network
 from glance3d.nn.block import Block
+from glance3d.nn.precision import only_predicts
 from glance3d.pass_options import CAMERA_SOURCES
 from glance3d.types import Predictions
 
@@ -126,21 +128,31 @@ class DA3(Network[DA3Config]):
         dense = {output for output in wanted if output != "camera"} | (
             {"rays"} if by_rays else set()
         )
+        share = share_views(*images.shape[:2], only_predicts=only_predicts(images))
         inputs = self._collect(
-            images, "camera" in wanted and not by_rays, bool(dense), condition, attention
+            images[:, share.own],
+            "camera" in wanted and not by_rays,
+            bool(dense),
+            condition,
+            attention,
+            share,
         )
+        inputs.gather(share)
         values: dict[str, Tensor] = {}
         projected = inputs.pop(_DENSE)
         if projected is not None:
             made = self.dense_head(projected, size, inputs.grid, tuple(dense))
-            values = {name: part.unflatten(0, inputs.batch_views) for name, part in made.items()}
+            values = {
+                name: share.gathered(part.unflatten(0, inputs.batch_views))
+                for name, part in made.items()
+            }
         if by_rays:
             seen = cameras_from_rays(values["ray"], values["ray_conf"], size)
             values |= {"cam_from_world": seen.cam_from_world, "intrinsics": seen.intrinsics}
             if "rays" not in wanted:
                 del values["ray"], values["ray_conf"]
         elif inputs.camera_tokens is not None:
-            pose_enc = self.decode_cameras(inputs.camera_tokens)
+            pose_enc = share.from_first(self.decode_cameras(inputs.camera_tokens))
             with torch.autocast(images.device.type, enabled=False):
                 poses, intrinsics = decode_pose(pose_enc, *size)
             values |= {"cam_from_world": poses, "intrinsics": intrinsics}
@@ -174,10 +186,14 @@ class DA3(Network[DA3Config]):
         images: Float[Tensor, "batch views 3 height width"],
         cameras: bool,
         dense: bool,
-        condition: Float[Tensor, "batch views dim"] | None,
+        condition: Float[Tensor, "batch all_views dim"] | None,
         attention: str,
+        share: ViewShare,
     ) -> HeadInputs:
-        """What the heads need of the layers, projected as soon as each is made."""
+        """What the heads need of the layers, projected as soon as each is made.
+
+        ``images`` are the share's own; ``condition`` is of all views.
+        """
         backbone, last = self.backbone, max(self.config.dense.layers)
         grid = backbone.grid(images)
         inputs = HeadInputs(
@@ -190,7 +206,9 @@ class DA3(Network[DA3Config]):
             last_norm=backbone.norm,
         )
         layers = self.config.dense.layers if dense else (last,)
-        stream = backbone.stream(backbone.embed(images), grid, layers, attention, condition)
+        tokens = backbone.embed(images)
+        stream = backbone.stream(tokens, grid, layers, attention, condition, share)
+        del tokens
         for layer in stream:
             inputs.collect(*layer)
             del layer  # the heads need the memory

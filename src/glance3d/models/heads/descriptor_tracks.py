@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.distributed.views import ViewShare
 from glance3d.models.heads.dpt import Projected
 from glance3d.models.heads.track import TrackHead, TrackIterations
 from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE, DescriptorTracker
@@ -19,15 +20,17 @@ def track_by_descriptors(
     grid: tuple[int, int],
     query_points: Float[Tensor, "batch queries 2"],
     options: MultiviewOptions,
+    share: ViewShare,
 ) -> tuple[TrackIterations, Tensor, Tensor]:
     """What the tracker returns, with one iteration; without gradients.
 
-    ``grid`` is rows and columns of patches.
+    ``grid`` is rows and columns of patches. Layers are those of the share's own views; all ranks
+    follow the points through the gathered maps of all views.
     """
     size = (images.shape[-2], images.shape[-1])
     head.refuse_small(size)
-    maps = head.fuse(projected, size, grid).unflatten(0, images.shape[:2])
-    maps = head.descriptors(maps)
+    maps = head.fuse(projected, size, grid).unflatten(0, (len(images), -1))
+    maps = share.gathered(head.descriptors(maps))
     num_views = maps.shape[1]
     tracks = query_points[:, None].float().repeat(1, num_views, 1, 1)
     visibility, confidence = torch.ones_like(tracks[..., 0]), torch.ones_like(tracks[..., 0])

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glance3d.distributed.views import ViewShare
 from glance3d.errors import InputError
 from glance3d.models.config import TrackHeadConfig
 from glance3d.models.heads.correlation import (
@@ -81,11 +82,16 @@ class TrackHead(nn.Module):
         image_size: tuple[int, int],
         grid: tuple[int, int],
         query_points: Float[Tensor, "batch queries 2"],
+        share: ViewShare | None = None,
     ) -> tuple[TrackIterations, Tensor, Tensor]:
-        """Tracks of every iteration in image pixels, then visibility and confidence in [0, 1]."""
+        """Tracks of every iteration in image pixels, then visibility and confidence in [0, 1].
+
+        With a ``share``, layers are those of its own views, and tracks of all ranks'.
+        """
         self.refuse_small(image_size)
         maps = self.fuse(projected, image_size, grid).unflatten(0, (len(query_points), -1))
-        coords, visibility, confidence = self.tracker(maps, query_points.float() / FEATURE_STRIDE)
+        queries = query_points.float() / FEATURE_STRIDE
+        coords, visibility, confidence = self.tracker(maps, queries, share)
         return coords * FEATURE_STRIDE, visibility, confidence
 
     def refuse_small(self, image_size: tuple[int, int]) -> None:
@@ -120,12 +126,19 @@ class Tracker(nn.Module):
         self,
         maps: Float[Tensor, "batch views channels height width"],
         queries: Float[Tensor, "batch queries 2"],
+        share: ViewShare | None = None,
     ) -> tuple[TrackIterations, Tensor, Tensor]:
-        """Refine from "nothing moved": every view starts at the query, with the query's feature."""
-        num_views = maps.shape[1]
+        """Refine from "nothing moved": every view starts at the query, with the query's feature.
+
+        With a ``share``, maps are those of its own views: what they say of all tracks is gathered,
+        and the update, which sees all views, is the same in every rank.
+        """
+        share = share or ViewShare.whole(maps.shape[1])
+        num_views = share.num_views
         maps = self.map_norm(maps.movedim(2, -1)).movedim(-1, 2)
         pyramid = build_pyramid(maps, self.config.pyramid_levels)
-        query_features = sample_bilinear(maps[:, 0], queries, padding="border")
+        # Of the first view, which is rank 0's.
+        query_features = share.from_first(sample_bilinear(maps[:, 0], queries, padding="border"))
         features = query_features[:, None].expand(-1, num_views, -1, -1)
         coords = queries[:, None].expand(-1, num_views, -1, -1)
         position = embed_query_positions(queries, maps.shape[-2:], self.query_ref_token.shape[-1])
@@ -134,7 +147,8 @@ class Tracker(nn.Module):
         for _ in range(self.config.num_iterations):
             # Each iteration learns its own update (RAFT, Teed and Deng 2020).
             coords = coords.detach()
-            inputs = self._inputs(pyramid, coords, features) + position[:, None] + identity
+            inputs = self._inputs(pyramid, coords, features, share)
+            inputs = inputs + position[:, None] + identity
             delta = self.update_transformer(inputs)
             features = features + F.gelu(self.feature_update(self.feature_norm(delta[..., 2:])))
             # In its own view a query stays where it is.
@@ -151,12 +165,15 @@ class Tracker(nn.Module):
 
     def _inputs(
         self,
-        pyramid: list[Float[Tensor, "batch views channels _h _w"]],
+        pyramid: list[Float[Tensor, "batch own_views channels _h _w"]],
         coords: Float[Tensor, "batch views queries 2"],
         features: Float[Tensor, "batch views queries channels"],
+        share: ViewShare,
     ) -> Float[Tensor, "batch views queries dim"]:
         """What the update sees of each track in each view: motion, correlation, feature."""
-        correlation = correlate(pyramid, coords, features, self.config.radius)
+        own = share.own
+        correlation = correlate(pyramid, coords[:, own], features[:, own], self.config.radius)
         correlation = self.correlation_mlp(correlation / math.sqrt(self.config.latent_dim))
+        correlation = share.gathered(correlation)
         flow = embed_flow(coords - coords[:, :1], self.config.latent_dim, self.config.flow_scale)
         return torch.cat([flow, correlation, features], dim=-1)

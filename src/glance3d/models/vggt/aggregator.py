@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glance3d.distributed.views import ViewShare
 from glance3d.models.config import StemEmbedConfig, VGGTConfig, VitEmbedConfig
 from glance3d.models.normalisation import normalised_pixels
-from glance3d.models.sparse_keys import check_attention, kept_keys
+from glance3d.models.sparse_keys import check_attention, kept_keys, keys_of_share
 from glance3d.models.tokens import AggregatedTokens, Layer
 from glance3d.nn.block import Block
 from glance3d.nn.inference import run_block_
@@ -74,11 +75,18 @@ class Aggregator(nn.Module):
         """Rows and columns of patches."""
         return (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
 
-    def embed(self, images: Float[Tensor, "batch views 3 height width"]) -> tuple[Layer, StemMaps]:
+    def embed(
+        self,
+        images: Float[Tensor, "batch views 3 height width"],
+        share: ViewShare | None = None,
+    ) -> tuple[Layer, StemMaps]:
         """Special and patch tokens of every view; the first view has its own special ones.
 
-        Beside them, a stem's maps of all views of all scenes, the coarsest first.
+        Beside them, a stem's maps of all views of all scenes, the coarsest first. With a ``share``,
+        of its own views.
         """
+        num_views, own = images.shape[1], slice(None) if share is None else share.own
+        images = images[:, own]
         scenes = images.shape[:2]
         pixels = normalised_pixels(images.flatten(0, 1))
         stem_maps: StemMaps = ()
@@ -87,9 +95,9 @@ class Aggregator(nn.Module):
         else:
             patches = self.patch_embed(pixels)
         special = torch.cat([self.camera_token, self.register_token], dim=2)
-        others = special[:, 1:].expand(scenes[0], scenes[1] - 1, -1, -1)
+        others = special[:, 1:].expand(scenes[0], num_views - 1, -1, -1)
         first = special[:, :1].expand(scenes[0], 1, -1, -1)
-        special = torch.cat([first, others], 1)
+        special = torch.cat([first, others], 1)[:, own]
         return torch.cat([special, patches.unflatten(0, scenes)], dim=2), stem_maps
 
     def stream(
@@ -98,13 +106,16 @@ class Aggregator(nn.Module):
         grid: tuple[int, int],
         layers: tuple[int, ...],
         attention: str = "full",
+        share: ViewShare | None = None,
     ) -> Iterator[tuple[int, Layer, Layer]]:
         """The asked-for layers as they are made: index, frame block's output, global block's.
 
         From what :meth:`embed` made of images of ``grid`` patches. While only predicting, tokens
-        are updated in place: use a layer before asking for the next.
+        are updated in place: use a layer before asking for the next. With a ``share``, tokens are
+        those of its own views, which see those of all ranks.
         """
         num_scenes, num_views = tokens.shape[:2]
+        share = share or ViewShare.whole(num_views)
         tokens = tokens.flatten(0, 1)
         num_special, dim = self.patch_start_idx, tokens.shape[-1]
         rope = build_rope_table(
@@ -114,8 +125,16 @@ class Aggregator(nn.Module):
         check_attention(attention, predicting)
         for index in range(max(layers) + 1):
             keys = kept_keys(
-                attention, index, self.config.depth, num_views, grid, num_special, tokens.device
+                attention,
+                index,
+                self.config.depth,
+                share.num_views,
+                grid,
+                num_special,
+                tokens.device,
             )
+            keys, counts = keys_of_share(keys, share, tokens.shape[1])
+            across = share.across(counts)
             halves = {}
             for position, kind in enumerate(self.config.order):
                 # Frame: [batch * views, tokens, dim]; global: [batch, views * tokens, dim].
@@ -123,7 +142,7 @@ class Aggregator(nn.Module):
                     tokens = run_block_(self.frame_blocks[index], tokens, rope, None)
                 else:
                     scene = tokens.unflatten(0, (num_scenes, num_views)).flatten(1, 2)
-                    scene = run_block_(self.global_blocks[index], scene, rope, keys)
+                    scene = run_block_(self.global_blocks[index], scene, rope, keys, across)
                     tokens = scene.unflatten(1, (num_views, -1)).flatten(0, 1)
                 if index in layers:
                     # The second block of the pair works in place on what the first one left.

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glance3d.distributed.views import ViewShare, share_views
 from glance3d.errors import InputError
 from glance3d.models.checks import (
     check_focal_lengths,
@@ -40,6 +41,7 @@ from glance3d.multiview.matches import (
 from glance3d.multiview.reconcile import MatchedPredictions
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import StemMaps
+from glance3d.nn.precision import only_predicts
 from glance3d.retrieval import cell_weights, pool_cells
 from glance3d.types import Predictions
 
@@ -138,22 +140,24 @@ class VGGT(Network[VGGTConfig]):
         if query_points is not None:
             query_points = check_query_points(query_points, images)
         focal_lengths = check_focal_lengths(focal_lengths, images.shape[:2], images.device)
-        tokens, stem_maps = self.aggregator.embed(images)
+        share = share_views(*images.shape[:2], only_predicts=only_predicts(images))
+        tokens, stem_maps = self.aggregator.embed(images, share)
         several = images.shape[1] > 1
         matches = several and self.config.matching(wanted) is not None
         describes = several and (matches or self.config.following(wanted) is not None)
         describer = self.correspondence_head if describes else None
-        inputs = self._head_inputs(wanted, images, stem_maps, describer)
+        inputs = self._head_inputs(wanted, images[:, share.own], stem_maps, describer)
         layers = self.config.layers_needed(wanted)
-        for layer in self.aggregator.stream(tokens, inputs.grid, layers, attention):
+        for layer in self.aggregator.stream(tokens, inputs.grid, layers, attention, share):
             inputs.collect(*layer)
             del layer  # the heads need the memory
+        inputs.gather(share)
         initial = None
         if matches and inputs.described is not None and self.correspondence_head is not None:
             matched = self.correspondence_head(inputs.described, images)
             initial = self.initial_poses(matched, inputs.image_size, focal_lengths)
             del matched
-        return self._decode(inputs, images, query_points, initial)
+        return self._decode(inputs, images, query_points, initial, share)
 
     def encode(
         self,
@@ -246,7 +250,8 @@ class VGGT(Network[VGGTConfig]):
             inputs.collect(index, tokens.layers[index])
         if self.config.following(wanted) is not None:
             inputs.described = self.describe(tokens)
-        return self._decode(inputs, images, query_points, initial_poses)
+        share = ViewShare.whole(images.shape[1])
+        return self._decode(inputs, images, query_points, initial_poses, share)
 
     def _head_inputs(
         self,
@@ -278,15 +283,16 @@ class VGGT(Network[VGGTConfig]):
         images: Float[Tensor, "batch views 3 height width"],
         query_points: Float[Tensor, "batch queries 2"] | None,
         initial: InitialPoses | None,
+        share: ViewShare,
     ) -> Predictions:
-        """Every head that something was collected for."""
+        """Every head that something was collected for: of all views, also of other ranks'."""
         size, grid, batch_views = inputs.image_size, inputs.grid, inputs.batch_views
         values: dict[str, Tensor] = {}
         if inputs.camera_tokens is not None and self.camera_head is not None:
             tokens = inputs.camera_tokens.float()
             start = None if initial is None else initial.pose_enc
             with torch.autocast(tokens.device.type, enabled=False):  # cameras are always float32
-                values["pose_enc_iterations"] = self.camera_head(tokens, start)
+                values["pose_enc_iterations"] = share.from_first(self.camera_head(tokens, start))
             values["pose_enc"] = values["pose_enc_iterations"][-1]
         for output, head, name in (
             ("depth", self.depth_head, "depth"),
@@ -295,11 +301,11 @@ class VGGT(Network[VGGTConfig]):
             projected = inputs.pop(output)
             if projected is not None and head is not None:
                 maps, confidence = head(projected, size, grid)
-                values[name] = maps.unflatten(0, batch_views)
-                values[f"{output}_conf"] = confidence.unflatten(0, batch_views)
+                values[name] = share.gathered(maps.unflatten(0, batch_views))
+                values[f"{output}_conf"] = share.gathered(confidence.unflatten(0, batch_views))
         projected = inputs.pop("tracks")
         if projected is not None and self.track_head is not None and query_points is not None:
-            values |= self._track(self.track_head, projected, inputs, images, query_points)
+            values |= self._track(self.track_head, projected, inputs, images, query_points, share)
         if initial is not None and "pose_enc" in values:
             return MatchedPredictions(image_size=size, **values, matched=initial)
         return Predictions(image_size=size, **values)
@@ -311,10 +317,11 @@ class VGGT(Network[VGGTConfig]):
         inputs: HeadInputs,
         images: Float[Tensor, "batch views 3 height width"],
         query_points: Float[Tensor, "batch queries 2"],
+        share: ViewShare,
     ) -> dict[str, Tensor]:
         """By descriptors if there are any, else by the tracker."""
         if inputs.described is None:
-            tracked = head(projected, inputs.image_size, inputs.grid, query_points)
+            tracked = head(projected, inputs.image_size, inputs.grid, query_points, share)
         else:
             tracked = track_by_descriptors(
                 head,
@@ -324,6 +331,7 @@ class VGGT(Network[VGGTConfig]):
                 inputs.grid,
                 query_points,
                 self.config.multiview,
+                share,
             )
         iterations, visibility, confidence = tracked
         return {
