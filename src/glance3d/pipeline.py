@@ -20,6 +20,7 @@ from glance3d.refinement import RefineOptions, refine
 from glance3d.reporting.times import peak_process_memory
 from glance3d.results import ResultFolder
 from glance3d.types import Reconstruction, Report
+from glance3d.windows.disk import WindowFolder
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,10 @@ def make_scene(
         Glance3DError: a photo, the model or an option cannot be used, or the folder holds what is
             somebody else's; nothing half-written is left.
     """
-    with scene_folder(out, overwrite=overwrite, wait_seconds=wait_seconds) as result:
+    with (
+        scene_folder(out, overwrite=overwrite, wait_seconds=wait_seconds) as result,
+        WindowFolder(result.root) as windows,
+    ):
         scene = reconstruct_scene(
             sources,
             source,
@@ -85,6 +89,7 @@ def make_scene(
             recipe.passes,
             known=recipe.known.cameras,
             on_loaded=partial(claim_photos, result),
+            keep_in=windows,
             progress=progress,
         )
         if recipe.refinement is not None:

@@ -29,7 +29,14 @@ from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.pass_options import PassOptions, WindowOptions
 from glance3d.types import Cameras, ImageBatch, Predictions
-from glance3d.windows import WindowAlignment, lay_out, predict_in_windows
+from glance3d.windows import (
+    MemoryStore,
+    WindowAlignment,
+    WindowStore,
+    lay_out,
+    predict_in_windows,
+)
+from glance3d.windows.disk import DiskUse, WindowFolder, window_keys
 
 T = TypeVar("T")
 _DEFAULTS = PassOptions()
@@ -75,13 +82,22 @@ def predict(
 
 
 def predict_and_align(
-    network: Network, batch: ImageBatch, options: PassOptions, *, progress: bool = False
+    network: Network,
+    batch: ImageBatch,
+    options: PassOptions,
+    *,
+    keep_in: WindowFolder | None = None,
+    progress: bool = False,
 ) -> PassResult:
-    """As :func:`predict`, and how windows and given cameras fitted."""
+    """As :func:`predict`, and how windows and given cameras fitted.
+
+    With ``keep_in`` windows are files until their scene is written, by which a run that was stopped
+    goes on, and not in memory; predictions are then of no network's own kind.
+    """
     choice = choose_reference(network, batch, options.reference)
     windows = options.windows
     if windows is not None and windows.divides(len(batch.names)):
-        return _predict_windows(network, batch, options, windows, choice.view, progress)
+        return _predict_windows(network, batch, options, windows, choice.view, keep_in, progress)
     queries = options.queries
     on_grid = None if queries is None else queries_on_grid(queries, batch, choice.view)
     order = [choice.view, *(view for view in range(len(batch.names)) if view != choice.view)]
@@ -204,6 +220,7 @@ def _predict_windows(
     options: PassOptions,
     windows: WindowOptions,
     reference: int,
+    keep_in: WindowFolder | None,
     progress: bool,
 ) -> PassResult:
     """In windows, on the CPU; and how well they fit. Approximate.
@@ -219,23 +236,30 @@ def _predict_windows(
     _refuse_hopeless(plan_of(network, batch, needed, windows), network.device)
     of_window = PassOptions(needed, attention=options.attention, cameras_from=options.cameras_from)
 
-    fits: list[GivenFit | None] = []
+    layout = lay_out(len(batch.names), windows, reference)
+    store: WindowStore = MemoryStore()
+    if keep_in is not None:
+        keys = window_keys(network, batch, of_window, layout)
+        use = DiskUse(tuple(map(len, layout)), len(batch.names), batch.image_size, needed)
+        store = keep_in.open(keys, use)
 
     def predict_views(views: Sequence[int]) -> Predictions:
         result = _predict_once(network, batch.of_views(views), of_window)
-        fits.extend(result.given_fits)
+        if result.given_fits:
+            store.given_fits[layout.index(tuple(views))] = result.given_fits
         return result.predictions
 
-    layout = lay_out(len(batch.names), windows, reference)
     predictions, alignments = predict_in_windows(
         predict_views,
         layout,
         batch.usable_mask,
+        store=store,
         in_one_world=_cameras_on_grid(network, batch) is not None,
         progress=progress,
     )
     if "depth" not in options.outputs:
         predictions = replace(predictions, depth=None, depth_conf=None)
+    fits = [fit for _, of_window in sorted(store.given_fits.items()) for fit in of_window]
     return PassResult(predictions, alignments, tuple(fits))
 
 

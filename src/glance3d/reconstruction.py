@@ -29,6 +29,7 @@ from glance3d.reporting.making import describe_making, describe_photos
 from glance3d.reporting.times import StageTimes
 from glance3d.reporting.warnings import warnings_of_making
 from glance3d.types import ImageBatch, Reconstruction, Report, ReportWarning
+from glance3d.windows.disk import WindowFolder
 
 logger = logging.getLogger(__name__)
 
@@ -133,9 +134,14 @@ def reconstruct_scene(
     *,
     known: KnownCameras | None = None,
     on_loaded: Callable[[ImageBatch], None] | None = None,
+    keep_in: WindowFolder | None = None,
     progress: bool = False,
 ) -> Reconstruction:
-    """As :func:`reconstruct`, which packs its arguments once."""
+    """As :func:`reconstruct`, which packs its arguments once; windows wait in ``keep_in``, if any.
+
+    Raises:
+        OutputError: the disk of that folder has no room for them.
+    """
     if "rays" in options.outputs:
         raise InputError("outputs of a scene must not hold 'rays': get them by glance3d.predict")
     options = replace(options, outputs=("camera", *options.outputs))  # a scene has cameras
@@ -159,7 +165,7 @@ def reconstruct_scene(
         logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
         shown = painted_out(batch) if mask_input else batch
         of_view = replace(options, reference=choice.view)
-        result = predict_and_align(network, shown, of_view, progress=progress)
+        result = predict_and_align(network, shown, of_view, keep_in=keep_in, progress=progress)
     name = network.config.name
     with times.stage("to_scene"):
         scene = result.predictions.to_reconstruction(batch, model=name)

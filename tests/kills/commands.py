@@ -56,6 +56,10 @@ def _reconstruct(root: Path, scene: str) -> list[str]:
     return ["reconstruct", str(root / scene), *network, *_SMALL]
 
 
+def _windows(root: Path, scene: str) -> list[str]:
+    return [*_reconstruct(root, scene), "--window", "2", "--out", str(root / "out")]
+
+
 def _export(root: Path, scene: str) -> list[str]:
     out = ["--format", "colmap", "--out", str(root / "out")]
     return ["export", str(root / f"{scene} scene"), *out]
@@ -76,6 +80,11 @@ COMMANDS = {
     "reconstruct": Command(
         lambda root: [*_reconstruct(root, "before"), "--out", str(root / "out")],
         lambda root: [*_reconstruct(root, "after"), "--out", str(root / "out")],
+        lambda out: load_scene(out).names,
+    ),
+    "windows": Command(
+        lambda root: _windows(root, "before"),
+        lambda root: _windows(root, "after"),
         lambda out: load_scene(out).names,
     ),
     "export": Command(

@@ -118,7 +118,8 @@ def _ending(error: BaseException) -> tuple[int, str]:
     if isinstance(error, Glance3DError):
         not_understood = isinstance(error, InputError | ConfigError)
         short_of_memory = isinstance(error, MemoryError)
-        return 2 if not_understood and not short_of_memory else 1, _one_line(error)
+        line = "; ".join([_one_line(error), *getattr(error, "__notes__", ())])
+        return 2 if not_understood and not short_of_memory else 1, line
     if is_out_of_memory(error):
         return 1, _memory_ran_out()
     if isinstance(error, OSError):

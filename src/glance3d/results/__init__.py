@@ -16,9 +16,11 @@ from glance3d.results.manifest import (
     write_manifest,
 )
 from glance3d.results.staging import Staging
+from glance3d.results.unfinished import UNFINISHED_FOLDER, unfinished_files, unfinished_folder
 
 __all__ = [
     "MANIFEST_FILE",
+    "UNFINISHED_FOLDER",
     "Claims",
     "Fingerprint",
     "Manifest",
@@ -29,5 +31,7 @@ __all__ = [
     "read_manifest",
     "settle",
     "shortened",
+    "unfinished_files",
+    "unfinished_folder",
     "write_manifest",
 ]

@@ -27,6 +27,7 @@ from glance3d.results.manifest import (
     write_manifest,
 )
 from glance3d.results.staging import Staging
+from glance3d.results.unfinished import remove_unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ class ResultFolder:
             overwrite=self.overwrite,
         )
         self.guard = Guard(self.root, done.manifest.files)
+        if self._complete:
+            remove_unfinished(self.root)
         if done.removed:
             logger.info(
                 "removed from %s what was left over of an earlier result: %s",

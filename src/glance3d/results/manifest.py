@@ -22,6 +22,7 @@ from glance3d.errors import OutputError
 from glance3d.files.atomic import atomic_file, flush_to_disk, to_json_text
 from glance3d.files.json_input import read_json_object
 from glance3d.results.fingerprint import Fingerprint, Part
+from glance3d.results.unfinished import UNFINISHED_FOLDER
 
 MANIFEST_FILE = ".glance3d-manifest.json"
 SCHEMA = "glance3d.manifest/1"
@@ -118,14 +119,14 @@ def is_staging_name(name: str) -> bool:
 def is_own_result(path: str | Path) -> bool:
     """Whether a manifest in a file's folder, or in one above it, names it, and its size is right.
 
-    Files of a result that has not been moved into place yet are ours as well.
+    Files of a result that has not been moved into place yet, or is unfinished, are ours as well.
     """
     path = Path(path).absolute()
     try:
         size = path.lstat().st_size
     except (OSError, ValueError):
         return False
-    if any(is_staging_name(part) for part in path.parts):
+    if any(is_staging_name(part) or part == UNFINISHED_FOLDER for part in path.parts):
         return True
     return any(_names(folder, path, size) for folder in path.parents)
 

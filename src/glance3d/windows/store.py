@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+from glance3d.models.given_cameras import GivenFit
 from glance3d.types import Predictions
 
 
@@ -10,8 +11,11 @@ class WindowStore(Protocol):
     """Predictions of windows by their place in the layout, each in its own frame, on the CPU.
 
     Fusion asks for a window once for each of its views and takes that view alone: what
-    :meth:`get` gives may be mapped from a file rather than read.
+    :meth:`get` gives may be mapped from a file rather than read. ``given_fits`` say how given
+    cameras fitted what was predicted, by window; :meth:`put` keeps them with it.
     """
+
+    given_fits: dict[int, tuple[GivenFit | None, ...]]
 
     def __contains__(self, index: int) -> bool:
         """Whether this window was put here, in this run or an earlier one."""
@@ -31,6 +35,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._windows: dict[int, Predictions] = {}
+        self.given_fits: dict[int, tuple[GivenFit | None, ...]] = {}
 
     def __contains__(self, index: int) -> bool:
         """Whether this window was put here."""

@@ -1,0 +1,86 @@
+"""How much of a disk windows take until their scene is written."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from glance3d.errors import OutputError
+from glance3d.models.memory.pass_sizes import FLOAT32, MAP_CHANNELS
+
+_OF_A_FILE = 4096  # its names and hashes
+_OF_A_VIEW = 4 * 30  # cameras
+_SCENE_BYTES = 4  # colours and mask of a pixel in scene.npz
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """Bytes of windows of ``of_windows`` views each, and of the scene that is made of them.
+
+    ``image_size`` is (height, width). ``scene`` is the size of ``scene.npz`` alone: what else is
+    written of a scene depends on the photos' own sizes.
+    """
+
+    of_windows: tuple[int, ...]
+    num_views: int
+    image_size: tuple[int, int]
+    outputs: tuple[str, ...]
+
+    @property
+    def windows(self) -> int:
+        """All windows, in float32."""
+        return sum(map(self.window, range(len(self.of_windows))))
+
+    def window(self, index: int) -> int:
+        """One of them."""
+        height, width = self.image_size
+        of_view = self._channels * FLOAT32 * height * width + _OF_A_VIEW
+        return self.of_windows[index] * of_view + _OF_A_FILE
+
+    @property
+    def scene(self) -> int:
+        """``scene.npz``, which is written while the windows are still there."""
+        height, width = self.image_size
+        return self.num_views * height * width * (_SCENE_BYTES + self._channels * FLOAT32)
+
+    def refuse_full_disk(self, folder: Path, missing: Sequence[int]) -> None:
+        """Refuse now what the disk of a folder has no room for; ``missing`` are to be written yet.
+
+        Raises:
+            OutputError: in one sentence, with what to do.
+        """
+        needed = sum(map(self.window, missing)) + self.scene
+        free = free_room(folder)
+        if free is not None and needed > free:
+            raise OutputError(
+                f"{len(missing)} windows and the scene made of them need {_gigabytes(needed)} on "
+                f"the disk of {folder}, and {_gigabytes(free)} are free: free some space, choose "
+                "another disk (--out), or fewer pixels (max_pixels)"
+            )
+
+    def sentence(self) -> str:
+        """How many windows there are, and what they take."""
+        return (
+            f"{len(self.of_windows)} windows of {max(self.of_windows)} photos take "
+            f"{_gigabytes(self.windows)} on the disk until the scene is written"
+        )
+
+    @property
+    def _channels(self) -> int:
+        return sum(MAP_CHANNELS.get(output, 0) for output in self.outputs)
+
+
+def free_room(folder: Path) -> int | None:
+    """Bytes that may still be written where a folder is, or will be made; None if nobody says."""
+    for path in (folder, *folder.absolute().parents):
+        try:
+            return shutil.disk_usage(path).free
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+    return None
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"

@@ -1,0 +1,73 @@
+"""Windows in files: as many as there may be, of which one is mapped at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from glance3d.errors import OutputError
+from glance3d.types import Predictions
+from glance3d.windows.disk.window_file import Fits, StoredWindow, read_window, write_window
+
+
+class DiskStore:
+    """A :class:`~glance3d.windows.WindowStore` in a folder, a file for each window, by its key.
+
+    What whole files of these keys the folder holds already is taken: ``num_taken`` windows.
+    """
+
+    def __init__(self, folder: Path, keys: Sequence[str]) -> None:
+        self.folder = folder
+        self.keys = tuple(keys)
+        self.given_fits: dict[int, Fits] = {}
+        self._held: set[int] = set()
+        self._mapped: tuple[int, Predictions] | None = None
+        for index, key in enumerate(keys):
+            found = read_window(self._path(index), key, verify=True)
+            if found is not None:
+                self._take(index, found)
+        self.num_taken = len(self._held)
+
+    def __contains__(self, index: int) -> bool:
+        """Whether this window was put here, in this run or an earlier one."""
+        return index in self._held
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def put(self, index: int, predictions: Predictions) -> None:
+        """Write what the network said of a window, as a whole.
+
+        Raises:
+            OutputError: the file system refuses.
+        """
+        fits = self.given_fits.get(index, ())
+        write_window(self._path(index), self.keys[index], predictions, fits)
+        self._held.add(index)
+
+    def get(self, index: int) -> Predictions:
+        """What was put there, mapped.
+
+        Raises:
+            KeyError: nothing was.
+            OutputError: somebody has removed or changed the file.
+        """
+        if index not in self._held:
+            raise KeyError(index)
+        if self._mapped is None or self._mapped[0] != index:
+            path = self._path(index)
+            found = read_window(path, self.keys[index], verify=False)
+            if found is None:
+                raise OutputError(f"{path} was removed or changed during the run: run it again")
+            self._mapped = index, found.predictions()
+        return self._mapped[1]
+
+    def close(self) -> None:
+        """Map nothing any more."""
+        self._mapped = None
+
+    def _take(self, index: int, found: StoredWindow) -> None:
+        self._held.add(index)
+        if fits := found.given_fits():
+            self.given_fits[index] = fits
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"{self.keys[index]}.safetensors"
