@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glance3d._version import __version__
 
 if TYPE_CHECKING:
+    from glance3d.batches import batch as batch
     from glance3d.densification import densify as densify
     from glance3d.errors import Glance3DError as Glance3DError
     from glance3d.exporters import export as export
@@ -54,6 +55,7 @@ _HOMES = {
     "Tracks": "glance3d.types",
     "add_photos": "glance3d.incremental",
     "apply_metric_scale": "glance3d.metric_scale",
+    "batch": "glance3d.batches",
     "build_model": "glance3d.models",
     "densify": "glance3d.densification",
     "export": "glance3d.exporters",
@@ -85,6 +87,7 @@ __all__ = [
     "__version__",
     "add_photos",
     "apply_metric_scale",
+    "batch",
     "build_model",
     "densify",
     "export",

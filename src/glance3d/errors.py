@@ -12,6 +12,7 @@
     ├── SceneError           a saved scene cannot be read, or lacks what was asked of it
     ├── OutputError          a result cannot be written
     ├── RanksError           another process of a group ended, or did not come
+    ├── BatchError           scenes of a batch could not be made
     └── MissingExtraError    an optional package is needed; the message names the extra
 
 Every message says what it got, what was wanted and what to do.
@@ -63,6 +64,10 @@ class RanksError(Glance3DError):
     def __init__(self, message: str, code: int = 1, told_by: int | None = None) -> None:
         super().__init__(message)
         self.code, self.told_by = code, told_by
+
+
+class BatchError(Glance3DError):
+    """Some scenes of a batch could not be made, or none can."""
 
 
 class MissingExtraError(Glance3DError, ImportError):

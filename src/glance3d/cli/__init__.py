@@ -39,6 +39,7 @@ from glance3d.text import visible_text
 
 COMMANDS = {
     "reconstruct": "cameras, depth and a point cloud from photos or a video",
+    "batch": "the same for many scenes, on one machine or many; goes on where it stopped",
     "refine": "verify and adjust a saved scene's cameras by feature matches",
     "scale": "give a saved scene its true size, and the world of GPS or known cameras",
     "add": "add photos to a saved scene",

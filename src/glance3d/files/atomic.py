@@ -63,7 +63,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     with errors_named(path), folder_made(path.parent):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with _temporary_beside(path) as temporary:
+        with temporary_beside(path) as temporary:
             yield temporary
             temporary.replace(path)
 
@@ -160,7 +160,7 @@ def _machine() -> str:
 
 
 @contextmanager
-def _temporary_beside(path: Path) -> Iterator[Path]:
+def temporary_beside(path: Path) -> Iterator[Path]:
     """Hidden, unguessable, on the same disk; the suffix stays, because writers look at it.
 
     What is left of it is removed at the end.

@@ -1,0 +1,1 @@
+"""Workers: what makes scenes, in a process beside this one or on a Ray cluster."""

@@ -1,0 +1,1 @@
+"""Many scenes: their list, the ledger, workers of one machine and of many."""
