@@ -1,5 +1,6 @@
 """Metres: from known poses, GPS, known distances or depth, with the error of the scale."""
 
+from glance3d.geometry.geodesy import GeodeticOrigin, ecef_from_geodetic, enu_from_geodetic
 from glance3d.metric_scale.apply import apply_metric_scale
 from glance3d.metric_scale.constraints import (
     KnownDepth,
@@ -9,7 +10,6 @@ from glance3d.metric_scale.constraints import (
     MetricConstraints,
 )
 from glance3d.metric_scale.estimates import Measure, ScaleEstimate
-from glance3d.metric_scale.geodesy import GeodeticOrigin, ecef_from_geodetic, enu_from_geodetic
 
 __all__ = [
     "GeodeticOrigin",

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.cameras import camera_centers
+from glance3d.geometry.geodesy import GeodeticOrigin, enu_from_geodetic
 from glance3d.geometry.robust_similarity import (
     AGREEING_DISTANCE,
     AGREEING_ROTATION_DEG,
@@ -20,7 +21,6 @@ from glance3d.geometry.robust_similarity import (
 )
 from glance3d.metric_scale.constraints import KnownPoses
 from glance3d.metric_scale.estimates import Measure, ScaleEstimate, student_quantile
-from glance3d.metric_scale.geodesy import GeodeticOrigin, enu_from_geodetic
 from glance3d.types import Reconstruction
 
 # Error of a phone's or camera's GPS receiver along an axis, in metres, under an open sky.

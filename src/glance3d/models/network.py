@@ -12,7 +12,7 @@ from glance3d.images import Preprocessing
 from glance3d.models.config import ModelConfig
 from glance3d.models.weights.cards import WeightsCard
 from glance3d.nn.block import Block
-from glance3d.retrieval import cell_weights, pool_cells
+from glance3d.retrieval import patch_weights, pool_tokens
 from glance3d.types import Predictions
 
 ConfigT = TypeVar("ConfigT", bound=ModelConfig, covariant=True)
@@ -78,6 +78,15 @@ class Network(nn.Module, Generic[ConfigT]):
         """Patch tokens of each view, before any view sees another; images are RGB in [0, 1]."""
         raise NotImplementedError
 
+    def photo_tokens(
+        self, images: Float[Tensor, "views 3 height width"]
+    ) -> Float[Tensor, "views patches dim"]:
+        """Patch tokens that know the whole of their photo and no other, by which photos are alike.
+
+        One for every patch, row by row; images are RGB in [0, 1].
+        """
+        return self.embed_patches(images)
+
     def photo_descriptors(
         self,
         images: Float[Tensor, "views 3 height width"],
@@ -90,7 +99,7 @@ class Network(nn.Module, Generic[ConfigT]):
         """
         patch = self.config.patch_size
         grid = (images.shape[-2] // patch, images.shape[-1] // patch)
-        return pool_cells(self.embed_patches(images), cell_weights(usable, grid))
+        return pool_tokens(self.photo_tokens(images), patch_weights(usable, grid))
 
     def initialise(self) -> None:
         """Make random weights a good start for training."""

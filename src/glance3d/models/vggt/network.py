@@ -14,7 +14,7 @@ from glance3d.models.checks import (
     check_outputs,
     check_query_points,
 )
-from glance3d.models.config import DPTHeadConfig, Output, VGGTConfig
+from glance3d.models.config import DPTHeadConfig, Output, StemEmbedConfig, VGGTConfig
 from glance3d.models.head_inputs import HeadInputs
 from glance3d.models.heads.camera import CameraHead
 from glance3d.models.heads.correspondence import CorrespondenceHead
@@ -42,7 +42,6 @@ from glance3d.multiview.reconcile import MatchedPredictions
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.nn.precision import only_predicts
-from glance3d.retrieval import cell_weights, pool_cells
 from glance3d.types import Predictions
 
 
@@ -72,21 +71,14 @@ class VGGT(Network[VGGTConfig]):
         """Patch tokens of each view, before any view sees another; images are RGB in [0, 1]."""
         return self.aggregator.patch_embed(normalised_pixels(images))
 
-    def photo_descriptors(
-        self,
-        images: Float[Tensor, "views 3 height width"],
-        usable: Float[Tensor, "views height width"],
-    ) -> Float[Tensor, "views dim"]:
-        """As :meth:`Network.photo_descriptors`: a network that matches pools what it matches by."""
-        head = self.correspondence_head
-        if head is None:
-            return super().photo_descriptors(images, usable)
+    def photo_tokens(
+        self, images: Float[Tensor, "views 3 height width"]
+    ) -> Float[Tensor, "views patches dim"]:
+        """As :meth:`Network.photo_tokens`: a stem's patches first see each other in layer 0."""
+        if not isinstance(self.config.patch_embed, StemEmbedConfig):
+            return self.embed_patches(images)
         # Every photo is a scene of its own.
-        tokens = self.encode(images[:, None], (head.config.layer,))
-        described = head.describe(
-            self._of_global_block(tokens, head.config.layer), tokens.stem_maps[0]
-        )
-        return pool_cells(described.descriptors.flatten(0, 1), cell_weights(usable, described.grid))
+        return self._of_global_block(self.encode(images[:, None], (0,)), 0)[:, 0]
 
     @property
     def large_products(self) -> list[nn.Module]:
