@@ -47,8 +47,8 @@ def guessed(truth: Reconstruction, degrees: float, focal: float = FOCAL) -> Reco
 
 def lost(truth: Reconstruction) -> Reconstruction:
     """The scene of a network that has learned nothing: cameras side by side."""
-    poses = torch.eye(3, 4).repeat(5, 1, 1)
-    poses[:, 0, 3] = -torch.arange(5.0)
+    poses = torch.eye(3, 4).repeat(truth.num_views, 1, 1)
+    poses[:, 0, 3] = -torch.arange(float(truth.num_views))
     return with_cameras(truth, poses)
 
 

@@ -82,6 +82,7 @@ def test_a_scene_without_depth_is_judged_by_its_cameras(scene: Reconstruction) -
         ({"same_as": 0, "matches_others": True}, "good", "the same picture as view00.png"),
         ({"same_as": 0, "matches_others": False}, "unsupported", "no other photo matches it"),
         ({"registered_by": "known"}, "good", "tracks"),
+        ({"registered_by": "component"}, "weak", "another scene, or too little overlap"),
         ({"focal_doubt": "its focal length drifts"}, "weak", "its focal length drifts"),
     ],
 )

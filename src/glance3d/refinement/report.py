@@ -50,8 +50,10 @@ def describe_refinement(
         times=times,
         known_cameras=_describe_known(known, disagreement),
         rectified_pair=None if shift is None else {"shift_px": round(shift, 3)},
+        components=_component_names(scene, registration) or None,
     )
     texts = {
+        "components": _components(scene, registration),
         "few_matches": _warnings(scene, refined),
         FOCAL_LENGTHS: contradicted_focal_lengths(scene, registration),
         "known_cameras": [] if known is None else known.warnings,
@@ -124,6 +126,31 @@ def _warnings(scene: Reconstruction, refined: RefinedCameras) -> list[str]:
             + (" ..." if len(kept) > 5 else "")
         ]
     return []
+
+
+def _component_names(
+    scene: Reconstruction, registration: Registration
+) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        tuple(scene.names[view] for view in sorted(component.images))
+        for component in registration.components
+    )
+
+
+def _components(scene: Reconstruction, registration: Registration) -> list[str]:
+    """Which photos are measured apart from the main part, and that they may be of another scene."""
+    groups = _component_names(scene, registration)
+    if not groups:
+        return []
+    named = "; ".join(
+        f"{len(names)} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
+        for names in groups
+    )
+    return [
+        f"the photos are in {len(groups) + 1} parts that nothing measured connects: beside "
+        f"{len(registration.images)} photos there are {named}; each is measured in itself, but "
+        "where the parts are to each other is a guess, and they may be different scenes"
+    ]
 
 
 def _contradictions(scene: Reconstruction, views: Collection[int]) -> list[str]:

@@ -44,8 +44,8 @@ MOST_OF_THE_SCENE = 0.5
 class _Case:
     """Everything about one view; ``unit`` is what a pixel is worth at this size of photo.
 
-    ``num_held`` views of the scene are held by tracks. ``projection`` is the photo's where it is
-    not a pinhole's.
+    ``num_held`` views of the scene's main part are held by tracks. ``projection`` is the photo's
+    where it is not a pinhole's.
     """
 
     names: tuple[str, ...]
@@ -85,7 +85,11 @@ def judge(
     """
     measured = measure_tracks(scene)
     unit = scene.cameras.pixel_unit
-    num_held = sum(tracks.num_tracks >= MIN_TRACKS for tracks in measured)
+    num_held = sum(
+        tracks.num_tracks >= MIN_TRACKS
+        and not (evidence is not None and evidence[view].registered_by == "component")
+        for view, tracks in enumerate(measured)
+    )
     trust = []
     for view, tracks in enumerate(measured):
         own = None if evidence is None else evidence[view]
@@ -248,6 +252,17 @@ def _one_corner(case: _Case) -> Verdict:
     return WEAK, f"its tracks cover only {case.tracks.coverage:.0%} of the photo"
 
 
+def _component(case: _Case) -> Verdict:
+    if case.evidence.registered_by != "component":
+        return None
+    photos = "photo" if case.tracks.num_partners == 1 else "photos"
+    return WEAK, (
+        f"{case.tracks.num_tracks} tracks shared with {case.tracks.num_partners} {photos}, but "
+        "nothing measured connects these with most others: another scene, or too little overlap; "
+        "where they are among them is a guess"
+    )
+
+
 def _fragment(case: _Case) -> Verdict:
     if case.evidence.registered_by == "known":
         return None
@@ -305,6 +320,7 @@ _RULES_FOR_HELD: tuple[Callable[[_Case], Verdict], ...] = (
     _large_error,
     _odd_focal_length,
     _one_corner,
+    _component,
     _fragment,
     _by_network,
     _wrong_depth,

@@ -20,7 +20,7 @@ from glance3d.types.report import Report
 # followed.
 VERDICTS = ("unsupported", "weak", "good")
 TRACKED_BY = ("network", "matching", "geometry")
-REGISTERED_BY = ("network", "bundle adjustment", "similarity", "known")
+REGISTERED_BY = ("network", "bundle adjustment", "component", "similarity", "known")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,9 @@ class ViewTrust:
     """How far one photo's camera and depth can be trusted, and why.
 
     ``registered_by`` is what its pose rests on: "network" (the feed-forward guess), "bundle
-    adjustment", "similarity" (the guess, moved into the refined frame) or "known" (it was given).
+    adjustment", "component" (measured with some photos that nothing measured connects with the
+    others, among which they are put by a guess), "similarity" (the guess, moved into the refined
+    frame) or "known" (it was given).
     Errors are distances in original pixels between tracks and their points' projections;
     ``depth_agreement`` is the share of its tracks whose depth map agrees with them, None without
     tracks or depth. ``verdict`` is "good", "weak" or "unsupported".

@@ -153,6 +153,8 @@ class RefinementReport(JsonRecord):
     times: Mapping[str, float]
     known_cameras: Diagnostics | None = None  # as the report's own, of this refinement
     rectified_pair: Diagnostics | None = None  # shift_px
+    # Photos that are measured among themselves alone, part by part; none where there is one part.
+    components: tuple[tuple[str, ...], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from glance3d.types import Reconstruction, ViewTrust
 _SIGNS = {"good": "\u2713", "weak": "!", "unsupported": "\u2715"}
 _BY = {
     "bundle adjustment": "measured from the photos",
+    "component": "measured with some others, and put among the rest by a guess",
     "similarity": "the network's guess, moved among the others",
     "network": "the network's guess",
     "known": "given",

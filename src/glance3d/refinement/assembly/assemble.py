@@ -11,6 +11,7 @@ from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
 from glance3d.geometry.similarity import Similarity
 from glance3d.images import Originals
 from glance3d.multiview.view_graph import view_epipolar_errors
+from glance3d.refinement.assembly.placed_components import with_component
 from glance3d.refinement.assembly.rectified_pair import with_rectified_pair
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.assembly.sparse_points import read_sparse_points
@@ -42,7 +43,10 @@ def assemble_cameras(
 def _merge_cameras(
     scene: Reconstruction, registration: Registration, originals: Originals
 ) -> RefinedCameras:
-    """Measured cameras and moved guesses, in the world of the reconstruction."""
+    """Measured cameras and moved guesses, in the world of the reconstruction.
+
+    Components that nothing measured connects with it are put where the guesses are.
+    """
     view_graph = registration.photos.view_graph
     adjusted = {
         view: pose_from_rigid(image.cam_from_world()) for view, image in registration.images.items()
@@ -71,7 +75,10 @@ def _merge_cameras(
         set(adjusted) - worse,
         originals,
     )
-    return RefinedCameras(cameras, sparse, registered_by)
+    refined = RefinedCameras(cameras, sparse, registered_by)
+    for component in registration.components:
+        refined = with_component(scene, refined, registration, component, originals)
+    return refined
 
 
 def _registered_by(view: int, measured: Poses, registration: Registration) -> str:

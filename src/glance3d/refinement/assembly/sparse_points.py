@@ -54,6 +54,19 @@ def read_sparse_points(
     )
 
 
+def join_points(first: SparsePoints, second: SparsePoints) -> SparsePoints:
+    """Points of both with their observations, which are sorted by view again."""
+    views = torch.cat([first.view_indices, second.view_indices])
+    order = views.argsort(stable=True)
+    return SparsePoints(
+        torch.cat([first.points_world, second.points_world]),
+        torch.cat([first.colors, second.colors]),
+        views[order],
+        torch.cat([first.point_indices, second.point_indices + len(first)])[order],
+        torch.cat([first.pixels_original, second.pixels_original])[order],
+    )
+
+
 def sample_colors(
     photo: UInt8[np.ndarray, "height width 3"], pixels: Float[Tensor, "points 2"]
 ) -> UInt8[Tensor, "points 3"]:

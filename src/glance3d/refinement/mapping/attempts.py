@@ -11,27 +11,31 @@ poses; the attempt whose poses explain most matches is kept.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.refinement.mapping.attempt_results import (
+    Attempt,
+    AttemptResult,
+    CameraSetup,
+    inliers_inside,
+    views_of,
+)
 from glance3d.refinement.mapping.mapper import (
     LENIENT,
     MIN_OBSERVATIONS,
     NORMAL,
     RELAXED,
     STRICT,
-    MapperThresholds,
     StartingPoses,
     map_models,
     num_supported,
 )
-from glance3d.refinement.mapping.match_inliers import MatchInliers, count_match_inliers
+from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.matching.database import copy_with_cameras
-from glance3d.refinement.matching.initial_cameras import CameraAssignment
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.pycolmap_interface import pose_from_rigid, posed_images
 
@@ -43,48 +47,6 @@ _WELL_EXPLAINED = 0.89
 # Of this attempt's name and its poses by view.
 Watcher = Callable[[str, dict[int, Float[Tensor, "3 4"]]], None]
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
-# An attempt must explain this many times as much as an earlier one, whose premises were stricter.
-_CLEARLY = 1.05
-
-
-@dataclass(frozen=True)
-class CameraSetup:
-    """A copy of the photos' database in which the views have certain cameras."""
-
-    database: Path
-    assignment: CameraAssignment
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """Where the mapping starts, and what it accepts."""
-
-    name: str
-    setup: CameraSetup
-    thresholds: MapperThresholds
-    start: StartingPoses | None = None
-
-    @property
-    def fixed_poses(self) -> dict[int, Float[Tensor, "3 4"]]:
-        """By view, the poses that must not move."""
-        return self.start.poses if self.start is not None and self.start.fixed else {}
-
-
-@dataclass(frozen=True)
-class AttemptResult:
-    """A COLMAP reconstruction, and how many of the matches it explains.
-
-    ``others`` are the smaller models of the same attempt.
-    """
-
-    attempt: Attempt
-    reconstruction: Any
-    inliers: MatchInliers
-    others: tuple[Any, ...] = ()
-
-    def is_better_than(self, other: "AttemptResult") -> bool:
-        """Whether it explains clearly more of what matches."""
-        return self.inliers.explained > _CLEARLY * other.inliers.explained
 
 
 @contextmanager
@@ -108,9 +70,19 @@ def run_attempts(
             break
         result = run_attempt(photos, attempt)
         records.append(describe_attempt(photos, attempt, result))
-        if result is not None and (best is None or result.is_better_than(best)):
-            best = result
+        if result is not None:
+            best = _better(best, result)
     return best, tuple(records)
+
+
+def _better(best: AttemptResult | None, result: AttemptResult) -> AttemptResult:
+    """The better of two, and beside it the other."""
+    if best is None:
+        return result
+    if result.is_better_than(best):
+        earlier = (replace(best, earlier=()), *best.earlier)
+        return replace(result, earlier=earlier)
+    return replace(best, earlier=(*best.earlier, result))
 
 
 def _attempts(photos: MatchedPhotos) -> Iterator[Attempt]:
@@ -152,12 +124,29 @@ def _is_enough(best: AttemptResult, photos: MatchedPhotos) -> bool:
         return True  # any other attempt would leave the frame of the known poses
     view_graph = photos.view_graph
     # Views that have matches enough to be supported, if half of them become points.
-    num_reachable = sum(
-        view_graph.num_matches_of(view) >= 2 * MIN_OBSERVATIONS
+    reachable = {
+        view
         for view in range(view_graph.num_views)
-    )
-    is_complete = num_supported(best.reconstruction) >= num_reachable
-    return is_complete and best.inliers.share >= _WELL_EXPLAINED
+        if view_graph.num_matches_of(view) >= 2 * MIN_OBSERVATIONS
+    }
+    is_complete = num_supported(best.reconstruction) >= len(reachable)
+    if is_complete and best.inliers.share >= _WELL_EXPLAINED:
+        return True
+    return _are_scenes_apart(best, photos, reachable)
+
+
+def _are_scenes_apart(best: AttemptResult, photos: MatchedPhotos, reachable: set[int]) -> bool:
+    """Whether several components hold all photos, and no match connects two of them."""
+    components = best.components(photos)
+    held = [views_of(photos, one) for one in components]
+    if len(held) < 2 or not reachable <= set().union(*held):
+        return False
+    of_view = {view: index for index, views in enumerate(held) for view in views}
+    pairs = photos.view_graph.pairs
+    if any(of_view.get(pair.first) != of_view.get(pair.second) for pair in pairs):
+        return False
+    shares = (inliers_inside(photos, one).share for one in components)
+    return all(share >= _WELL_EXPLAINED for share in shares)
 
 
 def run_attempt(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None:

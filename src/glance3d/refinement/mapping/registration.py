@@ -19,8 +19,10 @@ from glance3d.models import VGGT, Network
 from glance3d.models.weights.cards import is_good_at
 from glance3d.models.weights.weights_card import Ability
 from glance3d.multiview.pure_rotation import is_pure_rotation
-from glance3d.refinement.mapping.attempts import AttemptResult, run_attempts
+from glance3d.refinement.mapping.attempt_results import AttemptResult
+from glance3d.refinement.mapping.attempts import run_attempts
 from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_until_converged
+from glance3d.refinement.mapping.components import Component
 from glance3d.refinement.mapping.mapper import MIN_OBSERVATIONS, num_supported
 from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.mapping.remapping import map_again, misfit_views
@@ -52,7 +54,8 @@ class Registration:
     is in their frame. ``images`` are the reconstruction's with a pose, by view. ``attempts`` is
     JSON-ready. ``free_focal_lengths``: what the focal lengths of views with known intrinsics would
     be, in pixels, were they adjusted with the rest. ``by_network`` are the views that only matches
-    of a network's descriptors connect to most of the others.
+    of a network's descriptors connect to most of the others. ``components`` are groups of other
+    photos, each held together by points, that nothing measured connects with the reconstruction.
     """
 
     reconstruction: Any | None
@@ -63,6 +66,7 @@ class Registration:
     images: Mapping[int, Any] = field(default_factory=dict)
     free_focal_lengths: Mapping[int, float] = field(default_factory=dict)
     by_network: frozenset[int] = frozenset()
+    components: tuple[Component, ...] = ()
 
     @property
     def num_supported(self) -> int:
@@ -142,16 +146,22 @@ def _register(photos: MatchedPhotos) -> Registration:
     if best is None:
         camera_ids = photos.initial_cameras.camera_ids
         return Registration(None, photos, camera_ids, photos.held_poses, attempts)
-    _adjust(photos, best)
+    best, *others = best.components(photos)
+    components = []
+    for one in (best, *others):
+        _adjust(photos, one)
+        images = posed_images(one.reconstruction, photos.image_ids)
+        components.append(Component(one.reconstruction, images))
     return Registration(
         best.reconstruction,
         photos,
         best.attempt.setup.assignment.camera_of_view,
         best.attempt.fixed_poses,
         attempts,
-        posed_images(best.reconstruction, photos.image_ids),
+        components[0].images,
         _free_focal_lengths(photos, best),
         _held_by_network(photos, best.reconstruction),
+        tuple(one for one in components[1:] if len(one.images) >= 2),
     )
 
 

@@ -16,13 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.multiview.view_graph import ViewGraph, epipolar_errors, largest_component
-from glance3d.refinement.mapping.attempts import (
-    Attempt,
-    AttemptResult,
-    CameraSetup,
-    describe_attempt,
-    run_attempt,
-)
+from glance3d.refinement.mapping.attempt_results import Attempt, AttemptResult, CameraSetup
+from glance3d.refinement.mapping.attempts import describe_attempt, run_attempt
 from glance3d.refinement.mapping.joining import join_models
 from glance3d.refinement.mapping.mapper import StartingPoses
 from glance3d.refinement.mapping.match_inliers import (
@@ -77,7 +72,9 @@ def map_again(
         if result.inliers.explained > kept.inliers.explained:
             kept = result
     never = misfit_views(photos, kept.reconstruction, min_share=_HARDLY_CONNECTS)
-    return _without(photos, kept, never), tuple(records)
+    # What was not joined may still be held together by itself.
+    others = (replace(best, earlier=()), *best.earlier)
+    return replace(_without(photos, kept, never), earlier=others), tuple(records)
 
 
 def misfit_views(
