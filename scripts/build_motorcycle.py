@@ -4,7 +4,7 @@
     python scripts/build_motorcycle.py scikit_image-*.whl examples/data/motorcycle
 
 The photos are copied unchanged. The wheel's disparities become z-depth in metres, and its
-calibration becomes two cameras, in the layout of ``glance3d.datasets.photo_folder``.
+calibration becomes two cameras, in the layout of ``glance3d.photo_sets.readers.cameras_json``.
 
 Where the numbers come from: scikit-image's ``data.stereo_motorcycle`` documents the Middlebury
 calibration divided by 4, its reduction factor. Middlebury counts pixels from 0 at their centres;

@@ -17,8 +17,8 @@ import torch
 
 import glance3d
 from glance3d.cli import main as glance3d_command
-from glance3d.datasets.photo_folder import PhotoSet, load_photo_set
 from glance3d.evaluation.metrics import depth_errors, fov_error_deg, relative_pose_errors
+from glance3d.photo_sets import PhotoSet, load_photo_set
 from glance3d.types import Reconstruction
 
 ROOT = Path(__file__).resolve().parents[1]

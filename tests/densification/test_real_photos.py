@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from glance3d.datasets.photo_folder import load_photo_set
 from glance3d.densification import densify
+from glance3d.photo_sets import load_photo_set
 from glance3d.types import Placement, Reconstruction
 
 MOTORCYCLE = Path(__file__).parents[3] / "shared/data/middlebury_motorcycle"

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from glance3d.datasets.photo_folder import PhotoSet, load_photo_set
 from glance3d.geometry.cameras import project_points, unproject_depth
 from glance3d.geometry.filter import seen_by_depth
+from glance3d.photo_sets import PhotoSet, load_photo_set
 
 
 @pytest.fixture(scope="module")

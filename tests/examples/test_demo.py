@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import glance3d
-from glance3d.datasets.photo_folder import load_photo_set
+from glance3d.photo_sets import load_photo_set
 from glance3d.types import Reconstruction
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from glance3d.datasets.photo_folder import load_photo_set
 from glance3d.errors import InputError, OutputError, SceneError
 from glance3d.exporters import FORMATS, export, infer_format, load_scene, write_scene_folder
+from glance3d.photo_sets import load_photo_set
 from glance3d.results import MANIFEST_FILE
 from glance3d.types import PhotoMask, Report
 from tests.exporters.analytic import build_scene, without_points

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from glance3d.datasets import load_photo_set
 from glance3d.errors import Glance3DError
 from glance3d.evaluation.predictions import load_prediction
 from glance3d.exporters import export, load_scene
@@ -23,6 +22,8 @@ from glance3d.models import build_model, load_model
 from glance3d.models.weights.files import load_weights
 from glance3d.models.weights.partial import load_partial_weights
 from glance3d.models.zoo import outline_model
+from glance3d.photo_sets import load_photo_set
+from glance3d.photo_sets.checking import check_photo_set, describe_check
 from glance3d.training import Trainer
 from glance3d.training.data.sample_batch import load_textures
 from glance3d.training.run.training_log import draw_learning_curve, read_log
@@ -31,7 +32,7 @@ from glance3d.viewer.clouds import depth_cloud, sparse_cloud
 from glance3d.viewer.display import first_look, surer_points, upright_display
 from glance3d.viewer.facts import photo_facts, scene_facts
 from glance3d.viewer.track_lines import has_tracks, track_lines
-from tests.fuzz.seeds import Seed, cameras, networks, photos, scenes
+from tests.fuzz.seeds import Seed, cameras, networks, photo_sets, photos, scenes
 from tests.images.files import gradient
 
 
@@ -142,6 +143,10 @@ def _read_photo_set(folder: Path) -> None:
             photo_set.load_depth(view)
 
 
+def _check_photo_set(folder: Path) -> None:
+    describe_check(check_photo_set(load_photo_set(folder)))
+
+
 def _read_exported_model(folder: Path) -> None:
     check_colmap_model(next(path.parent for path in folder.rglob("cameras.*")))
 
@@ -198,6 +203,7 @@ READERS: dict[str, Reader] = {
     "colmap-exported": Reader(cameras.colmap_export_seeds, _read_exported_model),
     "tum": Reader(cameras.tum_seeds, _read_known_cameras),
     "photo-set": Reader(cameras.photo_set_seeds, _read_photo_set),
+    "photo-set-foreign": Reader(photo_sets.foreign_set_seeds, _check_photo_set),
     "depth-maps": Reader(scenes.depth_map_seeds, _read_depth_map),
     "predictions": Reader(scenes.prediction_seeds, _read_prediction),
     "weights": Reader(networks.weights_seeds, _read_weights),

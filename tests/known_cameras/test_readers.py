@@ -11,7 +11,6 @@ import pytest
 import roma
 import torch
 
-from glance3d.datasets import load_photo_set
 from glance3d.errors import CamerasError, InputError
 from glance3d.exporters import export
 from glance3d.geometry.cameras import camera_centers, project_points
@@ -22,6 +21,7 @@ from glance3d.known_cameras import (
     match_known_cameras,
     match_views,
 )
+from glance3d.photo_sets import load_photo_set
 from tests.exporters.analytic import build_scene
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

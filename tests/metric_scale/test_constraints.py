@@ -10,7 +10,6 @@ import scipy.stats
 import torch
 from PIL import Image
 
-from glance3d.datasets import load_photo_set
 from glance3d.errors import ImageError, InputError, SceneError
 from glance3d.files.atomic import to_json_text
 from glance3d.geometry.cameras import camera_centers
@@ -23,6 +22,7 @@ from glance3d.metric_scale import (
     apply_metric_scale,
 )
 from glance3d.metric_scale.estimates import student_quantile
+from glance3d.photo_sets import load_photo_set
 from tests.metric_scale.scenes import ENU_FROM_SCENE, circle, draw, scene_at, with_gps
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -11,7 +11,6 @@ from PIL import Image
 
 import glance3d
 from glance3d.cli import main
-from glance3d.datasets.photo_folder import load_photo_set
 from glance3d.errors import InputError
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.files.atomic import to_json_text
@@ -19,6 +18,7 @@ from glance3d.models import VGGT, build_model
 from glance3d.models.config import Output, tiny
 from glance3d.models.memory import plan as memory_plan
 from glance3d.models.memory.plan import plan_memory
+from glance3d.photo_sets import load_photo_set
 
 SMALL = {"max_pixels": 70 * 70}
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"

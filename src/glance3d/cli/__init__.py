@@ -48,6 +48,7 @@ COMMANDS = {
     "track": "follow points of any photo through all of them",
     "models": "list the known models: source, licence, commercial use",
     "train": "train a model on rendered scenes",
+    "finetune check": "verify that cameras and depth of photo sets fit each other",
     "evaluate": "measure a model's cameras and depth against the truth",
     "version": "print the version",
 }
@@ -148,7 +149,9 @@ def _leave(code: int) -> NoReturn:
 
 
 def _dispatch(words: list[str]) -> None:
-    command, rest = (words[0], words[1:]) if words else ("--help", [])
+    # Some commands are of two words.
+    length = 2 if " ".join(words[:2]) in COMMANDS else 1
+    command, rest = " ".join(words[:length]) or "--help", words[length:]
     if command in ("--help", "-h", "help"):
         print(top_level_help())
     elif command == "--version":
@@ -168,7 +171,7 @@ def _run_command(command: str, words: list[str]) -> None:
         )
     import tyro
 
-    module = importlib.import_module(f"glance3d.cli.{command}")
+    module = importlib.import_module(f"glance3d.cli.{command.replace(' ', '.')}")
     options = tyro.cli(
         module.Options,
         prog=f"glance3d {command}",

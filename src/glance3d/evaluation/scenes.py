@@ -9,13 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.datasets import MultiViewSample, SyntheticConfig, SyntheticScenes
-from glance3d.datasets.photo_folder import PhotoSet, load_photo_set
 from glance3d.errors import ImageError, InputError
-from glance3d.images import Preprocessing, find_masks, load_images
+from glance3d.images import Preprocessing, load_images
+from glance3d.photo_sets import PhotoSet, load_photo_set
 from glance3d.types import Cameras, ImageBatch, PhotoMask, Placement
 
 MAX_VIEWS = 32
-MASKS_FOLDER = "masks"
 
 
 @dataclass(frozen=True)
@@ -124,18 +123,17 @@ def _tracks_of(sample: MultiViewSample, index: int) -> TrueTracks | None:
 def photo_set(
     folder: str | Path, preprocessing: Preprocessing, max_views: int = MAX_VIEWS
 ) -> EvaluationSet:
-    """A folder in the layout of :mod:`glance3d.datasets.photo_folder`, as one scene.
+    """A folder of any format of :mod:`glance3d.photo_sets`, as one scene.
 
     All views go through the network at once; of more than ``max_views``, that many are taken,
-    evenly spaced, with the first among them. If the folder has ``masks/``, the parts of photos that
-    they leave out count neither for the methods nor for the scores.
+    evenly spaced, with the first among them. Where there are masks, the parts of photos that they
+    leave out count neither for the methods nor for the scores.
     """
     photos = load_photo_set(folder)
     chosen = _evenly_spaced(len(photos), max_views)
     paths = [photos.image_paths[view] for view in chosen]
-    batch = load_images(
-        paths, preprocessing, masks=_find_masks(Path(folder) / MASKS_FOLDER, photos, chosen)
-    )
+    masks = [photos.mask_paths[view] for view in chosen] if photos.mask_paths else None
+    batch = load_images(paths, preprocessing, masks=masks)
     if batch.skipped:
         raise ImageError(
             f"{batch.skipped[0].source} cannot be read ({batch.skipped[0].reason}): an evaluation "
@@ -144,7 +142,7 @@ def photo_set(
     scene = EvaluationScene(
         name=photos.name,
         batch=batch,
-        cameras=photos.cameras.of_views(chosen),
+        cameras=photos.cameras.float().of_views(chosen),
         depth=tuple(
             _where_kept(_load_depth(photos, view), mask)
             for view, mask in zip(chosen, batch.masks or [None] * len(chosen), strict=True)
@@ -160,14 +158,6 @@ def _evenly_spaced(count: int, at_most: int) -> list[int]:
     if count <= at_most:
         return list(range(count))
     return [index * count // at_most for index in range(at_most)]
-
-
-def _find_masks(folder: Path, photos: PhotoSet, chosen: Sequence[int]) -> list[Path | None] | None:
-    if not folder.is_dir():
-        return None
-    paths = list(map(str, photos.image_paths))
-    masks = find_masks(folder, [path.name for path in photos.image_paths], paths)
-    return [masks[view] for view in chosen]
 
 
 def _where_kept(depth: Tensor | None, mask: PhotoMask | None) -> Tensor | None:

@@ -50,6 +50,15 @@ class Cameras:
             intrinsics=self.intrinsics.double(),
         )
 
+    def float(self) -> "Cameras":
+        """The same cameras with poses, intrinsics and distortion in float32."""
+        return replace(
+            self,
+            cam_from_world=self.cam_from_world.float(),
+            intrinsics=self.intrinsics.float(),
+            radial=None if self.radial is None else self.radial.float(),
+        )
+
     def of_views(self, views: Sequence[int]) -> "Cameras":
         """The cameras of some views, in this order."""
         index = list(views)

@@ -6,6 +6,11 @@ from pathlib import Path
 
 from glance3d.errors import CamerasError
 from glance3d.formats.colmap.binary import read_binary_cameras, read_binary_images
+from glance3d.formats.colmap.observations import (
+    ColmapObservations,
+    read_binary_observations,
+    read_text_observations,
+)
 from glance3d.formats.colmap.records import ColmapCamera, ColmapImage
 from glance3d.formats.colmap.skipped_records import SkippedRecords
 from glance3d.formats.colmap.text import read_text_cameras, read_text_images
@@ -22,6 +27,7 @@ _READERS = {
     ".bin": (read_binary_cameras, read_binary_images),
     ".txt": (read_text_cameras, read_text_images),
 }
+_OBSERVATIONS = {".bin": read_binary_observations, ".txt": read_text_observations}
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,18 @@ def read_colmap_poses(path: Path) -> ColmapPoses:
         reason = f": {warnings[-1]}" if skipped_images.count else ""
         raise CamerasError(f"{folder / f'images{suffix}'} holds no photos{reason}")
     return ColmapPoses(folder, cameras, tuple(images), tuple(warnings))
+
+
+def read_colmap_observations(folder: Path) -> ColmapObservations:
+    """The points of the model whose files are in ``folder``, and who sees them where.
+
+    Raises:
+        CamerasError: there are no points, or the files are damaged.
+    """
+    reader = _OBSERVATIONS[_suffixes(folder)[0]] if _suffixes(folder) else None
+    if reader is None or not any((folder / f"points3D{suffix}").is_file() for suffix in _READERS):
+        raise CamerasError(f"{folder} holds no points of a COLMAP model")
+    return reader(folder)
 
 
 def _model_folders(path: Path) -> list[Path]:

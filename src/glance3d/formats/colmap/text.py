@@ -7,11 +7,14 @@ named. Text is read only: what Glance3D writes is binary.
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 from glance3d.errors import CamerasError
 from glance3d.files.text_input import read_text
-from glance3d.formats.colmap.records import ColmapCamera, ColmapImage
+from glance3d.formats.colmap.records import ColmapCamera, ColmapImage, ColmapPoints2D
 from glance3d.formats.colmap.skipped_records import SkippedRecords
 
 _SHOWN_CHARACTERS = 40
@@ -62,6 +65,34 @@ def read_text_images(path: Path, skipped: SkippedRecords) -> list[ColmapImage]:
             skipped.add(*_place(number, line, path, str(error)))
             points_may_follow = True
     return images
+
+
+def read_text_points2d(path: Path) -> dict[int, tuple[str, ColmapPoints2D | None]]:
+    """Each photo's name and the pixels at which it sees points, by its number.
+
+    Raises:
+        CamerasError: a line of pixels is damaged; it is named.
+    """
+    photos: dict[int, tuple[str, ColmapPoints2D | None]] = {}
+    last = None
+    for number, line in _lines(path):
+        if last is not None and _is_points(line):
+            try:
+                values = np.array(line.split(), np.float64).reshape(-1, 3)
+            except ValueError as error:
+                raise CamerasError(f"line {number} of {path} must be: x y point x y ...") from error
+            # -1 is no point, and so is what no number of one can be.
+            ids = np.where(np.abs(values[:, 2]) < 2**53, values[:, 2], -1)
+            points = ColmapPoints2D(values[:, :2], ids.astype(np.int64))
+            photos[last] = photos[last][0], points
+            last = None
+            continue
+        last = None
+        with suppress(ValueError, IndexError, CamerasError):
+            image = _image(line)
+            last = image.image_id
+            photos[last] = image.name, None
+    return photos
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glance3d.errors import CamerasError
 from glance3d.files.atomic import save_json
-from glance3d.files.json_input import read_json_object
+from glance3d.files.json_input import read_json_object, read_number
 from glance3d.formats.camera_values import read_matrix, read_pose
 from glance3d.formats.transforms_json.frame_intrinsics import (
     FrameIntrinsics,
@@ -38,7 +38,8 @@ class TransformsFile:
     """A whole file.
 
     ``ply_file_path`` is the cloud that 3-D Gaussians start from; depth maps times
-    ``depth_unit_scale_factor`` are in ``units``. These and the masks are written and not read.
+    ``depth_unit_scale_factor`` are in ``units``. The cloud, ``units`` and ``world`` are written and
+    not read.
     """
 
     frames: tuple[TransformsFrame, ...]
@@ -58,7 +59,16 @@ def read_transforms_file(path: Path) -> TransformsFile:
         tuple(
             _read_frame(record, frame, f"frame {number} of {path}")
             for number, frame in enumerate(frames)
-        )
+        ),
+        depth_unit_scale_factor=None
+        if record.get("depth_unit_scale_factor") is None
+        else read_number(
+            record["depth_unit_scale_factor"],
+            f"depth_unit_scale_factor of {path}",
+            error=CamerasError,
+            low=1e-9,
+            high=1e9,
+        ),
     )
 
 
@@ -84,7 +94,13 @@ def _read_frame(record: dict[str, Any], frame: Any, where: str) -> TransformsFra
     if name is None:
         raise CamerasError(f"{where} names no file_path")
     intrinsics = read_frame_intrinsics(record, frame, where)
-    return TransformsFrame(name, _read_pose(frame.get("transform_matrix"), where), intrinsics)
+    pose = _read_pose(frame.get("transform_matrix"), where)
+    depth, mask = (_text(frame.get(key)) for key in ("depth_file_path", "mask_path"))
+    return TransformsFrame(name, pose, intrinsics, depth, mask)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _read_pose(matrix: Any, where: str) -> Float[Tensor, "3 4"] | None:

@@ -1,4 +1,4 @@
-"""Depth maps from elsewhere: an ``.npy``, or a picture of one channel."""
+"""Depth maps from elsewhere: an ``.npy``, an ``.exr``, or a picture of one channel."""
 
 import math
 from pathlib import Path
@@ -10,6 +10,7 @@ from jaxtyping import Shaped
 from glance3d.errors import ImageError
 from glance3d.files.regular_file import regular_file
 from glance3d.images.decoding.decode import open_as_stored
+from glance3d.images.decoding.exr import read_exr
 from glance3d.images.files.decoders import check_size, decoding
 
 _LONGEST_HEADER = 4096  # characters
@@ -27,7 +28,10 @@ def read_depth_map(path: Path) -> Shaped[np.ndarray, "height width"]:
             regular_file(path, error=ImageError)
             with decoding(path.name), path.open("rb") as file:
                 return _read_npy(file, path)
-        values = np.asarray(open_as_stored(path, min_side=1)[0])
+        if path.suffix.lower() == ".exr":
+            values = read_exr(path)
+        else:
+            values = np.asarray(open_as_stored(path, min_side=1)[0])
         _refuse_other_shapes(values.dtype, values.shape)
     except ImageError as error:
         raise ImageError(f"the depth map {path} cannot be read: {error}") from error

@@ -1,8 +1,9 @@
-"""Real photo sets with true cameras, in a folder::
+"""Our own layout, which photo sets of benchmarks have here, and scenes that Glance3D wrote::
 
     cameras.json     name, units, metric, depth_scale, views
     images/NNN.jpg   undistorted photos
     depth/NNN.png    16-bit z-depth; times depth_scale it is in units; 0 = unknown (optional)
+    masks/NNN.png    white counts (optional)
 
 Each entry of ``views`` needs ``image``, ``size``, ``intrinsics`` and ``cam_from_world``
 (:mod:`glance3d.formats.cameras_json` says what they are) and, where there is depth, ``depth``.
@@ -10,62 +11,28 @@ Each entry of ``views`` needs ``image``, ``size``, ``intrinsics`` and ``cam_from
 
 import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from glance3d.errors import ImageError, InputError
+from glance3d.errors import ImageError
 from glance3d.formats.cameras_json import CAMERAS_FILE, CamerasFileView, read_cameras_file
-from glance3d.images.decoding.depth_maps import read_depth_map
-from glance3d.results import settle
+from glance3d.images.masks import find_masks
+from glance3d.photo_sets.assembly import file_inside
+from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.types import Cameras
 
-
-@dataclass(frozen=True)
-class PhotoSet:
-    """Photos of one scene with their true cameras, in the original photos' pixels.
-
-    Lengths are in ``units``; ``metric`` says whether those are true lengths. ``depth_paths`` has
-    one entry a photo, None where its depth is unknown; read them with :meth:`load_depth`.
-    """
-
-    name: str
-    image_paths: tuple[Path, ...]
-    cameras: Cameras
-    depth_paths: tuple[Path | None, ...]
-    depth_scale: float | None
-    metric: bool
-    units: str
-
-    def __len__(self) -> int:
-        return len(self.image_paths)
-
-    @property
-    def has_depth(self) -> bool:
-        """Whether any photo has depth."""
-        return any(path is not None for path in self.depth_paths)
-
-    def load_depth(self, view: int) -> Float[Tensor, "height width"]:
-        """z-depth of one photo in ``units``, 0 where unknown; its grid may be coarser."""
-        path = self.depth_paths[view]
-        if path is None or self.depth_scale is None:
-            raise InputError(f"photo {view} of {self.name} has no depth: check has_depth")
-        values = read_depth_map(path)
-        return torch.from_numpy(values.astype(np.float32)) * self.depth_scale
+MASKS_FOLDER = "masks"
 
 
-def load_photo_set(path: str | Path) -> PhotoSet:
+def is_cameras_folder(folder: Path) -> bool:
+    """Whether a ``cameras.json`` is in it."""
+    return (folder / CAMERAS_FILE).is_file()
+
+
+def read_cameras_folder(folder: Path) -> PhotoSet:
     """The photo set in a folder. Raises ``ImageError`` that says what is missing or wrong."""
-    folder = Path(path)
-    settle(folder)
     file = folder / CAMERAS_FILE
-    if not file.is_file():
-        what = "is no folder" if not folder.is_dir() else f"has no {CAMERAS_FILE}"
-        raise ImageError(f"{folder} {what}: give a photo set, with images/ and {CAMERAS_FILE}")
     record = read_cameras_file(file)
     views = record.views
     if record.depth_scale is None and any(view.depth for view in views):
@@ -75,11 +42,12 @@ def load_photo_set(path: str | Path) -> PhotoSet:
         for key in ("size", "intrinsics", "cam_from_world"):
             if getattr(view, key) is None:
                 raise ImageError(f"{where} has no {key!r}")
+    paths = tuple(
+        _file(folder, view.image, where) for view, where in zip(views, wheres, strict=True)
+    )
     return PhotoSet(
         name=record.name,
-        image_paths=tuple(
-            _file(folder, view.image, where) for view, where in zip(views, wheres, strict=True)
-        ),
+        image_paths=paths,
         cameras=_cameras(views),
         depth_paths=tuple(
             None if view.depth is None else _file(folder, view.depth, where)
@@ -88,7 +56,16 @@ def load_photo_set(path: str | Path) -> PhotoSet:
         depth_scale=record.depth_scale,
         metric=record.metric,
         units=record.units,
+        mask_paths=masks_below(folder, paths),
     )
+
+
+def masks_below(folder: Path, photos: Sequence[Path]) -> tuple[Path | None, ...]:
+    """The mask of each photo in the folder's ``masks/``; none, if there is no such folder."""
+    masks = folder / MASKS_FOLDER
+    if not masks.is_dir():
+        return ()
+    return tuple(find_masks(masks, [path.name for path in photos], list(map(str, photos))))
 
 
 def _cameras(views: Sequence[CamerasFileView]) -> Cameras:
@@ -105,11 +82,7 @@ def _cameras(views: Sequence[CamerasFileView]) -> Cameras:
 
 
 def _file(folder: Path, name: str, where: str) -> Path:
-    path = folder / name
-    try:
-        is_inside = path.is_file() and not Path(name).is_absolute() and ".." not in Path(name).parts
-    except (OSError, ValueError):  # a name that no file can have
-        is_inside = False
-    if not is_inside:
+    path = file_inside(folder, name)
+    if path is None:
         raise ImageError(f"{where} names the file {reprlib.repr(name)}, which is not in {folder}")
     return path

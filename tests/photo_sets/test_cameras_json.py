@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from glance3d.datasets import load_photo_set
 from glance3d.errors import ImageError, InputError
 from glance3d.geometry.cameras import project_points, unproject_depth
+from glance3d.photo_sets import load_photo_set
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -59,7 +59,7 @@ def test_reads_what_was_written(folder: Path) -> None:
 
 
 def test_a_folder_without_cameras_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"has no cameras\.json: give a photo set"):
+    with pytest.raises(ImageError, match=r"has no cameras\.json, nor other cameras"):
         load_photo_set(tmp_path)
     with pytest.raises(ImageError, match="is no folder"):
         load_photo_set(tmp_path / "absent")

@@ -1,0 +1,89 @@
+"""``glance3d finetune check``: whether the geometry of photo sets closes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from glance3d.cli.options.flag import Flag
+from glance3d.errors import ImageError
+from glance3d.files.atomic import to_json_text
+
+if TYPE_CHECKING:
+    from glance3d.photo_sets.conventions import Conventions
+
+_FACTOR = tyro.conf.arg(metavar="FACTOR", help_behavior_hint="")
+_WORD = tyro.conf.arg(help_behavior_hint="(default: as the format says)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConventionFlags:
+    """How the numbers of the files are meant, where that is not as their format says."""
+
+    poses: Annotated[Literal["world-to-camera", "camera-to-world"] | None, _WORD] = None
+    """What poses map from and to."""
+    axes: Annotated[Literal["opencv", "opengl"] | None, _WORD] = None
+    """Cameras look along +z with y down (opencv), or along -z with y up (opengl)."""
+    depth_factor: Annotated[float | None, _FACTOR] = None
+    """Depth times this is in the unit of the poses: 0.001 for millimetres and metres."""
+    depth_along: Annotated[Literal["z", "ray"] | None, _WORD] = None
+    """Depth is along the camera's axis (z), or the distance from the camera (ray)."""
+    intrinsics_factor: Annotated[float | None, _FACTOR] = None
+    """Intrinsics are for pictures this many times as large as the photos."""
+
+    def meant(self, stated: "Conventions") -> "Conventions":
+        """What the format says, with what was asked for."""
+        from dataclasses import replace
+
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(stated, **given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Count what photo sets hold, and verify that cameras, intrinsics and depth fit each other.
+
+    Depth of one photo is carried into others through the cameras; without depth, a COLMAP model's
+    points are projected to where they were seen. Where that does not fit, the usual other ways to
+    read the files are tried, and the flags that set the right one are named. The exit code is 1 if
+    the geometry of any set does not close.
+
+    Example: glance3d finetune check captures/*
+    """
+
+    sets: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR...")]
+    """Folders with cameras.json, transforms.json, a COLMAP model, a TUM RGB-D or ScanNet export."""
+    format: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """Read the folders as this format, instead of by what is in them."""
+    photos: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Where the photos are, if not beside their cameras."""
+    json: Flag = False
+    """Print JSON instead of lines."""
+    conventions: ConventionFlags = field(default_factory=ConventionFlags)
+
+
+def run(options: Options) -> None:
+    """Check every set, print what was found, and fail if one does not close."""
+    from glance3d.errors import InputError
+    from glance3d.photo_sets import load_photo_set
+    from glance3d.photo_sets.checking import advice, check_photo_set, describe_check
+    from glance3d.photo_sets.table import stated_conventions
+
+    if not options.sets:
+        raise InputError("nothing to check: name folders of photos with cameras")
+    checks = []
+    for folder in options.sets:
+        photos = load_photo_set(folder, options.format, options.photos)
+        check = check_photo_set(photos, options.conventions.meant(stated_conventions(photos)))
+        checks.append(check)
+        if not options.json:
+            print(describe_check(check))
+    if options.json:
+        print(to_json_text([check.to_dict() for check in checks], indent=1))
+    wrong = [check for check in checks if check.closes is False]
+    if wrong:
+        raise ImageError(
+            f"the geometry of {wrong[0].name} does not close"
+            f"{f', nor of {len(wrong) - 1} more' if len(wrong) > 1 else ''}: {advice(wrong[0])}"
+        )

@@ -1,0 +1,187 @@
+"""The usual ways of reading a photo set, tried one after another."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.photo_sets.checking.depth_transfer import AGREES, DepthReading, DepthSamples
+from glance3d.photo_sets.checking.points import CLOSE_PIXELS, reprojection_errors
+from glance3d.photo_sets.conventions import Axes, Conventions, DepthAlong, Poses
+from glance3d.photo_sets.photo_set import PhotoSet
+from glance3d.types import SparsePoints
+
+Pairs = Sequence[tuple[int, int]]
+
+#: Median relative difference of depth beyond which a set does not close.
+LARGEST_DEPTH_ERROR = 0.05
+#: Of a view's points, how many another view must be able to say something of.
+OVERLAPS = 0.2
+
+# Depth may be in any unit: factors of a fine row are tried, and then those of known units.
+_DECADES, _STEPS = 4, 12
+_UNITS = (1.0, 1e-3, 1e3, 1e-2, 1e2, 0.1, 10.0, 0.2, 5.0, 0.3048, 1 / 0.3048, 0.0254, 1 / 0.0254)
+_NEAR_A_UNIT = 1.1
+# A unit is named if it explains nearly as much as the best factor.
+_AS_GOOD = 0.9
+# Another reading is named if it explains so many times as much, and so much of all samples more;
+# or no less, with errors of such a share.
+_CLEARLY, _CLEARLY_MORE = 1.2, 0.02
+_CLEARLY_CLOSER = 1 / 3
+# A principal point this far from the middle, as a share, speaks of pixels of another size.
+_OFF_CENTER = 0.1
+
+
+@dataclass(frozen=True)
+class ReadingScore:
+    """How well the numbers fit, read in one way.
+
+    ``share`` is how much of what could be compared agrees, of all samples; ``error`` is the median
+    relative error of depth, or pixels of a photo with a diagonal of 1,000; NaN: nothing overlaps.
+    """
+
+    conventions: Conventions
+    share: float
+    error: float
+    closes: bool
+
+
+def _share(score: ReadingScore) -> float:
+    return score.share
+
+
+def score_depth(
+    photos: PhotoSet,
+    samples: DepthSamples,
+    pairs: Pairs,
+    stated: Conventions,
+    meant: Conventions,
+) -> ReadingScore:
+    """How well depth of pairs of sampled views agrees."""
+    reading = DepthReading(photos.cameras, samples, stated, meant)
+    transfers = [reading.transfer(*pair) for pair in pairs]
+    share = float(torch.stack([transfer.agreeing() for transfer in transfers]).mean())
+    errors = [t.error for t in transfers if float(t.inside.double().mean()) >= OVERLAPS]
+    error = float(torch.tensor(errors).median()) if errors else math.nan
+    return ReadingScore(meant, share, error, error < LARGEST_DEPTH_ERROR)
+
+
+def _with_depth_in_its_unit(
+    photos: PhotoSet, samples: DepthSamples, pairs: Pairs, stated: Conventions, meant: Conventions
+) -> ReadingScore:
+    """The same reading with depth in the unit with which most agrees."""
+    factor = _depth_factor(DepthReading(photos.cameras, samples, stated, meant), pairs)
+    scaled = replace(meant, depth_factor=meant.depth_factor * factor)
+    return score_depth(photos, samples, pairs, stated, scaled)
+
+
+def is_clearly_better(score: ReadingScore, other: ReadingScore) -> bool:
+    """Whether a reading closes and explains so much more than another that it must be meant."""
+    explains_more = score.share > _CLEARLY * other.share + _CLEARLY_MORE
+    is_closer = score.share >= other.share and score.error < _CLEARLY_CLOSER * other.error
+    return score.closes and (explains_more or is_closer)
+
+
+def score_points(
+    photos: PhotoSet, sparse: SparsePoints, stated: Conventions, meant: Conventions
+) -> ReadingScore:
+    """How well points project to where they were seen."""
+    errors = reprojection_errors(photos, sparse, stated, meant)
+    share, error = float((errors < CLOSE_PIXELS).double().mean()), float(errors.median())
+    return ReadingScore(meant, share, error, error < CLOSE_PIXELS)
+
+
+def best_depth_reading(
+    photos: PhotoSet,
+    samples: DepthSamples,
+    pairs: Pairs,
+    stated: Conventions,
+    meant: Conventions,
+    *,
+    thorough: bool,
+) -> ReadingScore:
+    """The reading with which most depth agrees; ``meant``, where another is no better.
+
+    Cheap guesses first: another reading, or another unit of depth. If neither will do,
+    ``thorough`` tries every reading with depth in every unit.
+    """
+    score = score_depth(photos, samples, pairs, stated, meant)
+    others = list(_readings(photos, meant, with_depth=True))
+    same_unit = [score_depth(photos, samples, pairs, stated, other) for other in others]
+    best = max([score, *same_unit], key=_share)
+    if is_clearly_better(best, score):
+        return best
+    best = max(best, _with_depth_in_its_unit(photos, samples, pairs, stated, meant), key=_share)
+    if is_clearly_better(best, score) or not thorough:
+        return best
+    in_units = [_with_depth_in_its_unit(photos, samples, pairs, stated, other) for other in others]
+    return max([best, *in_units], key=_share)
+
+
+def best_points_reading(
+    photos: PhotoSet, sparse: SparsePoints, stated: Conventions, meant: Conventions
+) -> ReadingScore:
+    """The reading with which most points project to where they were seen."""
+    scores = [
+        score_points(photos, sparse, stated, other)
+        for other in _readings(photos, meant, with_depth=False)
+    ]
+    return max(scores, key=_share)
+
+
+def _readings(photos: PhotoSet, meant: Conventions, *, with_depth: bool) -> Iterator[Conventions]:
+    """All of them; depth's unit is left to be found."""
+    alongs = get_args(DepthAlong) if with_depth else (meant.depth_along,)
+    for factor in _intrinsics_factors(photos, meant):
+        for along in alongs:
+            for poses in get_args(Poses):
+                for axes in get_args(Axes):
+                    yield replace(
+                        meant,
+                        poses=poses,
+                        axes=axes,
+                        depth_along=along,
+                        intrinsics_factor=factor,
+                    )
+
+
+def _intrinsics_factors(photos: PhotoSet, meant: Conventions) -> list[float]:
+    """As stated, and as the middles of the photos say."""
+    middles = photos.cameras.intrinsics[:, :2, 2] / photos.cameras.image_sizes * 2
+    factor = float(middles.double().median())
+    if abs(factor - 1) < _OFF_CENTER:
+        return [meant.intrinsics_factor]
+    near = min((2.0**power for power in range(-4, 5)), key=lambda two: abs(math.log(two / factor)))
+    factor = near if abs(near / factor - 1) < _OFF_CENTER else factor
+    return [meant.intrinsics_factor, meant.intrinsics_factor * factor]
+
+
+def _depth_factor(reading: DepthReading, pairs: Pairs) -> float:
+    """The factor on depth with which most agrees: a known unit's, where that is as good."""
+    exponents = torch.arange(-_DECADES * _STEPS, _DECADES * _STEPS + 1, dtype=torch.float64)
+    coarse = 10 ** (exponents / _STEPS)
+    # The tolerance covers the step, so that no factor falls between two.
+    near = float(coarse[_shares(reading, pairs, coarse, math.log(10) / _STEPS / 2).argmax()])
+    fine = near * 10 ** (torch.linspace(-1, 1, 21, dtype=torch.float64) / _STEPS)
+    shares = _shares(reading, pairs, fine, AGREES)
+    factor, share = float(fine[shares.argmax()]), float(shares.max())
+    units = [u for u in _UNITS if 1 / _NEAR_A_UNIT < factor / u < _NEAR_A_UNIT]
+    for unit in units:
+        of_unit = _shares(reading, pairs, torch.tensor([unit], dtype=torch.float64), AGREES)
+        if float(of_unit[0]) >= _AS_GOOD * share:
+            return unit
+    return factor
+
+
+def _shares(
+    reading: DepthReading, pairs: Pairs, factors: Float[Tensor, " factors"], tolerance: float
+) -> Float[Tensor, " factors"]:
+    """How much agrees with each factor on depth, the mean over pairs."""
+    total = torch.zeros_like(factors)
+    for pair in pairs:
+        total += reading.transfer(*pair, scale=factors).agreeing(tolerance)
+    return total / len(pairs)

@@ -1,0 +1,53 @@
+"""Real photos of one scene with true cameras, and with depth or points where there are some."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.errors import InputError
+from glance3d.images.decoding.depth_maps import read_depth_map
+from glance3d.types import Cameras, SparsePoints
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photos of one scene with their true cameras, in the original, upright photos' pixels.
+
+    Lengths are in ``units``; ``metric`` says whether those are true lengths. ``depth_paths`` and
+    ``mask_paths`` have one entry a photo, None where there is none; ``sparse`` are measured points,
+    as a COLMAP model has them. Read depth with :meth:`load_depth`. ``kind`` is the format it was
+    read from, a key of :data:`glance3d.photo_sets.PHOTO_SET_FORMATS`; ``warnings`` say what was
+    left out or simplified.
+    """
+
+    name: str
+    image_paths: tuple[Path, ...]
+    cameras: Cameras
+    depth_paths: tuple[Path | None, ...]
+    depth_scale: float | None
+    metric: bool
+    units: str
+    mask_paths: tuple[Path | None, ...] = ()
+    sparse: SparsePoints | None = None
+    kind: str = "cameras.json"
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.image_paths)
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether any photo has depth."""
+        return any(path is not None for path in self.depth_paths)
+
+    def load_depth(self, view: int) -> Float[Tensor, "height width"]:
+        """z-depth of one photo in ``units``, 0 where unknown; its grid may be coarser."""
+        path = self.depth_paths[view]
+        if path is None or self.depth_scale is None:
+            raise InputError(f"photo {view} of {self.name} has no depth: check has_depth")
+        values = torch.from_numpy(read_depth_map(path).astype(np.float32)) * self.depth_scale
+        return torch.where(values.isfinite() & (values > 0), values, 0.0)

@@ -1,0 +1,1 @@
+"""One module a format: from a folder to a :class:`~glance3d.photo_sets.PhotoSet`."""

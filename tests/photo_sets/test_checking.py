@@ -1,0 +1,138 @@
+"""Numbers that fit are said to fit; numbers that mean something else are named as what they are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from glance3d.cli import main
+from glance3d.errors import InputError
+from glance3d.geometry.cameras import camera_rays, pixel_grid
+from glance3d.geometry.transforms import invert
+from glance3d.photo_sets import PhotoSet, load_photo_set
+from glance3d.photo_sets.checking import advice, check_photo_set, describe_check
+from glance3d.photo_sets.conventions import Conventions
+from tests.photo_sets.drawn import GL, drawn_room, write_cameras_json, write_colmap
+
+ROOM = drawn_room()
+
+
+@pytest.fixture(scope="module")
+def with_depth(tmp_path_factory) -> PhotoSet:
+    return load_photo_set(write_cameras_json(ROOM, tmp_path_factory.mktemp("depth") / "room"))
+
+
+@pytest.fixture(scope="module")
+def with_points(tmp_path_factory) -> PhotoSet:
+    return load_photo_set(write_colmap(ROOM, tmp_path_factory.mktemp("points") / "room"))
+
+
+def _with_poses(photos: PhotoSet, poses: torch.Tensor) -> PhotoSet:
+    return replace(photos, cameras=replace(photos.cameras, cam_from_world=poses))
+
+
+def _inverted(photos: PhotoSet) -> PhotoSet:
+    return _with_poses(photos, invert(photos.cameras.cam_from_world))
+
+
+def _opengl(photos: PhotoSet) -> PhotoSet:
+    return _with_poses(photos, photos.cameras.cam_from_world * GL[:, None])
+
+
+def _opengl_inverted(photos: PhotoSet) -> PhotoSet:
+    return _inverted(_opengl(photos))
+
+
+def _of_twice_the_size(photos: PhotoSet) -> PhotoSet:
+    intrinsics = photos.cameras.intrinsics.clone()
+    intrinsics[:, :2] *= 2
+    return replace(photos, cameras=replace(photos.cameras, intrinsics=intrinsics))
+
+
+def _in_metres_instead_of_millimetres(photos: PhotoSet) -> PhotoSet:
+    assert photos.depth_scale is not None
+    return replace(photos, depth_scale=photos.depth_scale * 1000)
+
+
+MISREAD = {
+    "--poses camera-to-world": _inverted,
+    "--axes opengl": _opengl,
+    "--poses camera-to-world --axes opengl": _opengl_inverted,
+    "--intrinsics-factor 2": _of_twice_the_size,
+}
+
+
+def test_geometry_that_closes_is_left_alone(with_depth, with_points) -> None:
+    for photos, largest in ((with_depth, 0.01), (with_points, 0.1)):
+        check = check_photo_set(photos)
+        assert check.closes
+        assert check.better is None
+        assert check.stated is not None
+        assert check.stated.error < largest
+        assert "closes" in describe_check(check)
+    assert check_photo_set(with_depth).overlap > 0.1
+
+
+@pytest.mark.parametrize("flags", [*MISREAD, "--depth-factor 0.001"])
+def test_misread_depth_sets_are_named(with_depth, flags: str) -> None:
+    misread = {**MISREAD, "--depth-factor 0.001": _in_metres_instead_of_millimetres}[flags]
+    check = check_photo_set(misread(with_depth))
+    assert check.closes is False
+    assert check.better is not None
+    assert check.better.conventions.flags(check.read_as) == flags
+    assert flags in advice(check)
+    assert check_photo_set(misread(with_depth), check.better.conventions).closes
+
+
+@pytest.mark.parametrize("flags", MISREAD)
+def test_misread_points_are_named(with_points, flags: str) -> None:
+    check = check_photo_set(MISREAD[flags](with_points))
+    assert check.closes is False
+    assert check.better is not None
+    assert check.better.conventions.flags(check.read_as) == flags
+
+
+def test_depth_along_the_ray_is_named(tmp_path: Path) -> None:
+    height, width = ROOM.depth.shape[1:]
+    pixels = pixel_grid(height, width).flatten(0, 1).double().expand(len(ROOM.depth), -1, -1)
+    lengths = camera_rays(pixels, ROOM.intrinsics).norm(dim=-1).view_as(ROOM.depth)
+    room = write_cameras_json(ROOM, tmp_path / "room", (ROOM.depth * lengths).float())
+    check = check_photo_set(load_photo_set(room))
+    assert check.closes is False
+    assert check.better is not None
+    assert check.better.conventions == Conventions(depth_along="ray")
+
+
+def test_what_nothing_fits_gets_no_flags(with_depth) -> None:
+    shuffled = _with_poses(with_depth, with_depth.cameras.cam_from_world.flip(0))
+    check = check_photo_set(shuffled)
+    assert check.closes is False
+    assert check.better is None
+    assert "none of the usual other readings fits" in advice(check)
+
+
+def test_nothing_to_tell_by_is_neither(with_depth) -> None:
+    check = check_photo_set(replace(with_depth, depth_paths=(None,) * len(with_depth)))
+    assert check.closes is None
+    assert "not verified" in describe_check(check)
+
+
+def test_the_command_refuses_what_does_not_close(tmp_path: Path, capsys) -> None:
+    folder = write_cameras_json(ROOM, tmp_path / "room")
+    assert main(["finetune", "check", str(folder)]) == 0
+    assert "closes: depth differs by" in capsys.readouterr().out
+    assert main(["finetune", "check", str(folder), "--depth-factor", "100"]) == 1
+    printed = capsys.readouterr()
+    assert "does not close" in printed.out
+    assert "--depth-factor 1" in printed.err
+    assert main(["finetune", "check", str(folder), "--json", "--axes", "opencv"]) == 0
+    assert '"closes": true' in capsys.readouterr().out
+    assert main(["finetune"]) == 2
+
+
+def test_unknown_conventions_are_refused() -> None:
+    with pytest.raises(InputError, match="poses must be"):
+        Conventions(poses="both")
+    with pytest.raises(InputError, match="depth_factor must be above 0"):
+        Conventions(depth_factor=0.0)

@@ -1,0 +1,141 @@
+"""Every format gives the cameras and the depth that it was written from."""
+
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+import pytest
+import torch
+
+from glance3d.errors import Glance3DError, ImageError, InputError
+from glance3d.geometry.cameras import project_points
+from glance3d.photo_sets import load_photo_set
+from tests.photo_sets.drawn import (
+    drawn_room,
+    write_cameras_json,
+    write_colmap,
+    write_images,
+    write_scannet,
+    write_transforms,
+    write_tum,
+)
+
+ROOM = drawn_room()
+
+
+@pytest.mark.parametrize(
+    ("write", "kind", "views", "metric"),
+    [
+        (write_cameras_json, "cameras.json", [0, 1, 2, 3, 4, 5], True),
+        (write_transforms, "transforms.json", [0, 1, 2, 3, 4, 5], False),
+        (write_scannet, "scannet", [0, 1, 3, 4, 5], True),
+        (write_tum, "tum-rgbd", [0, 1, 2, 3, 4, 5], True),
+    ],
+)
+def test_depth_sets_come_back(write, kind, views, metric, tmp_path: Path) -> None:
+    photos = load_photo_set(write(ROOM, tmp_path / "room_freiburg3"))
+    assert (photos.kind, photos.metric, len(photos)) == (kind, metric, len(views))
+    torch.testing.assert_close(
+        photos.cameras.cam_from_world.double(), ROOM.cam_from_world[views], atol=1e-5, rtol=0
+    )
+    assert photos.cameras.image_sizes.tolist() == [list(ROOM.size)] * len(views)
+    if kind not in ("tum-rgbd", "scannet"):  # whose camera is the benchmark's, or one for all
+        torch.testing.assert_close(
+            photos.cameras.intrinsics.double(), ROOM.intrinsics, atol=1e-3, rtol=0
+        )
+    for place, view in enumerate(views):
+        known = ROOM.depth[view] < 60
+        off = (photos.load_depth(place) - ROOM.depth[view]).abs()
+        assert float(off[known & (ROOM.depth[view] < 13)].max()) < 1e-3
+
+
+def test_what_has_no_pose_is_said(tmp_path: Path) -> None:
+    assert any(
+        "002" in text for text in load_photo_set(write_scannet(ROOM, tmp_path / "s")).warnings
+    )
+    tum = load_photo_set(write_tum(ROOM, tmp_path / "sequence"))
+    assert any("1 of 7 pictures have no pose" in text for text in tum.warnings)
+    assert any("does not say which camera" in text for text in tum.warnings)
+    assert float(tum.cameras.intrinsics[0, 0, 0]) == 525
+    assert tum.cameras.intrinsics[0, :2, 2].tolist() == [320, 240]
+
+
+def test_a_model_of_colmap_has_its_points_where_they_are_seen(tmp_path: Path) -> None:
+    folder = write_colmap(ROOM, tmp_path / "project")
+    model = folder / "sparse" / "0"
+    as_text = load_photo_set(folder)
+    pycolmap.Reconstruction(model).write_binary(model)
+    for name in ("cameras", "images", "points3D"):
+        (model / f"{name}.txt").unlink()
+    for photos in (as_text, load_photo_set(folder)):
+        sparse = photos.sparse
+        assert sparse is not None
+        assert sparse.num_observations == len(sparse) > 300
+        views = sparse.view_indices
+        assert views.tolist() == sorted(views.tolist())
+        pixels, _ = project_points(
+            sparse.points_world[sparse.point_indices][:, None],
+            photos.cameras.cam_from_world[views],
+            photos.cameras.intrinsics[views],
+        )
+        torch.testing.assert_close(pixels[:, 0], sparse.pixels_original, atol=1e-3, rtol=0)
+        assert sparse.colors.unique().tolist() == [9]
+        assert photos.warnings == ()
+
+
+def test_photos_may_lie_elsewhere(tmp_path: Path) -> None:
+    folder = write_colmap(ROOM, tmp_path / "project")
+    (folder / "images").rename(tmp_path / "photos")
+    with pytest.raises(ImageError, match="name their folder"):
+        load_photo_set(folder)
+    assert len(load_photo_set(folder, photos=tmp_path / "photos")) == 6
+    with pytest.raises(InputError, match="leave out photos"):
+        load_photo_set(write_tum(ROOM, tmp_path / "tum"), photos=tmp_path / "photos")
+
+
+def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    write_images(ROOM, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "000.png").rename(secret)
+    folder = write_transforms(ROOM, tmp_path / "room")
+    file = folder / "transforms.json"
+    file.write_text(file.read_text().replace("depth/000.png", "../secret.png"))
+    with pytest.raises(ImageError, match=r"names depth '\.\./secret\.png'"):
+        load_photo_set(folder)
+    tum = write_tum(ROOM, tmp_path / "tum")
+    (tum / "rgb.txt").write_text("0.01 ../secret.png\n")
+    with pytest.raises(ImageError, match=r"line 1 .* is not in"):
+        load_photo_set(tum)
+
+
+@pytest.mark.parametrize(
+    ("write", "file", "text"),
+    [
+        (write_tum, "rgb.txt", "soon rgb/000.png"),
+        (write_tum, "groundtruth.txt", "1 2 3"),
+        (write_scannet, "intrinsic/intrinsic_color.txt", "1 0\n0 1"),
+        (write_scannet, "pose/000.txt", "a b c d"),
+        (write_colmap, "sparse/0/images.txt", "1 2"),
+        (write_transforms, "transforms.json", "{"),
+    ],
+)
+def test_damaged_files_are_one_sentence(write, file, text, tmp_path: Path) -> None:
+    folder = write(ROOM, tmp_path / "room")
+    (folder / file).write_text(text)
+    with pytest.raises(Glance3DError, match=Path(file).stem.replace("_", ".")):
+        load_photo_set(folder)
+
+
+def test_depth_may_be_numbers_of_numpy_or_exr(tmp_path: Path) -> None:
+    OpenEXR = pytest.importorskip("OpenEXR")
+    folder = write_transforms(ROOM, tmp_path / "room")
+    np.save(folder / "depth" / "000.npy", ROOM.depth[0].numpy())
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {"Z": ROOM.depth[1].numpy()}).write(str(folder / "depth" / "001.exr"))
+    file = folder / "transforms.json"
+    text = file.read_text().replace('000.png", "transform', '000.npy", "transform')
+    text = text.replace("depth/001.png", "depth/001.exr")
+    file.write_text(text.replace('{"frames"', '{"depth_unit_scale_factor": 1.0, "frames"'))
+    photos = load_photo_set(folder)
+    for view in range(2):
+        assert torch.equal(photos.load_depth(view), ROOM.depth[view])
