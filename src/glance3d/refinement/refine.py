@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from glance3d.densification import mark_consistent, measure_depth
@@ -52,8 +53,9 @@ def refine(
         folder: Where a saved scene keeps its upright copies of the photos.
         options: Correspondences, cameras, seed.
         known: Cameras that are known beforehand: their intrinsics and poses stay fixed.
-        network: The network, or a function that loads it, for its tracks: used if the options ask
-            for them, or if SIFT finds too few matches for some photos.
+        network: The network, or a function that loads it: used of many photos, to say which look
+            alike and are worth matching, if the options ask for its tracks, and if SIFT finds too
+            few matches for some photos.
         densify: Measure depth again from the photos, see :func:`glance3d.densify`. None does so for
             models whose card does not say that they are good at depth.
         progress: Show progress bars on stderr.
@@ -70,12 +72,18 @@ def refine(
         raise InputError("a scene without photos cannot be refined")
     photos = Originals(scene, folder) if originals is None else originals
     known_views = None if known is None else match_known_cameras(known, scene)
-    load_network = (lambda: network) if isinstance(network, Network) else network
+    load_network = _loader(network)
     times = StageTimes()
     with quiet(), tempfile.TemporaryDirectory(prefix="glance3d-") as temporary:
         with times.stage("register"):
             matched = match_photos(
-                scene, photos, Path(temporary), options, known_views, progress=progress
+                scene,
+                photos,
+                Path(temporary),
+                options,
+                known_views,
+                network=load_network,
+                progress=progress,
             )
             registration = register_views(matched, photos, network=load_network, progress=progress)
         with times.stage("assemble"):
@@ -102,7 +110,7 @@ def refine(
             focal_doubts=focal_doubts(result, refined.registered_by, options, matched.known),
         )
     section, warnings = describe_refinement(
-        result, registration, refined, disagreement, times.seconds
+        result, registration, refined, disagreement, times.seconds, matched.photo_pairs
     )
     earlier = {warning.text for warning in scene.report.warnings}
     for warning in warnings:
@@ -113,3 +121,10 @@ def refine(
         registered_by=refined.registered_by,
         report=with_refinement(result.report, section, warnings),
     )
+
+
+def _loader(network: Network | Callable[[], Network] | None) -> Callable[[], Network] | None:
+    """What gives the network, loaded once."""
+    if network is None or isinstance(network, Network):
+        return None if network is None else lambda: network
+    return cache(network)

@@ -12,6 +12,7 @@ from glance3d.refinement.assembly.known_poses import contradicted_views
 from glance3d.refinement.assembly.rectified_pair import rectified_pair_warning
 from glance3d.refinement.assembly.refined_cameras import RefinedCameras
 from glance3d.refinement.mapping.registration import Registration
+from glance3d.refinement.matching.photo_pairs import PhotoPairs
 from glance3d.reporting.better_model import BETTER_MODEL, better_model_warnings
 from glance3d.reporting.times import total
 from glance3d.reporting.warnings import FOCAL_LENGTHS, MODEL_LIMITS
@@ -25,10 +26,12 @@ def describe_refinement(
     refined: RefinedCameras,
     disagreement: PoseDisagreement | None,
     times: Mapping[str, float],
+    photo_pairs: PhotoPairs | None = None,
 ) -> tuple[RefinementReport, list[ReportWarning]]:
     """Options, attempts, who was registered by what, and what a person should be warned of.
 
-    ``disagreement`` is that of known poses with the refined ones, None where no pose is known.
+    ``disagreement`` is that of known poses with the refined ones, None where no pose is known, and
+    ``photo_pairs`` are those that SIFT's features were matched of.
     """
     photos = registration.photos
     verified, known = photos.network_poses, photos.known
@@ -51,8 +54,10 @@ def describe_refinement(
         known_cameras=_describe_known(known, disagreement),
         rectified_pair=None if shift is None else {"shift_px": round(shift, 3)},
         components=_component_names(scene, registration) or None,
+        photo_pairs=None if photo_pairs is None else photo_pairs.describe(),
     )
     texts = {
+        "photo_pairs": [] if photo_pairs is None else photo_pairs.warnings(),
         "components": _components(scene, registration),
         "few_matches": _warnings(scene, refined),
         FOCAL_LENGTHS: contradicted_focal_lengths(scene, registration),

@@ -155,6 +155,7 @@ class RefinementReport(JsonRecord):
     rectified_pair: Diagnostics | None = None  # shift_px
     # Photos that are measured among themselves alone, part by part; none where there is one part.
     components: tuple[tuple[str, ...], ...] | None = None
+    photo_pairs: Diagnostics | None = None  # by, num_pairs, num_possible, model
 
 
 @dataclass(frozen=True)

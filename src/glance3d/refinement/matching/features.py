@@ -20,10 +20,6 @@ from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import import_pycolmap
 from glance3d.types import Masks
 
-# Up to so many photos all pairs are matched. Of more photos each is matched with so many neighbours
-# in order, and with those 2, 4, 8 ... photos away (COLMAP's quadratic overlap).
-_MAX_EXHAUSTIVE = 80
-_NEIGHBOURS = 12
 # A feature describes what is around it: nearer than this to what a mask leaves out, in pixels at a
 # diagonal of 1000, it would describe that, too. Small features, which are most, then do not.
 _MASK_MARGIN = 6.0
@@ -104,18 +100,22 @@ def shrunk(keep: Bool[np.ndarray, "height width"], radius: int) -> Bool[np.ndarr
     return inner
 
 
-def match_features(database: Path, num_views: int, options: RefineOptions) -> None:
+def match_features(
+    database: Path, pairs: Sequence[tuple[int, int]] | None, options: RefineOptions
+) -> None:
     """Match pairs of views and estimate their two-view geometry; inliers are verified matches.
 
-    All pairs of a few photos, neighbours in order of many.
+    ``pairs`` are those to match, None for all of them.
     """
     pycolmap = import_pycolmap()
     verification = pycolmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = options.seed  # RANSAC draws the same samples every time
-    if num_views <= _MAX_EXHAUSTIVE:
+    if pairs is None:
         pycolmap.match_exhaustive(database, verification_options=verification)
         return
-    pairing = pycolmap.SequentialPairingOptions()
-    pairing.overlap = _NEIGHBOURS
-    pairing.quadratic_overlap = True
-    pycolmap.match_sequential(database, pairing_options=pairing, verification_options=verification)
+    pairing = pycolmap.ImportedPairingOptions()
+    pairing.match_list_path = database.with_name("pairs.txt")
+    pairing.match_list_path.write_text(
+        "".join(f"{view_name(first)} {view_name(second)}\n" for first, second in pairs)
+    )
+    pycolmap.match_image_pairs(database, pairing_options=pairing, verification_options=verification)
