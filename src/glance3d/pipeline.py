@@ -3,11 +3,13 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from glance3d.distributed.group import current_group
 from glance3d.exporters import DEFAULT_PERCENTILE, ExportOptions, write_scene_folder
 from glance3d.exporters.scene_folder import claim_photos, scene_folder
 from glance3d.files.atomic import save_json
@@ -72,12 +74,14 @@ def make_scene(
 
     ``before_commit`` is called when all files are written, before they are moved into place; what
     it raises leaves the folder as it was. Another run's writing to the folder is waited for,
-    ``wait_seconds`` at most.
+    ``wait_seconds`` at most. Of a group of ranks this is the first one's part, and all others call
+    :func:`take_part`.
 
     Raises:
         Glance3DError: a photo, the model or an option cannot be used, or the folder holds what is
             somebody else's; nothing half-written is left.
     """
+    group = current_group()
     with (
         scene_folder(out, overwrite=overwrite, wait_seconds=wait_seconds) as result,
         WindowFolder(result.root) as windows,
@@ -90,6 +94,7 @@ def make_scene(
             known=recipe.known.cameras,
             on_loaded=partial(claim_photos, result),
             keep_in=windows,
+            on_predicted=group.release,
             progress=progress,
         )
         if recipe.refinement is not None:
@@ -104,6 +109,27 @@ def make_scene(
         scene = in_metres(scene, recipe.known)
         report, paths = _write(scene, recipe, result, before_commit, progress)
     return MadeScene(scene, report, paths)
+
+
+def take_part(sources: Any, source: ModelSource, recipe: SceneRecipe) -> None:
+    """What all ranks but the first do of :func:`make_scene`: their share of the network's passes.
+
+    Nothing is written, and nothing of the scene is kept.
+    """
+
+    def leave() -> None:
+        current_group().release()
+        raise _EverythingPredicted
+
+    known = recipe.known.cameras
+    with suppress(_EverythingPredicted):
+        reconstruct_scene(
+            sources, source, recipe.inputs, recipe.passes, known=known, on_predicted=leave
+        )
+
+
+class _EverythingPredicted(Exception):  # noqa: N818
+    """The rest of the scene is the first rank's."""
 
 
 def _write(

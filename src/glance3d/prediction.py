@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from glance3d.distributed.group import Group, current_group
 from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images.photo_memory import bytes_at_original_size
 from glance3d.images.query_points import queries_on_grid
@@ -25,6 +26,7 @@ from glance3d.models.vggt.upside_down import (
     turned_predictions,
 )
 from glance3d.multiview.reconcile import reconcile
+from glance3d.nn.chunks import smaller_chunks
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.pass_options import PassOptions, WindowOptions
@@ -138,7 +140,9 @@ def _predict_once(
 
     def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
         predictions = forward(images)
-        turned = find_upside_down(network, images, predictions)
+        turned = current_group().numbers_of_first(
+            find_upside_down(network, images, predictions), len(images)
+        )
         if not turned:
             return reconcile(predictions)
         del predictions  # the second pass needs the memory
@@ -187,9 +191,10 @@ def run_as_planned(
     fit is refused. ``keeps_layers``: ``run`` calls :meth:`VGGT.encode`, which keeps the
     aggregator's layers whole.
     """
-    device = network.device
+    device, group = network.device, current_group()
     plan = plan_of(network, batch, outputs, keeps_layers=keeps_layers)
     _refuse_hopeless(plan, device)
+    (by_ring,) = group.most(float(plan.by_ring))  # one rank that needs it is enough
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     images = batch.images
@@ -205,7 +210,14 @@ def run_as_planned(
         bar.update()
         return result
 
+    def run_shared() -> T:
+        """Ranks take every step together, so that none begins again in smaller chunks."""
+        with smaller_chunks(plan.chunk_scale), group.passing_keys(by_ring=bool(by_ring)):
+            return run_once()
+
     with torch.inference_mode(), enough_memory(batch, plan), bar, on_layer_done(bar.update):
+        if group.size > 1:
+            return run_shared()
         return retry_with_smaller_chunks(run_once, plan.chunk_scale)
 
 
@@ -236,14 +248,23 @@ def _predict_windows(
     _refuse_hopeless(plan_of(network, batch, needed, windows), network.device)
     of_window = PassOptions(needed, attention=options.attention, cameras_from=options.cameras_from)
 
-    layout = lay_out(len(batch.names), windows, reference)
+    group, num_views = current_group(), len(batch.names)
+    # What waits in a folder of the first rank, and so which passes are missing, it knows alone.
+    leads = group.size > 1 and group.number_of_first(float(keep_in is not None)) > 0
+    if leads and not group.is_first:
+        while views := group.numbers_of_first([], num_views):
+            _predict_once(network, batch.of_views(views), of_window)
+        return PassResult(Predictions(batch.image_size))
+    layout = lay_out(num_views, windows, reference)
     store: WindowStore = MemoryStore()
     if keep_in is not None:
         keys = window_keys(network, batch, of_window, layout)
-        use = DiskUse(tuple(map(len, layout)), len(batch.names), batch.image_size, needed)
+        use = DiskUse(tuple(map(len, layout)), num_views, batch.image_size, needed)
         store = keep_in.open(keys, use)
 
     def predict_views(views: Sequence[int]) -> Predictions:
+        if leads:
+            group.numbers_of_first(list(views), num_views)
         result = _predict_once(network, batch.of_views(views), of_window)
         if result.given_fits:
             store.given_fits[layout.index(tuple(views))] = result.given_fits
@@ -257,6 +278,8 @@ def _predict_windows(
         in_one_world=_cameras_on_grid(network, batch) is not None,
         progress=progress,
     )
+    if leads:
+        group.numbers_of_first([], num_views)
     if "depth" not in options.outputs:
         predictions = replace(predictions, depth=None, depth_conf=None)
     fits = [fit for _, of_window in sorted(store.given_fits.items()) for fit in of_window]
@@ -271,10 +294,12 @@ def plan_of(
     device: torch.device | None = None,
     *,
     keeps_layers: bool = False,
+    group: Group | None = None,
 ) -> MemoryPlan:
     """The memory that :func:`predict` will take for these photos, in one pass or in windows.
 
-    By default on the network's device. ``keeps_layers`` is as in :func:`run_as_planned`.
+    By default on the network's device, of a rank of the present group. ``keeps_layers`` is as in
+    :func:`run_as_planned`.
     """
     num_views = len(batch.names)
     at_once = windows.views if windows is not None and windows.divides(num_views) else None
@@ -282,7 +307,14 @@ def plan_of(
     wanted = check_outputs(tuple(needed), network.config.outputs, "tracks" in outputs)
     device = device or network.device
     plan = plan_memory(
-        network, num_views, batch.image_size, wanted, device, at_once, keeps_layers=keeps_layers
+        network,
+        num_views,
+        batch.image_size,
+        wanted,
+        device,
+        at_once,
+        keeps_layers=keeps_layers,
+        group=group or current_group(),
     )
     if device.type != "cpu":  # photos wait in the processor's memory
         return plan

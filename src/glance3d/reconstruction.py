@@ -135,9 +135,13 @@ def reconstruct_scene(
     known: KnownCameras | None = None,
     on_loaded: Callable[[ImageBatch], None] | None = None,
     keep_in: WindowFolder | None = None,
+    on_predicted: Callable[[], None] | None = None,
     progress: bool = False,
 ) -> Reconstruction:
     """As :func:`reconstruct`, which packs its arguments once; windows wait in ``keep_in``, if any.
+
+    ``on_predicted`` is called when the network has run, which is as far as ranks share the work;
+    windows that wait in a folder of the first rank are known to no other.
 
     Raises:
         OutputError: the disk of that folder has no room for them.
@@ -166,6 +170,9 @@ def reconstruct_scene(
         shown = painted_out(batch) if mask_input else batch
         of_view = replace(options, reference=choice.view)
         result = predict_and_align(network, shown, of_view, keep_in=keep_in, progress=progress)
+    plan = plan_of(network, batch, options.computed, options.windows)
+    if on_predicted is not None:
+        on_predicted()
     name = network.config.name
     with times.stage("to_scene"):
         scene = result.predictions.to_reconstruction(batch, model=name)
@@ -173,7 +180,6 @@ def reconstruct_scene(
         if known_views is not None and batch.known_cameras is not None and result.given_fits:
             has_scale = None not in result.given_fits
             scene = in_given_world(scene, batch.known_cameras, known_views, has_scale=has_scale)
-    plan = plan_of(network, batch, options.computed, options.windows)
     alignments = result.alignments
     made = describe_making(network, batch, preprocessing, options, choice, plan, alignments)
     if known_views is not None:

@@ -8,7 +8,8 @@ import torch
 from glance3d.distributed import Group, Launch
 from glance3d.distributed.views import ViewShare
 from glance3d.errors import RanksError
-from tests.distributed.processes import Processes, environment, free_port, in_ranks
+from tests.conftest import PATIENCE
+from tests.distributed.processes import Processes, environment, free_port, hasten, in_ranks
 
 SIZE = 3
 
@@ -75,6 +76,8 @@ def rank_of(rank: int, size: int) -> Group:
 
 
 def die_or_gather(group: Group, how: str) -> None:
+    hasten(group)
+    group.wait_for_all()
     if group.rank == 1:
         if how == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -85,7 +88,7 @@ def die_or_gather(group: Group, how: str) -> None:
 
 
 def test_a_rank_that_fails_tells_the_others_why():
-    first, failed, last = Processes(SIZE, die_or_gather, "failed", timeout=3).results()
+    first, failed, last = Processes(SIZE, die_or_gather, "failed").results()
     assert isinstance(failed, ValueError)
     for error in (first, last):
         assert isinstance(error, RanksError)
@@ -93,7 +96,7 @@ def test_a_rank_that_fails_tells_the_others_why():
 
 
 def test_a_killed_rank_is_named():
-    first, killed, last = Processes(SIZE, die_or_gather, "killed", timeout=3).results()
+    first, killed, last = Processes(SIZE, die_or_gather, "killed").results()
     assert killed is None
     for error in (first, last):
         assert isinstance(error, RanksError)
@@ -102,10 +105,10 @@ def test_a_killed_rank_is_named():
 
 
 def test_a_silent_rank_ends_the_others():
-    ranks = Processes(SIZE, die_or_gather, "silent", timeout=2)
+    ranks = Processes(SIZE, die_or_gather, "silent")
     first, last = ranks.processes[0], ranks.processes[2]
-    first.join(60)
-    last.join(60)
+    first.join(PATIENCE)
+    last.join(PATIENCE)
     assert (first.exitcode, last.exitcode) == (1, 1)
     silent = ranks.processes[1].pid
     assert silent is not None

@@ -7,7 +7,8 @@ command that was asked for is imported, and none imports torch before ``run``: `
 at once.
 
 Exit codes: 0 done, 1 it could not be done, 2 the command was not understood, 130 stopped by Ctrl-C,
-143 by SIGTERM, 129 by SIGHUP.
+143 by SIGTERM, 129 by SIGHUP. Of several processes that share a command (torchrun, srun) only the
+first one speaks, and all end with one exit code.
 Results go to stdout; progress, log and errors to stderr.
 """
 
@@ -21,20 +22,26 @@ import textwrap
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from errno import EPIPE
 from typing import NoReturn
 
 from glance3d._version import __version__
 from glance3d.cli.terminal.command_line import running
-from glance3d.cli.terminal.stopping import Stopped, StopSignals, describe_signal
+from glance3d.cli.terminal.endings import ending_of
+from glance3d.cli.terminal.ranks import (
+    is_follower,
+    is_said_here,
+    only_first_rank_speaks,
+    refuse_ranks,
+)
+from glance3d.cli.terminal.stopping import Stopped, StopSignals
 from glance3d.cli.terminal.streams import (
     StdoutError,
     drop_stdout,
     occupy_closed_descriptors,
     safe_streams,
 )
-from glance3d.errors import ConfigError, Glance3DError, InputError, NotEnoughMemoryError
-from glance3d.out_of_memory import address_space_limit, is_out_of_memory
+from glance3d.errors import InputError, NotEnoughMemoryError, RanksError
+from glance3d.out_of_memory import address_space_limit
 from glance3d.text import visible_text
 
 COMMANDS = {
@@ -84,18 +91,19 @@ def _exit_code_of(words: list[str], signals: StopSignals) -> int:
     """Run what was asked for; whatever ends it is one line and an exit code."""
     show_traceback = "--traceback" in words or os.environ.get("GLANCE3D_TRACEBACK") == "1"
     words = [word for word in words if word != "--traceback"]
+    command = words[0] if words else ""
     try:
-        with _log_to_stderr():
+        with _log_to_stderr(is_silent=is_follower(command)):
             _dispatch(words)
         sys.stdout.flush()
     except BaseException as error:
-        # Once a stop was asked for, any error is how it came through.
-        if signals.requested is not None and not isinstance(error, Stopped):
+        # Once a stop was asked for, any error is how it came through; or another rank is why.
+        if signals.requested is not None and not isinstance(error, Stopped | RanksError):
             error = Stopped(signals.requested)
         if show_traceback and not isinstance(error, SystemExit):
             traceback.print_exc()
-        code, line = _ending(error)
-        if line:
+        code, line = ending_of(error)
+        if line and is_said_here(error, command):
             print(f"glance3d: {line}", file=sys.stderr)
         if isinstance(error, StdoutError):
             drop_stdout()
@@ -103,39 +111,6 @@ def _exit_code_of(words: list[str], signals: StopSignals) -> int:
     if signals.requested is not None:  # the viewer ends of itself
         return 128 + signals.requested
     return 0
-
-
-def _ending(error: BaseException) -> tuple[int, str]:
-    """The exit code and the sentence for what ended a command; a bug is raised again."""
-    if isinstance(error, SystemExit):  # the argument parser: 0 after --help, 2 if not understood
-        return error.code if isinstance(error.code, int) else 2, ""
-    if isinstance(error, Stopped):
-        notes = getattr(error, "__notes__", None) or ["nothing half-written is left"]
-        return 128 + error.number, f"stopped by {describe_signal(error.number)}; {'; '.join(notes)}"
-    if isinstance(error, KeyboardInterrupt):
-        return 130, "stopped; nothing half-written is left"
-    if isinstance(error, StdoutError):  # `head` has seen enough, which is no error
-        reason = f"standard output cannot be written: {_one_line(error)}"
-        return (0, "") if error.errno == EPIPE else (1, reason)
-    if isinstance(error, Glance3DError):
-        not_understood = isinstance(error, InputError | ConfigError)
-        short_of_memory = isinstance(error, MemoryError)
-        line = "; ".join([_one_line(error), *getattr(error, "__notes__", ())])
-        return 2 if not_understood and not short_of_memory else 1, line
-    if is_out_of_memory(error):
-        return 1, _memory_ran_out()
-    if isinstance(error, OSError):
-        return 1, _one_line(error)
-    raise error
-
-
-def _memory_ran_out() -> str:
-    limit = address_space_limit()
-    allowed = "" if limit is None else f" (this shell allows {limit / 1e9:.2f} GB, ulimit -v)"
-    return (
-        f"memory ran out{allowed}: use fewer photos, fewer pixels (--max-pixels) or fewer at a "
-        "time (--window), or close other programs; reconstruct --plan says what a run takes"
-    )
 
 
 def _leave(code: int) -> NoReturn:
@@ -169,16 +144,18 @@ def _run_command(command: str, words: list[str]) -> None:
             f"this shell allows {limit / 1e9:.2f} GB of memory (ulimit -v), too little to load "
             "PyTorch: allow more"
         )
+    refuse_ranks(command)
     import tyro
 
     module = importlib.import_module(f"glance3d.cli.{command.replace(' ', '.')}")
-    options = tyro.cli(
-        module.Options,
-        prog=f"glance3d {command}",
-        description=describe_command(module.Options),
-        args=words,
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
-    )
+    with only_first_rank_speaks(command):
+        options = tyro.cli(
+            module.Options,
+            prog=f"glance3d {command}",
+            description=describe_command(module.Options),
+            args=words,
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+        )
     with running(command, words):
         module.run(options)
 
@@ -216,14 +193,6 @@ def top_level_help() -> str:
     )
 
 
-def _one_line(error: Glance3DError | OSError) -> str:
-    """An error as one sentence, without the errno that Python puts in front."""
-    text = str(error)
-    if isinstance(error, OSError) and error.strerror and not isinstance(error, Glance3DError):
-        text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return visible_text(" ".join(text.split())) or type(error).__name__
-
-
 class _VisibleFormatter(logging.Formatter):
     """Names of files in the log move no cursor."""
 
@@ -233,10 +202,11 @@ class _VisibleFormatter(logging.Formatter):
 
 
 @contextmanager
-def _log_to_stderr() -> Iterator[None]:
+def _log_to_stderr(*, is_silent: bool) -> Iterator[None]:
     """What the library logs, as plain lines on stderr, while a command runs."""
     logger = logging.getLogger("glance3d")
-    handler, level = logging.StreamHandler(sys.stderr), logger.level
+    handler = logging.NullHandler() if is_silent else logging.StreamHandler(sys.stderr)
+    level = logger.level
     handler.setFormatter(_VisibleFormatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

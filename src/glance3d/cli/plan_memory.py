@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from glance3d.distributed.group import Group
     from glance3d.images import InputOptions
     from glance3d.models import ModelSource
     from glance3d.pass_options import PassOptions
 
 
 def memory_lines(
-    sources: Sequence[str], source: "ModelSource", inputs: "InputOptions", passes: "PassOptions"
+    sources: Sequence[str],
+    source: "ModelSource",
+    inputs: "InputOptions",
+    passes: "PassOptions",
+    group: "Group",
 ) -> list[str]:
     """The memory plan of these photos, for a person. Weights are neither fetched nor read."""
     from glance3d.prediction import plan_of
@@ -18,4 +23,5 @@ def memory_lines(
     network = source.outline()
     batch = inputs.load(tuple(sources), network.preprocessing)
     device = source.resolved_device()
-    return plan_of(network, batch, passes.computed, passes.windows, device).lines()
+    plan = plan_of(network, batch, passes.computed, passes.windows, device, group=group)
+    return plan.lines()

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,15 +11,19 @@ import tyro
 
 from glance3d.cli.options.flag import Flag
 from glance3d.cli.options.known import metric_summary
+from glance3d.cli.options.ranks import RankFlags
 from glance3d.cli.options.refinement import refinement_summary
 from glance3d.cli.options.scene import SceneFlags
 from glance3d.cli.plan_memory import memory_lines
 from glance3d.cli.terminal.command_line import with_model
+from glance3d.cli.terminal.ranks import joined_ranks
 from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
+    from glance3d.models import ModelSource
+    from glance3d.pipeline import SceneRecipe
     from glance3d.types import Reconstruction, Report
 
 
@@ -34,6 +38,7 @@ class Options(SceneFlags):
     Examples:
       glance3d reconstruct photos/ --out scene/
       glance3d reconstruct clip.mp4 --views 20 --out scene/
+      torchrun --nproc-per-node 8 -m glance3d reconstruct photos/ --out scene/
     """
 
     sources: Annotated[
@@ -48,6 +53,7 @@ class Options(SceneFlags):
     """Print the report as JSON, and nothing else, to stdout."""
     progress: Flag = False
     """Show progress bars even where stderr is not a terminal."""
+    ranks: RankFlags = field(default_factory=RankFlags)
 
 
 def run(options: Options) -> None:
@@ -57,10 +63,23 @@ def run(options: Options) -> None:
     source = options.model.source()
     if options.plan:
         passes, inputs = options.passes.options(), options.input.options(options.clips)
-        print("\n".join(memory_lines(options.sources, source, inputs, passes)))
+        group = options.ranks.planned_group()
+        if group.is_first:
+            print("\n".join(memory_lines(options.sources, source, inputs, passes, group)))
         return
+    options.ranks.refuse_impossible()
     recipe = options.recipe()
+    with joined_ranks(options.ranks.keys) as group:
+        if group.is_first:
+            _make(options, source, recipe)
+            return
 
+        from glance3d.pipeline import take_part
+
+        take_part(options.sources, source, recipe)
+
+
+def _make(options: Options, source: "ModelSource", recipe: "SceneRecipe") -> None:
     from glance3d.pipeline import make_scene
 
     output = options.output

@@ -104,6 +104,13 @@ class Collectives:
             return number
         return float(self.from_first(torch.tensor(number, dtype=torch.float64)[None]))
 
+    def numbers_of_first(self, numbers: list[int], limit: int) -> list[int]:
+        """Rank 0's whole numbers from 0, at most ``limit`` of them, in every rank."""
+        if self._meeting is None:
+            return numbers
+        padded = torch.tensor([*numbers, *[-1] * (limit - len(numbers))], dtype=torch.int64)
+        return [number for number in self.from_first(padded).tolist() if number >= 0]
+
     def most(self, *numbers: float) -> tuple[float, ...]:
         """The largest of all ranks' numbers, one by one."""
         if self._meeting is None:

@@ -1,7 +1,8 @@
 """A group of processes that compute one thing together, and what they say to each other."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, Literal
 
@@ -81,6 +82,16 @@ class Group(Collectives):
             self.report(1, str(error) or type(error).__name__)
         self.close(failed=error is not None)
 
+    @contextmanager
+    def passing_keys(self, *, by_ring: bool) -> Iterator[None]:
+        """Inside, ``keys`` is "ring", or "gathered", in every rank alike."""
+        before = self.keys
+        self.keys = "ring" if by_ring else "gathered"
+        try:
+            yield
+        finally:
+            self.keys = before
+
     def after_first(self, make: Callable[[], Any]) -> Any:
         """``make()`` of rank 0 first, then of all others at once: for files that it writes."""
         if self._meeting is None:
@@ -97,19 +108,24 @@ class Group(Collectives):
             except RuntimeError:
                 return  # nobody is left to be told
 
-    def failure(self) -> RanksError | None:
-        """What ended another rank, where one is known to have failed."""
-        if self._meeting is None:
-            return None
-        found = self._meeting.lifeline.failure()
-        return None if found is None or found.rank == self.rank else self._as_error(found)
-
     def release(self) -> None:
-        """Wait for all, then let each rank do what it likes: nobody is watched any more."""
+        """Wait for all, then let each rank work alone: nothing is shared or watched any more."""
         if self._meeting is not None:
             self.wait_for_all()
             self._meeting.lifeline.stop()
             self._is_released = True
+            _current.set(_alone)
+
+    def first_says_too(self, sentence: str) -> bool:
+        """Whether rank 0 has failed with this sentence as well, or does so in a moment."""
+        return self._meeting is not None and self._meeting.lifeline.first_says(sentence)
+
+    def silent(self) -> RanksError | None:
+        """The sentence for a rank that gives no sign of life; looks for some seconds."""
+        if self._meeting is None:
+            return None
+        dead = self._meeting.lifeline.silent()
+        return self._as_error(Ending(dead[0], 1)) if dead else None
 
     def say_done(self, code: int) -> None:
         """Rank 0: end :meth:`wait_for_first` of all others."""
@@ -144,6 +160,16 @@ class Group(Collectives):
 
 _alone = Group()
 _current: ContextVar[Group] = ContextVar("group", default=_alone)
+
+
+@contextmanager
+def working_alone() -> Iterator[None]:
+    """Inside, this process shares nothing with other ranks."""
+    token = _current.set(_alone)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def current_group() -> Group:

@@ -65,8 +65,19 @@ class Lifeline:
 
     def report(self, ending: Ending) -> Ending:
         """Write down that a rank failed; the first failure of the group, which may be another."""
-        text = self._store.compare_set(_FAILURE, "", json.dumps(asdict(ending)))
-        return Ending(**json.loads(text))
+        text = json.dumps(asdict(ending))
+        self._store.compare_set(f"ended/{ending.rank}", "", ending.sentence)
+        return Ending(**json.loads(self._store.compare_set(_FAILURE, "", text)))
+
+    def first_says(self, sentence: str) -> bool:
+        """Whether rank 0 ends, now or in a moment, with this sentence."""
+        until = time.monotonic() + GRACE_BEATS * self.beat
+        with suppress(RuntimeError):
+            while time.monotonic() < until:
+                if self._store.check(["ended/0"]):
+                    return self._store.get("ended/0").decode() == sentence
+                time.sleep(self.beat / 10)
+        return False
 
     def failure(self) -> Ending | None:
         """The first failure, if there was one; that of rank 0 if the store is gone."""
@@ -82,20 +93,26 @@ class Lifeline:
 
         Waits for some signs of life at most.
         """
-        before = self._signs()
-        until = time.monotonic() + GRACE_BEATS * self.beat
-        while time.monotonic() < until:
-            if (failure := self.failure()) is not None:
-                return failure
-            time.sleep(self.beat / 2)
-        after = self._signs()
-        silent = [r for r, sign in after.items() if r != self.rank and before.get(r) == sign]
+        silent = self.silent()
+        if (failure := self.failure()) is not None:
+            return failure
         failed = Ending(silent[0] if silent else self.rank, 1)
         if not silent:
             failed = Ending(self.rank, 1, "it lost the connection to the others")
         with suppress(RuntimeError):
             return self.report(failed)
         return failed
+
+    def silent(self) -> list[int]:
+        """Ranks that give no sign of life for some beats; none once a failure is written down."""
+        before = self._signs()
+        until = time.monotonic() + GRACE_BEATS * self.beat
+        while time.monotonic() < until:
+            if self.failure() is not None:
+                return []
+            time.sleep(self.beat / 2)
+        signs = self._signs().items()
+        return [r for r, sign in signs if r != self.rank and before.get(r) == sign]
 
     def _signs(self) -> dict[int, bytes]:
         with suppress(RuntimeError):
@@ -123,6 +140,8 @@ class Lifeline:
         if self._stop.wait(GRACE_BEATS * self.beat):
             return
         with suppress(OSError):
+            if failure.rank == 0 and failure.sentence:
+                os._exit(failure.code)  # it has said so itself
             os.write(2, f"glance3d: {failure.describe(self.size)}\n".encode())
             sys.stdout.flush()
         os._exit(failure.code)
@@ -134,8 +153,11 @@ class Lifeline:
             if self.rank:
                 self._store.add(_LEFT, 1)
                 return
+            failure, others = self.failure(), self.size - 1
+            if failure is not None and failure.rank and not failure.sentence:
+                others -= 1  # the dead say nothing
             until = time.monotonic() + 2 * GRACE_BEATS * self.beat
-            while time.monotonic() < until and self._store.add(_LEFT, 0) < self.size - 1:
+            while time.monotonic() < until and self._store.add(_LEFT, 0) < others:
                 time.sleep(self.beat / 10)
 
     def say_done(self, code: int) -> None:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from glance3d.distributed.group import current_group
 from glance3d.images.naming.view_names import ViewName, find_view
 from glance3d.models.network import Network
 from glance3d.types import ImageBatch
@@ -61,7 +62,7 @@ def choose_reference(network: Network, batch: ImageBatch, reference: ViewName) -
     if reference != "auto":
         return ReferenceChoice(find_view(reference, batch.names), str(reference), "as asked")
     likeness = view_likeness(network, batch)
-    best = int(likeness.argmax())
+    best = int(current_group().number_of_first(int(likeness.argmax())))
     reason = (
         "there is no other"
         if len(likeness) == 1

@@ -53,7 +53,7 @@ def describe_making(
         schema=SCHEMA,
         created=now(),
         versions=describe_versions(),
-        machine=describe_machine(device),
+        machine={**describe_machine(device), **describe_ranks(plan)},
         model=describe_model(network),
         preprocessing=asdict(preprocessing),
         outputs=tuple(options.outputs),
@@ -93,6 +93,13 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "accelerator": accelerator,
         "fused_kernels": kernels_for(device) is not None,
     }
+
+
+def describe_ranks(plan: MemoryPlan) -> dict[str, Any]:
+    """How many processes shared each pass; nothing of one alone."""
+    if plan.ranks == 1:
+        return {}
+    return {"ranks": plan.ranks, "keys_of_ranks": "ring" if plan.by_ring else "gathered"}
 
 
 def describe_model(network: Network) -> ModelReport:

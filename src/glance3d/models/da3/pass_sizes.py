@@ -63,13 +63,17 @@ class DA3PassSizes(PassSizes):
         stream = self.tokens * self.embed_dim
         levels = [self.patches * c * self.product for c in self.config.dense.channels]
         kept = sum(levels) if self.dense_heads else 0
-        results = MAP_CHANNELS["depth"] * self.pixels if "depth" in self.outputs else 0
-        if "rays" in self.outputs:
-            results += (RAY_DIM + 1) * _RAYS_PER_PATCH * self.patches
         # While the last global layer attends: residual stream, the last local block's copy of it,
         # the norm, queries, keys, values and what they attend to.
         attending = stream * (3 * FLOAT32 + 4 * self.product) + (kept and sum(levels[:3]))
         # A layer in the caller's order of views, both halves.
         reading = stream * 4 * FLOAT32 + kept
         images = IMAGE_CHANNELS * self.pixels * FLOAT32
-        return images + max(attending, reading, kept + results * FLOAT32)
+        return images + max(attending, reading, kept + self.results())
+
+    def results(self) -> int:
+        """Depth and rays."""
+        numbers = MAP_CHANNELS["depth"] * self.pixels if "depth" in self.outputs else 0
+        if "rays" in self.outputs:
+            numbers += (RAY_DIM + 1) * _RAYS_PER_PATCH * self.patches
+        return numbers * FLOAT32

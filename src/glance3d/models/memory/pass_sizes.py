@@ -88,6 +88,23 @@ class PassSizes:
         """What is kept of a view; with ``keeps_layers``, the layers that heads read, whole."""
         raise NotImplementedError
 
+    def results(self) -> int:
+        """Of a view."""
+        raise NotImplementedError
+
+    def of_shared_view(self, *, by_ring: bool) -> int:
+        """What every rank of several keeps of each view, its own or another's.
+
+        Its pixels and results, or, while a global layer attends, its keys and values: gathered, and
+        put together once more where shares are uneven.
+        """
+        keys = 0 if by_ring else 4 * self.tokens * self.embed_dim * self.product
+        return IMAGE_CHANNELS * self.pixels * FLOAT32 + max(keys, self.results())
+
+    def of_passing_view(self) -> int:
+        """What a ring keeps besides for each view of a rank: keys and values that come and go."""
+        return 4 * self.tokens * self.embed_dim * self.product
+
     def of_waiting_view(self) -> int:
         """What is kept of a view while it waits: its pixels, as bytes, and the results."""
         channels = sum(MAP_CHANNELS.get(name, 0) for name in self.dense_heads)

@@ -6,7 +6,9 @@ the network's own shapes (:mod:`glance3d.models.memory.pass_sizes`): what is kep
 outputs), of every pair of views by a network that matches them, and what is in flight for one
 chunk. Tracks add their feature maps; their tracker's own memory, which grows with the query points,
 is not counted. Where views are seen in windows, ``views`` are those of one window, and all views'
-pixels and results wait in the processor's memory. Before and after the pass, photos are decoded and
+pixels and results wait in the processor's memory. Of several ranks each keeps its share of the
+views, ``per_view``, and of all views ``per_shared``: pixels, results, gathered keys and values; a
+ring gathers none. Before and after the pass, photos are decoded and
 files written at the photos' own size, which may take more (:mod:`glance3d.images.photo_memory`).
 """
 
@@ -16,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from glance3d.distributed.group import Group
 from glance3d.models.architectures import pass_sizes_of
 from glance3d.models.config import Output
 from glance3d.models.memory.available import available_memory
@@ -24,6 +27,7 @@ from glance3d.models.memory.pass_sizes import (
     IMAGE_CHANNELS,
     MAP_CHANNELS,
     POINT_CHANNELS,
+    PassSizes,
 )
 from glance3d.models.network import Network
 from glance3d.nn.chunks import SMALLEST_SCALE
@@ -55,6 +59,9 @@ class MemoryPlan:
     views_that_fit: int | None = None  # in one pass, where this does not fit
     window_that_fits: int | None = None  # likewise, in windows
     matches: int = 0  # of all pairs of views, in a network that matches them
+    ranks: int = 1  # which share the views; this is the memory of the one that has most
+    per_shared: int = 0
+    by_ring: bool = False
     # At the photos' original size: while they are decoded, and while their depth is written.
     decoding: int = 0
     writing: int = 0
@@ -67,7 +74,9 @@ class MemoryPlan:
     @property
     def pass_peak(self) -> int:
         """The most memory in use during the pass."""
-        views = self.num_views * self.per_view + self.num_waiting * self.per_waiting
+        own = -(-self.num_views // self.ranks)
+        views = own * self.per_view + self.num_views * self.per_shared
+        views += self.num_waiting * self.per_waiting
         return self.program + self.weights + self.workspace + self.matches + views
 
     @property
@@ -95,6 +104,12 @@ class MemoryPlan:
             return f"{self.num_views} views"
         return f"{self.num_waiting} views in windows of {self.num_views}"
 
+    def _ranks(self) -> str:
+        if self.ranks == 1:
+            return ""
+        how = "passed round a ring" if self.by_ring else "gathered"
+        return f" of each of {self.ranks} ranks, keys and values {how}"
+
     def refusal(self) -> str:
         """One sentence: what it would take, what there is, and what would fit."""
         height, width = self.image_size
@@ -113,10 +128,14 @@ class MemoryPlan:
         """For a person: the sum, whether it fits, and what would."""
         height, width = self.image_size
         waiting = f", {self.per_waiting / 1e6:.0f} MB while it waits" if self.num_waiting else ""
+        of_all = f", of all ranks' {self.per_shared / 1e6:.0f} MB"
+        shared = " of its own" + of_all if self.ranks > 1 else ""
         lines = [
-            f"{self._views()} of {width} x {height}: {_gigabytes(self.peak)} at the peak",
+            f"{self._views()} of {width} x {height}: {_gigabytes(self.peak)} at the peak"
+            f"{self._ranks()}",
             f"  program {_gigabytes(self.program)}, weights {_gigabytes(self.weights)}, in flight "
-            f"{_gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB{waiting}",
+            f"{_gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB{shared}"
+            f"{waiting}",
         ]
         if self.peak > self.pass_peak:
             lines.append(
@@ -158,20 +177,30 @@ def plan_memory(
     window: int | None = None,
     *,
     keeps_layers: bool = False,
+    group: Group | None = None,
 ) -> MemoryPlan:
     """The plan for a network, which may be on the meta device, at its weights' precision.
 
     ``image_size`` is (height, width); a ``window`` is how many views are seen at a time.
     ``keeps_layers``: the aggregator's layers are kept whole (:meth:`VGGT.encode`), not projected as
     soon as they are made. If the device says how much memory it has, chunks are halved until the
-    plan fits, or cannot shrink any more.
+    plan fits, or cannot shrink any more. The ranks of a ``group`` share the views; where its keys
+    are "auto", they are passed round a ring if the plan does not fit otherwise.
     """
-    available = available_memory(device)
+    available, group = available_memory(device), group or Group()
+    if device.type == "cpu" and available is not None:
+        available //= group.launch.local_size
 
     def plan_pass(views: int, waiting: int, wanted: tuple[Output, ...]) -> MemoryPlan:
-        return _plan_of_pass(
-            network, views, waiting, image_size, wanted, device, available, keeps_layers
-        )
+        def plan_with(by_ring: bool) -> MemoryPlan:
+            sizes = pass_sizes_of(network, views, image_size, wanted, device)
+            return _plan_of_pass(sizes, waiting, available, keeps_layers, group, by_ring)
+
+        plan = plan_with(group.size > 1 and group.keys == "ring")
+        if plan.fits or group.size == 1 or group.keys != "auto":
+            return plan
+        ring = plan_with(True)
+        return ring if ring.pass_peak < plan.pass_peak else plan
 
     def plan_at(views: int, wanted: tuple[Output, ...]) -> MemoryPlan:
         return plan_pass(views, num_views if views < num_views else 0, wanted)
@@ -203,28 +232,28 @@ def _last_that(fits: Callable[[int], bool], counts: range) -> int | None:
 
 
 def _plan_of_pass(
-    network: Network,
-    num_views: int,
+    sizes: PassSizes,
     num_waiting: int,
-    image_size: tuple[int, int],
-    outputs: tuple[Output, ...],
-    device: torch.device,
     available: int | None,
     keeps_layers: bool,
+    group: Group,
+    by_ring: bool,
 ) -> MemoryPlan:
-    sizes = pass_sizes_of(network, num_views, image_size, outputs, device)
     plan = MemoryPlan(
-        num_views,
-        image_size,
-        outputs,
-        PROGRAM_BYTES.get(device.type, 0),
+        sizes.num_views,
+        sizes.image_size,
+        sizes.outputs,
+        PROGRAM_BYTES.get(sizes.device.type, 0),
         sizes.weights(),
         0,
-        sizes.of_view(keeps_layers),
+        sizes.of_view(keeps_layers) + (sizes.of_passing_view() if by_ring else 0),
         available,
         num_waiting=num_waiting,
-        per_waiting=sizes.of_waiting_view() if device.type == "cpu" else 0,
+        per_waiting=sizes.of_waiting_view() if sizes.device.type == "cpu" else 0,
         matches=sizes.matches(),
+        ranks=group.size,
+        per_shared=sizes.of_shared_view(by_ring=by_ring) if group.size > 1 else 0,
+        by_ring=by_ring,
     )
     scale = 1.0
     while True:

@@ -85,9 +85,6 @@ class VGGTPassSizes(PassSizes):
             [self.patches * c * (FLOAT32 if name == "tracks" else self.product) for c in h.channels]
             for name, h in heads.items()
         ]
-        tracks = self.config.tracks
-        channels = {**MAP_CHANNELS, "tracks": tracks.latent_dim / 4 if tracks else 0}
-        results = sum(int(channels[name] * self.pixels * FLOAT32) for name in heads)
         kept = sum(sum(levels) for levels in projected)
         # While the last global layer attends, its level is not projected yet: residual stream,
         # its norm, queries, keys, values and what they attend to.
@@ -96,7 +93,13 @@ class VGGTPassSizes(PassSizes):
         reading = stream * 2 * FLOAT32 + kept
         images = IMAGE_CHANNELS * self.pixels * FLOAT32
         layers = self._layers() if keeps_layers else 0
-        return images + max(attending, reading, kept + results) + self._stem_maps() + layers
+        return images + max(attending, reading, kept + self.results()) + self._stem_maps() + layers
+
+    def results(self) -> int:
+        """The maps of the dense heads."""
+        tracks = self.config.tracks
+        channels = {**MAP_CHANNELS, "tracks": tracks.latent_dim / 4 if tracks else 0}
+        return sum(int(channels[name] * self.pixels * FLOAT32) for name in self.dense_heads)
 
     def _layers(self) -> int:
         """The frame and the global block's outputs of every layer that heads read."""
