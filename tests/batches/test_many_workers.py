@@ -105,7 +105,6 @@ def test_a_lost_worker_of_ray_is_replaced(
     from glance3d.images import InputOptions
     from glance3d.pipeline import SceneRecipe
 
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     out, killed = listed.parent / "out", []
     start = ray_pool.RayPool.start
 

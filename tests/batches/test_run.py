@@ -84,6 +84,7 @@ def test_a_lost_workers_scene_is_made_by_another_once(
     worker.run(scenes("castle", "church"))
     assert worker.pool.made == ["church", "castle"]
     assert worker.clock.now >= LEASE
+    assert list(worker.ledger.beats.iterdir()) == []
     assert "waiting for castle (process 7 on host of dead)" in caplog.text
     state = worker.ledger.state("castle")
     assert state.name == "done"

@@ -49,7 +49,7 @@ def test_a_batch_goes_on_where_it_stopped(
     captured = capsys.readouterr()
     assert "1 of 2 scenes are done, 1 set aside" in captured.out
     assert "a.png" in captured.out
-    assert "glance3d: 1 of 2 scene is set aside" in captured.err
+    assert "glance3d: 1 of 2 scenes is set aside" in captured.err
     out = tmp_path / "out"
     report = json.loads((out / "good \u2603" / "report.json").read_text())
     assert (report["num_views"], report["export"]["max_points"]) == (3, 50)

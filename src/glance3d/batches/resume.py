@@ -98,9 +98,8 @@ def _tell(changes: dict[str, str], unlisted: list[str], out: Path) -> None:
             [f"{visible_text(name)} ({what})" for name, what in changes.items()], _SHOWN
         )
         logger.warning(
-            "warning: %d scenes are done and left alone, though they have changed since: %s "
-            "(--redo makes them again)",
-            len(changes),
+            "warning: done, and left alone though changed since: %s; --redo (redo=True) makes them "
+            "again",
             few,
         )
     if unlisted:

@@ -140,7 +140,8 @@ class BatchRun:
             owner = state.last.owner
             if self._watch.is_lost(owner):
                 reason = f"its worker, {owner}, was lost"
-                self._ledger.append(scene.name, state.number + 1, "lost", owner, reason=reason)
+                if self._ledger.append(scene.name, state.number + 1, "lost", owner, reason=reason):
+                    self._watch.bury(owner)
 
     def _tell_waiting(self) -> None:
         """Say once for whom this worker waits, when it has nothing else to do."""

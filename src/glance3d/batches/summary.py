@@ -20,6 +20,7 @@ _NUMBERS = (2, 3, 4)
 # Beyond so many scenes those that are done are not listed one by one.
 _MAX_ROWS = 60
 _LONGEST_NAME = 40
+_LONGEST_REASON = 160  # batch.json has all of it
 _WAIT_SECONDS = 60.0  # for another worker that writes the summary, too
 
 
@@ -143,15 +144,19 @@ def _row(scene: SceneSummary) -> tuple[str, ...]:
     if scene.state == "done" and not words:
         words = "an estimate, not refined"
     if scene.attempts and scene.state != "done":
-        words = visible_text(scene.attempts[-1].reason)
+        words = _shortened(visible_text(scene.attempts[-1].reason), _LONGEST_REASON)
     if scene.changed:
         words = f"{words}; {scene.changed} changed since".removeprefix("; ")
     held = result.get("held")
     return (
-        name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}...",
+        _shortened(name, _LONGEST_NAME),
         scene.state,
         str(result.get("photos", "-")),
         "-" if held is None else str(held),
         f"{scene.seconds:.1f}",
         words,
     )
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

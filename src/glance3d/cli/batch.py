@@ -83,12 +83,12 @@ def run(options: Options) -> None:
         print(to_json_text(summary.to_json(), indent=1))
     else:
         print("\n".join([*summary.table(), f"wrote {out / 'batch.json'}"]))
-    aside = [scene.name for scene in summary.set_aside]
+    aside = summary.set_aside
     if aside:
-        verb = "scenes are" if len(aside) > 1 else "scene is"
+        verb = "are" if len(aside) > 1 else "is"
         raise BatchError(
-            f"{len(aside)} of {len(summary.scenes)} {verb} set aside, having failed three times: "
-            f"see {out}/.glance3d-batch/logs/, and try again with --retry"
+            f"{len(aside)} of {len(summary.scenes)} scenes {verb} set aside, having failed three "
+            f"times: see {out}/.glance3d-batch/logs/, and try again with --retry"
         )
 
 

@@ -143,6 +143,18 @@ class Watch:
         """Whether the worker is known to be gone, or its heart was seen still for too long."""
         return owner.is_known_gone or self._seconds_still(owner) >= self.lease_seconds
 
+    def bury(self, owner: Owner) -> None:
+        """Remove what a lost worker has left; one that only slept makes it anew."""
+        if not self._is_name(owner.id):
+            return
+        with suppress(OSError):
+            (self.folder / owner.id).unlink()
+
+    @staticmethod
+    def _is_name(text: str) -> bool:
+        """Whether it stays in the folder: events may come from anywhere."""
+        return bool(text) and not text.startswith(".") and not {"/", "\\"} & set(text)
+
     def _seconds_still(self, owner: Owner) -> float:
         now, beat = self.clock(), self._beat(owner)
         before = self._seen.get(owner.id)
@@ -151,7 +163,7 @@ class Watch:
         return now - before[1]
 
     def _beat(self, owner: Owner) -> bytes:
-        if "/" in owner.id or "\\" in owner.id:
+        if not self._is_name(owner.id):
             return b""
         try:
             with (self.folder / owner.id).open("rb") as file:

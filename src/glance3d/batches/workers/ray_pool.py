@@ -1,6 +1,7 @@
 """Workers on a Ray cluster: actors that load the network once, replaced when they are lost."""
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,7 +119,10 @@ class RayPool:
         ray = _ray()
         if ray.is_initialized():
             return
-        of_local = {"include_dashboard": False} if self.address == "local" else {}
+        of_local: dict[str, Any] = {}
+        if self.address == "local":
+            of_local = {"include_dashboard": False}
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
         try:
             ray.init(address=self.address, log_to_driver=False, **of_local)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -200,9 +204,9 @@ def share(
     number = num_workers or num_gpus or max(len(nodes), 1)
     cores = min((int(node.get("CPU", 0)) for node in nodes if node.get("CPU")), default=1)
     a_machine = -(-number // max(len(nodes), 1))
-    resources: dict[str, float] = {"num_cpus": max(1, cores // a_machine)}
+    resources: dict[str, float] = {"num_cpus": float(max(1, cores // a_machine))}
     if num_gpus:
-        resources["num_gpus"] = 1 if number <= num_gpus else num_gpus / number
+        resources["num_gpus"] = 1.0 if number <= num_gpus else num_gpus / number
     return number, resources
 
 
