@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glance3d.errors import InputError
-from glance3d.geometry.filter import most_confident, seen_by_depth, spread_sample, usable_depth
+from glance3d.geometry.filter import (
+    kth_smallest,
+    most_confident,
+    picked,
+    seen_by_depth,
+    spread_sample,
+    usable_depth,
+)
 
 
 def test_usable_depth_is_finite_and_in_front():
@@ -83,3 +90,14 @@ def test_what_is_preferred_goes_last():
     assert kept[0] == valid.tolist()
     assert kept[1] == [True] * 4 + [False, False, True, False]
     assert kept[2] == [False, False, True, True] + [False] * 4
+
+
+def test_picking_and_ranking_without_indices() -> None:
+    random = torch.Generator().manual_seed(0)
+    values = torch.randn(3, 40, 50, generator=random)
+    where = torch.rand(values.shape, generator=random) < 0.7
+    chosen = picked(values, where)
+    assert torch.equal(chosen, values[where])
+    for index in (0, 17, len(chosen) - 1):
+        expected = values[where].kthvalue(index + 1).values.item()
+        assert kth_smallest(picked(values, where), index) == expected

@@ -1,7 +1,7 @@
 """Which points to keep: by depth, by confidence rank, by number, by agreement between views."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from glance3d.errors import InputError
@@ -13,6 +13,21 @@ from glance3d.geometry.transforms import transform_points
 def usable_depth(depth: Float[Tensor, "*batch"]) -> Bool[Tensor, "*batch"]:
     """True where a depth is finite and in front of the camera."""
     return torch.isfinite(depth) & (depth > 0)
+
+
+def picked(values: Shaped[Tensor, "*batch"], where: Bool[Tensor, "*batch"]) -> Shaped[Tensor, " n"]:
+    """``values[where]`` of tensors on the CPU, without 24 bytes of indices for each entry."""
+    return torch.from_numpy(values.numpy()[where.numpy()])
+
+
+def kth_smallest(values: Float[Tensor, " n"], index: int) -> float:
+    """The value that would be at ``index`` if they were sorted, which they are in part: in place.
+
+    On the CPU; none may be NaN.
+    """
+    array = values.numpy()
+    array.partition(index)
+    return float(array[index])
 
 
 def most_confident(
@@ -46,7 +61,7 @@ def _without_least(
 ) -> Bool[Tensor, "*batch"]:
     if num_dropped == 0:
         return valid
-    threshold = torch.kthvalue(confidence[valid], num_dropped + 1).values
+    threshold = kth_smallest(picked(confidence, valid), num_dropped)
     return valid & (confidence >= threshold)
 
 

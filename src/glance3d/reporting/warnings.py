@@ -1,7 +1,7 @@
 """What a person should know before trusting a scene that the network has just made."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from glance3d.pass_options import WindowOptions
 from glance3d.reporting.better_model import better_model_warnings
 from glance3d.reporting.given_cameras import given_camera_warnings
 from glance3d.text import first_names
-from glance3d.types import ImageBatch, PhotoMetadata, Reconstruction, ReportWarning
+from glance3d.types import ImageBatch, PhotoMetadata, Placement, Reconstruction, ReportWarning
 from glance3d.types.report_sections import MadeReport
 from glance3d.windows import WindowAlignment, window_warnings
 
@@ -84,7 +84,7 @@ def photo_warnings(batch: ImageBatch) -> list[str]:
             "of view was estimated"
         )
     texts += projection_warnings(batch.names, batch.metadata)
-    padding = 1 - batch.content_mask.float().mean().item()
+    padding = 1 - _share_that_holds(Placement.content_mask, batch.placements)
     if padding > _NOTABLE_PADDING:
         texts.append(
             f"{padding:.0%} of what the network sees is padding, because the photos' aspect ratios "
@@ -182,10 +182,16 @@ def _finite_warnings(scene: Reconstruction) -> list[str]:
     texts = []
     for what in ("depth", "points_world"):
         values = getattr(scene, what)
-        lost = 0.0 if values is None else 1 - values.isfinite().float().mean().item()
+        lost = 0.0 if values is None else 1 - _share_that_holds(torch.isfinite, values)
         if lost:
             texts.append(f"{lost:.1%} of {what} is not finite and is left out")
     return texts
+
+
+def _share_that_holds(holds: Callable[[Any], Tensor], views: Iterable[Any]) -> float:
+    """The mean over what ``holds`` says of the pixels of each view, all of one size."""
+    counts = [(int(held.sum()), held.numel()) for held in map(holds, views)]
+    return sum(count for count, _ in counts) / sum(total for _, total in counts)
 
 
 def stated_focal_lengths(

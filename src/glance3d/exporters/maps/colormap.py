@@ -5,6 +5,8 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from glance3d.geometry.filter import kth_smallest, picked
+
 # Far to near; lightness rises steadily, so that the picture still reads in grey.
 _STOPS = np.array(
     [
@@ -35,13 +37,11 @@ def inverse_depth_range(
 
     (0, 1) where nothing is valid. Inverse depth gives near surfaces most of the colours.
     """
-    inverse = 1 / depth[valid].double()
-    if len(inverse) == 0:
+    known = picked(depth, valid)
+    if len(known) == 0:
         return 0.0, 1.0
-    low, high = (
-        inverse.kthvalue(1 + int(share * (len(inverse) - 1))).values.item()
-        for share in (0.02, 0.98)
-    )
+    last = len(known) - 1  # the k-th smallest of 1/depth is that of the k-th largest depth
+    low, high = (1 / kth_smallest(known, last - int(share * last)) for share in (0.02, 0.98))
     return low, high
 
 

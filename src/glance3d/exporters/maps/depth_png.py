@@ -22,7 +22,7 @@ from glance3d.errors import SceneError
 from glance3d.exporters.maps.colormap import colorize_depth, inverse_depth_range
 from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.files.atomic import atomic_file, save_json
-from glance3d.geometry.filter import usable_depth
+from glance3d.geometry.filter import kth_smallest, picked, usable_depth
 from glance3d.images.naming.file_names import Photos, depth_file_names, photo_file_names
 from glance3d.images.photo_memory import num_writers, written_bytes
 from glance3d.types import PhotoMask, Placement, Reconstruction
@@ -65,7 +65,7 @@ def write_depth_pngs(scene: Reconstruction, path: Path, options: ExportOptions) 
         done = list(pool.map(write_view, range(scene.num_views)))
     index = save_json(path / INDEX_FILE, _index(scene, scale, colors, [view for _, view in done]))
     paths = tuple(file for files, _ in done for file in files)
-    num_beyond = int((depth[valid] > scale * _LEVELS).sum())
+    num_beyond = int((valid & (depth > scale * _LEVELS)).sum())
     return WriteResult((*paths, index), _beyond_warning(num_beyond, scale, scene.units))
 
 
@@ -94,10 +94,12 @@ def has_depth_pngs(scene: Reconstruction, root: Path, options: ExportOptions) ->
 def depth_scale(scene: Reconstruction) -> float:
     """Depth of one step of the PNGs' 16-bit values, the same for every photo of the scene."""
     depth, valid = depth_and_valid(scene)
-    known = depth[valid]
+    known = picked(depth, valid)
     if len(known) == 0:
         return 1.0
-    farthest = min(known.max().item(), known.median().item() * _FARTHEST_MEDIANS)
+    farthest = min(
+        known.max().item(), kth_smallest(known, (len(known) - 1) // 2) * _FARTHEST_MEDIANS
+    )
     return farthest / _LEVELS
 
 

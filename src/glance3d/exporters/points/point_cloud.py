@@ -43,8 +43,9 @@ def confident_pixels(
         raise SceneError(
             "this scene has no points: reconstruct it with the 'depth' or 'points' output"
         )
-    valid = scene.mask & usable_depth(points_depth(scene))
-    valid &= torch.isfinite(scene.points_world).all(-1)
+    valid, depth = scene.mask.clone(), points_depth(scene)
+    for view, points in enumerate(scene.points_world):  # one at a time: there may be thousands
+        valid[view] &= usable_depth(depth[view]) & torch.isfinite(points).all(-1)
     if scene.consistent is not None:
         valid &= scene.consistent
     if measured_only and scene.measured is not None:
@@ -103,13 +104,23 @@ def _within_budget(
 ) -> Int[Tensor, " kept"]:
     """Flat indices, ascending."""
     if measured is None:
-        flat = keep.flatten().nonzero().squeeze(-1)
-        return flat[spread_sample(len(flat), max_points)]
-    sure = (keep & measured).flatten().nonzero().squeeze(-1)
-    sure = sure[spread_sample(len(sure), max_points)]
-    guessed = (keep & ~measured).flatten().nonzero().squeeze(-1)
-    guessed = guessed[spread_sample(len(guessed), max_points - len(sure))]
+        return _spread_over(keep, max_points)
+    sure = _spread_over(keep & measured, max_points)
+    guessed = _spread_over(keep & ~measured, max_points - len(sure))
     return torch.cat([sure, guessed]).sort().values
+
+
+def _spread_over(keep: Bool[Tensor, "views h w"], max_points: int) -> Int[Tensor, " kept"]:
+    """Flat indices of a sample of what is kept, ascending."""
+    chosen = spread_sample(int(keep.sum()), max_points)
+    found, num_before = [], 0
+    for view, kept in enumerate(keep):  # a view's indices at a time: those of all take 8 bytes each
+        flat = kept.flatten().nonzero().squeeze(-1)
+        bounds = chosen.new_tensor([num_before, num_before + len(flat)])
+        start, stop = torch.searchsorted(chosen, bounds).tolist()
+        found.append(flat[chosen[start:stop] - num_before] + view * kept.numel())
+        num_before += len(flat)
+    return torch.cat(found)
 
 
 def to_original(

@@ -132,13 +132,13 @@ def _from_pixels(
 ) -> SparsePoints:
     cloud = select_points(scene, percentile, max_points)
     points = cloud.points_world.double()
-    depth = torch.where(confident_pixels(scene, percentile), points_depth(scene), 0.0).double()
+    confident, depth = confident_pixels(scene, percentile), points_depth(scene)
     every = torch.arange(len(points))
     views, indices, pixels = [cloud.view_indices], [every], [cloud.pixels_original]
     for view, placement in enumerate(scene.placements):
         is_seen, pixels_processed = seen_by_depth(
             points,
-            depth[view],
+            torch.where(confident[view], depth[view], 0.0).double(),
             scene.cameras.cam_from_world[view].double(),
             placement.intrinsics_to_processed(scene.cameras.intrinsics[view].double()),
             depth_agreement,
@@ -187,7 +187,7 @@ def surface_points(
 
     ``views`` says of which photo each pixel is.
     """
-    depth = points_depth(scene).double()
+    depth = points_depth(scene)
     height, width = depth.shape[1:]
     pixels = torch.where(inside[:, None], pixels_original, 0.0)
     x, y = to_processed(pixels, scene.placements, views).floor().long().unbind(-1)
@@ -199,6 +199,6 @@ def surface_points(
         None if radial is None else radial.double()[views],
     )
     world_from_cam = invert(scene.cameras.cam_from_world.double())[views]
-    points = transform_points(world_from_cam, rays * depth[at][:, None, None])[:, 0]
+    points = transform_points(world_from_cam, rays * depth[at].double()[:, None, None])[:, 0]
     usable = inside & scene.mask[at] & usable_depth(depth[at]) & points.isfinite().all(-1)
     return points, scene.colors[at], usable

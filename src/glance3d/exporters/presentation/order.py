@@ -1,11 +1,15 @@
 """The order in which points are drawn, and their percentiles of confidence."""
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from glance3d.exporters.points.point_cloud import confident_pixels
+from glance3d.geometry.filter import picked
 from glance3d.types import Reconstruction
+
+_AT_ONCE = 1 << 20
 
 
 def level_of_detail_order(num_points: int, seed: int = 0) -> Int[Tensor, " points"]:
@@ -33,12 +37,13 @@ def confidence_percentiles(scene: Reconstruction) -> Float[Tensor, "views h w"]:
         return percentiles
     share = 100 / max(int(valid.sum()), 1)
     if scene.measured is None:
-        percentiles[valid] = share * _num_up_to(scene.confidence[valid])
+        _fill(percentiles, valid, share * _num_up_to(picked(scene.confidence, valid)))
         return percentiles
     guessed, measured = valid & ~scene.measured, valid & scene.measured
-    percentiles[guessed] = share * _num_up_to(scene.confidence[guessed])
+    _fill(percentiles, guessed, share * _num_up_to(picked(scene.confidence, guessed)))
     below = share * int(guessed.sum())
-    percentiles[measured] = below + share * _num_up_to(scene.confidence[measured])
+    ranks = _num_up_to(picked(scene.confidence, measured))
+    _fill(percentiles, measured, below + share * ranks)
     return percentiles
 
 
@@ -51,10 +56,15 @@ def guessed_share(scene: Reconstruction, points: Bool[Tensor, "views h w"]) -> f
 
 def _num_up_to(values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """For each value, how many values are at most as large, itself included."""
-    ordered, places = values.sort()
-    differs = torch.ones(len(values), dtype=torch.bool)
-    differs[:-1] = ordered[1:] != ordered[:-1]
-    ends = differs.nonzero().squeeze(-1) + 1
+    ordered = torch.from_numpy(np.sort(values.numpy()))
     counts = torch.empty(len(values))
-    counts[places] = ends.repeat_interleave(ends.diff(prepend=ends.new_zeros(1))).float()
+    for part, some in zip(counts.split(_AT_ONCE), values.split(_AT_ONCE), strict=True):
+        part.copy_(torch.searchsorted(ordered, some, right=True))
     return counts
+
+
+def _fill(
+    target: Float[Tensor, "*batch"], where: Bool[Tensor, "*batch"], values: Float[Tensor, " n"]
+) -> None:
+    """``target[where] = values``, without indices for each entry."""
+    target.numpy()[where.numpy()] = values.numpy()

@@ -204,11 +204,22 @@ def _is_derivable(scene: Reconstruction) -> bool:
     """Whether depth and cameras give these points, to float32 rounding."""
     if scene.points_world is None or scene.depth is None or scene.points_from != "depth":
         return False
-    derived = _points_from_depth(scene.depth, scene.cameras, scene.placements)
-    rounding = 1e-5 * scene.depth.abs().unsqueeze(-1) + 1e-5 * scene.points_world.abs()
-    near = (derived - scene.points_world).abs() <= rounding
-    same = near | ~torch.isfinite(scene.points_world) | (scene.depth == 0).unsqueeze(-1)
-    return bool(same.all())
+    views = zip(range(scene.num_views), scene.depth, scene.points_world, strict=True)
+    return all(_gives(scene, view, depth, points) for view, depth, points in views)
+
+
+def _gives(
+    scene: Reconstruction,
+    view: int,
+    depth: Float[Tensor, "height width"],
+    points: Float[Tensor, "height width 3"],
+) -> bool:
+    """Whether a view's depth gives its points."""
+    cameras, placements = scene.cameras.of_views([view]), (scene.placements[view],)
+    derived = _points_from_depth(depth[None], cameras, placements)[0]
+    rounding = 1e-5 * depth.abs().unsqueeze(-1) + 1e-5 * points.abs()
+    near = (derived - points).abs() <= rounding
+    return bool((near | ~torch.isfinite(points) | (depth == 0).unsqueeze(-1)).all())
 
 
 def _points_from_depth(
