@@ -66,10 +66,11 @@ class BatchRun:
         """
         try:
             while not self._is_over():
-                self._ledger.refresh()
-                self._mark_lost()
-                self._fill_pool()
-                self._tell_waiting()
+                if self._pool.num_free or not self._claims:
+                    self._ledger.refresh()
+                    self._mark_lost()
+                    self._fill_pool()
+                    self._tell_waiting()
                 for outcome in self._pool.wait(self._poll):
                     self._record(outcome)
         finally:
