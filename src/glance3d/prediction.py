@@ -245,7 +245,8 @@ def _predict_windows(
             "another model, or no window"
         )
     needed = outputs_of_windows(options.outputs)
-    _refuse_hopeless(plan_of(network, batch, needed, windows), network.device)
+    plan = plan_of(network, batch, needed, windows, on_disk=keep_in is not None)
+    _refuse_hopeless(plan, network.device)
     of_window = PassOptions(needed, attention=options.attention, cameras_from=options.cameras_from)
 
     group, num_views = current_group(), len(batch.names)
@@ -259,8 +260,7 @@ def _predict_windows(
     store: WindowStore = MemoryStore()
     if keep_in is not None:
         keys = window_keys(network, batch, of_window, layout)
-        use = DiskUse(tuple(map(len, layout)), num_views, batch.image_size, needed)
-        store = keep_in.open(keys, use)
+        store = keep_in.open(keys, DiskUse.of(layout, batch, needed))
 
     def predict_views(views: Sequence[int]) -> Predictions:
         if leads:
@@ -295,11 +295,12 @@ def plan_of(
     *,
     keeps_layers: bool = False,
     group: Group | None = None,
+    on_disk: bool = False,
 ) -> MemoryPlan:
     """The memory that :func:`predict` will take for these photos, in one pass or in windows.
 
     By default on the network's device, of a rank of the present group. ``keeps_layers`` is as in
-    :func:`run_as_planned`.
+    :func:`run_as_planned`; ``on_disk``: windows are files until their scene is written.
     """
     num_views = len(batch.names)
     at_once = windows.views if windows is not None and windows.divides(num_views) else None
@@ -315,6 +316,7 @@ def plan_of(
         at_once,
         keeps_layers=keeps_layers,
         group=group or current_group(),
+        on_disk=on_disk,
     )
     if device.type != "cpu":  # photos wait in the processor's memory
         return plan

@@ -170,7 +170,8 @@ def reconstruct_scene(
         shown = painted_out(batch) if mask_input else batch
         of_view = replace(options, reference=choice.view)
         result = predict_and_align(network, shown, of_view, keep_in=keep_in, progress=progress)
-    plan = plan_of(network, batch, options.computed, options.windows)
+    on_disk = keep_in is not None
+    plan = plan_of(network, batch, options.computed, options.windows, on_disk=on_disk)
     if on_predicted is not None:
         on_predicted()
     name = network.config.name

@@ -175,7 +175,9 @@ def test_on_the_command_line(
     words = ["reconstruct", str(walk), "--out", str(tmp_path / "out"), "--model", str(tiny_weights)]
     words += ["--device", "cpu", "--max-pixels", "4900", "--window", "4"]
     assert main([*words, "--plan"]) == 0
-    assert capsys.readouterr().out.startswith("9 views in windows of 4 of 70 x 70: ")
+    planned = capsys.readouterr().out
+    assert planned.startswith("9 views in windows of 4 of 70 x 70: ")
+    assert "  4 windows of 4 photos take 0.00 GB on the disk until the scene is written" in planned
     assert main([*words, "--progress", "--outputs", "camera"]) == 0
     captured = capsys.readouterr()
     assert "approximate: 4 windows of 4 photos" in captured.out

@@ -1,6 +1,7 @@
 """``glance3d reconstruct --plan``: what a run would take, without running it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,12 +17,23 @@ def memory_lines(
     inputs: "InputOptions",
     passes: "PassOptions",
     group: "Group",
+    out: Path,
 ) -> list[str]:
-    """The memory plan of these photos, for a person. Weights are neither fetched nor read."""
-    from glance3d.prediction import plan_of
+    """The memory plan of these photos, for a person, and what windows take of the disk of ``out``.
+
+    Weights are neither fetched nor read.
+    """
+    from glance3d.prediction import outputs_of_windows, plan_of
+    from glance3d.windows import lay_out
+    from glance3d.windows.disk import DiskUse
 
     network = source.outline()
     batch = inputs.load(tuple(sources), network.preprocessing)
     device = source.resolved_device()
-    plan = plan_of(network, batch, passes.computed, passes.windows, device, group=group)
-    return plan.lines()
+    windows = passes.windows
+    plan = plan_of(network, batch, passes.computed, windows, device, group=group, on_disk=True)
+    if windows is None or not windows.divides(len(batch.names)):
+        return plan.lines()
+    layout = lay_out(len(batch.names), windows)
+    use = DiskUse.of(layout, batch, outputs_of_windows(passes.outputs))
+    return [*plan.lines(), f"  {use.line(out)}"]

@@ -63,9 +63,9 @@ def run(options: Options) -> None:
     source = options.model.source()
     if options.plan:
         passes, inputs = options.passes.options(), options.input.options(options.clips)
-        group = options.ranks.planned_group()
+        group, out = options.ranks.planned_group(), options.output.out
         if group.is_first:
-            print("\n".join(memory_lines(options.sources, source, inputs, passes, group)))
+            print("\n".join(memory_lines(options.sources, source, inputs, passes, group, out)))
         return
     options.ranks.refuse_impossible()
     recipe = options.recipe()

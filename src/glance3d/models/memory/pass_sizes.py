@@ -106,9 +106,8 @@ class PassSizes:
         return 4 * self.tokens * self.embed_dim * self.product
 
     def of_waiting_view(self) -> int:
-        """What is kept of a view while it waits: its pixels, as bytes, and the results."""
-        channels = sum(MAP_CHANNELS.get(name, 0) for name in self.dense_heads)
-        return (IMAGE_CHANNELS + channels * FLOAT32) * self.pixels
+        """What is kept of a view while it waits for its window: its pixels, as bytes."""
+        return IMAGE_CHANNELS * self.pixels
 
     def workspace(self, scale: float) -> int:
         """What is in flight for one chunk: of tokens in a block, or of views in a dense head."""

@@ -5,10 +5,11 @@ the network's own shapes (:mod:`glance3d.models.memory.pass_sizes`): what is kep
 (pixels, residual stream, queries, keys and values of the global layer at work, projected layers,
 outputs), of every pair of views by a network that matches them, and what is in flight for one
 chunk. Tracks add their feature maps; their tracker's own memory, which grows with the query points,
-is not counted. Where views are seen in windows, ``views`` are those of one window, and all views'
-pixels and results wait in the processor's memory. Of several ranks each keeps its share of the
-views, ``per_view``, and of all views ``per_shared``: pixels, results, gathered keys and values; a
-ring gathers none. Before and after the pass, photos are decoded and
+is not counted. Where views are seen in windows, ``views`` are those of one window, all views'
+pixels wait in the processor's memory, and so do the windows' results, unless they go to the disk.
+Of several ranks each keeps its share of the views, ``per_view``, and of all views ``per_shared``:
+pixels, results, gathered keys and values; a ring gathers none. Before and after the pass, photos
+are decoded and
 files written at the photos' own size, which may take more (:mod:`glance3d.images.photo_memory`).
 """
 
@@ -31,10 +32,12 @@ from glance3d.models.memory.pass_sizes import (
 )
 from glance3d.models.network import Network
 from glance3d.nn.chunks import SMALLEST_SCALE
+from glance3d.pass_options import OVERLAP_SHARE
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 MARGIN = 0.15  # how far a plan may be from what is then measured
 LEAST_WINDOW = 4  # views that are worth advising
+_HOLDERS_OF_VIEW = OVERLAP_SHARE / (OVERLAP_SHARE - 1)  # windows a view, as they usually overlap
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class MemoryPlan:
     """A prediction in bytes, and the chunk scale it is for (1 is the usual, less is slower).
 
     ``num_views`` are seen at once. If they are a window of more (:mod:`glance3d.windows`), all
-    ``num_waiting`` of them wait for the rest, at ``per_waiting`` bytes of the device's memory each.
+    ``num_waiting`` of them wait for the rest, at ``per_waiting`` bytes of the device's memory each;
+    ``per_stored`` of these are results of windows, which stay until the scene is made of them.
     """
 
     num_views: int
@@ -56,6 +60,7 @@ class MemoryPlan:
     chunk_scale: float = 1.0
     num_waiting: int = 0
     per_waiting: int = 0
+    per_stored: int = 0
     views_that_fit: int | None = None  # in one pass, where this does not fit
     window_that_fits: int | None = None  # likewise, in windows
     matches: int = 0  # of all pairs of views, in a network that matches them
@@ -87,7 +92,8 @@ class MemoryPlan:
         points = POINT_CHANNELS if "depth" in self.outputs else 0  # unprojected
         of_pixel = IMAGE_CHANNELS + (maps + points) * FLOAT32
         views = max(self.num_views, self.num_waiting)
-        return self.program + self.weights + views * of_pixel * height * width
+        stored = self.num_waiting * self.per_stored
+        return self.program + self.weights + stored + views * of_pixel * height * width
 
     @property
     def fits(self) -> bool:
@@ -178,14 +184,16 @@ def plan_memory(
     *,
     keeps_layers: bool = False,
     group: Group | None = None,
+    on_disk: bool = False,
 ) -> MemoryPlan:
     """The plan for a network, which may be on the meta device, at its weights' precision.
 
     ``image_size`` is (height, width); a ``window`` is how many views are seen at a time.
     ``keeps_layers``: the aggregator's layers are kept whole (:meth:`VGGT.encode`), not projected as
-    soon as they are made. If the device says how much memory it has, chunks are halved until the
-    plan fits, or cannot shrink any more. The ranks of a ``group`` share the views; where its keys
-    are "auto", they are passed round a ring if the plan does not fit otherwise.
+    soon as they are made. ``on_disk``: results of windows are files. If the device says how much
+    memory it has, chunks are halved until the plan fits, or cannot shrink any more. The ranks of a
+    ``group`` share the views; where its keys are "auto", they are passed round a ring if the plan
+    does not fit otherwise.
     """
     available, group = available_memory(device), group or Group()
     if device.type == "cpu" and available is not None:
@@ -194,7 +202,7 @@ def plan_memory(
     def plan_pass(views: int, waiting: int, wanted: tuple[Output, ...]) -> MemoryPlan:
         def plan_with(by_ring: bool) -> MemoryPlan:
             sizes = pass_sizes_of(network, views, image_size, wanted, device)
-            return _plan_of_pass(sizes, waiting, available, keeps_layers, group, by_ring)
+            return _plan_of_pass(sizes, waiting, available, keeps_layers, group, by_ring, on_disk)
 
         plan = plan_with(group.size > 1 and group.keys == "ring")
         if plan.fits or group.size == 1 or group.keys != "auto":
@@ -238,7 +246,10 @@ def _plan_of_pass(
     keeps_layers: bool,
     group: Group,
     by_ring: bool,
+    on_disk: bool,
 ) -> MemoryPlan:
+    is_cpu = sizes.device.type == "cpu"
+    stored = 0 if on_disk or not is_cpu else int(_HOLDERS_OF_VIEW * sizes.results())
     plan = MemoryPlan(
         sizes.num_views,
         sizes.image_size,
@@ -249,7 +260,8 @@ def _plan_of_pass(
         sizes.of_view(keeps_layers) + (sizes.of_passing_view() if by_ring else 0),
         available,
         num_waiting=num_waiting,
-        per_waiting=sizes.of_waiting_view() if sizes.device.type == "cpu" else 0,
+        per_waiting=stored + (sizes.of_waiting_view() if is_cpu else 0),
+        per_stored=stored,
         matches=sizes.matches(),
         ranks=group.size,
         per_shared=sizes.of_shared_view(by_ring=by_ring) if group.size > 1 else 0,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from glance3d.errors import OutputError
 from glance3d.models.memory.pass_sizes import FLOAT32, MAP_CHANNELS
+from glance3d.types import ImageBatch
 
 _OF_A_FILE = 4096  # its names and hashes
 _OF_A_VIEW = 4 * 30  # cameras
@@ -25,6 +26,13 @@ class DiskUse:
     num_views: int
     image_size: tuple[int, int]
     outputs: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, windows: Sequence[tuple[int, ...]], batch: ImageBatch, outputs: Sequence[str]
+    ) -> "DiskUse":
+        """Of these windows of a batch; ``outputs`` are what each predicts."""
+        return cls(tuple(map(len, windows)), len(batch.names), batch.image_size, tuple(outputs))
 
     @property
     def windows(self) -> int:
@@ -57,6 +65,12 @@ class DiskUse:
                 f"the disk of {folder}, and {_gigabytes(free)} are free: free some space, choose "
                 "another disk (--out), or fewer pixels (max_pixels)"
             )
+
+    def line(self, folder: Path) -> str:
+        """For a plan: what it takes, and what the disk of a folder has free."""
+        free = free_room(folder)
+        verdict = "" if free is None else f"; {_gigabytes(free)} are free there"
+        return f"{self.sentence()}, scene.npz {_gigabytes(self.scene)}{verdict}"
 
     def sentence(self) -> str:
         """How many windows there are, and what they take."""

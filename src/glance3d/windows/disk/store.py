@@ -1,4 +1,4 @@
-"""Windows in files: as many as there may be, of which one is mapped at a time."""
+"""Windows in files: as many as there may be, of which few are mapped at a time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from glance3d.errors import OutputError
 from glance3d.types import Predictions
 from glance3d.windows.disk.window_file import Fits, StoredWindow, read_window, write_window
+
+_MAPPED_AT_ONCE = 4  # neighbours are asked for in turn, of each view that they share
 
 
 class DiskStore:
@@ -19,7 +21,7 @@ class DiskStore:
         self.keys = tuple(keys)
         self.given_fits: dict[int, Fits] = {}
         self._held: set[int] = set()
-        self._mapped: tuple[int, Predictions] | None = None
+        self._mapped: dict[int, Predictions] = {}
         for index, key in enumerate(keys):
             found = read_window(self._path(index), key, verify=True)
             if found is not None:
@@ -52,17 +54,19 @@ class DiskStore:
         """
         if index not in self._held:
             raise KeyError(index)
-        if self._mapped is None or self._mapped[0] != index:
+        if index not in self._mapped:
             path = self._path(index)
             found = read_window(path, self.keys[index], verify=False)
             if found is None:
                 raise OutputError(f"{path} was removed or changed during the run: run it again")
-            self._mapped = index, found.predictions()
-        return self._mapped[1]
+            while len(self._mapped) >= _MAPPED_AT_ONCE:
+                del self._mapped[next(iter(self._mapped))]
+            self._mapped[index] = found.predictions()
+        return self._mapped[index]
 
     def close(self) -> None:
         """Map nothing any more."""
-        self._mapped = None
+        self._mapped.clear()
 
     def _take(self, index: int, found: StoredWindow) -> None:
         self._held.add(index)
