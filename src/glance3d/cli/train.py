@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from glance3d.cli.options.flag import Flag
+from glance3d.cli.terminal.ranks import joined_ranks
 from glance3d.cli.terminal.stopping import Stopped
 from glance3d.errors import InputError
 
@@ -53,6 +54,8 @@ class Options:
     JSON object a line, and a learning curve. Ctrl-C and SIGTERM save before they stop it; --resume
     goes on as if it had not been stopped.
 
+    Several processes share each batch: torchrun --nproc-per-node 8 -m glance3d train ...
+
     Example: glance3d train --recipe small-cpu --out runs/small --minutes 600
     """
 
@@ -85,16 +88,20 @@ def run(options: Options) -> None:
             f"{options.out} already holds a run: go on with --resume, or choose another folder"
         )
 
-    from glance3d.results import Claims, open_result
-    from glance3d.training.run.folder import FILES
+    with joined_ranks() as group:
+        if not group.is_first:
+            train(options, speaks=False)
+            return
+        from glance3d.results import Claims, open_result
+        from glance3d.training.run.folder import FILES
 
-    with open_result(options.out, overwrite=options.overwrite) as result:
-        if not options.resume:
-            result.claim(Claims(FILES))  # before the network is built
-        train(options)
+        with open_result(options.out, overwrite=options.overwrite) as result:
+            if not options.resume:
+                result.claim(Claims(FILES))  # before the network is built
+            train(options)
 
 
-def train(options: Options) -> None:
+def train(options: Options, *, speaks: bool = True) -> None:
     """Build the trainer, resume if asked to, run it, and say how far it came."""
     import torch
 
@@ -114,11 +121,9 @@ def train(options: Options) -> None:
     elif options.start_from is not None:
         trainer.start_from(options.start_from)
     progress = trainer.run()
-    print(
-        json.dumps(
-            {**dataclasses.asdict(progress), "weights": str(options.out / "weights.safetensors")}
-        )
-    )
+    weights = str(options.out / "weights.safetensors")
+    if speaks:
+        print(json.dumps({**dataclasses.asdict(progress), "weights": weights}))
     if trainer.stopped_by is not None:
         stop = Stopped(trainer.stopped_by)
         stop.add_note(f"the checkpoint of step {progress.step} is saved: go on with --resume")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from glance3d.distributed.joining import Meeting
 from glance3d.distributed.launch import Launch
@@ -128,6 +128,31 @@ class Collectives:
         with self._speaking():
             distributed.all_reduce(values, group=self._of(values))
         return values
+
+    def data_parallel(self, module: nn.Module) -> nn.Module:
+        """A module whose gradients are averaged over all ranks, and which starts as rank 0's."""
+        if self._meeting is None:
+            return module
+        device = next(module.parameters()).device.type
+        with self._speaking():
+            return nn.parallel.DistributedDataParallel(
+                module,
+                process_group=self._meeting.by_device[device],
+                find_unused_parameters=True,
+            )
+
+    @contextmanager
+    def noticing_failures(self) -> Iterator[None]:
+        """Where others are waited for unseen: an error is theirs if one failed, else our own."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self._meeting is None:
+                raise
+            silent = self._meeting.lifeline.silent()
+            if not silent and self._meeting.lifeline.failure() is None:
+                raise
+            raise self._as_error(self._meeting.lifeline.find_failure()) from error
 
     def wait_for_all(self) -> None:
         """Until every rank has come here."""

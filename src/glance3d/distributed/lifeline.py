@@ -12,12 +12,12 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import Any
 
 BEATS = 10  # signs of life in the time after which a silent rank is given up
 LONGEST_BEAT = 1.0  # seconds
 GRACE_BEATS = 4  # for a rank to end by itself once another has failed
+_POLL_SECONDS = 0.1
 _FAILURE, _LEFT, _DONE = "failure", "left", "done"
 
 
@@ -169,6 +169,7 @@ class Lifeline:
         while True:
             if (failure := self.failure()) is not None:
                 return failure
-            with suppress(RuntimeError):  # not yet; where the store is gone, the next look says so
-                self._store.wait([_DONE], timedelta(seconds=LONGEST_BEAT))
-                return Ending(0, int(self._store.get(_DONE)), _DONE)
+            with suppress(RuntimeError):  # where the store is gone, the next look says so
+                if self._store.check([_DONE]):
+                    return Ending(0, int(self._store.get(_DONE)), _DONE)
+            time.sleep(_POLL_SECONDS)

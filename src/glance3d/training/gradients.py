@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from glance3d.datasets import MultiViewSample
+from glance3d.distributed.group import Group
 from glance3d.models import Network
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses.objective import compute_losses
@@ -68,3 +69,41 @@ def split_scenes(sample: MultiViewSample, num_parts: int) -> list[MultiViewSampl
     }
     count = len(chunks["images"])
     return [replace(sample, **{n: parts[i] for n, parts in chunks.items()}) for i in range(count)]
+
+
+class SharedGradients:
+    """:func:`compute_gradients` by the ranks of a group, each on its part of every batch.
+
+    PyTorch's DistributedDataParallel averages gradients while they are computed. Ranks take the
+    place of ``config.gradient_threads``: losses are means over the parts, weighted by their scenes.
+    At the start all have the first rank's weights.
+    """
+
+    def __init__(self, model: Network, config: TrainConfig, group: Group) -> None:
+        self._model, self._group = model, group
+        self._loss = group.data_parallel(_BatchLoss(model, config))
+
+    def compute(self, part: MultiViewSample, weights: LossWeights) -> tuple[Losses, int]:
+        """Fill every parameter's gradient; the losses and the number of scenes of all ranks."""
+        self._model.zero_grad(set_to_none=True)
+        num_scenes = self._group.added(torch.tensor([len(part.images)]))
+        share = len(part.images) / int(num_scenes)
+        with self._group.noticing_failures():
+            losses = self._loss(part, weights)
+            (losses["loss"] * (share * self._group.size)).backward()  # their mean is taken
+        values = torch.stack([loss.detach().float() for loss in losses.values()])
+        means = self._group.added(share * values)
+        return dict(zip(losses, means, strict=True)), int(num_scenes)
+
+
+class _BatchLoss(nn.Module):
+    """Losses as a module's forward, which is what can be made parallel."""
+
+    def __init__(self, model: Network, config: TrainConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(self, sample: MultiViewSample, weights: LossWeights) -> Losses:
+        """Only ``loss`` has gradients."""
+        losses = compute_losses(self.model, sample, self.config, weights)
+        return {n: loss if n == "loss" else loss.detach() for n, loss in losses.items()}

@@ -1,8 +1,10 @@
-"""The training loop of one process on one device.
+"""The training loop, of one process on one device, or of several that share each batch.
 
 Step number ``step`` trains on batch number ``step`` of the data stream, and nothing else is random:
 a run that was stopped and resumed ends with the same weights, bit for bit, as one that was not (on
-the same device and number of threads, with a schedule by samples).
+the same device and number of threads, with a schedule by samples). The ranks of a group train on
+parts of the same batches, so that a run may go on with another number of them; the first one writes
+and validates.
 """
 
 import copy
@@ -10,6 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from glance3d.datasets import MultiViewSample
+from glance3d.distributed.group import current_group, working_alone
 from glance3d.errors import ConfigError, Glance3DError
 from glance3d.files.atomic import save_json
 from glance3d.models import VGGT, Network, build_model
@@ -24,10 +28,11 @@ from glance3d.models.heads.correspondence import CELLS_PER_PATCH_SIDE
 from glance3d.models.weights.partial import load_partial_weights
 from glance3d.results import settle
 from glance3d.training.config import TrainConfig
-from glance3d.training.data.sample_batch import SyntheticSampler
+from glance3d.training.data.sample_batch import PartSampler, SyntheticSampler
 from glance3d.training.data.stream import BuildSampler, build_stream
-from glance3d.training.gradients import compute_gradients
+from glance3d.training.gradients import SharedGradients, compute_gradients
 from glance3d.training.losses.objective import compute_losses
+from glance3d.training.losses.scene import Losses
 from glance3d.training.relation_pretraining import pretrain_relations
 from glance3d.training.run.checkpoint import (
     Checkpoint,
@@ -57,7 +62,8 @@ class Trainer:
     ``weights.safetensors`` (the averaged weights). ``evaluate`` is called with the averaged network
     at every validation, and the numbers it returns are logged. ``build_sampler`` and
     ``build_validation_sampler`` replace the synthetic scenes. With ``overwrite`` files of those
-    names are replaced even if Glance3D did not write them.
+    names are replaced even if Glance3D did not write them. The ranks of the present group share the
+    batches of ``build_sampler``.
     """
 
     def __init__(
@@ -72,10 +78,11 @@ class Trainer:
         overwrite: bool = False,
     ) -> None:
         self.config = config
+        self.group = current_group()
         self.out = Path(out)
         self.folder = RunFolder(self.out, overwrite=overwrite)
         self.evaluate = evaluate
-        self.show_progress = show_progress
+        self.show_progress = show_progress and self.group.is_first
         self.progress = Progress()
         #: The signal that ended the last :meth:`run` before its schedule did.
         self.stopped_by: int | None = None
@@ -87,7 +94,15 @@ class Trainer:
         _freeze_all_but(self.model, config.trainable)
         self.average = WeightAverage(self.model, config.optimiser.average_decay)
         self.optimiser = _build_optimiser(self.model, config)
-        self._build_sampler = build_sampler or SyntheticSampler.of(config, "train")
+        part = self.group.rank, self.group.size
+        self._build_sampler = (
+            SyntheticSampler.of(config, "train", *part)
+            if build_sampler is None
+            else build_sampler
+            if self.group.size == 1
+            else PartSampler(build_sampler, *part)
+        )
+        self._shared: SharedGradients | None = None
         self._build_validation_sampler = build_validation_sampler or SyntheticSampler.of(
             config, "validation"
         )
@@ -95,6 +110,7 @@ class Trainer:
         self._skipped_in_a_row = 0
         self._relations_pretrained = False
         self._validation: list[MultiViewSample] | None = None
+        self._num_scenes = 0  # of the last batch
 
     def resume(self, path: str | Path | None = None) -> None:
         """Continue from a checkpoint, by default ``checkpoint.pt`` in ``out``.
@@ -102,7 +118,7 @@ class Trainer:
         The network must be the same; the schedule and the rest may differ and are then the
         present config's.
         """
-        settle(self.out)
+        self.group.after_first(lambda: settle(self.out) if self.group.is_first else None)
         checkpoint = load_checkpoint(path or self.out / CHECKPOINT)
         self.folder.goes_on = path is None
         mine = self.config.to_dict()
@@ -134,6 +150,9 @@ class Trainer:
         pretraining = self.config.relation_pretraining
         if head is None or pretraining is None or self._relations_pretrained:
             return
+        if not self.group.is_first:  # whose weights all begin with
+            self._relations_pretrained = True
+            return
         cell = self.config.model.patch_size // CELLS_PER_PATCH_SIDE
         losses = pretrain_relations(
             head.relations,
@@ -155,12 +174,14 @@ class Trainer:
         one raises ``KeyboardInterrupt``, and the previous checkpoint stays. A new run pretrains
         relations first, if the config has ``relation_pretraining``. The folder is locked meanwhile.
         """
-        with self.folder.open():
+        with self.folder.open() if self.group.is_first else nullcontext():
             return self._run(max_steps)
 
     def _run(self, max_steps: int | None) -> Progress:
         self._write_config()
         self.pretrain_relations()
+        if self.group.size > 1 and self._shared is None:
+            self._shared = SharedGradients(self.model, self.config, self.group)
         last_step = math.inf if max_steps is None else self.progress.step + max_steps
         stream = build_stream(self._build_sampler, self.progress.step, self.config.num_data_workers)
         bar = tqdm(
@@ -172,7 +193,11 @@ class Trainer:
         last_checkpoint = time.monotonic()
         with StopRequest() as stop, stream, bar:
             try:
-                while self._schedule_progress() < 1 and self.progress.step < last_step and not stop:
+                while (
+                    self._schedule_progress() < 1
+                    and self.progress.step < last_step
+                    and not self._agreed(stop)
+                ):
                     before = self.progress.samples
                     self._timed_step(stream.next_batch)
                     bar.update(self.progress.samples - before)
@@ -191,20 +216,25 @@ class Trainer:
                 if not self._is_updating:  # else weights and progress are of different steps
                     self.save()
                 raise
-            self.stopped_by = stop.number
+            self.stopped_by = self._agreed(stop)
             self.save()
         return self.progress
+
+    def _agreed(self, stop: StopRequest) -> int | None:
+        """The signal that asked any rank to stop: all do after the same step."""
+        (number,) = self.group.most(float(stop.number or 0))
+        return int(number) or None
 
     def _timed_step(self, next_batch: Callable[[], MultiViewSample]) -> None:
         start = time.monotonic()
         sample = next_batch()
         waited = time.monotonic() - start
         values, updated = self.train_step(sample)
-        seconds = time.monotonic() - start
+        (seconds,) = self.group.most(time.monotonic() - start)
         before = self.progress
         self.progress = Progress(
             step=before.step + 1,
-            samples=before.samples + len(sample.images),
+            samples=before.samples + self._num_scenes,
             seconds=before.seconds + seconds,
             num_skipped=before.num_skipped + (not updated),
         )
@@ -215,15 +245,11 @@ class Trainer:
     def train_step(self, sample: MultiViewSample) -> tuple[dict[str, float], bool]:
         """One update from one batch: its numbers, and whether the weights were updated.
 
-        They are not updated if the loss or a gradient is not finite.
+        They are not updated if the loss or a gradient is not finite. Of several ranks each has its
+        part of the batch; the numbers are those of all of it.
         """
         rate = self._set_learning_rate()
-        losses = compute_gradients(
-            self.model,
-            sample.to(self.device),
-            self.config,
-            self.config.losses_at(self.progress.step),
-        )
+        losses, self._num_scenes = self._compute_gradients(sample.to(self.device))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.grad_clip)
         values = _as_floats(losses)
         values |= {"grad_norm": float(norm), "lr": rate}
@@ -237,6 +263,13 @@ class Trainer:
         self.optimiser.step()
         self.average.update(self.model)
         return values, True
+
+    def _compute_gradients(self, sample: MultiViewSample) -> tuple[Losses, int]:
+        weights = self.config.losses_at(self.progress.step)
+        if self._shared is not None:
+            return self._shared.compute(sample, weights)
+        losses = compute_gradients(self.model, sample, self.config, weights)
+        return losses, len(sample.images)
 
     def _skip(self, values: dict[str, float]) -> None:
         self.optimiser.zero_grad(set_to_none=True)
@@ -279,7 +312,16 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Losses of the averaged weights on the same held-out scenes each time."""
+        """Losses of the averaged weights on the same held-out scenes each time.
+
+        Of several ranks the first one validates; nothing comes from the others.
+        """
+        if not self.group.is_first:
+            return {}
+        with working_alone():
+            return self._validate()
+
+    def _validate(self) -> dict[str, float]:
         if self._validation is None:
             sample_batch = self._build_validation_sampler()
             count = self.config.num_validation_batches
@@ -299,7 +341,9 @@ class Trainer:
         return means
 
     def save(self) -> None:
-        """Checkpoint, averaged weights, and learning curve."""
+        """Checkpoint, averaged weights, and learning curve; by the first rank."""
+        if not self.group.is_first:
+            return
         with self.folder.staged() as staging:
             self._save_to(staging.folder)
 
@@ -329,10 +373,14 @@ class Trainer:
             draw_learning_curve(lines, _CURVES, folder / CURVE, smooth)
 
     def _write_config(self) -> None:
+        if not self.group.is_first:
+            return
         with self.folder.staged() as staging:
             save_json(staging.folder / CONFIG, self.config.to_dict())
 
     def _log_event(self, kind: str, **values: float | str) -> None:
+        if not self.group.is_first:
+            return
         with self.folder.open():
             self.log.write(kind, self.progress.step, self.progress.samples, **values)
 

@@ -10,13 +10,22 @@ from torch import Tensor
 class Draws:
     """Returns slices of one block of uniform numbers, one row per scene, in the order of calls.
 
+    ``scenes`` are those of all ``num_scenes`` whose rows are wanted.
+
     The CPU's generator makes the block, which is copied to ``device`` once: a GPU gets the same
     scenes, and no draw synchronises with it.
     """
 
-    def __init__(self, seed: int, num_scenes: int, capacity: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        seed: int,
+        num_scenes: int,
+        capacity: int,
+        device: torch.device,
+        scenes: slice = slice(None),
+    ) -> None:
         generator = torch.Generator().manual_seed(seed)
-        block = torch.rand(num_scenes, capacity, generator=generator)
+        block = torch.rand(num_scenes, capacity, generator=generator)[scenes]
         self._block = block.to(device, non_blocking=True)
         self._used = 0
 

@@ -96,6 +96,22 @@ class SyntheticConfig:
         ]
 
 
+def part_of_scenes(num_scenes: int, part: int, num_parts: int) -> slice:
+    """Part number ``part`` of a batch's scenes, as even as can be; earlier parts have one more.
+
+    Raises:
+        InputError: there are fewer scenes than parts.
+    """
+    if num_scenes < num_parts:
+        raise InputError(
+            f"a batch of {num_scenes} scenes cannot be shared by {num_parts} processes: start "
+            "fewer, or give it more pictures (--images)"
+        )
+    each, rest = divmod(num_scenes, num_parts)
+    start = part * each + min(part, rest)
+    return slice(start, start + each + (part < rest))
+
+
 class SyntheticScenes:
     """Batches of synthetic scenes, each a function of (seed, split, index) alone.
 
@@ -152,19 +168,24 @@ class SyntheticScenes:
         return config.images_per_batch // factor // views, views, height, width
 
     @torch.no_grad()
-    def batch(self, index: int) -> MultiViewSample:
-        """Batch number ``index``, from 0."""
+    def batch(self, index: int, part: int = 0, num_parts: int = 1) -> MultiViewSample:
+        """Batch number ``index``, from 0, or only part number ``part`` of its scenes.
+
+        Raises:
+            InputError: There is no such batch, or it has fewer scenes than parts.
+        """
         if index < 0:
             raise InputError(f"a batch's index must be at least 0, got {index}")
         num_scenes, num_views, *size = self.shape(index)
         height, width = size
         _, draw_seed, noise_seed = self._seeds(index)
-        draws = Draws(draw_seed, num_scenes, DRAWS_PER_SCENE, self.device)
+        own = part_of_scenes(num_scenes, part, num_parts)
+        draws = Draws(draw_seed, num_scenes, DRAWS_PER_SCENE, self.device, own)
         scenes, layout = draw_scenes(draws, self._num_textures)
         intrinsics = draw_intrinsics(draws, num_views, height, width, self.config.fov_degrees)
         cameras = draw_cameras(draws, scenes, layout, intrinsics, (height, width))
         linear, depth, valid = self._render(scenes, cameras, intrinsics, (height, width))
-        images = photograph(draws, linear, noise_seed)
+        images = photograph(draws, linear, noise_seed, num_scenes, own)
         queries, tracks, visibility = make_tracks(
             draws, scenes, images[:, 0], valid[:, 0], cameras, intrinsics, self.config.num_queries
         )

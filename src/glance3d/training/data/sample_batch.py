@@ -1,16 +1,19 @@
 """The synthetic scenes of a training config, built in the process that samples them."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from glance3d.datasets import SyntheticConfig, SyntheticScenes
+from glance3d.datasets import MultiViewSample, SyntheticConfig, SyntheticScenes
+from glance3d.datasets.synthetic.stream import part_of_scenes
 from glance3d.errors import ImageError
 from glance3d.images import open_upright
 from glance3d.training.config import TrainConfig
-from glance3d.training.data.stream import SampleBatch
+from glance3d.training.data.stream import BuildSampler, SampleBatch
+from glance3d.training.gradients import split_scenes
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tga")
 
@@ -25,12 +28,17 @@ class SyntheticSampler:
     textures: str | None = None
     compiled: bool = False
     device: str = "cpu"
+    part: int = 0
+    num_parts: int = 1
 
     @classmethod
-    def of(cls, config: TrainConfig, split: str) -> "SyntheticSampler":
+    def of(
+        cls, config: TrainConfig, split: str, part: int = 0, num_parts: int = 1
+    ) -> "SyntheticSampler":
         """The scenes of a config; other splits than "train" keep procedural textures.
 
-        Without workers the scenes are rendered on the device that trains.
+        Without workers the scenes are rendered on the device that trains. Of every batch only a
+        part is rendered, where there are several.
         """
         training = split == "train"
         return cls(
@@ -40,6 +48,8 @@ class SyntheticSampler:
             config.textures if training else None,
             config.compile_renderer and training,
             "cpu" if config.num_data_workers else config.device,
+            part,
+            num_parts,
         )
 
     def __call__(self) -> SampleBatch:
@@ -55,7 +65,27 @@ class SyntheticSampler:
             textures=textures,
             compiled=self.compiled,
         )
-        return scenes.batch
+        return partial(scenes.batch, part=self.part, num_parts=self.num_parts)
+
+
+@dataclass(frozen=True)
+class PartSampler:
+    """As another sampler, of whose batches only a part is taken."""
+
+    whole: BuildSampler
+    part: int
+    num_parts: int
+
+    def __call__(self) -> SampleBatch:
+        """The other's batches, cut."""
+        sample_batch = self.whole()
+
+        def sample_part(index: int) -> MultiViewSample:
+            sample = sample_batch(index)
+            part_of_scenes(len(sample.images), self.part, self.num_parts)  # refuses too many
+            return split_scenes(sample, self.num_parts)[self.part]
+
+        return sample_part
 
 
 def load_textures(folder: str | Path, size: int) -> np.ndarray:

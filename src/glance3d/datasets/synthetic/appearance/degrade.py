@@ -32,11 +32,14 @@ def photograph(
     draws: Draws,
     linear: Float[Tensor, "batch views 3 height width"],
     noise_seed: int,
+    num_scenes: int | None = None,
+    scenes: slice = slice(None),
 ) -> Float[Tensor, "batch views 3 height width"]:
     """The image that a camera records of linear light, in [0, 1].
 
     The exposure follows the mean over all views of a scene and varies a little from view to view;
-    the tone curve keeps highlights below white. The noise comes from ``noise_seed``.
+    the tone curve keeps highlights below white. The noise comes from ``noise_seed``, and is that of
+    ``scenes`` of a batch of ``num_scenes`` (by default these are the batch).
     """
     batch, views = linear.shape[:2]
     mean = linear.mean((1, 2, 3, 4))
@@ -54,6 +57,7 @@ def photograph(
     sigma = torch.where(draws.chance(0.3, views), soft, sharp)
     image = _blur(toned.flatten(0, 1), sigma.flatten()).unflatten(0, (batch, views))
     generator = torch.Generator(device=linear.device).manual_seed(noise_seed)
-    noise = torch.randn(image.shape, generator=generator, device=image.device)
+    shape = (num_scenes or batch, *image.shape[1:])
+    noise = torch.randn(shape, generator=generator, device=image.device)[scenes]
     amount = 0.002 + 0.025 * draws.unit(views, 1, 1, 1) ** 2
     return noise.mul_(amount).add_(image).clamp_(0, 1)
