@@ -42,9 +42,9 @@ def small_config(correspondence: CorrespondenceConfig | None) -> ModelConfig:
 
 def initial_poses(matched: Correspondence) -> torch.Tensor:
     """Of photos of 48 x 32 pixels."""
-    options, estimates = MultiviewOptions(), matched.pair_estimates
-    pairs = select_pair_matches(matched.matches, estimates, matched.grid, options.pair_selection)
-    return initialise_poses(pairs, estimates, (32, 48), options)
+    options = MultiviewOptions()
+    pairs = select_pair_matches(matched, options.pair_selection)
+    return initialise_poses(pairs, matched.pair_poses(), (32, 48), options)
 
 
 def random_images(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -281,10 +281,15 @@ def test_of_many_views_those_that_look_alike_are_matched(model: VGGT) -> None:
     head.options = options
     assert every is not None
     assert chosen is not None
-    matched = chosen.pair_estimates.pose_enc.abs().sum(-1) > 0
-    assert matched.sum() == 2 * 2 * 6
-    assert matched.equal(matched.mT)
+    assert chosen.pairs is not None
+    first, second = chosen.pairs
+    assert first.shape == (1, 2 * 6)
+    scene = torch.zeros_like(first)
     parts = ((chosen.matches, every.matches), (chosen.pair_estimates, every.pair_estimates))
     for some, whole in (pair for both in parts for pair in zip(*both, strict=True)):
-        torch.testing.assert_close(some[matched], whole[matched], rtol=1e-2, atol=2e-3)
-        assert some[~matched].abs().max() == 0
+        expected = torch.stack([whole[scene, first, second], whole[scene, second, first]], 1)
+        torch.testing.assert_close(some, expected, rtol=1e-2, atol=2e-3)
+    poses = chosen.pair_poses()
+    matched = poses.pose_enc.abs().sum(-1) > 0
+    assert matched.sum() == 2 * 2 * 6
+    assert matched.equal(matched.mT)

@@ -1,11 +1,12 @@
 """Matches of chosen pairs are those of all pairs."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 
-from glance3d.multiview.matches import Descriptors, find_matches
+from glance3d.multiview import pair_matching
+from glance3d.multiview.matches import ChosenPairs, Descriptors, find_matches
 from glance3d.multiview.pair_matching import (
-    as_square,
     choose_pairs,
     cross_likeness,
     match_pairs,
@@ -24,10 +25,11 @@ def described(views: int = 5, seed: int = 0) -> Descriptors:
 def test_pairs_are_matched_as_all_views_are() -> None:
     cells = described()
     first, second = torch.tensor([[0, 1, 2], [3, 0, 1]]), torch.tensor([[4, 2, 3], [4, 1, 4]])
-    every, chosen = find_matches(*cells), match_pairs(cells, first, second)
+    pairs = ChosenPairs(first, second)
+    every, chosen = find_matches(*cells), match_pairs(cells, pairs)
     scene = torch.arange(2)[:, None]
-    for whole, pairs in zip(every, chosen, strict=True):
-        square = as_square(pairs, first, second, 5)
+    for whole, of_pairs in zip(every, chosen, strict=True):
+        square = pairs.as_square(of_pairs, 5)
         for v, w in ((first, second), (second, first)):
             torch.testing.assert_close(square[scene, v, w], whole[scene, v, w])
         assert square[0, 0, 1].abs().max() == 0
@@ -63,3 +65,45 @@ def test_likeness_sees_the_same_and_not_another() -> None:
     assert (crossed[:, 0, 1] > 0.6).all()
     assert (crossed[:, 0, 0] < 0.4).all()
     assert (cross_likeness(cells, another) < 0.4).all()
+
+
+def test_only_the_surest_matches_of_a_pair_are_kept() -> None:
+    cells, pairs = described(), ChosenPairs(torch.tensor([[0], [1]]), torch.tensor([[4], [2]]))
+    every, few = match_pairs(cells, pairs), match_pairs(cells, pairs, best=7)
+    sure = (every.window_probability * every.mutual).topk(7, -1).values
+    assert few.target_xy.shape == (2, 2, 1, 7, 2)
+    torch.testing.assert_close(few.window_probability * few.mutual, sure)
+
+
+def walk(views: int) -> Descriptors:
+    """Each view shows half of what the one before it shows, and something new."""
+    generator = torch.Generator().manual_seed(3)
+    seen = F.normalize(torch.randn(24 * (views + 1), 16, generator=generator), dim=-1)
+    own = torch.stack([seen[24 * view : 24 * view + 48] for view in range(views)])
+    return Descriptors(own[None], GRID, torch.tensor(20.0), torch.tensor(10.0))
+
+
+def test_of_many_views_candidates_alone_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells, compared = walk(30), []
+    real = pair_matching.match_pairs
+
+    def counting(coarse: Descriptors, pairs: ChosenPairs, radius: int) -> object:
+        compared.append(pairs.first.shape[1])
+        return real(coarse, pairs, radius)
+
+    every, crossed = view_likeness(cells), cross_likeness(cells, cells)
+    monkeypatch.setattr(pair_matching, "CANDIDATES_PER_VIEW", 6)
+    monkeypatch.setattr(pair_matching, "match_pairs", counting)
+    likeness = view_likeness(cells)
+    assert compared == [6 * 30]
+    torch.testing.assert_close(likeness, likeness.mT)
+    off = ~torch.eye(30, dtype=torch.bool)
+    known = (likeness[0] > 0) & off
+    assert known.sum() == 2 * 6 * 30
+    torch.testing.assert_close(likeness[0][known], every[0][known])
+    # What is truly seen again is among the candidates.
+    assert all(likeness[0, view, view + 1] > 0.2 for view in range(29))
+    both = cross_likeness(cells, cells)
+    assert compared == [6 * 30] * 3
+    known = (both[0] > 0) & off
+    torch.testing.assert_close(both[0][known], crossed[0][known])

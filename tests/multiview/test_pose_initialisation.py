@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from glance3d.geometry.rotations import rotation_from_quat_xyzw
-from glance3d.multiview.matches import PairEstimates, half_diagonal
+from glance3d.multiview.matches import PairPoses, half_diagonal
 from glance3d.multiview.pose_initialisation import fields_of_view, initialise_poses
 from tests.multiview.matched_scene import (
     FOCAL,
@@ -25,13 +25,12 @@ SEARCH = OPTIONS.focal_search
 FEW = replace(OPTIONS, focal_search=replace(SEARCH, focal_lengths_hd=SEARCH.focal_lengths_hd[1::5]))
 
 
-def guessing(factor: float, scenes: int = 1, views: int = len(SCENE.cameras)) -> PairEstimates:
+def guessing(factor: float, scenes: int = 1, views: int = len(SCENE.cameras)) -> PairPoses:
     """Nothing is known of the poses; the focal length is wrong by a factor."""
     fields = fields_of_view(torch.tensor([factor * FOCAL]), SIZE)[0]
     pose = torch.cat([torch.tensor([0.0, 0, 1, 0, 0, 0, 1]), fields])
     trust = (1 - torch.eye(views)).expand(scenes, -1, -1)
-    nothing = torch.zeros(scenes, views, views, 1)
-    return PairEstimates(nothing, trust, pose.expand(scenes, views, views, 9), nothing)
+    return PairPoses(trust, pose.expand(scenes, views, views, 9))
 
 
 def errors(pose: torch.Tensor, scene: MatchedScene = SCENE) -> tuple[float, float]:

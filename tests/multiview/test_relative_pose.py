@@ -3,6 +3,9 @@
 import torch
 
 from glance3d.multiview.matches import (
+    ChosenPairs,
+    Correspondence,
+    Descriptors,
     PairEstimates,
     SoftMatches,
     ViewPairMatches,
@@ -93,19 +96,20 @@ def estimates_of(weight: torch.Tensor) -> PairEstimates:
     return PairEstimates(weight, weight.mean(-1), NOTHING.expand(*views, 9), 9 + 0 * weight)
 
 
-def random_matches(views: int, grid: tuple[int, int]) -> tuple[SoftMatches, PairEstimates]:
+def random_matches(views: int, grid: tuple[int, int]) -> Correspondence:
     generator = torch.Generator().manual_seed(0)
     cells = grid[0] * grid[1]
     target_xy = 8 * torch.rand(1, views, views, cells, 2, generator=generator)
     weight = torch.rand(1, views, views, cells, generator=generator)
     source_xy = cell_centers(grid, torch.device("cpu")).expand_as(target_xy)
     matches = SoftMatches(source_xy, target_xy, weight, weight)
-    return matches, estimates_of(weight)
+    descriptors = torch.zeros(1, views, cells, 1)
+    described = Descriptors(descriptors, grid, torch.tensor(1.0), torch.tensor(0.0))
+    return Correspondence(described, matches, estimates_of(weight))
 
 
 def test_the_best_matches_of_either_side_come_first() -> None:
-    matches, estimates = random_matches(3, (20, 30))
-    pairs = select_pair_matches(matches, estimates, (20, 30), SELECTION)
+    pairs = select_pair_matches(random_matches(3, (20, 30)), SELECTION)
     assert pairs.weight.shape == (1, 3, 256)
     assert bool((pairs.weight.diff(dim=-1) <= 0).all())
     torch.testing.assert_close(pairs.weight.sum(-1), torch.ones(1, 3))
@@ -115,13 +119,34 @@ def test_the_best_matches_of_either_side_come_first() -> None:
 
 def test_of_many_views_only_pairs_that_share_most_are_looked_at() -> None:
     views = 2 * SELECTION.pairs_per_view + 4
-    matches, estimates = random_matches(views, (2, 3))
-    unlike = estimates.weight.clone()
+    matched = random_matches(views, (2, 3))
+    unlike = matched.pair_estimates.weight.clone()
     unlike[:, 0, 5] = unlike[:, 5, 0] = 0
-    pairs = select_pair_matches(matches, estimates_of(unlike), (2, 3), SELECTION)
+    pairs = select_pair_matches(matched._replace(pair_estimates=estimates_of(unlike)), SELECTION)
     assert pairs.first.shape == (1, SELECTION.pairs_per_view * views)
     assert not bool(((pairs.first == 0) & (pairs.second == 5)).any())
     assert bool((pairs.first < pairs.second).all())
+
+
+def test_of_chosen_pairs_the_same_matches_come_first() -> None:
+    matched, scene = random_matches(6, (4, 5)), torch.zeros(1, 1, dtype=torch.long)
+    first, second = (each[None] for each in torch.triu_indices(6, 6, 1))
+
+    def both(part: torch.Tensor) -> torch.Tensor:
+        return torch.stack([part[scene, first, second], part[scene, second, first]], 1)
+
+    chosen = matched._replace(
+        matches=SoftMatches(*map(both, matched.matches)),
+        pair_estimates=PairEstimates(*map(both, matched.pair_estimates)),
+        pairs=ChosenPairs(first, second),
+    )
+    for part, expected in zip(
+        select_pair_matches(chosen, SELECTION), select_pair_matches(matched, SELECTION), strict=True
+    ):
+        assert part.equal(expected)
+    poses, whole = chosen.pair_poses(), matched.pair_poses()
+    assert poses.trust.equal(whole.trust * (1 - torch.eye(6)))
+    assert poses.pose_enc[:, 2, 4].equal(whole.pose_enc[:, 2, 4])
 
 
 def test_turned_in_place_is_known_from_moved() -> None:

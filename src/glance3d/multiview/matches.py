@@ -52,6 +52,7 @@ class SoftMatches(NamedTuple):
 class PairEstimates(NamedTuple):
     """What is known of each cell against each other view, and of each pair of views.
 
+    As :class:`SoftMatches` of all pairs, or of chosen ones: see :class:`Correspondence`.
     ``weight`` is how far a cell's match may be trusted, 0 to 1 (0 against its own view).
     ``trust`` is how much of a pair's matches is believed and fits, 0 to 1 (0 against itself).
     ``pose_enc`` is each pair's own estimate: translation direction (of any length), quaternion
@@ -78,17 +79,59 @@ class Descriptors(NamedTuple):
     dustbin_score: Float[Tensor, ""]
 
 
+class PairPoses(NamedTuple):
+    """Of each two views, how far :class:`PairEstimates` are trusted, and the pose; 0 if unknown."""
+
+    trust: Float[Tensor, "batch views views"]
+    pose_enc: Float[Tensor, "batch views views 9"]
+
+
+class ChosenPairs(NamedTuple):
+    """The pairs of views that were matched, of many views; the first view is before the second."""
+
+    first: Int[Tensor, "batch pairs"]
+    second: Int[Tensor, "batch pairs"]
+
+    def as_square(
+        self, of_pairs: Shaped[Tensor, "batch 2 pairs *shape"], num_views: int
+    ) -> Shaped[Tensor, "batch views views *shape"]:
+        """What belongs to [first, second], then to [second, first]; zero for all other pairs."""
+        batch, _, _, *shape = of_pairs.shape
+        scene = torch.arange(batch, device=self.first.device)[:, None]
+        square = of_pairs.new_zeros((batch, num_views, num_views, *shape))
+        square[scene, self.first, self.second] = of_pairs[:, 0]
+        square[scene, self.second, self.first] = of_pairs[:, 1]
+        return square
+
+
 class Correspondence(NamedTuple):
-    """The cells, their matches in all other views, and what those say of each two views."""
+    """The cells, their matches in other views, and what those say of each two views.
+
+    ``[b, v, w]`` is of the cells of view ``v`` in view ``w``. Of many views only ``pairs`` are
+    matched: then ``[b, 0, p]`` is of the cells of a pair's first view, ``[b, 1, p]`` of its second.
+    """
 
     described: Descriptors
     matches: SoftMatches
     pair_estimates: PairEstimates
+    pairs: ChosenPairs | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the cells."""
         return self.described.grid
+
+    @property
+    def num_views(self) -> int:
+        """How many views there are."""
+        return self.described.descriptors.shape[1]
+
+    def pair_poses(self) -> PairPoses:
+        """What the estimates say of poses, of each two views."""
+        poses = PairPoses(self.pair_estimates.trust, self.pair_estimates.pose_enc)
+        if self.pairs is None:
+            return poses
+        return PairPoses(*(self.pairs.as_square(part, self.num_views) for part in poses))
 
 
 class ViewPairMatches(NamedTuple):
@@ -142,7 +185,7 @@ class PoseInitialiser(Protocol):
     def __call__(
         self,
         pairs: ViewPairMatches,
-        estimates: PairEstimates,
+        estimates: PairPoses,
         image_size: tuple[int, int],
         options: MultiviewOptions,
         focal_lengths: Float[Tensor, "batch views"] | None = None,
@@ -245,29 +288,34 @@ def _window_offsets(radius: int, device: torch.device) -> tuple[Tensor, Tensor]:
     return dx.flatten(), dy.flatten()
 
 
-def select_pair_matches(
-    matches: SoftMatches,
-    estimates: PairEstimates,
-    grid: tuple[int, int],
-    options: PairSelectionOptions,
-) -> ViewPairMatches:
+def select_pair_matches(matched: Correspondence, options: PairSelectionOptions) -> ViewPairMatches:
     """The best matches of every two views, or of those that share most, if there are many.
 
     A match counts by its weight times the probability that it is right; matches from both sides
-    compete. ``grid`` is (rows, columns) of the cells.
+    compete.
     """
-    batch, views, _, cells = estimates.weight.shape
+    matches, estimates, grid = matched.matches, matched.pair_estimates, matched.grid
+    views, (batch, _, _, cells) = matched.num_views, estimates.weight.shape
     weight = estimates.weight.float() * estimates.inlier_logits.float().sigmoid()
-    first, second = torch.triu_indices(views, views, 1, device=weight.device)
+    scene = torch.arange(batch, device=weight.device)[:, None]
+    if matched.pairs is None:
+        pairs = torch.triu_indices(views, views, 1, device=weight.device)
+        first, second = (each.expand(batch, -1) for each in pairs)
+        # Index [v, w] are matches of the cells of v in w: both directions of each pair.
+        directions = ((first, second), (second, first))
+    else:
+        first, second = matched.pairs
+        of_pair = torch.arange(first.shape[1], device=weight.device).expand_as(first)
+        directions = tuple((torch.full_like(of_pair, side), of_pair) for side in (0, 1))
     amount = weight.mean(-1)
     # Of both directions, one number for each unordered pair.
-    amount = (amount + amount.mT)[:, first, second] / 2
-    num_pairs = min(len(first), options.pairs_per_view * views)
+    amount = (amount[scene, *directions[0]] + amount[scene, *directions[1]]) / 2
+    num_pairs = min(first.shape[1], options.pairs_per_view * views)
     amount, kept = amount.topk(num_pairs, -1)
-    first, second = first[kept], second[kept]
-    scene = torch.arange(batch, device=weight.device)[:, None]
-    # Index [v, w] are matches of the cells of v in w: both directions of each pair.
-    forward, backward = (scene, first, second), (scene, second, first)
+    first, second = first.gather(-1, kept), second.gather(-1, kept)
+    forward, backward = (
+        (scene, *(index.gather(-1, kept) for index in direction)) for direction in directions
+    )
     both = torch.cat([weight[forward], weight[backward]], -1)
     weight, best = both.topk(min(options.matches_per_pair, 2 * cells), -1)
     best = best[..., None].expand(-1, -1, -1, 2)

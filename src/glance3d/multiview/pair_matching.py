@@ -1,15 +1,18 @@
 """Matches of chosen pairs of many views, so that time grows with the views and not their square.
 
-Which views look alike shows in every second row and column of their cells, at a sixteenth of the
-cost; only the pairs that look most alike are then matched in full.
+Views whose mean descriptors are nearest are candidates. Which of them look alike shows in every
+second row and column of their cells, at a sixteenth of the cost; only the pairs that look most
+alike are then matched in full.
 """
 
 import torch
-from jaxtyping import Float, Int
+import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.multiview.matches import (
     SCORES_AT_A_TIME,
+    ChosenPairs,
     Descriptors,
     SoftMatches,
     cell_centers,
@@ -17,13 +20,24 @@ from glance3d.multiview.matches import (
     windowed_soft_argmax,
 )
 
+SCORES_IN_CACHE = 2**21
+#: Pairs that are compared cell by cell, for each view; of fewer views all are.
+CANDIDATES_PER_VIEW = 40
 _EVERY = 2  # row and column of cells, for the likeness of views
 
 
 @torch.no_grad()
 def view_likeness(described: Descriptors) -> Float[Tensor, "batch views views"]:
-    """The mean probability that a cell of one view is seen in the other and matches back."""
-    return _symmetric_likeness(_coarse(described))
+    """The mean probability that a cell of one view is seen in the other and matches back.
+
+    Zero for views that are no candidates of each other.
+    """
+    coarse = _coarse(described)
+    if not _has_many_views(described):
+        return _symmetric_likeness(coarse)
+    pooled = _pooled(described.descriptors)
+    pairs = choose_pairs(pooled @ pooled.mT, CANDIDATES_PER_VIEW)
+    return pairs.as_square(_likeness_of_pairs(coarse, pairs), pooled.shape[1])
 
 
 @torch.no_grad()
@@ -35,10 +49,39 @@ def cross_likeness(
     The mean of both directions, so that it is symmetric.
     """
     coarse, other = _coarse(described), _coarse(others)
-    both = torch.cat([coarse.descriptors, other.descriptors], 1)
+    both = coarse._replace(descriptors=torch.cat([coarse.descriptors, other.descriptors], 1))
     views = coarse.descriptors.shape[1]
-    crossed = _symmetric_likeness(coarse._replace(descriptors=both))[:, :views, views:]
-    return (crossed + crossed.mT) / 2
+    if not _has_many_views(described):
+        crossed = _symmetric_likeness(both)[:, :views, views:]
+        return (crossed + crossed.mT) / 2
+    own, turned = (_pooled(each.descriptors) for each in (described, others))
+    cosines = own @ turned.mT
+    pairs = choose_pairs((cosines + cosines.mT) / 2, CANDIDATES_PER_VIEW)
+    either = (pairs, ChosenPairs(pairs.second, pairs.first))
+    crossed = [
+        _likeness_of_pairs(both, each._replace(second=views + each.second)) for each in either
+    ]
+    return pairs.as_square(sum(crossed) / 2, views)
+
+
+def _has_many_views(described: Descriptors) -> bool:
+    views = described.descriptors.shape[1]
+    return views * CANDIDATES_PER_VIEW < views * (views - 1) // 2
+
+
+def _pooled(
+    descriptors: Float[Tensor, "batch views cells dim"],
+) -> Float[Tensor, "batch views dim"]:
+    """A unit vector for each view: the mean of its cells, without what all views share."""
+    mean = descriptors.float().mean(2)
+    return F.normalize(mean - mean.mean(1, keepdim=True), dim=-1)
+
+
+def _likeness_of_pairs(coarse: Descriptors, pairs: ChosenPairs) -> Float[Tensor, "batch 2 pairs"]:
+    """The mean of both directions, twice."""
+    matches = match_pairs(coarse, pairs, radius=1)
+    likeness = (matches.window_probability * matches.mutual).mean(-1)
+    return likeness.mean(1, keepdim=True).expand_as(likeness)
 
 
 def _coarse(described: Descriptors) -> Descriptors:
@@ -53,10 +96,8 @@ def _symmetric_likeness(coarse: Descriptors) -> Float[Tensor, "batch views views
     return (likeness + likeness.mT) / 2
 
 
-def choose_pairs(
-    likeness: Float[Tensor, "batch views views"], pairs_per_view: int
-) -> tuple[Int[Tensor, "batch pairs"], Int[Tensor, "batch pairs"]]:
-    """The views of so many pairs for each view: every view's most alike ones are among them."""
+def choose_pairs(likeness: Float[Tensor, "batch views views"], pairs_per_view: int) -> ChosenPairs:
+    """So many pairs for each view: every view's most alike ones are among them."""
     views = likeness.shape[1]
     own = torch.eye(views, dtype=torch.bool, device=likeness.device)
     others = likeness.masked_fill(own, -torch.inf)
@@ -67,52 +108,53 @@ def choose_pairs(
     # Likeness, between 0 and 1, decides between pairs of one rank.
     order = (rank - likeness.clamp(0, 1) / 2)[:, first, second]
     kept = order.topk(min(pairs_per_view * views, len(first)), -1, largest=False).indices
-    return first[kept], second[kept]
+    return ChosenPairs(first[kept], second[kept])
 
 
 @torch.no_grad()
 def match_pairs(
-    described: Descriptors,
-    first: Int[Tensor, "batch pairs"],
-    second: Int[Tensor, "batch pairs"],
-    radius: int = 2,
+    described: Descriptors, pairs: ChosenPairs, radius: int = 2, best: int | None = None
 ) -> SoftMatches:
     """As :func:`find_matches`, of these pairs only: ``[b, 0, p]`` are cells of the first view.
 
-    And ``[b, 1, p]`` are those of the second view.
+    And ``[b, 1, p]`` are those of the second view; of each at most the ``best`` surest.
     """
+    batch, _, cells = described.descriptors.shape[:3]
+    at_a_time = max(1, scores_at_a_time(described.descriptors.device) // (batch * cells**2))
+    with torch.autocast(described.descriptors.device.type, enabled=False):
+        parts = [
+            _match_some(described, ChosenPairs(*some), radius).best(best or cells)
+            for some in zip(*(part.split(at_a_time, 1) for part in pairs), strict=True)
+        ]
+    return SoftMatches(*(torch.cat(part, 2) for part in zip(*parts, strict=True)))
+
+
+def _match_some(described: Descriptors, pairs: ChosenPairs, radius: int) -> SoftMatches:
     descriptors, grid = described.descriptors.float(), described.grid
-    batch, _, cells = descriptors.shape[:3]
-    scene = torch.arange(batch, device=first.device)[:, None]
-    target_xy = descriptors.new_empty((batch, 2, first.shape[1], cells, 2))
-    probability, mutual = torch.empty_like(target_xy[..., 0]), torch.empty_like(target_xy[..., 0])
-    step = max(1, SCORES_AT_A_TIME // (batch * cells**2))
-    with torch.autocast(descriptors.device.type, enabled=False):
-        for start in range(0, first.shape[1], step):
-            part = slice(start, start + step)
-            x, y = (descriptors[scene, views[:, part]] for views in (first, second))
-            scores = described.inverse_temperature * (x @ y.mT)
-            both = (scores, scores.mT)
-            totals = [torch.logaddexp(each.logsumexp(-1), described.dustbin_score) for each in both]
-            for side, each in enumerate(both):
-                top, best = each.max(-1)
-                target_xy[:, side, part], log_mass = windowed_soft_argmax(each, best, grid, radius)
-                probability[:, side, part] = (log_mass - totals[side]).exp()
-                mutual[:, side, part] = (top - totals[1 - side].gather(-1, best)).exp()
+    scene = torch.arange(len(descriptors), device=descriptors.device)[:, None]
+    x, y = (descriptors[scene, views] for views in pairs)
+    scores = (described.inverse_temperature * x) @ y.mT
+    # Dimension -1 are the cells of the second view: of both sides the best there, then here.
+    tops, bests = zip(scores.max(-1), scores.max(-2), strict=True)
+    windows = [
+        windowed_soft_argmax(each, best, grid, radius)
+        for each, best in zip((scores, scores.mT), bests, strict=True)
+    ]
+    # A cosine is at most 1, so no score is above the inverse temperature.
+    scores = scores.sub_(described.inverse_temperature).exp_()
+    totals = [
+        torch.logaddexp(
+            scores.sum(dim).log() + described.inverse_temperature, described.dustbin_score
+        )
+        for dim in (-1, -2)
+    ]
+    probability = [(mass - total).exp() for (_, mass), total in zip(windows, totals, strict=True)]
+    mutual = [(tops[side] - totals[1 - side].gather(-1, bests[side])).exp() for side in (0, 1)]
+    target_xy = torch.stack([places for places, _ in windows], 1)
     source_xy = cell_centers(grid, descriptors.device).expand_as(target_xy)
-    return SoftMatches(source_xy, target_xy, probability, mutual)
+    return SoftMatches(source_xy, target_xy, torch.stack(probability, 1), torch.stack(mutual, 1))
 
 
-def as_square(
-    of_pairs: Float[Tensor, "batch 2 pairs *shape"],
-    first: Int[Tensor, "batch pairs"],
-    second: Int[Tensor, "batch pairs"],
-    num_views: int,
-) -> Float[Tensor, "batch views views *shape"]:
-    """What belongs to pairs at [first, second] and [second, first]; zero for all other pairs."""
-    batch, _, _, *shape = of_pairs.shape
-    scene = torch.arange(batch, device=first.device)[:, None]
-    square = of_pairs.new_zeros((batch, num_views, num_views, *shape))
-    square[scene, first, second] = of_pairs[:, 0]
-    square[scene, second, first] = of_pairs[:, 1]
-    return square
+def scores_at_a_time(device: torch.device) -> int:
+    """Of how many cells with how many: what a processor's cache holds, or a GPU's memory."""
+    return SCORES_IN_CACHE if device.type == "cpu" else SCORES_AT_A_TIME

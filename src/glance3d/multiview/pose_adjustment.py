@@ -3,18 +3,24 @@
 A pose for each view is fitted to the epipolar constraints of all pairs at once, without points
 (Rodriguez et al., "Reduced epipolar cost for accelerated incremental SfM", CVPR 2011). The matches
 of a pair enter as a small normal matrix of its relative pose, and the chain rule leads from there
-to the views: the cost of a step hardly depends on how many views there are. The first view stays
-where it is.
+to the views (:mod:`glance3d.multiview.equations`). The first view stays where it is.
 """
 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.rotations import so3_exp
 from glance3d.multiview.averaging.scene import ScenePoses
+from glance3d.multiview.equations.pair_solver import MOST_DENSE_VIEWS, PairSolver
+from glance3d.multiview.equations.pose_step import (
+    PER_PAIR,
+    PoseEquations,
+    solve_by_pairs,
+    solve_whole,
+)
 from glance3d.multiview.matches import ViewPairMatches
 from glance3d.multiview.options import PoseAdjustmentOptions
 from glance3d.multiview.two_view import (
@@ -29,8 +35,6 @@ from glance3d.multiview.two_view import (
 )
 
 _FOCAL_STEP = 1e-3  # of the logarithm, for a numerical derivative
-#: Numbers that a pair's residuals depend on: rotations and moves of both views, the focal length.
-_PER_PAIR = 3 + 3 + 3 + 3 + 1
 
 
 class FocalPrior(NamedTuple):
@@ -62,8 +66,10 @@ def adjust_poses(
         start = start._replace(centers=start.centers / (size + 1e-9))
         state = _State(pairs, start, focal_hd)
         damping = torch.full_like(focal_hd, 1e-3)
+        num_views = start.centers.shape[1]
+        solver = PairSolver(pairs, num_views, 6) if num_views > MOST_DENSE_VIEWS else None
         for width_hd in options.cauchy_widths_hd:
-            step = _step(state, prior, width_hd, damping, options)
+            step = _step(state, prior, width_hd, damping, options, solver)
             tried = state.moved(step.clamp(-options.max_step, options.max_step))
             cost, cost_tried = (each.cost(prior, width_hd, options) for each in (state, tried))
             # Scenes of a batch accept and damp their own steps.
@@ -142,7 +148,7 @@ class _State:
         focal length. Columns: rotations of the first and the second view, moves of the first and
         the second centre, the focal length.
         """
-        chain = self.length.new_zeros(*self.length.shape, 6, _PER_PAIR)
+        chain = self.length.new_zeros(*self.length.shape, 6, PER_PAIR)
         tangents = tangent_basis(self.direction).mT
         # exp([w2]x) R exp(-[w1]x) = R exp([R^T w2 - w1]x), to first order.
         chain[..., :3, 0:3] = -torch.eye(3, device=chain.device)
@@ -179,6 +185,7 @@ def _step(
     width_hd: float,
     damping: Float[Tensor, " batch"],
     options: PoseAdjustmentOptions,
+    solver: PairSolver | None,
 ) -> Float[Tensor, "batch numbers"]:
     """Levenberg and Marquardt's: rotations of all views, moves of all views, and the focal length.
 
@@ -192,53 +199,17 @@ def _step(
     of_pairs = chain.mT @ ((derivative * trusted).mT @ derivative) @ chain
     gradient = (derivative * trusted * distance_hd[..., None]).sum(-2)[..., None]
     right_of_pairs = (chain.mT @ gradient)[..., 0]
-    normal, right = _gather_pairs(state, of_pairs.double(), right_of_pairs.double())
     # The prior is focal_weight * ((log f - log f0) / deviation)^2: one more residual.
     weight = options.focal_weight / prior.deviation
-    normal[:, -1, -1] += weight / prior.deviation
-    right[:, -1] += weight * prior.deviations(state.focal_hd)
-    # Marquardt's damping, by the diagonal: radians, lengths and logarithms have other scales.
-    diagonal = normal.diagonal(dim1=-1, dim2=-2)
-    normal = normal + torch.diag_embed(damping[:, None] * diagonal + 1e-8)
-    normal, right = _hold_first_view(normal, right)
-    step = -torch.linalg.solve_ex(normal, right[..., None]).result[..., 0]
+    equations = PoseEquations(
+        of_pairs.double(),
+        right_of_pairs.double(),
+        weight / prior.deviation,
+        weight * prior.deviations(state.focal_hd),
+        damping,
+    )
+    if solver is None:
+        step = -solve_whole(state.pairs, state.poses.centers.shape[1], equations)
+    else:
+        step = -solve_by_pairs(state.pairs, solver, equations)
     return torch.nan_to_num(step.float())
-
-
-def _gather_pairs(
-    state: _State,
-    of_pairs: Float[Tensor, "batch pairs 13 13"],
-    right_of_pairs: Float[Tensor, "batch pairs 13"],
-) -> tuple[Float[Tensor, "batch numbers numbers"], Float[Tensor, "batch numbers"]]:
-    """The sums over pairs, at the rows and columns of their views."""
-    batch, views = state.poses.centers.shape[:2]
-    numbers = 6 * views + 1
-    index = _numbers_of_pairs(state.pairs, views)
-    # Element [i, j] of a pair's 13 x 13 matrix goes to row index[i], column index[j].
-    cells = (index[..., :, None] * numbers + index[..., None, :]).flatten(1)
-    normal = of_pairs.new_zeros(batch, numbers * numbers)
-    normal.scatter_add_(1, cells, of_pairs.flatten(1))
-    right = of_pairs.new_zeros(batch, numbers)
-    right.scatter_add_(1, index.flatten(1), right_of_pairs.flatten(1))
-    return normal.unflatten(1, (numbers, numbers)), right
-
-
-def _numbers_of_pairs(pairs: ViewPairMatches, views: int) -> Int[Tensor, "batch pairs 13"]:
-    """Which of all numbers a pair's are: first rotations, then moves, last the focal length."""
-    axes = torch.arange(3, device=pairs.first.device)
-    first, second = (3 * view[..., None] + axes for view in (pairs.first, pairs.second))
-    last = torch.full_like(first[..., :1], 6 * views)
-    return torch.cat([first, second, 3 * views + first, 3 * views + second, last], -1)
-
-
-def _hold_first_view(
-    normal: Float[Tensor, "batch numbers numbers"], right: Float[Tensor, "batch numbers"]
-) -> tuple[Float[Tensor, "batch numbers numbers"], Float[Tensor, "batch numbers"]]:
-    """The same equations, for a first view that neither rotates nor moves."""
-    views = normal.shape[-1] // 6
-    # Its rows and columns become those of the identity, its right side zero.
-    free = torch.ones_like(right)
-    free[:, :3] = 0
-    free[:, 3 * views : 3 * views + 3] = 0
-    normal = normal * free[:, :, None] * free[:, None] + torch.diag_embed(1 - free)
-    return normal, right * free

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glance3d.geometry.rotations import positive_quat_xyzw_from_rotation
 from glance3d.multiview.averaging.scene import ScenePoses, average_poses
-from glance3d.multiview.matches import PairEstimates, ViewPairMatches, half_diagonal
+from glance3d.multiview.matches import PairPoses, ViewPairMatches, half_diagonal
 from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.pose_adjustment import FocalPrior, adjust_poses, inlier_share
 from glance3d.multiview.relative_pose import estimate_relative_poses
@@ -17,14 +17,14 @@ from glance3d.multiview.relative_pose import estimate_relative_poses
 @torch.no_grad()
 def initialise_poses(
     pairs: ViewPairMatches,
-    estimates: PairEstimates,
+    estimates: PairPoses,
     image_size: tuple[int, int],
     options: MultiviewOptions,
     focal_lengths: Float[Tensor, "batch views"] | None = None,
 ) -> Float[Tensor, "batch views 9"]:
     """Pose encodings against the first view; ``image_size`` is (height, width).
 
-    ``pairs`` are the best of the matches that ``estimates`` are about. ``focal_lengths``, in
+    ``pairs`` are the best of the matches that ``estimates`` were made of. ``focal_lengths``, in
     pixels, are what is known of the views' own: NaN where nothing is.
 
     Each pair of views is solved, pairs are made to agree, and all are adjusted together with one

@@ -10,10 +10,10 @@ import itertools
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.multiview.matches import SoftMatches
+from glance3d.multiview.matches import ChosenPairs, SoftMatches
 from glance3d.multiview.options import SubpixelOptions
 from glance3d.nn.tables import cached_table, constant
 
@@ -57,7 +57,7 @@ def refine_matches_subpixel(
 def refine_pairs_subpixel(
     matches: SoftMatches,
     images: Float[Tensor, "batch views 3 height width"],
-    pairs: tuple[Int[Tensor, "batch pairs"], Int[Tensor, "batch pairs"]],
+    pairs: ChosenPairs,
     grid: tuple[int, int],
     radius: int,
     options: SubpixelOptions,
@@ -68,7 +68,9 @@ def refine_pairs_subpixel(
         maps = image_gradients(images.float().mean(2))
         scene = torch.arange(len(maps), device=maps.device)[:, None]
         target_xy, mutual = torch.empty_like(matches.target_xy), torch.empty_like(matches.mutual)
-        for side, start in itertools.product((0, 1), range(0, pairs[0].shape[1], PAIRS_AT_A_TIME)):
+        for side, start in itertools.product(
+            (0, 1), range(0, pairs.first.shape[1], PAIRS_AT_A_TIME)
+        ):
             part = (slice(None), side, slice(start, start + PAIRS_AT_A_TIME))
             own, other = (
                 maps[scene, views[:, part[2]]] for views in (pairs[side], pairs[1 - side])

@@ -23,7 +23,6 @@ from glance3d.multiview.matches import (
 )
 from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.pair_matching import (
-    as_square,
     choose_pairs,
     match_pairs,
     view_likeness,
@@ -73,7 +72,7 @@ class CorrespondenceHead(nn.Module):
     ) -> Correspondence:
         """Match the cells of all views, the surest exactly, and judge each two views by them.
 
-        Of many views only pairs that look alike are matched; all others have zeros everywhere.
+        Of many views only pairs that look alike are matched.
         """
         num_views = images.shape[1]
         per_view = self.options.pair_selection.candidates_per_view
@@ -98,9 +97,9 @@ class CorrespondenceHead(nn.Module):
         images: Float[Tensor, "batch views 3 height width"],
         pairs_per_view: int,
     ) -> Correspondence:
-        grid, num_views = described.grid, images.shape[1]
+        grid, radius = described.grid, self.config.window_radius
         pairs = choose_pairs(view_likeness(described), pairs_per_view)
-        matches = match_pairs(described, *pairs, self.config.window_radius).best(MATCHES_OF_A_PAIR)
+        matches = match_pairs(described, pairs, radius, MATCHES_OF_A_PAIR)
         if self.config.sharpen_radius:
             radius, options = self.config.sharpen_radius, self.options.subpixel
             matches = refine_pairs_subpixel(matches, images, pairs, grid, radius, options)
@@ -108,10 +107,8 @@ class CorrespondenceHead(nn.Module):
             self.relations(SoftMatches(*chunk), grid, None)
             for chunk in zip(*(part.split(PAIRS_AT_A_TIME, 2) for part in matches), strict=True)
         ]
-        of_pairs = (torch.cat(part, 2) for part in zip(*parts, strict=True))
-        estimates = PairEstimates(*(as_square(part, *pairs, num_views) for part in of_pairs))
-        square = SoftMatches(*(as_square(part, *pairs, num_views) for part in matches))
-        return Correspondence(described, square, estimates)
+        estimates = PairEstimates(*(torch.cat(part, 2) for part in zip(*parts, strict=True)))
+        return Correspondence(described, matches, estimates, pairs)
 
 
 class CellDescriptors(nn.Module):

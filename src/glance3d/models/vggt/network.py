@@ -212,11 +212,10 @@ class VGGT(Network[VGGTConfig]):
         focal_lengths = check_focal_lengths(
             focal_lengths, descriptors.shape[:2], descriptors.device
         )
-        estimates, options = matched.pair_estimates, self.config.multiview
-        pairs = select_pair_matches(
-            matched.matches, estimates, matched.grid, options.pair_selection
-        )
-        pose_enc = self.pose_initialiser(pairs, estimates, image_size, options, focal_lengths)
+        options = self.config.multiview
+        pairs = select_pair_matches(matched, options.pair_selection)
+        poses = matched.pair_poses()
+        pose_enc = self.pose_initialiser(pairs, poses, image_size, options, focal_lengths)
         return InitialPoses(pose_enc, pairs, matched.described, options)
 
     def decode(

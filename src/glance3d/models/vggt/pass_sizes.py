@@ -13,10 +13,14 @@ from glance3d.models.heads.correspondence import (
 from glance3d.models.memory.pass_sizes import FLOAT32, IMAGE_CHANNELS, MAP_CHANNELS, PassSizes
 from glance3d.models.vggt.network import VGGT
 from glance3d.multiview.matches import SCORES_AT_A_TIME
+from glance3d.multiview.pair_matching import scores_at_a_time
+from glance3d.multiview.subpixel import PAIRS_AT_A_TIME as PATCHED_PAIRS
 
 # Of a network that matches views: numbers that are kept of a cell and another view, and tensors of
 # scores, of patches and of what is known of matches that are in flight together.
 MATCH_NUMBERS, SCORE_COPIES, PATCH_COPIES, ESTIMATE_COPIES = 10, 3, 8, 5
+# Numbers that are kept of each two views, matched or not: likeness, ranks, poses.
+NUMBERS_OF_VIEWS = 32
 
 
 @dataclass(frozen=True)
@@ -124,22 +128,44 @@ class VGGTPassSizes(PassSizes):
     def _cells(self) -> int:
         return self.patches * CELLS_PER_PATCH_SIDE**2
 
+    @property
+    def _pairs(self) -> tuple[int, bool]:
+        """Pairs of views that are matched, each in both directions; whether they were chosen."""
+        views, every = self.num_views, self.num_views * (self.num_views - 1) // 2
+        chosen = views * self.config.multiview.pair_selection.candidates_per_view
+        return (chosen, True) if chosen < every else (every, False)
+
     def matches(self) -> int:
-        """Matches of all pairs of views, where the network matches any."""
+        """Matches of pairs of views, where the network matches any."""
         if self._matching is None:
             return 0
-        return self.num_views**2 * self._cells * MATCH_NUMBERS * FLOAT32
+        pairs, chosen = self._pairs
+        if not chosen:
+            return self.num_views**2 * self._cells * MATCH_NUMBERS * FLOAT32
+        kept = min(self._cells, MATCHES_OF_A_PAIR)
+        of_views = self.num_views**2 * NUMBERS_OF_VIEWS
+        return (2 * pairs * kept * MATCH_NUMBERS + of_views) * FLOAT32
 
     def _matching_workspace(self) -> int:
-        """One view's cells against all views', then patches around them, then some pairs' poses."""
+        """One view's cells against all views', then patches around them, then some pairs' poses.
+
+        Of many views some pairs' at a time.
+        """
         config = self._matching
         if config is None:
             return 0
-        views = min(self.num_views, max(1, SCORES_AT_A_TIME // self._cells**2))
-        scores = views * self._cells**2 * SCORE_COPIES
+        _, chosen = self._pairs
+        of_pair = self._cells**2
+        if chosen:
+            at_once = max(1, scores_at_a_time(self.device) // of_pair)
+            patched, judged = PATCHED_PAIRS, 2 * PAIRS_AT_A_TIME
+        else:
+            at_once = min(self.num_views, max(1, SCORES_AT_A_TIME // of_pair))
+            patched = self.num_views
+            judged = min(max(PAIRS_AT_A_TIME, self.num_views), self.num_views**2)
+        scores = at_once * of_pair * SCORE_COPIES
         kept = min(self._cells, MATCHES_OF_A_PAIR)
         patch = (2 * config.sharpen_radius + 1) ** 2
-        patches = self.num_views * kept * patch * PATCH_COPIES
-        pairs = min(max(PAIRS_AT_A_TIME, self.num_views), self.num_views**2)
-        estimates = pairs * kept * config.hidden_dim * ESTIMATE_COPIES
+        patches = patched * kept * patch * PATCH_COPIES
+        estimates = judged * kept * config.hidden_dim * ESTIMATE_COPIES
         return max(scores, patches, estimates) * FLOAT32

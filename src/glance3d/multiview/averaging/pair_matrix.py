@@ -1,7 +1,7 @@
 """What belongs to pairs of views, as matrices over all views."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from glance3d.multiview.matches import ViewPairMatches
@@ -10,7 +10,7 @@ from glance3d.multiview.options import AveragingOptions
 
 def pair_matrix(
     pairs: ViewPairMatches, forward: Tensor, backward: Tensor, num_views: int
-) -> Float[Tensor, "batch views views *shape"]:
+) -> Shaped[Tensor, "batch views views *shape"]:
     """What belongs to each pair at [first, second], and at [second, first]; zero elsewhere."""
     whole = forward.new_zeros((len(forward), num_views, num_views, *forward.shape[2:]))
     whole[pairs.scene, pairs.first, pairs.second] = forward

@@ -12,6 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.multiview.averaging.pair_matrix import pair_matrix, weight_matrix
+from glance3d.multiview.equations.pair_solver import (
+    MOST_DENSE_VIEWS,
+    PairEquations,
+    PairSolver,
+)
 from glance3d.multiview.matches import ViewPairMatches
 from glance3d.multiview.options import AveragingOptions
 
@@ -71,6 +76,7 @@ def fit_directions(
     trust = trust / (trust.amax(-1, keepdim=True) + 1e-30)
     centers = _of_unit_size(centers)
     kept = _not_too_short((_baseline(pairs, centers) * towards).sum(-1).clamp(min=0), 0.1)
+    solver = PairSolver(pairs, num_views, 3) if num_views > MOST_DENSE_VIEWS else None
     for width in options.direction_widths:
         baseline = _baseline(pairs, centers)
         across = torch.linalg.cross(baseline, towards).norm(dim=-1)
@@ -80,10 +86,12 @@ def fit_directions(
         # The normal equations: a Laplacian whose entries are 3 x 3 blocks.
         blocks = weight[..., None, None] * (identity - (1 - options.keep_lengths) * along)
         pull = (options.keep_lengths * weight * kept)[..., None] * towards
-        right = pair_matrix(pairs, pull, -pull, num_views).sum(2)
-        centers = _of_unit_size(
-            _solve_laplacian(pair_matrix(pairs, blocks, blocks, num_views), right)
-        )
+        if solver is None:
+            right = pair_matrix(pairs, pull, -pull, num_views).sum(2)
+            solved = _solve_laplacian(pair_matrix(pairs, blocks, blocks, num_views), right)
+        else:
+            solved = solver.solve(_laplacian_by_pairs(pairs, blocks, pull, num_views))[..., 0]
+        centers = _of_unit_size(solved)
     return centers
 
 
@@ -113,9 +121,33 @@ def _solve_laplacian(
     laplacian = own * blocks.sum(2)[:, :, None] - blocks
     matrix = laplacian.permute(0, 1, 3, 2, 4).reshape(len(blocks), 3 * views, 3 * views)[:, 3:, 3:]
     # What hangs on nothing stays near the first view.
-    amount = 1e-9 * matrix.diagonal(dim1=-1, dim2=-2).mean(-1) + 1e-30
+    amount = _least_pull(matrix.diagonal(dim1=-1, dim2=-2).mean(-1))
     matrix = matrix + amount[:, None, None] * torch.eye(
         3 * views - 3, dtype=matrix.dtype, device=matrix.device
     )
     solved = torch.linalg.solve_ex(matrix, right[:, 1:].flatten(1)[..., None]).result[..., 0]
     return F.pad(torch.nan_to_num(solved).unflatten(1, (views - 1, 3)), (0, 0, 1, 0))
+
+
+def _laplacian_by_pairs(
+    pairs: ViewPairMatches,
+    blocks: Float[Tensor, "batch pairs 3 3"],
+    pull: Float[Tensor, "batch pairs 3"],
+    num_views: int,
+) -> PairEquations:
+    """The equations of :func:`_solve_laplacian`, where a pair pulls its views apart by ``pull``."""
+    of_views = blocks.new_zeros(len(blocks), num_views, 3, 3)
+    right = blocks.new_zeros(len(blocks), num_views, 3)
+    scene = pairs.scene.expand_as(pairs.first)
+    for view, pulled in ((pairs.first, pull), (pairs.second, -pull)):
+        of_views.index_put_((scene, view), blocks, accumulate=True)
+        right.index_put_((scene, view), pulled, accumulate=True)
+    diagonal = of_views.diagonal(dim1=-1, dim2=-2)
+    # What hangs on nothing stays near the first view.
+    diagonal += _least_pull(diagonal[:, 1:].mean((1, 2)))[:, None, None]
+    return PairEquations(of_views, -blocks, right[..., None]).with_first_view_held(pairs)
+
+
+def _least_pull(mean_diagonal: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """Of every view towards the first one, against what the pairs pull by."""
+    return 1e-9 * mean_diagonal + 1e-30
