@@ -76,11 +76,11 @@ def test_only_the_surest_matches_of_a_pair_are_kept() -> None:
 
 
 def walk(views: int) -> Descriptors:
-    """Each view shows half of what the one before it shows, and something new."""
+    """Each view shows two thirds of what the one before it shows, and something new."""
     generator = torch.Generator().manual_seed(3)
-    seen = F.normalize(torch.randn(24 * (views + 1), 16, generator=generator), dim=-1)
-    own = torch.stack([seen[24 * view : 24 * view + 48] for view in range(views)])
-    return Descriptors(own[None], GRID, torch.tensor(20.0), torch.tensor(10.0))
+    seen = F.normalize(torch.randn(16 * (views + 2), 64, generator=generator), dim=-1)
+    own = torch.stack([seen[16 * view : 16 * view + 48] for view in range(views)])
+    return Descriptors(own[None], GRID, torch.tensor(40.0), torch.tensor(20.0))
 
 
 def test_of_many_views_candidates_alone_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,11 @@
 """Matches of chosen pairs of many views, so that time grows with the views and not their square.
 
-Views whose mean descriptors are nearest are candidates. Which of them look alike shows in every
-second row and column of their cells, at a sixteenth of the cost; only the pairs that look most
-alike are then matched in full.
+Views that are alike as whole photos are candidates (:mod:`glance3d.retrieval`). Which of them look
+alike shows in every second row and column of their cells, at a sixteenth of the cost; only the
+pairs that look most alike are then matched in full.
 """
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from glance3d.multiview.matches import (
     find_matches,
     windowed_soft_argmax,
 )
+from glance3d.retrieval import photo_likeness, pool_tokens
 
 SCORES_IN_CACHE = 2**21
 #: Pairs that are compared cell by cell, for each view; of fewer views all are.
@@ -35,9 +35,8 @@ def view_likeness(described: Descriptors) -> Float[Tensor, "batch views views"]:
     coarse = _coarse(described)
     if not _has_many_views(described):
         return _symmetric_likeness(coarse)
-    pooled = _pooled(described.descriptors)
-    pairs = choose_pairs(pooled @ pooled.mT, CANDIDATES_PER_VIEW)
-    return pairs.as_square(_likeness_of_pairs(coarse, pairs), pooled.shape[1])
+    pairs = choose_pairs(_photo_likeness(coarse), CANDIDATES_PER_VIEW)
+    return pairs.as_square(_likeness_of_pairs(coarse, pairs), described.descriptors.shape[1])
 
 
 @torch.no_grad()
@@ -54,14 +53,13 @@ def cross_likeness(
     if not _has_many_views(described):
         crossed = _symmetric_likeness(both)[:, :views, views:]
         return (crossed + crossed.mT) / 2
-    own, turned = (_pooled(each.descriptors) for each in (described, others))
-    cosines = own @ turned.mT
-    pairs = choose_pairs((cosines + cosines.mT) / 2, CANDIDATES_PER_VIEW)
+    alike = _photo_likeness(both)[:, :views, views:]
+    pairs = choose_pairs((alike + alike.mT) / 2, CANDIDATES_PER_VIEW)
     either = (pairs, ChosenPairs(pairs.second, pairs.first))
     crossed = [
         _likeness_of_pairs(both, each._replace(second=views + each.second)) for each in either
     ]
-    return pairs.as_square(sum(crossed) / 2, views)
+    return pairs.as_square((crossed[0] + crossed[1]) / 2, views)
 
 
 def _has_many_views(described: Descriptors) -> bool:
@@ -69,12 +67,11 @@ def _has_many_views(described: Descriptors) -> bool:
     return views * CANDIDATES_PER_VIEW < views * (views - 1) // 2
 
 
-def _pooled(
-    descriptors: Float[Tensor, "batch views cells dim"],
-) -> Float[Tensor, "batch views dim"]:
-    """A unit vector for each view: the mean of its cells, without what all views share."""
-    mean = descriptors.float().mean(2)
-    return F.normalize(mean - mean.mean(1, keepdim=True), dim=-1)
+def _photo_likeness(described: Descriptors) -> Float[Tensor, "batch views views"]:
+    """Of whole photos, by their cells; the host of a GPU waits for it."""
+    scenes = described.descriptors
+    every_cell = torch.ones_like(scenes[0, ..., 0])
+    return torch.stack([photo_likeness(pool_tokens(cells, every_cell)) for cells in scenes])
 
 
 def _likeness_of_pairs(coarse: Descriptors, pairs: ChosenPairs) -> Float[Tensor, "batch 2 pairs"]:

@@ -2,9 +2,10 @@
 
 Rotations are carried from the reference to every view along all paths at once: a power of the
 matrix of all relative rotations, weighted by how far each is trusted (Singer 2011; Arie-Nachimson
-et al. 2012), or of many views as many products with it. Pairs that contradict what the others agree on are then trusted less, and all is done
-again (iterated reweighting; Chatterjee and Govindu 2013). A view that shares nothing with the
-reference is thus placed through the views between them. Nothing here waits for a device.
+et al. 2012), or, of many views, as many products with it. Pairs that contradict what the others
+agree on are then trusted less, and all is done again (iterated reweighting; Chatterjee and Govindu
+2013). A view that shares nothing with the reference is thus placed through the views between them.
+Nothing here waits for a device.
 """
 
 import torch

@@ -1,9 +1,9 @@
 """Normal equations of many views: a block of unknowns for each view, a block for each pair.
 
-Views are put in an order in which those of a pair are near each other (reverse Cuthill-McKee; George
-and Liu 1981), so that the matrix is a band along its diagonal, and the band is factorised (LAPACK's
-``pbsv``): along a walk time grows with the views. Where every view is near every other in the graph
-there is no narrow band; then, and on a GPU, the whole matrix is factorised (Cholesky).
+Views are put in an order in which those of a pair are near each other (reverse Cuthill-McKee;
+George and Liu 1981), so that the matrix is a band along its diagonal, and the band is factorised
+(LAPACK's ``pbsv``): along a walk time grows with the views. Where every view is near every other in
+the graph there is no narrow band; then, and on a GPU, the whole matrix is factorised (Cholesky).
 """
 
 from typing import NamedTuple
@@ -149,5 +149,5 @@ class _Band:
             )
         except LinAlgError:
             return torch.zeros_like(right)
-        solved = solved.reshape(self.num_views, self.size, -1)[self.place]
+        solved = np.asarray(solved).reshape(self.num_views, self.size, -1)[self.place]
         return torch.nan_to_num(torch.from_numpy(solved))
