@@ -11,9 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.linalg import LinAlgError, solveh_banded
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
 from glance3d.multiview.matches import ViewPairMatches
@@ -96,6 +93,9 @@ class _Band:
         num_views: int,
         size: int,
     ) -> None:
+        from scipy.sparse import coo_array  # many views are seldom: scipy waits for them
+        from scipy.sparse.csgraph import reverse_cuthill_mckee
+
         graph = coo_array((np.ones(len(first)), (first, second)), shape=(num_views, num_views))
         order = reverse_cuthill_mckee((graph + graph.T).tocsr(), symmetric_mode=True)
         place = np.empty(num_views, dtype=np.int64)
@@ -130,6 +130,8 @@ class _Band:
         right: Float[Tensor, "views size columns"],
     ) -> Float[Tensor, "views size columns"]:
         """The solution, zero if there is none."""
+        from scipy.linalg import LinAlgError, solveh_banded
+
         unknowns = self.num_views * self.size
         band = np.zeros(unknowns * self.width)
         band[self._of_views] = of_views.numpy()[:, *self._lower]
