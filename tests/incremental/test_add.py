@@ -1,5 +1,6 @@
 """New photos beside old ones: the old cameras stay, the new ones come along on the same grid."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,9 +74,34 @@ def test_old_cameras_can_be_held(larger: Reconstruction) -> None:
     assert known.has_pose.tolist() == [True, True, True, False]
 
 
-def test_anchors_are_far_apart_and_begin_with_the_reference(scene: Reconstruction) -> None:
-    assert choose_anchors(scene, 1) == [0]
+def test_all_photos_are_anchors_where_they_are_few(scene: Reconstruction) -> None:
     assert choose_anchors(scene, 9) == [0, 1, 2]
+    assert choose_anchors(replace(scene, reference_view=1), 3) == [1, 0, 2]
+
+
+def test_anchors_look_like_the_new_photos_and_are_far_apart(scene: Reconstruction) -> None:
+    # Twelve views along a line; new photos look like the views about 2 and 9.
+    walk = scene.of_views([0] * 12)
+    poses = walk.cameras.cam_from_world.clone()
+    poses[:, 0, 3] = -torch.arange(12.0)
+    walk = replace(walk, cameras=replace(walk.cameras, cam_from_world=poses))
+    places = torch.arange(12.0)
+    likeness = torch.stack([1 - (places - about).abs() / 12 for about in (2.2, 9.0)])
+    assert choose_anchors(walk, 2, likeness) == [9, 2]
+    chosen = choose_anchors(walk, 4, likeness)
+    assert chosen[0] == 9
+    assert {2, 9} < set(chosen)
+    assert not {5, 6} & set(chosen)
+    assert choose_anchors(walk, 1, likeness) == [9]
+
+
+def test_the_photo_that_a_new_one_shows_again_is_an_anchor(
+    scene: Reconstruction, folder: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    Image.open(folder / "c.png").point(lambda level: level * 0.97).save(tmp_path / "again.png")
+    larger = glance3d.add_photos(scene, tmp_path / "again.png", model=tiny_weights, max_anchors=1)
+    addition = larger.report.additions[0]
+    assert addition.anchors == ("c.png",)
 
 
 def test_the_command_adds_and_writes(

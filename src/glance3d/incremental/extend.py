@@ -19,7 +19,7 @@ from glance3d.images import (
 from glance3d.images.clips import expand_clips, file_of
 from glance3d.images.finding.photo_search import has_content
 from glance3d.images.naming.unique_names import unique_names
-from glance3d.incremental.anchors import choose_anchors
+from glance3d.incremental.anchors import choose_anchors, likeness_to_new
 from glance3d.incremental.merge import merge, resample_to_canvas
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.models import ModelSource, Network
@@ -63,7 +63,8 @@ def add_photos(
 ) -> Reconstruction:
     """Add photos to a scene; the old cameras do not move.
 
-    The network sees the new photos together with up to ``max_anchors`` old ones. The similarity
+    The network sees the new photos together with up to ``max_anchors`` old ones: those that look
+    most like the new ones (:mod:`glance3d.retrieval`), some of them far apart. The similarity
     transform between the old ones' poses in that pass and in the scene moves the new ones into the
     scene; depth is scaled with it. How well the poses agree is in ``report.additions``. Tracks are
     dropped, since they do not cover the new photos; measured points stay. Refine the scene
@@ -130,8 +131,13 @@ def extend_scene(
     mask_folder = _folder_of(inputs.masks)
     sources = find_sources(photos, apart=mask_folder)
     fresh = expand_clips(_new_photos(scene, sources), inputs.clips, progress=progress)
-    anchors = choose_anchors(scene, max_anchors)
-    old = Originals(scene, folder).paths()
+    originals, likeness = Originals(scene, folder), None
+    if scene.num_views > max_anchors:
+        network = source.load()
+        likeness = likeness_to_new(scene, originals, fresh, network, progress=progress)
+        source = replace(source, name=network)  # it is loaded once
+    anchors = choose_anchors(scene, max_anchors, likeness)
+    old = originals.paths()
     known_masks = _masks(scene, anchors, fresh, mask_folder)
     mask_input = known_masks is not None and scene.mask_input
     seen = reconstruct_scene(
