@@ -18,10 +18,10 @@ from unittest import mock
 import torch
 
 import glance3d
-from glance3d.datasets import PhotoSet, load_photo_set
 from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.images import Originals
 from glance3d.models import Network
+from glance3d.photo_sets import PhotoSet, load_photo_set
 from glance3d.refinement import RefineOptions
 from glance3d.refinement.mapping.registration import Registration, register_views
 from glance3d.refinement.matching import matched_photos

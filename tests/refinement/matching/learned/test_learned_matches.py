@@ -14,14 +14,14 @@ from glance3d.models.config import glance_small
 from glance3d.multiview.view_graph import epipolar_errors
 from glance3d.refinement import RefineOptions, refine
 from glance3d.refinement.mapping.registration import Registration
-from glance3d.refinement.matching.learned import learned_matches
+from glance3d.refinement.matching.learned import learned_matches, view_pairs
 from glance3d.refinement.matching.learned.cell_matches import match_cells
 from glance3d.refinement.matching.learned.corners import PhotoCorners, find_again, find_corners
 from glance3d.refinement.matching.learned.features import features_of_matches
 from glance3d.refinement.matching.learned.loops import confirmed_pairs
 from glance3d.refinement.matching.learned.pair_matches import PairMatches
 from glance3d.refinement.matching.learned.view_descriptors import ViewDescriptors
-from glance3d.refinement.matching.learned.view_pairs import choose_pairs
+from glance3d.refinement.matching.learned.view_pairs import alike_pairs
 from glance3d.refinement.matching.matched_photos import match_photos
 from glance3d.refinement.pycolmap_interface import quiet
 from glance3d.types import Placement, Reconstruction
@@ -136,10 +136,22 @@ def test_pairs_are_the_most_alike_and_neighbours() -> None:
     places = 4 * torch.rand(2, 24, 3, generator=generator)
     # Views 0, 2, 4, 6 are of one place and 1, 3, 5, 7 of another.
     described = describe(places[[0, 1] * 4], (4, 6))
-    pairs = set(choose_pairs(described, per_view=2))
+    neighbours = [(view, view + 1) for view in range(7)]
+    pairs = set(alike_pairs(described, neighbours=neighbours, per_view=3))
     assert {(view, view + 1) for view in range(7)} <= pairs
     assert {(view, view + 2) for view in range(6)} <= pairs
-    assert not any((second - first) % 2 and second - first > 2 for first, second in pairs)
+    # Of the others at most the one that connects the two places best.
+    assert sum((second - first) % 2 == 1 and second - first > 2 for first, second in pairs) <= 1
+
+
+def test_of_many_only_those_that_look_alike_as_whole_photos_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(view_pairs, "MOST_CANDIDATES", 2)
+    described = describe(4 * torch.rand(1, 24, 3).expand(8, -1, -1), (4, 6))
+    whole = -(torch.arange(8.0)[:, None] - torch.arange(8.0)).abs()
+    steps = {second - first for first, second in alike_pairs(described, whole, per_view=1)}
+    assert steps <= {1, 2}
 
 
 def test_cells_find_each_other_unless_they_do_not_count() -> None:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from glance3d.images import Originals
 from glance3d.models import VGGT
+from glance3d.models.photo_descriptors import describe_photos
 from glance3d.refinement.matching.learned.corners import find_corners
 from glance3d.refinement.matching.learned.pair_matches import (
     PairMatches,
@@ -15,9 +16,14 @@ from glance3d.refinement.matching.learned.pair_matches import (
     verify_pair,
 )
 from glance3d.refinement.matching.learned.view_descriptors import ViewDescriptors, describe_views
-from glance3d.refinement.matching.learned.view_pairs import choose_pairs
+from glance3d.refinement.matching.learned.view_pairs import MOST_CANDIDATES, alike_pairs
 from glance3d.refinement.matching.learned.writing import write_matches
 from glance3d.refinement.matching.matched_photos import MatchedPhotos, read_matches
+from glance3d.retrieval import known_neighbours, photo_likeness
+from glance3d.retrieval.pairs import Pair
+
+# By name, time and position.
+_NEIGHBOURS = 2
 
 
 def add_learned_matches(
@@ -28,8 +34,15 @@ def add_learned_matches(
     Only pairs that look alike are matched. ``network`` must have a correspondence head.
     """
     batch = originals.load(network.preprocessing)
-    described = describe_views(network, replace(batch, masks=photos.scene.masks))
-    matches = _verified_matches(photos, described, originals, progress)
+    batch = replace(batch, masks=photos.scene.masks)
+    described = describe_views(network, batch)
+    whole = None
+    if described.num_views > MOST_CANDIDATES + 1:
+        whole = photo_likeness(describe_photos(network, batch, progress=progress))
+    scene = photos.scene
+    neighbours = known_neighbours(scene.names, scene.metadata, _NEIGHBOURS)
+    pairs = alike_pairs(described, whole, neighbours)
+    matches = _verified_matches(photos, described, originals, pairs, progress)
     database = photos.database.with_name("learned.db")
     sides = [described.cell_side(view) for view in range(described.num_views)]
     image_ids = write_matches(photos, matches, sides, colmap_cameras(photos), database)
@@ -38,7 +51,11 @@ def add_learned_matches(
 
 
 def _verified_matches(
-    photos: MatchedPhotos, described: ViewDescriptors, originals: Originals, progress: bool
+    photos: MatchedPhotos,
+    described: ViewDescriptors,
+    originals: Originals,
+    pairs: list[Pair],
+    progress: bool,
 ) -> list[PairMatches]:
     """The inliers of the pairs that two-view geometry does not refute."""
     options, unit = photos.options, photos.scene.cameras.pixel_unit
@@ -48,7 +65,7 @@ def _verified_matches(
         for view in range(described.num_views)
     ]
     verified = []
-    for first, second in tqdm(choose_pairs(described), "pairs", disable=not progress):
+    for first, second in tqdm(pairs, "pairs", disable=not progress):
         matches = match_pair(described, corners, first, second)
         of_pair = cameras[first], cameras[second]
         geometry = verify_pair(matches, of_pair, unit, options.seed)
