@@ -3,7 +3,9 @@
 Drawn photos go through ``glance3d reconstruct --window`` with a tiny network, each count of photos
 in a process of its own. For every stage: the most resident memory, and how it grows with the
 photos, in bytes for a pixel of the network's grid. The scene itself holds 24 of them (colours 3,
-mask 1, depth 4, confidence 4, world points 12).
+mask 1, depth 4, confidence 4, world points 12). The drawn photos' cameras lie close together, so
+that all see all points: observations of the COLMAP model, which grow with points times the photos
+that see them, are the most there can be (``--without colmap`` leaves them out).
 """
 
 import argparse
@@ -19,6 +21,7 @@ import torch
 from PIL import Image
 
 from glance3d.exporters import write_scene_folder
+from glance3d.exporters.claims import usual_formats
 from glance3d.images import InputOptions
 from glance3d.models import ModelSource, build_model, config
 from glance3d.models.weights.files import save_weights
@@ -38,6 +41,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=196, help="of the network's grid, in pixels")
     parser.add_argument("--window", type=int, default=8)
     parser.add_argument("--in-memory", action="store_true", help="windows are no files")
+    parser.add_argument("--without", nargs="*", default=[], help="formats that are not written")
     parser.add_argument("--alone", action="store_true", help="one count, in this process: JSON")
     options = parser.parse_args()
     if options.alone:
@@ -75,7 +79,8 @@ def peaks(options: argparse.Namespace) -> dict[str, int]:
                 keep_in=None if options.in_memory else kept,
             )
             peak["scene"] = _peak_since()
-            write_scene_folder(scene, out)
+            formats = [name for name in usual_formats() if name not in options.without]
+            write_scene_folder(scene, out, formats=formats)
             peak["files"] = _peak_since()
     return peak
 
