@@ -32,8 +32,9 @@ def walk(noise: float = 0.002) -> tuple[ViewPairMatches, RelativePoses]:
 
 def by_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if sixteen views were many."""
-    for module in (rotations, translations, pose_adjustment):
+    for module in (translations, pose_adjustment):
         monkeypatch.setattr(module, "MOST_DENSE_VIEWS", 8)
+    monkeypatch.setattr(rotations, "MOST_SQUARED_VIEWS", 8)
     monkeypatch.setattr(cycles, "MOST_THIRDS", 8)
 
 

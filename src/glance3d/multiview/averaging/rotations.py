@@ -15,9 +15,11 @@ from torch import Tensor
 from glance3d.geometry.rotations import rotation_angle, rotation_from_quat_xyzw
 from glance3d.geometry.sync_free_linalg import wahba_rotation
 from glance3d.multiview.averaging.pair_matrix import pair_matrix, weight_matrix
-from glance3d.multiview.equations.pair_solver import MOST_DENSE_VIEWS
 from glance3d.multiview.matches import ViewPairMatches
 from glance3d.multiview.options import AveragingOptions
+
+#: Up to so many views the whole matrix is squared: from there on steps are faster.
+MOST_SQUARED_VIEWS = 192
 
 
 def robust_rotation_averaging(
@@ -50,7 +52,7 @@ def rotation_averaging(
 
     Source: A. Singer, Angular synchronization by eigenvectors and semidefinite programming, 2011.
     """
-    if num_views <= MOST_DENSE_VIEWS:
+    if num_views <= MOST_SQUARED_VIEWS:
         from_first = _carried_by_squares(pairs, relative, trust, num_views, options)
     else:
         from_first = _carried_by_steps(pairs, relative, trust, num_views, options)
