@@ -43,6 +43,7 @@ def test_ranks_write_what_one_process_writes(
     assert (machine["ranks"], machine["keys_of_ranks"]) == (2, "gathered")
 
 
+@pytest.mark.long
 def test_windows_by_a_ring(tiny_weights: Path, photos: Path, tmp_path: Path) -> None:
     extra = ["--window", "2", "--overlap", "1", "--keys", "ring"]
     assert main([*words_of(photos, tiny_weights, tmp_path / "one"), *extra]) == 0
