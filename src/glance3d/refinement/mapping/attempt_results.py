@@ -56,6 +56,11 @@ class AttemptResult:
     others: tuple[Any, ...] = ()
     earlier: tuple["AttemptResult", ...] = ()
 
+    @property
+    def models(self) -> tuple[Any, ...]:
+        """The reconstruction and the smaller ones."""
+        return self.reconstruction, *self.others
+
     def is_better_than(self, other: "AttemptResult") -> bool:
         """Whether it explains clearly more of what matches."""
         return self.inliers.explained > _CLEARLY * other.inliers.explained
@@ -69,7 +74,7 @@ class AttemptResult:
         if self.attempt.fixed_poses:
             return [self]
         results = [self, *self.earlier]
-        owned = [(r, model) for r in results for model in (r.reconstruction, *r.others)]
+        owned = [(r, model) for r in results for model in r.models]
         first, *others = [
             replace(owned[index][0], reconstruction=part, others=(), earlier=())
             for index, part in split_models([model for _, model in owned])

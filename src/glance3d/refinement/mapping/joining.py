@@ -3,7 +3,8 @@
 The mapper begins anew where no photo can be added, and gives several models. Points of two models
 are the same where a feature has a point in both, or where two verified matches have one each. The
 similarity that most of them agree on (RANSAC over three points, as in Umeyama, PAMI 1991) moves the
-smaller model to the larger; all its photos are then a start for a mapping of the whole.
+smaller model to the larger, or that on which pairs of photos agree; all its photos are then a start
+for a mapping of the whole.
 """
 
 from collections.abc import Sequence
@@ -16,14 +17,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from glance3d.geometry.similarity import Similarity, estimate_similarity, identity_similarity
+from glance3d.refinement.mapping.cross_matches import PlacedPhoto, cross_matches, placed_photos
+from glance3d.refinement.mapping.pair_links import similarity_of_pairs
 from glance3d.refinement.matching.database import open_database
 from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid
 
 # Points that must agree: as many as hold a photo, and their share of all that both models have.
 _MIN_AGREEING = 15
 _MIN_SHARE = 0.25
-_SAMPLES = 1000
-_MOST_POINTS = 3000
+_SAMPLES = 300
+_MOST_POINTS = 1000
 _REFITS = 4
 
 
@@ -56,6 +59,8 @@ def join_models(
     while len(waiting) < num_waiting:  # as long as another one was joined
         num_waiting = len(waiting)
         for model in list(waiting):
+            if set(model.reg_image_ids()) <= poses.keys():
+                continue
             world_from_model = _join(group, model, matches, tolerance, seed)
             if world_from_model is None:
                 continue
@@ -73,7 +78,10 @@ def _join(
     tolerance: float,
     seed: int,
 ) -> Similarity | None:
-    """``world_from_model`` by the model of the group with which it agrees on most points."""
+    """``world_from_model`` by the model of the group with which it agrees on most points.
+
+    Where it agrees with none, by pairs of its photos and the group's.
+    """
     best, most = None, 0
     for other, world_from_other in group:
         shared = shared_points(other, model, matches)
@@ -82,7 +90,22 @@ def _join(
         solved = agreeing_similarity(shared, tolerance, seed)
         if solved is not None and solved[1] > most:
             best, most = world_from_other.compose(solved[0]), solved[1]
-    return best
+    return _join_by_pairs(group, model, matches, tolerance, seed) if best is None else best
+
+
+def _join_by_pairs(
+    group: Sequence[tuple[Any, Similarity]],
+    model: Any,
+    matches: dict[tuple[int, int], Int[np.ndarray, "_matches 2"]],
+    tolerance: float,
+    seed: int,
+) -> Similarity | None:
+    placed: dict[int, PlacedPhoto] = {}
+    for other, world_from_other in group:
+        placed = placed_photos(other, world_from_other) | placed
+    cross = cross_matches(placed, placed_photos(model, identity_similarity()), matches)
+    solved = None if cross is None else similarity_of_pairs(cross, tolerance / 2, seed)
+    return None if solved is None else solved[0]
 
 
 def agreeing_similarity(
