@@ -14,8 +14,8 @@ from glance3d.cli.options.known import metric_summary
 from glance3d.cli.options.ranks import RankFlags
 from glance3d.cli.options.refinement import refinement_summary
 from glance3d.cli.options.scene import SceneFlags
-from glance3d.cli.plan_memory import memory_lines
 from glance3d.cli.terminal.command_line import with_model
+from glance3d.cli.terminal.plan_memory import memory_lines
 from glance3d.cli.terminal.ranks import joined_ranks
 from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
