@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from glance3d.images import Preprocessing as Preprocessing
     from glance3d.images import load_images as load_images
     from glance3d.images import with_photos as with_photos
+    from glance3d.incremental import LocatedPhoto as LocatedPhoto
     from glance3d.incremental import add_photos as add_photos
+    from glance3d.incremental import locate as locate
     from glance3d.known_cameras import load_known_cameras as load_known_cameras
     from glance3d.metric_scale import MetricConstraints as MetricConstraints
     from glance3d.metric_scale import apply_metric_scale as apply_metric_scale
@@ -45,6 +47,7 @@ _HOMES = {
     "Cameras": "glance3d.types",
     "Glance3DError": "glance3d.errors",
     "ImageBatch": "glance3d.types",
+    "LocatedPhoto": "glance3d.incremental",
     "MetricConstraints": "glance3d.metric_scale",
     "PassOptions": "glance3d.pass_options",
     "Placement": "glance3d.types",
@@ -64,6 +67,7 @@ _HOMES = {
     "load_known_cameras": "glance3d.known_cameras",
     "load_model": "glance3d.models",
     "load_scene": "glance3d.exporters",
+    "locate": "glance3d.incremental",
     "predict": "glance3d.prediction",
     "reconstruct": "glance3d.reconstruction",
     "refine": "glance3d.refinement",
@@ -76,6 +80,7 @@ __all__ = [
     "Cameras",
     "Glance3DError",
     "ImageBatch",
+    "LocatedPhoto",
     "MetricConstraints",
     "PassOptions",
     "Placement",
@@ -96,6 +101,7 @@ __all__ = [
     "load_known_cameras",
     "load_model",
     "load_scene",
+    "locate",
     "predict",
     "reconstruct",
     "refine",

@@ -50,6 +50,7 @@ COMMANDS = {
     "refine": "verify and adjust a saved scene's cameras by feature matches",
     "scale": "give a saved scene its true size, and the world of GPS or known cameras",
     "add": "add photos to a saved scene",
+    "locate": "say where photos were taken, in the frame of a saved scene",
     "view": "look at a saved scene in the browser",
     "export": "turn a saved scene into another format",
     "track": "follow points of any photo through all of them",

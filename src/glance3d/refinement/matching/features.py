@@ -8,13 +8,13 @@ motion revisited", CVPR 2016, section 3).
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 from PIL import Image
 from tqdm import tqdm
 
-from glance3d.images import Originals
 from glance3d.refinement.matching.database import view_name
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import import_pycolmap
@@ -30,9 +30,23 @@ _BRIGHT = 230
 _MOST_GAIN = 8.0
 
 
+@runtime_checkable
+class FullSizePhotos(Protocol):
+    """Upright photos, by number, and their sizes (width, height); such as ``Originals``."""
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Of each photo."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, view: int, /) -> UInt8[np.ndarray, "height width 3"]: ...
+
+
 def extract_features(
     database: Path,
-    originals: Originals,
+    originals: FullSizePhotos,
     options: RefineOptions,
     *,
     masks: Masks = (),
