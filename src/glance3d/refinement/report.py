@@ -55,6 +55,7 @@ def describe_refinement(
         rectified_pair=None if shift is None else {"shift_px": round(shift, 3)},
         components=_component_names(scene, registration) or None,
         photo_pairs=None if photo_pairs is None else photo_pairs.describe(),
+        refined_tracks=registration.refined_tracks,
     )
     texts = {
         "photo_pairs": [] if photo_pairs is None else photo_pairs.warnings(),

@@ -156,6 +156,8 @@ class RefinementReport(JsonRecord):
     # Photos that are measured among themselves alone, part by part; none where there is one part.
     components: tuple[tuple[str, ...], ...] | None = None
     photo_pairs: Diagnostics | None = None  # by, num_pairs, num_possible, model
+    # num_observations, num_moved, median_move_px, error_before_px, error_after_px, used; one a part
+    refined_tracks: tuple[Diagnostics, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ converges.
 
 import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_un
 from glance3d.refinement.mapping.components import Component
 from glance3d.refinement.mapping.mapper import MIN_OBSERVATIONS, num_supported
 from glance3d.refinement.mapping.match_inliers import count_match_inliers
+from glance3d.refinement.mapping.refined_tracks import with_refined_tracks
 from glance3d.refinement.mapping.remapping import map_again, misfit_views
 from glance3d.refinement.matching.learned.learned_matches import add_learned_matches
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
@@ -56,6 +57,8 @@ class Registration:
     be, in pixels, were they adjusted with the rest. ``by_network`` are the views that only matches
     of a network's descriptors connect to most of the others. ``components`` are groups of other
     photos, each held together by points, that nothing measured connects with the reconstruction.
+    ``refined_tracks`` is JSON-ready: how observations of the reconstruction and of each other group
+    were moved on the photos; None where they were not.
     """
 
     reconstruction: Any | None
@@ -67,6 +70,7 @@ class Registration:
     free_focal_lengths: Mapping[int, float] = field(default_factory=dict)
     by_network: frozenset[int] = frozenset()
     components: tuple[Component, ...] = ()
+    refined_tracks: tuple[Mapping[str, Any], ...] | None = None
 
     @property
     def num_supported(self) -> int:
@@ -91,8 +95,9 @@ def register_views(
     if choice not in ("auto", "sift"):
         if network is None:
             raise InputError(f"correspondences {choice!r} need the network: give refine a network")
-        return _register(add_network_tracks(photos, network(), originals, progress=progress))
-    best = _register(photos)
+        tracked = add_network_tracks(photos, network(), originals, progress=progress)
+        return _register(tracked, originals, progress)
+    best = _register(photos, originals, progress)
     if choice == "sift" or network is None:
         return best
     for ability, add in _FURTHER_MATCHES.items():
@@ -104,7 +109,7 @@ def register_views(
             except NotEnoughMemoryError as error:
                 logger.warning("warning: no %s of the network beside SIFT's: %s", ability, error)
                 continue
-            best = _better(best, _register(further))
+            best = _better(best, _register(further, originals, progress))
     return best
 
 
@@ -134,7 +139,7 @@ def _is_improved(tracked: Registration, by_sift: Registration) -> bool:
     return together >= alone
 
 
-def _register(photos: MatchedPhotos) -> Registration:
+def _register(photos: MatchedPhotos, originals: Originals, progress: bool) -> Registration:
     """The best of all attempts on these matches, adjusted."""
     best, attempts = None, ()
     # Between photos from one place any cameras fit, if their lenses may be chosen freely.
@@ -146,12 +151,12 @@ def _register(photos: MatchedPhotos) -> Registration:
     if best is None:
         camera_ids = photos.initial_cameras.camera_ids
         return Registration(None, photos, camera_ids, photos.held_poses, attempts)
-    best, *others = best.components(photos)
-    components = []
-    for one in (best, *others):
-        _adjust(photos, one)
-        images = posed_images(one.reconstruction, photos.image_ids)
-        components.append(Component(one.reconstruction, images))
+    parts, refined_tracks = _adjust_parts(photos, best.components(photos), originals, progress)
+    best = parts[0]
+    components = [
+        Component(one.reconstruction, posed_images(one.reconstruction, photos.image_ids))
+        for one in parts
+    ]
     return Registration(
         best.reconstruction,
         photos,
@@ -162,7 +167,32 @@ def _register(photos: MatchedPhotos) -> Registration:
         _free_focal_lengths(photos, best),
         _held_by_network(photos, best.reconstruction),
         tuple(one for one in components[1:] if len(one.images) >= 2),
+        refined_tracks,
     )
+
+
+def _adjust_parts(
+    photos: MatchedPhotos, parts: Sequence[AttemptResult], originals: Originals, progress: bool
+) -> tuple[list[AttemptResult], tuple[dict[str, Any], ...] | None]:
+    """Every part adjusted; where a network's matches are in them, after its tracks were refined."""
+    for one in parts:
+        _adjust(photos, one)
+    if photos.sift_graph is None:
+        return list(parts), None
+    refined, records = [], []
+    for one in parts:
+        reconstruction, record = with_refined_tracks(
+            one.reconstruction,
+            photos.image_ids,
+            originals,
+            lambda model, part=one: _adjust(photos, replace(part, reconstruction=model)),
+            max_error=_MAX_ERROR * photos.scene.cameras.pixel_unit,
+            max_image_size=photos.options.max_image_size,
+            progress=progress,
+        )
+        refined.append(replace(one, reconstruction=reconstruction))
+        records.append(record)
+    return refined, tuple(records)
 
 
 def _held_by_network(photos: MatchedPhotos, reconstruction: Any) -> frozenset[int]:

@@ -13,6 +13,7 @@ from glance3d.models import build_model
 from glance3d.models.config import glance_small
 from glance3d.multiview.view_graph import epipolar_errors
 from glance3d.refinement import RefineOptions, refine
+from glance3d.refinement.mapping import registration
 from glance3d.refinement.mapping.registration import Registration
 from glance3d.refinement.matching.learned import learned_matches, view_pairs
 from glance3d.refinement.matching.learned.cell_matches import match_cells
@@ -125,10 +126,15 @@ def test_refinement_asks_for_them_where_sift_leaves_photos_out(
     # SIFT alone, as if a pair of photos had been all that it held.
     incomplete = property(lambda self: 5 if self.photos.sift_graph else 2)
     monkeypatch.setattr(Registration, "num_supported", incomplete)
+    monkeypatch.setattr(registration, "_is_improved", lambda further, earlier: True)
     refined = refine(scene, network=network, options=options, densify=False)
     assert worst_error_deg(refined.cameras, truth) < 3.0
     assert refined.report.refinement is not None
     assert {attempt["matches"] for attempt in refined.report.refinement.attempts} >= {"learned"}
+    assert refined.report.refinement.refined_tracks is not None
+    tracks = refined.report.refinement.refined_tracks[0]
+    assert tracks["num_moved"] > 0.4 * tracks["num_observations"]
+    assert tracks["error_after_px"] < tracks["error_before_px"]
 
 
 def test_pairs_are_the_most_alike_and_neighbours() -> None:

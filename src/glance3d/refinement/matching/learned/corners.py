@@ -12,11 +12,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image
 from torch import Tensor
 
 from glance3d.multiview.options import SubpixelOptions
 from glance3d.multiview.subpixel import align_patches, image_gradients
+from glance3d.refinement.grey_photos import grey_photo
 from glance3d.refinement.matching.learned.view_descriptors import ViewDescriptors
 
 _PATCH_RADIUS = 6  # pixels
@@ -47,12 +47,7 @@ def find_corners(
     max_image_size: int,
 ) -> PhotoCorners:
     """The strongest corner of every cell, found on a photo of at most this longer side."""
-    grey = Image.fromarray(photo).convert("L")
-    scale = min(1.0, max_image_size / max(grey.size))
-    if scale < 1:
-        size = round(grey.width * scale), round(grey.height * scale)
-        grey = grey.resize(size, Image.Resampling.BOX)
-    levels = torch.from_numpy(np.asarray(grey, np.float32) / 255)
+    levels, scale = grey_photo(photo, max_image_size)
     pictures = image_gradients(levels[None, None])[0, 0]
     strength = _corner_strength(pictures)
     rows, columns = described.grid

@@ -1,0 +1,1 @@
+"""Places of tracked points made to agree with each other, in sub-pixels, on the photos."""
