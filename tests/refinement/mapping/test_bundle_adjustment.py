@@ -1,10 +1,13 @@
 """Adjustment finds what was disturbed, leaves what is fixed, and ends where pycolmap would."""
 
+import copy
+
 import numpy as np
 import pycolmap
 import pytest
 
 from glance3d.refinement.mapping.bundle_adjustment import adjust_until_converged
+from glance3d.refinement.tracks.observations import read_observations
 
 FOCAL = 1280.0
 
@@ -72,3 +75,30 @@ def test_of_fewer_than_two_views_nothing_is_adjusted(
     assert noisy.num_reg_images() == count
     assert noisy.num_points3D() == 0
     assert focal_length(noisy) == pytest.approx(1.02 * FOCAL)
+
+
+def test_tightened_what_misses_by_far_more_than_most_has_no_say(
+    noisy: pycolmap.Reconstruction,
+) -> None:
+    wrong = list(noisy.images.values())[2].points2D
+    for point in list(wrong)[::10]:
+        point.xy = point.xy + np.array([4.5, 0.0])
+    plain = copy.deepcopy(noisy)
+    adjust_until_converged(plain, max_error=6.0, min_angle=1.0)
+    adjust_until_converged(noisy, max_error=6.0, min_angle=1.0, tighten=True)
+    assert 0 < plain.compute_num_observations() - noisy.compute_num_observations() < 60
+    assert read_observations(plain).errors().max() > 3.0
+    assert read_observations(noisy).errors().max() < 2.2
+    # What has but half a pixel of noise along x and y stays.
+    assert noisy.compute_num_observations() > 0.95 * 6 * 120
+
+
+def test_no_view_loses_most_of_its_observations_to_a_tightened_tolerance(
+    noisy: pycolmap.Reconstruction,
+) -> None:
+    random = np.random.default_rng(1)
+    (first, *_) = sorted(noisy.images)
+    for point in noisy.image(first).points2D:
+        point.xy = point.xy + random.normal(0, 3.0, 2)
+    adjust_until_converged(noisy, max_error=15.0, min_angle=1.0, tighten=True)
+    assert noisy.image(first).num_points3D > 0.6 * 120

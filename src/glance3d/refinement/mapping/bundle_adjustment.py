@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from glance3d.refinement.pycolmap_interface import import_pycolmap
+from glance3d.refinement.tracks.observations import read_observations
 
 # Multiples of the final tolerance, round by round.
 _ROUNDS = (2.0, 1.4, 1.0)
@@ -17,6 +18,9 @@ _MAX_ITERATIONS_OF_START = 50
 # Of a round: it stops when an iteration lowers the cost by less than this share.
 _ROUND_TOLERANCE = 1e-6
 _LOSS_SCALE = 1 / 4
+# A tightened tolerance: in medians of all errors, its least share of the full one, and the share
+# of every view's observations that must be within it.
+_MEDIANS, _TIGHTEST, _KEPT_SHARE = 4.0, 1 / 3, 0.8
 
 
 def adjust_until_converged(
@@ -27,11 +31,13 @@ def adjust_until_converged(
     fixed_images: Sequence[int] = (),
     constant_cameras: Sequence[int] = (),
     refine_focal: bool = True,
+    tighten: bool = False,
 ) -> None:
     """Adjust poses, points and (where not constant) intrinsics; drop what misses, in rounds.
 
     ``max_error`` is in pixels, ``min_angle`` between a point's rays in degrees. The last
-    adjustment has no robust loss, so that the result is a minimum for any other bundle adjuster.
+    adjustment has no robust loss, so that the result is a minimum for any other bundle adjuster;
+    if asked to ``tighten``, it is of observations that miss by little more than most do.
     """
     manager = import_pycolmap().ObservationManager(reconstruction)
     held = fixed_images, constant_cameras, refine_focal
@@ -40,10 +46,23 @@ def adjust_until_converged(
         if reconstruction.num_points3D() == 0:
             return
         _adjust(reconstruction, max_error, *held, robust=True)
-    manager.filter_all_points3D(max_error, min_angle)
+    tolerance = _tightened(reconstruction, max_error) if tighten else max_error
+    manager.filter_all_points3D(tolerance, min_angle)
     if reconstruction.num_points3D():
         _adjust(reconstruction, max_error, *held, robust=False)
         reconstruction.update_point_3d_errors()
+
+
+def _tightened(reconstruction: Any, max_error: float) -> float:
+    """A few times what most observations miss by, and no less than what most of any view's do."""
+    observations = read_observations(reconstruction)
+    errors = observations.errors()
+    if not len(errors):
+        return max_error
+    of_views = [errors[observations.views == view] for view in observations.views.unique().tolist()]
+    kept = max(float(own.quantile(_KEPT_SHARE)) for own in of_views)
+    tolerance = max(_MEDIANS * float(errors.median()), kept)
+    return min(max(tolerance, max_error * _TIGHTEST), max_error)
 
 
 def adjust_once(reconstruction: Any, max_error: float, *, fixed_images: Sequence[int] = ()) -> None:

@@ -185,7 +185,9 @@ def _adjust_parts(
             one.reconstruction,
             photos.image_ids,
             originals,
-            lambda model, part=one: _adjust(photos, replace(part, reconstruction=model)),
+            lambda model, part=one: _adjust(
+                photos, replace(part, reconstruction=model), tighten=True
+            ),
             max_error=_MAX_ERROR * photos.scene.cameras.pixel_unit,
             max_image_size=photos.options.max_image_size,
             progress=progress,
@@ -213,7 +215,7 @@ def _is_rotation_only(photos: MatchedPhotos) -> bool:
     return all(is_pure_rotation(pair, *cameras) for pair in pairs)
 
 
-def _adjust(photos: MatchedPhotos, result: AttemptResult) -> None:
+def _adjust(photos: MatchedPhotos, result: AttemptResult, *, tighten: bool = False) -> None:
     """Adjust until it converges, drop views that next to no point holds, and adjust again."""
     reconstruction, attempt = result.reconstruction, result.attempt
     fixed = [photos.image_ids[view] for view in attempt.fixed_poses]
@@ -224,6 +226,7 @@ def _adjust(photos: MatchedPhotos, result: AttemptResult) -> None:
         "constant_cameras": attempt.setup.assignment.constant_ids,
         # Two views do not determine a focal length.
         "refine_focal": reconstruction.num_reg_images() > 2,
+        "tighten": tighten,
     }
     adjust_until_converged(reconstruction, **settings)
     weak = [

@@ -36,13 +36,7 @@ def expected_pixels(
     linear: Float[Tensor, "observations 2 2"],
 ) -> Float[Tensor, "observations 2"]:
     """Where cameras and points say that each view shows what the point's reference shows."""
-    pixels, _ = project_points(
-        observations.positions[observations.points, None],
-        observations.poses[observations.views],
-        observations.intrinsics[observations.views],
-        observations.radial[observations.views],
-    )
-    projected = pixels[:, 0]
+    projected = observations.projected()
     missed = (observations.pixels - projected)[references][observations.points]
     return projected + (linear @ missed[..., None])[..., 0]
 

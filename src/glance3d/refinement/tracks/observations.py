@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from glance3d.geometry.cameras import project_points
 from glance3d.geometry.transforms import invert
 from glance3d.refinement.matching.camera_models import intrinsics_of
 from glance3d.refinement.pycolmap_interface import pose_from_rigid
@@ -33,6 +34,20 @@ class TrackObservations(NamedTuple):
     def centres(self) -> Float[Tensor, "views 3"]:
         """Where the cameras stand."""
         return invert(self.poses)[..., 3]
+
+    def projected(self) -> Float[Tensor, "observations 2"]:
+        """Where the cameras see the points."""
+        pixels, _ = project_points(
+            self.positions[self.points, None],
+            self.poses[self.views],
+            self.intrinsics[self.views],
+            self.radial[self.views],
+        )
+        return pixels[:, 0]
+
+    def errors(self) -> Float[Tensor, " observations"]:
+        """Reprojection errors in pixels."""
+        return (self.pixels - self.projected()).norm(dim=-1)
 
     def of_points(self, start: int, stop: int) -> tuple[Int[Tensor, " rows"], "TrackObservations"]:
         """Which rows are of points from ``start`` up to ``stop``, and these alone."""
