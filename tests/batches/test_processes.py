@@ -12,6 +12,7 @@ import pytest
 from glance3d.batches.resume import is_there
 from glance3d.batches.scenes import BatchScene
 from glance3d.batches.workers import child
+from glance3d.batches.workers.messages import hand_on
 from glance3d.batches.workers.process_pool import ProcessPool, describe_exit
 from glance3d.batches.workers.tasks import Outcome, SceneTask
 from glance3d.errors import BatchError
@@ -74,9 +75,11 @@ def test_a_network_that_cannot_be_loaded_ends_the_batch(
     source = ModelSource(weights, device="cpu")
     weights.write_bytes(b"gone")
     tasks, answers = queue.SimpleQueue(), io.BytesIO()
-    tasks.put(source)
+    tasks.put(pickle.dumps(source))
     child.work(tasks, answers)
-    sentence = pickle.loads(answers.getvalue())
+    answers.seek(0)
+    hand_on(answers, received := queue.SimpleQueue())
+    sentence = pickle.loads(received.get())
     assert "w.safetensors" in sentence
 
     pool = ProcessPool(source)

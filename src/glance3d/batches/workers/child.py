@@ -1,6 +1,6 @@
 """A process that makes scenes, tasks in, outcomes out (``python -m`` this module).
 
-Pickles come by standard input, the :class:`~glance3d.models.ModelSource` first, and go by standard
+Messages come by standard input, the :class:`~glance3d.models.ModelSource` first, and go by standard
 output; what else is printed goes to stderr. When the input ends the process does, with its parent.
 """
 
@@ -14,9 +14,11 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from glance3d.batches.workers.messages import hand_on, send
 from glance3d.errors import Glance3DError
 
 _PATIENCE_SECONDS = 10.0
@@ -34,14 +36,12 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def _read_tasks(source: io.BufferedIOBase, tasks: "queue.SimpleQueue[Any]") -> None:
     """Hand on what comes; when nothing can come any more, end what the main thread does."""
-    try:
-        while True:
-            tasks.put(pickle.load(source))
-    except (EOFError, OSError, pickle.UnpicklingError):
-        tasks.put(None)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(_PATIENCE_SECONDS)
-        os._exit(1)
+    with suppress(OSError):
+        hand_on(source, tasks)
+    tasks.put(None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE_SECONDS)
+    os._exit(1)
 
 
 def main() -> None:
@@ -68,24 +68,19 @@ def main() -> None:
 
 def work(tasks: "queue.SimpleQueue[Any]", answers: io.BufferedIOBase) -> None:
     """Answer None once the network is loaded, or a sentence; then an outcome for each task."""
-
-    def answer(value: Any) -> None:
-        pickle.dump(value, answers)
-        answers.flush()
-
     from glance3d.batches.workers.maker import SceneMaker
 
     source = tasks.get()
     if source is None:
         return
     try:
-        maker = SceneMaker(source)
+        maker = SceneMaker(pickle.loads(source))
     except Glance3DError as error:
-        answer(str(error))
+        send(str(error), answers)
         return
-    answer(None)
+    send(None, answers)
     while (task := tasks.get()) is not None:
-        answer(maker.make(task))
+        send(maker.make(pickle.loads(task)), answers)
 
 
 if __name__ == "__main__":

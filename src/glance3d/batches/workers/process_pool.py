@@ -14,6 +14,7 @@ from typing import Any
 
 from glance3d.batches.workers import child
 from glance3d.batches.workers.maker import remove_left_overs
+from glance3d.batches.workers.messages import hand_on, send
 from glance3d.batches.workers.tasks import Outcome, SceneTask
 from glance3d.errors import BatchError
 from glance3d.models import ModelSource
@@ -69,7 +70,7 @@ class ProcessPool:
         reading = (self._process.stdout, self._answers)
         threading.Thread(target=_read_answers, args=reading, daemon=True).start()
         self._send(self._source)
-        return self._answers.get()
+        return _unpickled(self._answers.get())
 
     def start(self, task: SceneTask) -> None:
         """Send it; whether it arrives, its outcome tells."""
@@ -84,7 +85,7 @@ class ProcessPool:
             time.sleep(seconds)
             return []
         try:
-            answer = self._answers.get(timeout=seconds)
+            answer = _unpickled(self._answers.get(timeout=seconds))
         except queue.Empty:
             return []
         if not isinstance(answer, Outcome):
@@ -119,8 +120,7 @@ class ProcessPool:
         assert process is not None
         assert process.stdin is not None
         with suppress(OSError):  # it has ended, and its outcome will say so
-            pickle.dump(value, process.stdin)
-            process.stdin.flush()
+            send(value, process.stdin)  # pyrefly: ignore
 
     def _describe_end(self) -> str:
         """How the process ended."""
@@ -147,10 +147,17 @@ def describe_exit(code: int) -> str:
 
 def _read_answers(source: Any, answers: "queue.SimpleQueue[Any]") -> None:
     """Hand on what comes; ``EOFError`` (the class) when nothing can come any more."""
+    with suppress(Exception):
+        hand_on(source, answers)
+    answers.put(EOFError)
+    source.close()
+
+
+def _unpickled(answer: Any) -> Any:
+    """What a worker answered; ``EOFError`` (the class) if that cannot be read."""
+    if answer is EOFError:
+        return answer
     try:
-        while True:
-            answers.put(pickle.load(source))
+        return pickle.loads(answer)
     except Exception:
-        answers.put(EOFError)
-    finally:
-        source.close()
+        return EOFError
