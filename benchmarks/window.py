@@ -45,9 +45,10 @@ def rows(network: VGGT, scene: EvaluationScene, windows: Sequence[WindowOptions]
     lines = [f"one pass | {scores(plain, scene)} | | | "]
     for options in windows:
         pass_options = PassOptions(window=options.views, overlap=options.overlap)
-        predictions, alignments = predict_and_align(network, scene.batch, pass_options)
-        about = f"{len(alignments) + 1} windows of {options.views}, {options.shared} shared"
-        lines.append(f"{about} | {scores(predictions, scene)} | {agreement(alignments)}")
+        predictions, graph, _ = predict_and_align(network, scene.batch, pass_options)
+        assert graph is not None
+        about = f"{len(graph.windows)} windows of {options.views}, {options.shared} shared"
+        lines.append(f"{about} | {scores(predictions, scene)} | {agreement(graph.alignments)}")
     return lines
 
 

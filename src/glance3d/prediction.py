@@ -13,12 +13,14 @@ from tqdm import tqdm
 from glance3d.distributed.group import Group, current_group
 from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images.photo_memory import bytes_at_original_size
+from glance3d.images.physical_cameras import physical_camera_ids
 from glance3d.images.query_points import queries_on_grid
 from glance3d.models import Network
 from glance3d.models.checks import check_outputs, check_pixel_values
 from glance3d.models.given_cameras import GivenFit, normalise_given, with_given
 from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import MemoryPlan, plan_memory
+from glance3d.models.photo_descriptors import describe_photos
 from glance3d.models.reference_view import choose_reference
 from glance3d.models.vggt.upside_down import (
     find_upside_down,
@@ -30,29 +32,25 @@ from glance3d.nn.chunks import smaller_chunks
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.pass_options import PassOptions, WindowOptions
+from glance3d.retrieval import photo_likeness
 from glance3d.types import Cameras, ImageBatch, Predictions
-from glance3d.windows import (
-    MemoryStore,
-    WindowAlignment,
-    WindowStore,
-    lay_out,
-    predict_in_windows,
-)
+from glance3d.windows import MemoryStore, WindowGraph, WindowStore, lay_out, predict_in_windows
 from glance3d.windows.disk import DiskUse, WindowFolder, window_keys
 
 T = TypeVar("T")
 _DEFAULTS = PassOptions()
+_LEAST_WINDOWS_OF_LOOP = 5  # fewer are all close to each other
 
 
 class PassResult(NamedTuple):
     """What a network predicts, and what a report says of it.
 
-    ``alignments`` say how windows were joined, none where one pass sees all views; ``given_fits``
-    how given cameras fit what the network predicts: one entry for each pass that got them.
+    ``graph`` says how windows were joined, None where one pass sees all views; ``given_fits`` how
+    given cameras fit what the network predicts: one entry for each pass that got them.
     """
 
     predictions: Predictions
-    alignments: tuple[WindowAlignment, ...] = ()
+    graph: WindowGraph | None = None
     given_fits: tuple[GivenFit | None, ...] = ()
 
 
@@ -270,12 +268,16 @@ def _predict_windows(
             store.given_fits[layout.index(tuple(views))] = result.given_fits
         return result.predictions
 
-    predictions, alignments = predict_in_windows(
+    is_given = _cameras_on_grid(network, batch) is not None
+    looks_for_loops = not is_given and len(layout) >= _LEAST_WINDOWS_OF_LOOP
+    predictions, graph = predict_in_windows(
         predict_views,
         layout,
         batch.usable_mask,
         store=store,
-        in_one_world=_cameras_on_grid(network, batch) is not None,
+        likeness=photo_likeness(describe_photos(network, batch)) if looks_for_loops else None,
+        camera_ids=physical_camera_ids(batch.placements, batch.metadata),
+        in_one_world=is_given,
         progress=progress,
     )
     if leads:
@@ -283,7 +285,7 @@ def _predict_windows(
     if "depth" not in options.outputs:
         predictions = replace(predictions, depth=None, depth_conf=None)
     fits = [fit for _, of_window in sorted(store.given_fits.items()) for fit in of_window]
-    return PassResult(predictions, alignments, tuple(fits))
+    return PassResult(predictions, graph, tuple(fits))
 
 
 def plan_of(

@@ -181,8 +181,8 @@ def reconstruct_scene(
         if known_views is not None and batch.known_cameras is not None and result.given_fits:
             has_scale = None not in result.given_fits
             scene = in_given_world(scene, batch.known_cameras, known_views, has_scale=has_scale)
-    alignments = result.alignments
-    made = describe_making(network, batch, preprocessing, options, choice, plan, alignments)
+    graph = result.graph
+    made = describe_making(network, batch, preprocessing, options, choice, plan, graph)
     if known_views is not None:
         given = describe_given_cameras(network, known_views.lack, result.given_fits)
         made = replace(made, given_cameras=given)
@@ -190,7 +190,7 @@ def reconstruct_scene(
     for stage, seconds in times.seconds.items():
         report = report.with_seconds(stage, seconds)
     report = report.with_warnings(
-        warnings_of_making(network, batch, scene, made, options.windows, alignments)
+        warnings_of_making(network, batch, scene, made, options.windows, graph)
     )
     if known is not None:
         known_views = settle_by_poses(match_known_cameras(known, scene), scene)

@@ -29,12 +29,13 @@ def test_nothing_is_moved() -> None:
     oracle = walk(12)
     usable = torch.ones(12, HEIGHT, WIDTH, dtype=torch.bool)
     windows = lay_out(12, WindowOptions(7, 2))
-    predictions, alignments = predict_in_windows(
+    predictions, graph = predict_in_windows(
         lambda views: in_the_given_world(oracle, views), windows, usable, in_one_world=True
     )
     assert torch.equal(predictions.cameras()[0][0], oracle.cam_from_world.float())
     last = [view for view in windows[-1] if view not in windows[0]]
     torch.testing.assert_close(predictions.depth[0, last], 1.1 * oracle.depth[last].float())
-    assert [alignment.depth_spread for alignment in alignments] == pytest.approx([0.1], abs=1e-4)
-    assert alignments[0].world_from_window.scale == 1.0
-    assert alignments[0].rotation_deg == 0.0
+    spreads = [alignment.depth_spread for alignment in graph.alignments]
+    assert spreads == pytest.approx([0.1], abs=1e-4)
+    assert graph.alignments[0].world_from_window.scale == 1.0
+    assert graph.alignments[0].rotation_deg == 0.0

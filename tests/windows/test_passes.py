@@ -37,9 +37,9 @@ def _assert_true(predictions: Predictions, oracle: Oracle, atol: float = 1e-4) -
 @pytest.mark.parametrize(("size", "overlap"), [(8, None), (5, 3), (3, None), (4, 1), (2, None)])
 def test_the_truth_comes_back(size: int, overlap: int | None) -> None:
     oracle = walk(12, scales=SCALES)
-    predictions, alignments = _joined(oracle, size, overlap)
+    predictions, graph = _joined(oracle, size, overlap)
     _assert_true(predictions, oracle)
-    for alignment in alignments:
+    for alignment in graph.alignments:
         assert alignment.num_agreeing == len(alignment.shared)
         assert alignment.rotation_deg < 0.01
         assert alignment.distance < 1e-4
@@ -58,10 +58,10 @@ def test_the_world_is_the_reference_views_wherever_it_is() -> None:
 
 def test_one_window_is_told_as_it_is() -> None:
     oracle = walk(6)
-    predictions, alignments = _joined(oracle, 8)
+    predictions, graph = _joined(oracle, 8)
     oracle.passes = 0
     plain = oracle.predict(range(6))
-    assert alignments == ()
+    assert graph.alignments == ()
     assert torch.equal(predictions.pose_enc, plain.pose_enc)
     assert torch.equal(predictions.depth, plain.depth)
     assert torch.equal(predictions.depth_conf, plain.depth_conf)
@@ -69,8 +69,8 @@ def test_one_window_is_told_as_it_is() -> None:
 
 def test_what_is_uncertain_and_a_wrong_camera_move_nothing() -> None:
     oracle = walk(20, scales=SCALES, noise=0.5, wrong=frozenset({(1, 7), (2, 9)}))
-    predictions, alignments = _joined(oracle, 8, overlap=5)
-    assert alignments[0].num_agreeing == len(alignments[0].shared) - 1
+    predictions, graph = _joined(oracle, 8, overlap=5)
+    assert graph.alignments[0].num_agreeing == len(graph.alignments[0].shared) - 1
     views = [view for view in range(20) if view not in (7, 9)]
     angles = rotation_angle(
         predictions.cameras()[0][0, views, :, :3].double(), oracle.cam_from_world[views, :, :3]
@@ -84,27 +84,30 @@ def test_what_is_uncertain_and_a_wrong_camera_move_nothing() -> None:
         predictions.depth[0][predictions.depth_conf[0] >= 1.5]
         / oracle.depth[predictions.depth_conf[0] >= 1.5]
     )
-    assert float((ratios - 1).abs().max()) < 0.01
+    assert float((ratios - 1).abs().median()) < 1e-4
+    assert float((ratios - 1).abs().max()) < 0.05  # what is uncertain counts less, where it agrees
 
 
-def test_shared_views_are_told_by_the_window_that_held_them_first() -> None:
+def test_shared_views_stand_where_the_window_that_held_them_first_says() -> None:
     oracle = walk(12, scales=SCALES, noise=0.3)
-    predictions, _ = _joined(oracle, 8)
+    predictions, graph = _joined(oracle, 8)
     oracle.passes = 0
     first = oracle.predict(range(8))
-    assert torch.equal(predictions.depth[0, :8], first.depth[0])
+    alone = [view for view in range(8) if view not in graph.windows[1]]
+    assert alone
+    assert torch.equal(predictions.depth[0, alone], first.depth[0, alone])
     assert torch.equal(predictions.pose_enc[0, :8], first.pose_enc[0])
 
 
 def test_disagreement_is_measured() -> None:
     oracle = walk(12, scales=(1.0, 2.0), wrong=frozenset({(1, 5), (1, 6)}))
-    _, alignments = _joined(oracle, 8, overlap=4)
-    assert [alignment.shared for alignment in alignments] == [(7, 4, 5, 6)]
-    assert alignments[0].rotation_deg > 5
-    assert alignments[0].distance > 0.01
-    assert alignments[0].scale_spread is not None
-    assert alignments[0].scale_spread > 0.01
-    assert alignments[0].depth_spread < 1e-4
+    _, graph = _joined(oracle, 8, overlap=4)
+    assert [alignment.shared for alignment in graph.alignments] == [(7, 4, 5, 6)]
+    assert graph.alignments[0].rotation_deg > 5
+    assert graph.alignments[0].distance > 0.01
+    assert graph.alignments[0].scale_spread is not None
+    assert graph.alignments[0].scale_spread > 0.01
+    assert graph.alignments[0].depth_spread < 1e-4
 
 
 def test_points_move_with_their_window() -> None:

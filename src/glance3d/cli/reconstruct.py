@@ -133,12 +133,16 @@ def window_summary(windows: Mapping[str, Any]) -> list[str]:
     """That the scene is approximate, if it is, and how well its parts agree."""
     if not windows.get("approximate"):
         return []
-    alignments = windows["joins"]
-    return [
-        f"approximate: {windows['num_windows']} windows of {windows['views']} photos, joined; "
-        f"cameras agree within {max(a['rotation_deg'] for a in alignments):.1f} degrees, depth "
-        f"within {max(a['depth_spread'] for a in alignments):.0%} where they meet"
-    ]
+    about = f"approximate: {windows['num_windows']} windows of {windows['views']} photos"
+    if joins := windows["joins"]:
+        about += (
+            f", joined; cameras agree within {max(join['rotation_deg'] for join in joins):.1f} "
+            f"degrees, depth within {max(join['depth_spread'] for join in joins):.0%} where they "
+            "meet"
+        )
+    if loops := windows["loops"]:
+        about += f"; {sum(loop['accepted'] for loop in loops)} of {len(loops)} likely loops closed"
+    return [about]
 
 
 def given_summary(given: Mapping[str, Any]) -> list[str]:

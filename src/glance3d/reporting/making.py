@@ -31,7 +31,7 @@ from glance3d.types.report_sections import (
     SkippedReport,
     WeightsReport,
 )
-from glance3d.windows import WindowAlignment, describe_windows
+from glance3d.windows import WindowGraph, describe_windows
 
 SCHEMA = "glance3d.report/1"
 _NO_CARD = "no weights card: source and licence are not known"
@@ -45,7 +45,7 @@ def describe_making(
     options: PassOptions,
     choice: ReferenceChoice,
     plan: MemoryPlan,
-    alignments: Sequence[WindowAlignment],
+    graph: WindowGraph | None,
 ) -> MadeReport:
     """How this network was run on these photos."""
     device = network.device
@@ -66,7 +66,7 @@ def describe_making(
         memory={**describe_memory(device), "planned": plan.peak},
         attention=describe_attention(network, options.attention),
         fast_paths=tuple(fast_paths.current().describe()),
-        windows=describe_windows(options.windows, alignments, batch.names),
+        windows=describe_windows(options.windows, graph, batch.names),
     )
 
 

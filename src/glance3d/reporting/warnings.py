@@ -16,7 +16,7 @@ from glance3d.reporting.given_cameras import given_camera_warnings
 from glance3d.text import first_names
 from glance3d.types import ImageBatch, PhotoMetadata, Placement, Reconstruction, ReportWarning
 from glance3d.types.report_sections import MadeReport
-from glance3d.windows import WindowAlignment, window_warnings
+from glance3d.windows import WindowGraph, window_warnings
 
 #: The codes of warnings that refinement may settle.
 FOCAL_LENGTHS, MODEL_LIMITS = "focal_lengths", "model_limits"
@@ -34,14 +34,14 @@ def warnings_of_making(
     scene: Reconstruction,
     made: MadeReport,
     windows: WindowOptions | None,
-    alignments: Sequence[WindowAlignment],
+    graph: WindowGraph | None,
 ) -> tuple[ReportWarning, ...]:
     """What the weights' card, the photos, the scene itself and the way of predicting say."""
     clips = [warning for clip in batch.clips for warning in clip.warnings]
     device = network.device
     by_cameras = given_camera_warnings(network, made.given_cameras)
     are_given = (made.given_cameras or {}).get("to_network", False)
-    by_windows = window_warnings(windows, alignments, batch.names)
+    by_windows = window_warnings(windows, graph, batch.names)
     return (
         *model_warnings(network),
         *ReportWarning.each("made", "photos", photo_warnings(batch)),

@@ -66,7 +66,7 @@ class MadeReport(JsonRecord):
     memory: Diagnostics | None = None  # peak_process, peak_gpu, planned
     attention: Diagnostics | None = None  # kind, approximate, backend
     fast_paths: tuple[Diagnostics, ...] | None = None  # what ran of each, and why
-    windows: Diagnostics | None = None  # views, overlap, num_windows, approximate, joins
+    windows: Diagnostics | None = None  # num_windows, joins, loops, components ...
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How one window's world lies in the scene's: a similarity from the views that both hold.
+"""How one window's world lies in another's: a similarity from the views that both hold.
 
 Every window comes with its own frame and its own unit of length. The unit is found from the depth
 of the shared views, where both are confident; rotation and translation from their cameras, of which
@@ -6,6 +6,7 @@ some may be wrong. VGGT-Long (Deng et al. 2025, arXiv 2507.16443) aligns points 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,9 +22,15 @@ from glance3d.geometry.robust_similarity import (
     estimate_robust_pose_similarity,
 )
 from glance3d.geometry.similarity import Similarity, identity_similarity
+from glance3d.windows.graph.edges import EdgeNoise
 
 _CONFIDENT_SHARE = 0.5  # of a map's pixels, by each of the two confidences
 _LEAST_BASELINE = 0.01  # of the depth: cameras that are closer tell no scale
+# Of one view, even if all agree: radians, share of the depth, logarithm of scale.
+_LEAST_NOISE = EdgeNoise(0.01, 0.01, 0.02)
+#: What no overlap shows: from one end of a pass to the other its own rotation, position and scale
+#: drift by about so much.
+PASS_BENDING = EdgeNoise(0.015, 0.02, 0.05)
 
 
 @dataclass(frozen=True)
@@ -36,20 +43,23 @@ class SharedViews:
 
 
 @dataclass(frozen=True)
-class WindowAlignment:
-    """A window's place in the scene, and how well the views that both hold agree on it.
+class ViewAlignment:
+    """``first_from_second`` of two passes that saw the same views, and how well they agree.
 
-    Of the shared views: ``rotation_deg`` is the median angle between their cameras after joining,
-    ``distance`` the median one between their positions as a share of their median depth,
-    ``depth_spread`` by how much of itself the depth of a confident pixel still differs in the
-    median, and ``scale_spread`` by how much the unit of length that the distances between cameras
-    tell differs from the one that depth tells (None for cameras at one place). ``num_agreeing`` of
-    the cameras agree by what their majority's noise allows.
+    ``anchor``, ``unit`` and ``noise`` are those of a
+    :class:`~glance3d.windows.graph.edges.WindowEdge`. Of the shared views: ``rotation_deg`` is the
+    median angle between their cameras after joining, ``distance`` the median one between their
+    positions as a share of their median depth, ``depth_spread`` by how much of itself the depth of
+    a confident pixel still differs in the median, and ``scale_spread`` by how much the unit of
+    length that the distances between cameras tell differs from the one that depth tells (None for
+    cameras at one place). ``num_agreeing`` of the cameras agree by what their majority's noise
+    allows.
     """
 
-    views: tuple[int, ...]
-    shared: tuple[int, ...]
-    world_from_window: Similarity
+    first_from_second: Similarity
+    anchor: Float[Tensor, "3"]
+    unit: float
+    noise: EdgeNoise
     num_agreeing: int
     rotation_deg: float
     distance: float
@@ -57,67 +67,87 @@ class WindowAlignment:
     scale_spread: float | None
 
 
-def align_window(
-    views: tuple[int, ...],
-    shared: tuple[int, ...],
-    scene: SharedViews,
-    window: SharedViews,
+def align_views(
+    views: Sequence[int],
+    first: SharedViews,
+    second: SharedViews,
     usable: Bool[Tensor, "views height width"],
-) -> WindowAlignment:
-    """``world_from_window`` of a window of these views, from the ``shared`` ones, seen twice.
+) -> ViewAlignment:
+    """From what two passes said of the same views; ``views`` name the second pass in a refusal.
 
     Raises:
-        InputError: the depth of the shared views is of no use.
+        InputError: the depth of the views is of no use.
     """
-    logs = _log_ratios(views, scene, window, usable)
-    scale = math.exp(float(logs.median()))
-    unit = float(scene.depth[usable & (scene.depth > 0)].double().median())
+    logs = _log_ratios(views, first, second, usable)
+    pixels = torch.cat(logs)
+    scale = math.exp(float(pixels.median()))
+    unit = float(first.depth[usable & (first.depth > 0)].double().median())
     fit = estimate_robust_pose_similarity(
-        window.cam_from_world,
-        scene.cam_from_world,
+        second.cam_from_world,
+        first.cam_from_world,
         min_sigma=AGREEING_DISTANCE * unit / INLIER_SIGMAS,
         min_angle_sigma=math.radians(AGREEING_ROTATION_DEG) / INLIER_SIGMAS,
         scale=scale,
     )
     assert fit.angles is not None
-    return WindowAlignment(
-        views,
-        shared,
+    assert fit.angle_sigma is not None
+    centers = camera_centers(second.cam_from_world.double())
+    agreeing = fit.inliers if bool(fit.inliers.any()) else torch.ones_like(fit.inliers)
+    return ViewAlignment(
         fit.target_from_source,
+        centers[agreeing].mean(0),
+        unit,
+        _noise(fit.angle_sigma, fit.sigma / unit, _spread_of_views(logs), int(agreeing.sum())),
         int(fit.inliers.sum()),
         math.degrees(float(fit.angles.quantile(0.5))),
         float(fit.distances.quantile(0.5)) / unit,
-        math.expm1(float((logs - math.log(scale)).abs().median())),
-        _scale_spread(scene.cam_from_world, window.cam_from_world, scale, unit),
+        math.expm1(float((pixels - math.log(scale)).abs().median())),
+        _scale_spread(first.cam_from_world, second.cam_from_world, scale, unit),
     )
 
 
-def compare_window(
-    views: tuple[int, ...],
-    shared: tuple[int, ...],
-    scene: SharedViews,
-    window: SharedViews,
+def compare_views(
+    views: Sequence[int],
+    first: SharedViews,
+    second: SharedViews,
     usable: Bool[Tensor, "views height width"],
-) -> WindowAlignment:
-    """As :func:`align_window`, of a window that is in the scene's world: its cameras were given."""
-    spread = math.expm1(float(_log_ratios(views, scene, window, usable).abs().median()))
-    return WindowAlignment(
-        views, shared, identity_similarity(), len(shared), 0.0, 0.0, spread, None
+) -> ViewAlignment:
+    """As :func:`align_views`, of passes in one world: their cameras were given."""
+    pixels = torch.cat(_log_ratios(views, first, second, usable))
+    spread = math.expm1(float(pixels.abs().median()))
+    unit = float(first.depth[usable & (first.depth > 0)].double().median())
+    anchor = camera_centers(second.cam_from_world.double()).mean(0)
+    return ViewAlignment(
+        identity_similarity(), anchor, unit, _LEAST_NOISE, len(usable), 0.0, 0.0, spread, None
     )
+
+
+def _noise(angle: float, distance: float, log_scale: float, num_views: int) -> EdgeNoise:
+    """Of a fit to so many views with these spreads, and of what a pass is bent within itself."""
+    root = math.sqrt(num_views)
+    measured = EdgeNoise(*(spread / root for spread in (angle, distance, log_scale)))
+    one_view = EdgeNoise(*(noise / root for noise in _LEAST_NOISE.as_tuple()))
+    return measured + one_view + PASS_BENDING
+
+
+def _spread_of_views(logs: Sequence[Float[Tensor, " _"]]) -> float:
+    """By how much views differ about the logarithm of scale."""
+    medians = torch.stack([ratios.median() for ratios in logs if len(ratios)])
+    return float(medians.std()) if len(medians) > 1 else 0.0
 
 
 def _log_ratios(
-    views: tuple[int, ...],
-    scene: SharedViews,
-    window: SharedViews,
+    views: Sequence[int],
+    first: SharedViews,
+    second: SharedViews,
     usable: Bool[Tensor, "views height width"],
-) -> Float[Tensor, " pixels"]:
-    """Logarithms of the scene's depth over the window's, where both are confident."""
+) -> list[Float[Tensor, " _"]]:
+    """Logarithms of the first's depth over the second's, where both are confident, view by view."""
     ratios = []
     for view, counts in enumerate(usable):
-        target, source = scene.depth[view].double(), window.depth[view].double()
+        target, source = first.depth[view].double(), second.depth[view].double()
         counts = counts & (target > 0) & (source > 0) & (target.isfinite() & source.isfinite())
-        for confidence in (scene.confidence[view], window.confidence[view]):
+        for confidence in (first.confidence[view], second.confidence[view]):
             counts = counts & _confident(confidence, counts)
         ratios.append((target[counts] / source[counts]).log())
     if not any(map(len, ratios)):
@@ -125,17 +155,17 @@ def _log_ratios(
             f"the window of views {min(views)} to {max(views)} cannot be joined to the others: "
             "the views that they share have no depth that counts (is everything masked?)"
         )
-    return torch.cat(ratios)
+    return ratios
 
 
 def _scale_spread(
-    scene: Float[Tensor, "views 3 4"],
-    window: Float[Tensor, "views 3 4"],
+    first: Float[Tensor, "views 3 4"],
+    second: Float[Tensor, "views 3 4"],
     scale: float,
     unit: float,
 ) -> float | None:
     """How far the ratio of the distances between cameras is from ``scale``, as a share."""
-    apart = [torch.pdist(camera_centers(poses.double())) for poses in (scene, window)]
+    apart = [torch.pdist(camera_centers(poses.double())) for poses in (first, second)]
     seen = (apart[0] > _LEAST_BASELINE * unit) & (apart[1] * scale > _LEAST_BASELINE * unit)
     if not bool(seen.any()):
         return None

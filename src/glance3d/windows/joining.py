@@ -1,20 +1,34 @@
 """From windows in frames of their own to one world: the first window's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
+from tqdm import tqdm
 
-from glance3d.geometry.similarity import Similarity, identity_similarity
-from glance3d.windows.alignment import (
-    SharedViews,
-    WindowAlignment,
-    align_window,
-    compare_window,
-)
-from glance3d.windows.moving import moved
+from glance3d.geometry.similarity import identity_similarity
+from glance3d.types import Predictions
+from glance3d.windows.graph.pose_graph import SolvedGraph, solve_pose_graph
+from glance3d.windows.graph.spanning import component_of_windows
+from glance3d.windows.loops.candidates import loop_candidates
+from glance3d.windows.loops.closing import close_loops
+from glance3d.windows.loops.verification import VerifiedLoop, verify_loop
+from glance3d.windows.measuring import measure_shared
 from glance3d.windows.store import WindowStore
+from glance3d.windows.window_graph import WindowAlignment, WindowGraph, pairs_of
+
+
+@dataclass(frozen=True)
+class LoopSearch:
+    """What it takes to look for loops: how alike photos are, and a network to show both ends.
+
+    ``likeness`` orders pairs of photos only (:func:`glance3d.retrieval.photo_likeness`).
+    """
+
+    likeness: Float[Tensor, "views views"]
+    predict_views: Callable[[Sequence[int]], Predictions]
+    progress: bool = False
 
 
 def join_windows(
@@ -23,56 +37,50 @@ def join_windows(
     usable: Bool[Tensor, "views height width"],
     *,
     in_one_world: bool = False,
-) -> tuple[tuple[Similarity, ...], tuple[WindowAlignment, ...]]:
-    """``world_from_window`` of every window, and how each but the first was joined to earlier ones.
+    loops: LoopSearch | None = None,
+) -> WindowGraph:
+    """``world_from_window`` of every window, from all that they share and from verified loops.
 
-    A view that several earlier windows hold counts as the first of them says. ``in_one_world``:
-    every window's cameras were given, so that none has to be moved.
+    ``in_one_world``: every window's cameras were given, so that none has to be moved.
     """
-    worlds = [identity_similarity()]
-    holder = dict.fromkeys(windows[0], 0)
-    alignments = []
-    join = compare_window if in_one_world else align_window
-    for index, views in enumerate(windows[1:], 1):
-        shared = tuple(view for view in views if view in holder)
-        alignment = join(
-            views,
-            shared,
-            _as_held(windows, store, worlds, [(view, holder[view]) for view in shared]),
-            _seen_by(windows, store, index, shared, identity_similarity()),
-            usable[list(shared)],
-        )
-        alignments.append(alignment)
-        worlds.append(alignment.world_from_window)
-        holder = {**dict.fromkeys(views, index), **holder}
-    return tuple(worlds), tuple(alignments)
+    layout = tuple(windows)
+    alignments = measure_shared(layout, store, usable, in_one_world=in_one_world)
+    if in_one_world:
+        world = (identity_similarity(),) * len(layout)
+        return WindowGraph(layout, world, alignments, component=(0,) * len(layout))
+    solved = solve_pose_graph(len(layout), [alignment.edge for alignment in alignments])
+    verdicts = []
+    if loops is not None:
+        verified = _verified(layout, store, usable, solved, loops)
+        solved, verdicts, accepted = close_loops(solved, verified)
+        alignments = (*alignments, *accepted)
+    component = component_of_windows(len(layout), pairs_of(alignments))
+    placed = _placed(alignments, solved)
+    return WindowGraph(layout, solved.world_from_window, placed, tuple(verdicts), tuple(component))
 
 
-def _as_held(
-    windows: Sequence[tuple[int, ...]],
+def _verified(
+    windows: tuple[tuple[int, ...], ...],
     store: WindowStore,
-    worlds: Sequence[Similarity],
-    held: Sequence[tuple[int, int]],
-) -> SharedViews:
-    """Views in the world, each as one window says."""
-    single = [_seen_by(windows, store, index, (view,), worlds[index]) for view, index in held]
-    return SharedViews(
-        torch.cat([views.cam_from_world for views in single]),
-        torch.cat([views.depth for views in single]),
-        torch.cat([views.confidence for views in single]),
+    usable: Bool[Tensor, "views height width"],
+    solved: SolvedGraph,
+    loops: LoopSearch,
+) -> list[VerifiedLoop]:
+    """Every candidate, looked at."""
+    pairs = [(edge.first, edge.second) for edge in solved.edges]
+    candidates = loop_candidates(windows, loops.likeness, pairs)
+    bar = tqdm(candidates, desc="loops", unit="loop", disable=not loops.progress)
+    return [
+        verify_loop(one, loops.predict_views, windows, store, usable, solved.gap) for one in bar
+    ]
+
+
+def _placed(
+    alignments: Sequence[WindowAlignment], solved: SolvedGraph
+) -> tuple[WindowAlignment, ...]:
+    worlds = solved.world_from_window
+    weights = solved.weights.tolist()
+    return tuple(
+        replace(alignment, world_from_window=worlds[alignment.second], believed=weight)
+        for alignment, weight in zip(alignments, weights, strict=True)
     )
-
-
-def _seen_by(
-    windows: Sequence[tuple[int, ...]],
-    store: WindowStore,
-    index: int,
-    views: Sequence[int],
-    world_from_window: Similarity,
-) -> SharedViews:
-    """What a window says of some of its views, in the world."""
-    places = [windows[index].index(view) for view in views]
-    predictions = moved(store.get(index).of_views(places), world_from_window)
-    assert predictions.depth is not None
-    assert predictions.depth_conf is not None
-    return SharedViews(predictions.cameras()[0][0], predictions.depth[0], predictions.depth_conf[0])

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.types import Predictions
-from glance3d.windows.alignment import WindowAlignment
 from glance3d.windows.fusion import fuse_windows
-from glance3d.windows.joining import join_windows
+from glance3d.windows.joining import LoopSearch, join_windows
 from glance3d.windows.passes import run_passes
 from glance3d.windows.store import MemoryStore, WindowStore
+from glance3d.windows.window_graph import WindowGraph
 
 
 def predict_in_windows(
@@ -19,19 +19,35 @@ def predict_in_windows(
     usable: Bool[Tensor, "views height width"],
     *,
     store: WindowStore | None = None,
+    likeness: Float[Tensor, "views views"] | None = None,
+    camera_ids: Sequence[int] | None = None,
     in_one_world: bool = False,
     progress: bool = False,
-) -> tuple[Predictions, tuple[WindowAlignment, ...]]:
-    """Predictions of all views, and how the windows were aligned.
+) -> tuple[Predictions, WindowGraph]:
+    """Predictions of all views, and how the windows were joined.
 
-    ``predict_views`` shows a network some views, the first of them first, and must predict cameras
-    and depth; ``usable`` says which pixels count. ``windows`` are those of
-    :func:`glance3d.windows.lay_out`. Of what several windows predict, the first one's is kept; its
-    frame and scale are the scene's. ``store`` keeps what they predict until then, by default in
-    memory. ``in_one_world``: every window's cameras were given, so that none has to be moved. The
-    result is on the CPU and has no iterations.
+    Args:
+        predict_views: Shows a network some views, the first of them first; it must predict cameras
+            and depth.
+        windows: Those of :func:`glance3d.windows.lay_out`. The first one's frame and scale are the
+            scene's.
+        usable: Which pixels count.
+        store: Keeps what the windows predict until they are joined; by default memory does.
+        likeness: How alike photos are (:func:`glance3d.retrieval.photo_likeness`). Given it, loops
+            between windows far apart are looked for, in at most six further passes a window.
+        camera_ids: A number a view; those with one number were taken by one camera, whose field of
+            view then is the same in all windows.
+        in_one_world: Every window's cameras were given, so that none is moved or changed.
+        progress: Show bars on stderr.
+
+    Returns:
+        Predictions on the CPU, without iterations; the graph.
+
+    Raises:
+        InputError: Windows share views, but no depth by which to join them.
     """
     store = MemoryStore() if store is None else store
     run_passes(predict_views, windows, store, progress=progress)
-    worlds, alignments = join_windows(windows, store, usable, in_one_world=in_one_world)
-    return fuse_windows(windows, store, worlds, len(usable)), alignments
+    search = None if likeness is None else LoopSearch(likeness, predict_views, progress)
+    graph = join_windows(windows, store, usable, in_one_world=in_one_world, loops=search)
+    return fuse_windows(graph, store, len(usable), None if in_one_world else camera_ids), graph
