@@ -39,7 +39,6 @@ from glance3d.windows.disk import DiskUse, WindowFolder, window_keys
 
 T = TypeVar("T")
 _DEFAULTS = PassOptions()
-_LEAST_WINDOWS_OF_LOOP = 5  # fewer are all close to each other
 
 
 class PassResult(NamedTuple):
@@ -254,7 +253,11 @@ def _predict_windows(
         while views := group.numbers_of_first([], num_views):
             _predict_once(network, batch.of_views(views), of_window)
         return PassResult(Predictions(batch.image_size))
-    layout = lay_out(num_views, windows, reference)
+    is_given, likeness = _cameras_on_grid(network, batch) is not None, None
+    # Given cameras say how photos lie to each other; ranks that lead themselves must not differ.
+    if not is_given and (leads or group.size == 1):
+        likeness = photo_likeness(describe_photos(network, batch, progress=progress))
+    layout = lay_out(num_views, windows, reference, likeness)
     store: WindowStore = MemoryStore()
     if keep_in is not None:
         keys = window_keys(network, batch, of_window, layout)
@@ -268,14 +271,12 @@ def _predict_windows(
             store.given_fits[layout.index(tuple(views))] = result.given_fits
         return result.predictions
 
-    is_given = _cameras_on_grid(network, batch) is not None
-    looks_for_loops = not is_given and len(layout) >= _LEAST_WINDOWS_OF_LOOP
     predictions, graph = predict_in_windows(
         predict_views,
         layout,
         batch.usable_mask,
         store=store,
-        likeness=photo_likeness(describe_photos(network, batch)) if looks_for_loops else None,
+        likeness=likeness,
         camera_ids=physical_camera_ids(batch.placements, batch.metadata),
         in_one_world=is_given,
         progress=progress,

@@ -12,6 +12,7 @@ found wrong, of five one, of seven two; of three poses one.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import torch
@@ -262,6 +263,7 @@ def _sigma_of_consensus(errors: Float[Tensor, " points"], sample_size: int) -> f
     return small_sample * float(errors.kthvalue(quorum).values) / quantile
 
 
+@lru_cache(maxsize=1024)
 def _chi3_quantile(probability: float) -> float:
     """The length below which a vector of three standard normal numbers lies so often."""
     lengths = torch.linspace(0, 6, 6001, dtype=torch.float64)

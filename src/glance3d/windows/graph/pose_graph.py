@@ -18,7 +18,11 @@ from scipy.sparse.linalg import SuperLU, splu
 from glance3d.geometry.similarity import Similarity
 from glance3d.windows.graph.edges import WindowEdge
 from glance3d.windows.graph.residuals import EdgeArrays, Frames, linearise
-from glance3d.windows.graph.spanning import chain_frames, component_roots
+from glance3d.windows.graph.spanning import (
+    chain_frames,
+    component_of_windows,
+    component_roots,
+)
 
 #: 99 % of the squared residuals of seven numbers with the stated noise are smaller.
 INLIER_CHI2 = 18.48
@@ -49,12 +53,14 @@ class SolvedGraph:
         """One for each window."""
         return self.frames.similarities()
 
-    def gap(self, edge: WindowEdge) -> float:
+    def gap(self, edge: WindowEdge) -> float | None:
         """The squared distance of a further edge from what the graph expects, by its covariance.
 
-        Chi-squared with seven degrees of freedom, if both are right. The windows must be of one
-        component.
+        Chi-squared with seven degrees of freedom, if both are right. None between components: the
+        graph expects nothing.
         """
+        if self._component[edge.first] != self._component[edge.second]:
+            return None
         residual, to_first, to_second = linearise(self.frames, EdgeArrays.of([edge]))
         columns = _columns(edge.first), _columns(edge.second)
         jacobian = np.zeros((7, 7 * len(self.frames)))
@@ -62,6 +68,11 @@ class SolvedGraph:
         free = jacobian[:, self._free]
         covariance = free @ self._information.solve(free.T) + np.eye(7)
         return float(residual[0] @ np.linalg.solve(covariance, residual[0]))
+
+    @cached_property
+    def _component(self) -> list[int]:
+        pairs = [(edge.first, edge.second) for edge in self.edges]
+        return component_of_windows(len(self.frames), pairs)
 
     @property
     def _free(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import shortest_path
 from torch import Tensor
 
 #: Windows so many edges apart share what is between them; a loop would say little new.
-_NEAR = 2
+_NEAR = 3
 #: A window takes part in at most so many candidates, so that passes grow with the windows' number.
 _MAX_PER_WINDOW = 3
 #: Views of each end that a pass over both is shown.
@@ -39,7 +39,7 @@ def loop_candidates(
     edges: Sequence[tuple[int, int]],
 ) -> list[LoopCandidate]:
     """The most alike first; none where windows are too small to show some views of two at once."""
-    size = min(MAX_END, min(map(len, windows)) // 2)
+    size = min(MAX_END, max(map(len, windows)) // 2)
     if size < LEAST_END:
         return []
     likeness = likeness.double().cpu()
@@ -90,8 +90,7 @@ def _usual_likeness(
 
 
 def _far_apart(num_windows: int, edges: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Which windows of one component lie more than ``_NEAR`` edges apart."""
+    """Which windows lie more than ``_NEAR`` edges apart, or in different components."""
     first, second = np.array(edges, dtype=int).reshape(-1, 2).T
     graph = sparse.coo_matrix((np.ones(len(edges)), (first, second)), (num_windows,) * 2)
-    steps = shortest_path(graph.tocsr(), directed=False, unweighted=True)
-    return (steps > _NEAR) & np.isfinite(steps)
+    return shortest_path(graph.tocsr(), directed=False, unweighted=True) > _NEAR

@@ -1,6 +1,6 @@
 """Verified loops on their way into the graph: only what its own uncertainty allows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from glance3d.windows.graph.pose_graph import SolvedGraph, solve_pose_graph
@@ -16,32 +16,47 @@ def close_loops(
 ) -> tuple[SolvedGraph, list[LoopVerdict], list[WindowAlignment]]:
     """The graph with the loops that fit it, all verdicts, and the edges of those accepted.
 
-    The loop that fits best is taken first; with it the graph is surer of what else may fit.
+    The loop that fits best is taken first; with it the graph is surer of what else may fit. Between
+    components there is no gap to judge by: they are joined where two loops agree.
     """
-    waiting = [loop for loop in verified if loop.alignment is not None]
-    taken: list[VerifiedLoop] = []
+    waiting = {place: loop.alignment for place, loop in enumerate(verified) if loop.alignment}
+    taken: list[WindowAlignment] = []
     reasons: dict[int, str] = {}
     while waiting:
-        gaps = [graph.gap(loop.alignment.edge) for loop in waiting if loop.alignment is not None]
-        best = min(range(len(gaps)), key=gaps.__getitem__)
-        if gaps[best] > LARGEST_GAP:
-            reasons.update(
-                {id(one): beyond_drift(gap) for one, gap in zip(waiting, gaps, strict=True)}
-            )
+        gaps = {place: graph.gap(alignment.edge) for place, alignment in waiting.items()}
+        within = {place: gap for place, gap in gaps.items() if gap is not None}
+        across = {place: waiting[place] for place, gap in gaps.items() if gap is None}
+        best = None
+        if within and min(within.values()) <= LARGEST_GAP:
+            best = min(within, key=within.__getitem__)
+        elif across:
+            best = _confirmed(graph, across)
+        if best is None:
+            reasons.update({place: beyond_drift(gap) for place, gap in within.items()})
+            reasons.update(dict.fromkeys(across, "no second loop between these groups confirms it"))
             break
-        loop = waiting.pop(best)
-        assert loop.alignment is not None
-        edges = (*graph.edges, loop.alignment.edge)
-        closed = solve_pose_graph(len(graph.frames), edges, graph)
-        if float(closed.weights[len(graph.edges) :].min()) < _LEAST_BELIEVED:
-            reasons[id(loop)] = "the other edges contradict it"
+        alignment = waiting.pop(best)
+        start = graph if best in within else None  # else a whole component moves
+        closed = solve_pose_graph(len(graph.frames), (*graph.edges, alignment.edge), start)
+        if float(closed.weights[-1]) < _LEAST_BELIEVED:
+            reasons[best] = "the other edges contradict it"
             continue
         graph = closed
-        taken.append(loop)
+        taken.append(alignment)
     verdicts = [
-        replace(loop.verdict, reasons=(*loop.verdict.reasons, reasons[id(loop)]))
-        if id(loop) in reasons
+        replace(loop.verdict, reasons=(*loop.verdict.reasons, reasons[place]))
+        if place in reasons
         else loop.verdict
-        for loop in verified
+        for place, loop in enumerate(verified)
     ]
-    return graph, verdicts, [loop.alignment for loop in taken if loop.alignment is not None]
+    return graph, verdicts, taken
+
+
+def _confirmed(graph: SolvedGraph, across: Mapping[int, WindowAlignment]) -> int | None:
+    """Of loops between components, the most alike one that another agrees with, if any does."""
+    for place, alignment in across.items():  # in order of likeness
+        joined = solve_pose_graph(len(graph.frames), (*graph.edges, alignment.edge))
+        gaps = [joined.gap(other.edge) for key, other in across.items() if key != place]
+        if any(gap is not None and gap <= LARGEST_GAP for gap in gaps):
+            return place
+    return None

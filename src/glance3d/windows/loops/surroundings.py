@@ -94,10 +94,21 @@ def _counts(
     totals = [0, 0, 0]
     for source, target in (sides, sides[::-1]):
         for points in source.points():
-            for view in range(len(target.depth)):
+            for view in _looking_at(points, target):
                 for place, count in enumerate(_of_view(points, target, view)):
                     totals[place] += count
     return totals[0], totals[1], totals[2]
+
+
+def _looking_at(points: Float[Tensor, "points 3"], target: _Surfaces) -> list[int]:
+    """The views within whose pictures enough of the points lie."""
+    views, height, width = target.depth.shape
+    pixels, own = project_points(
+        points.expand(views, -1, -1), target.cam_from_world, target.intrinsics
+    )
+    inside = (pixels >= 0) & (pixels < pixels.new_tensor([width, height]))
+    share = (inside.all(-1) & (own > 0)).double().sum(-1) / max(len(points), 1)
+    return (share >= _LEAST_INSIDE).nonzero()[:, 0].tolist()
 
 
 def _of_view(

@@ -71,7 +71,7 @@ def verify_loop(
     windows: Sequence[tuple[int, ...]],
     store: WindowStore,
     usable: Bool[Tensor, "views height width"],
-    gap: Callable[[WindowEdge], float],
+    gap: Callable[[WindowEdge], float | None],
 ) -> VerifiedLoop:
     """Two passes at most; the second is left out where the first is refuted.
 
@@ -99,7 +99,8 @@ def verify_loop(
         passes.append(ends)
         if not backward:
             alignment = _edge(candidate, ends, windows)
-            if (bent := gap(alignment.edge)) > _HOPELESS * LARGEST_GAP:
+            bent = gap(alignment.edge)
+            if bent is not None and bent > _HOPELESS * LARGEST_GAP:
                 return refused([beyond_drift(bent)])
     if reasons := _doubts_of_cycle(*passes):
         return refused(reasons)

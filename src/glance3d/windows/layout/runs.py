@@ -1,24 +1,25 @@
-"""Which views are seen together.
-
-Windows are runs of neighbours in the order in which the photos were given: a clip's frames, or a
-walk. The first is the one that holds the reference view; the others follow outwards from it, each
-sharing views with what has been seen before.
-"""
+"""Runs of neighbours in the order in which photos were given: a clip's frames, or a walk."""
 
 from collections.abc import Sequence
 
 from glance3d.pass_options import WindowOptions
 
 
-def lay_out(
-    num_views: int, options: WindowOptions, reference: int = 0
+def runs_of(
+    views: Sequence[int], options: WindowOptions, reference: int
 ) -> tuple[tuple[int, ...], ...]:
     """The windows in the order in which they are joined, each as the network is shown it.
 
-    The first window begins with the reference view. Every other one begins with the view, of those
-    that earlier windows hold, that is nearest to its middle. All have as many views as they may;
-    what does not come out even makes overlaps larger.
+    The first is the one that holds the reference view, which it begins with; the others follow
+    outwards from it. Every other one begins with the view, of those that earlier windows hold, that
+    is nearest to its middle. All have as many views as they may; what does not come out even makes
+    overlaps larger. Places in ``views`` count as distances.
     """
+    places = _runs(len(views), options, list(views).index(reference))
+    return tuple(tuple(views[place] for place in window) for window in places)
+
+
+def _runs(num_views: int, options: WindowOptions, reference: int) -> tuple[tuple[int, ...], ...]:
     if not options.divides(num_views):
         return (_beginning_with(reference, range(num_views)),)
     step = options.views - options.shared
