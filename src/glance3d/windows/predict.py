@@ -7,7 +7,6 @@ from torch import Tensor
 
 from glance3d.types import Predictions
 from glance3d.windows.fusion import fuse_windows
-from glance3d.windows.joining import LoopSearch, join_windows
 from glance3d.windows.passes import run_passes
 from glance3d.windows.store import MemoryStore, WindowStore
 from glance3d.windows.window_graph import WindowGraph
@@ -46,6 +45,9 @@ def predict_in_windows(
     Raises:
         InputError: Windows share views, but no depth by which to join them.
     """
+    # Windows are seldom: scipy, which solves their graph, waits for them.
+    from glance3d.windows.joining import LoopSearch, join_windows
+
     store = MemoryStore() if store is None else store
     run_passes(predict_views, windows, store, progress=progress)
     search = None if likeness is None else LoopSearch(likeness, predict_views, progress)

@@ -141,7 +141,8 @@ def test_a_photo_that_changed_costs_its_own_windows(
     photo = walk / "0.png"  # of the first window alone
     before = photo.read_bytes()
     try:
-        Image.fromarray(255 - np.asarray(Image.open(photo))).save(photo)
+        # A little, so that it is as alike to the others as before, and windows stay as they are.
+        Image.fromarray(np.asarray(Image.open(photo)) // 8 * 8).save(photo)
         reconstruct(stopped)
         assert passes.taken() == NUM_WINDOWS - 1
         assert_same_bits(stopped, in_memory())

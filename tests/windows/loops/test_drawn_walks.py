@@ -45,7 +45,14 @@ def test_a_true_loop_is_closed() -> None:
     assert "likely loops were closed" in window_warnings(OPTIONS, graph, names)[0]
 
 
-@pytest.mark.parametrize(("seed", "tempted"), [(0, "fooled"), (1, "muddled"), (2, "unsure")])
+@pytest.mark.parametrize(
+    ("seed", "tempted"),
+    [
+        (0, "fooled"),
+        pytest.param(1, "muddled", marks=pytest.mark.long),
+        pytest.param(2, "unsure", marks=pytest.mark.long),
+    ],
+)
 def test_rooms_that_look_alike_are_not_joined(seed: int, tempted) -> None:
     network = SimulatedNetwork(twins(seed), seed, tempted)
     _, graph = run(network, MemoryStore())
