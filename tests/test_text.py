@@ -2,7 +2,7 @@
 
 import pytest
 
-from glance3d.text import visible_text
+from glance3d.text import gigabytes, visible_text
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
 
 def test_line_ends_stay_where_they_are_wanted() -> None:
     assert visible_text("a\nb\tc", keep="\n") == "a\nb\\x09c"
+
+
+def test_a_size_is_never_nothing() -> None:
+    shown = [gigabytes(count) for count in (18_000, 645_000, 4_000_000, 5_000_000, 10**11)]
+    assert shown == ["0.018 MB", "0.65 MB", "4 MB", "0.01 GB", "100.00 GB"]

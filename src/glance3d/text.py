@@ -1,4 +1,4 @@
-"""Text from elsewhere (names of files, words of a saved scene), made fit to be looked at.
+"""Text from elsewhere (names of files, words of a saved scene) and numbers, fit to be looked at.
 
 File names and texts of scenes can hold what moves a terminal's cursor, turns the direction of
 reading around or cannot be seen at all. Whatever shows such text shows it through here, and escapes
@@ -43,6 +43,11 @@ def names_and_count(names: Sequence[str], shown: int) -> str:
     """The first names, and how many there are besides: ``"a, b and 3 more"``."""
     more = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def gigabytes(num_bytes: int) -> str:
+    """``"1.25 GB"``, or in MB what would be less than a hundredth: ``"4 MB"``."""
+    return f"{num_bytes / 1e9:.2f} GB" if num_bytes >= 5e6 else f"{num_bytes / 1e6:.2g} MB"
 
 
 def _escape(character: str) -> str:

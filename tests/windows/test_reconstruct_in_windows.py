@@ -178,7 +178,7 @@ def test_on_the_command_line(
     assert main([*words, "--plan"]) == 0
     planned = capsys.readouterr().out
     assert planned.startswith("9 views in windows of 4 of 70 x 70: ")
-    assert "  4 windows of 4 photos take 0.00 GB on the disk until the scene is written" in planned
+    assert "  4 windows of 4 photos take 0.65 MB on the disk until the scene is written" in planned
     assert main([*words, "--progress", "--outputs", "camera"]) == 0
     captured = capsys.readouterr()
     assert "approximate: 4 windows of 4 photos" in captured.out

@@ -130,8 +130,9 @@ def _lines(photo: "LocatedPhoto", scene: "Reconstruction") -> list[str]:
     )
     focal = f"{float(intrinsics[0, 0]):.0f} px"
     by = {"scene": "as the scene's", "exif": "from EXIF", "matches": "estimated"}
+    sigma = f", +- {photo.focal_sigma:.2g}" if photo.focal_sigma else ""
     lines.append(
-        f"  focal length {focal} ({by.get(photo.focal_from or '', '')}, +- "
-        f"{photo.focal_sigma:.2g}); beside {', '.join(photo.seen_beside)}"
+        f"  focal length {focal} ({by.get(photo.focal_from or '', '')}{sigma}); "
+        f"beside {', '.join(photo.seen_beside)}"
     )
     return lines

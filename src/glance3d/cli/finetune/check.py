@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -14,20 +14,26 @@ if TYPE_CHECKING:
     from glance3d.photo_sets.conventions import Conventions
 
 _FACTOR = tyro.conf.arg(metavar="FACTOR", help_behavior_hint="")
-_WORD = tyro.conf.arg(help_behavior_hint="(default: as the format says)")
+
+
+def _word(metavar: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="(default: as the format says)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConventionFlags:
     """How the numbers of the files are meant, where that is not as their format says."""
 
-    poses: Annotated[Literal["world-to-camera", "camera-to-world"] | None, _WORD] = None
+    poses: Annotated[
+        Literal["world-to-camera", "camera-to-world"] | None,
+        _word("world-to-camera|camera-to-world"),
+    ] = None
     """What poses map from and to."""
-    axes: Annotated[Literal["opencv", "opengl"] | None, _WORD] = None
+    axes: Annotated[Literal["opencv", "opengl"] | None, _word("opencv|opengl")] = None
     """Cameras look along +z with y down (opencv), or along -z with y up (opengl)."""
     depth_factor: Annotated[float | None, _FACTOR] = None
     """Depth times this is in the unit of the poses: 0.001 for millimetres and metres."""
-    depth_along: Annotated[Literal["z", "ray"] | None, _WORD] = None
+    depth_along: Annotated[Literal["z", "ray"] | None, _word("z|ray")] = None
     """Depth is along the camera's axis (z), or the distance from the camera (ray)."""
     intrinsics_factor: Annotated[float | None, _FACTOR] = None
     """Intrinsics are for pictures this many times as large as the photos."""
@@ -49,10 +55,14 @@ class Options:
     read the files are tried, and the flags that set the right one are named. The exit code is 1 if
     the geometry of any set does not close.
 
-    Example: glance3d finetune check captures/*
+    Example: glance3d finetune check captures/*/
     """
 
-    sets: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR...")]
+    sets: Annotated[
+        tuple[Path, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="DIR...", help_behavior_hint="(at least one)"),
+    ]
     """Folders with cameras.json, transforms.json, a COLMAP model, a TUM RGB-D or ScanNet export."""
     format: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
     """Read the folders as this format, instead of by what is in them."""

@@ -33,6 +33,7 @@ from glance3d.models.memory.pass_sizes import (
 from glance3d.models.network import Network
 from glance3d.nn.chunks import SMALLEST_SCALE
 from glance3d.pass_options import OVERLAP_SHARE
+from glance3d.text import gigabytes
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 MARGIN = 0.15  # how far a plan may be from what is then measured
@@ -121,14 +122,14 @@ class MemoryPlan:
         height, width = self.image_size
         return (
             f"{self._views()} of {width} x {height} pixels would take "
-            f"{_gigabytes(self.pass_peak)} of memory and {_gigabytes(self.available or 0)} are to "
+            f"{gigabytes(self.pass_peak)} of memory and {gigabytes(self.available or 0)} are to "
             f"be had: use {self.advice()}"
         )
 
     def sum(self) -> str:
         """The peak, and what there is, in words."""
-        have = "" if self.available is None else f" of {_gigabytes(self.available)} to be had"
-        return f"{_gigabytes(self.peak)}{have}"
+        have = "" if self.available is None else f" of {gigabytes(self.available)} to be had"
+        return f"{gigabytes(self.peak)}{have}"
 
     def lines(self) -> list[str]:
         """For a person: the sum, whether it fits, and what would."""
@@ -137,20 +138,20 @@ class MemoryPlan:
         of_all = f", of all ranks' {self.per_shared / 1e6:.0f} MB"
         shared = " of its own" + of_all if self.ranks > 1 else ""
         lines = [
-            f"{self._views()} of {width} x {height}: {_gigabytes(self.peak)} at the peak"
+            f"{self._views()} of {width} x {height}: {gigabytes(self.peak)} at the peak"
             f"{self._ranks()}",
-            f"  program {_gigabytes(self.program)}, weights {_gigabytes(self.weights)}, in flight "
-            f"{_gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB{shared}"
+            f"  program {gigabytes(self.program)}, weights {gigabytes(self.weights)}, in flight "
+            f"{gigabytes(self.workspace)}, each view {self.per_view / 1e6:.0f} MB{shared}"
             f"{waiting}",
         ]
         if self.peak > self.pass_peak:
             lines.append(
-                f"  at the photos' own size: decoding {_gigabytes(self.decoding)}, writing "
-                f"{_gigabytes(self.writing)}"
+                f"  at the photos' own size: decoding {gigabytes(self.decoding)}, writing "
+                f"{gigabytes(self.writing)}"
             )
         if self.available is not None:
             verdict = "fits" if self.fits else "does not fit"
-            lines.append(f"  available: {_gigabytes(self.available)}; this {verdict}")
+            lines.append(f"  available: {gigabytes(self.available)}; this {verdict}")
         if not self.fits:
             lines.append(f"  what would: {self.advice()}")
         return lines
@@ -273,7 +274,3 @@ def _plan_of_pass(
         if plan.fits or scale <= SMALLEST_SCALE:
             return plan
         scale /= 2
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.2f} GB"

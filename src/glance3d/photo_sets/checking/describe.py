@@ -53,7 +53,7 @@ def _geometry(check: PhotoSetCheck) -> str:
     if check.stated is None:
         return (
             "not verified: there is neither depth of two photos nor a model's points to tell by; "
-            "glance3d reconstruct --cameras --refine compares cameras with feature matches"
+            "glance3d reconstruct PHOTOS --cameras FILE --refine compares cameras with matches"
         )
     if check.closes:
         return f"closes: {_error(check, check.stated)}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from glance3d.errors import OutputError
 from glance3d.models.memory.pass_sizes import FLOAT32, MAP_CHANNELS
+from glance3d.text import gigabytes
 from glance3d.types import ImageBatch
 
 _OF_A_FILE = 4096  # its names and hashes
@@ -61,22 +62,22 @@ class DiskUse:
         free = free_room(folder)
         if free is not None and needed > free:
             raise OutputError(
-                f"{len(missing)} windows and the scene made of them need {_gigabytes(needed)} on "
-                f"the disk of {folder}, and {_gigabytes(free)} are free: free some space, choose "
+                f"{len(missing)} windows and the scene made of them need {gigabytes(needed)} on "
+                f"the disk of {folder}, and {gigabytes(free)} are free: free some space, choose "
                 "another disk (--out), or fewer pixels (max_pixels)"
             )
 
     def line(self, folder: Path) -> str:
         """For a plan: what it takes, and what the disk of a folder has free."""
         free = free_room(folder)
-        verdict = "" if free is None else f"; {_gigabytes(free)} are free there"
-        return f"{self.sentence()}, scene.npz {_gigabytes(self.scene)}{verdict}"
+        verdict = "" if free is None else f"; {gigabytes(free)} are free there"
+        return f"{self.sentence()}, scene.npz {gigabytes(self.scene)}{verdict}"
 
     def sentence(self) -> str:
         """How many windows there are, and what they take."""
         return (
             f"{len(self.of_windows)} windows of {max(self.of_windows)} photos take "
-            f"{_gigabytes(self.windows)} on the disk until the scene is written"
+            f"{gigabytes(self.windows)} on the disk until the scene is written"
         )
 
     @property
@@ -94,7 +95,3 @@ def free_room(folder: Path) -> int | None:
         except OSError:
             return None
     return None
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.2f} GB"
