@@ -9,7 +9,7 @@ import torch
 from glance3d.geometry.cameras import project_points
 from glance3d.multiview.view_graph import VerifiedPair, ViewGraph
 from glance3d.trust.contradictions import find_contradictions
-from glance3d.types import Reconstruction, ViewTrust
+from glance3d.types import Reconstruction, SparsePoints, ViewTrust
 from tests.refinement.rendered import BOXES, Room, arc, build_scene, with_cameras, with_depth
 
 GOOD = ViewTrust("bundle adjustment", 500, 0.3, 0.9, 1.0, "good", "")
@@ -67,6 +67,32 @@ def test_half_of_the_cameras_standing_farther_back_double_their_surfaces(
     poses[4:, 2, 3] += 0.8
     (finding,) = find_contradictions(with_cameras(scene, poses))
     assert (finding.kind, finding.groups) == ("double surface", (FIRST, SECOND))
+
+
+def test_parts_that_nothing_connects_do_not_contradict_each_other(scene: Reconstruction) -> None:
+    """Each is placed among the others by a guess, and may be another scene."""
+    assert scene.depth is not None
+    doubled = with_depth(scene, scene.depth * torch.tensor([1.0] * 4 + [1.2] * 4)[:, None, None])
+    apart = [replace(GOOD, registered_by="component", verdict="weak")] * 4
+    assert find_contradictions(doubled, trust=(*[GOOD] * 4, *apart)) == []
+    assert find_contradictions(doubled, trust=(*[GOOD] * 8,)) != []
+
+
+def test_views_of_one_part_contradict_each_other(scene: Reconstruction) -> None:
+    assert scene.depth is not None
+    factors = torch.tensor([1.0] * 4 + [1.2] * 2 + [1.0] * 2)
+    doubled = with_depth(scene, scene.depth * factors[:, None, None])
+    apart = [replace(GOOD, registered_by="component", verdict="weak")] * 4
+    views = torch.arange(8)
+    part = SparsePoints(
+        torch.zeros(2, 3),
+        torch.zeros(2, 3, dtype=torch.uint8),
+        views,
+        torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]),
+        torch.zeros(8, 2),
+    )
+    (finding,) = find_contradictions(replace(doubled, sparse=part), trust=(*[GOOD] * 4, *apart))
+    assert finding.groups == (NAMES[4:6], NAMES[6:])
 
 
 def test_one_view_with_another_scale_is_named_against_the_rest(scene: Reconstruction) -> None:

@@ -44,9 +44,9 @@ class DepthConsistency:
     distance: Float[np.ndarray, "views views"]
     confirmed_through: Float[np.ndarray, "views views"]
 
-    def only(self, views: Bool[np.ndarray, " views"]) -> "DepthConsistency":
-        """The same, as if pairs with any other view had nothing in common."""
-        return replace(self, overlap=np.where(views[:, None] & views, self.overlap, 0.0))
+    def only(self, pairs: Bool[np.ndarray, "views views"]) -> "DepthConsistency":
+        """The same, as if the views of any other pair had nothing in common."""
+        return replace(self, overlap=np.where(pairs, self.overlap, 0.0))
 
 
 def measure_depth_consistency(scene: Reconstruction) -> DepthConsistency:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.multiview.view_graph import ViewGraph, connected_components, epipolar_errors
 from glance3d.reporting.depth_consistency import DepthConsistency, measure_depth_consistency
+from glance3d.trust.measured_parts import placed_together
 from glance3d.trust.rules import GOOD, UNSUPPORTED
 from glance3d.types import Reconstruction, ViewTrust
 from glance3d.types.report_sections import Contradiction
@@ -48,14 +49,18 @@ def find_contradictions(
     """Everything found, strongest evidence only; of a scene without depth what matches say.
 
     With ``view_graph`` and ``trust`` (of the refined scene, ``scene.trust`` by default) matches
-    count as well. What an unsupported view sees contradicts nobody.
+    count as well. What an unsupported view sees contradicts nobody, nor do two parts of a scene
+    that nothing measured connects: where they are to each other is a guess anyway.
     """
     findings = []
     trust = scene.trust if trust is None else trust
     if scene.depth is not None and scene.points_world is not None and scene.num_views > 1:
         pairs = measure_depth_consistency(scene)
+        counts = placed_together(scene, trust)
         if trust is not None:
-            pairs = pairs.only(np.array([view.verdict != UNSUPPORTED for view in trust]))
+            supported = np.array([view.verdict != UNSUPPORTED for view in trust])
+            counts &= supported[:, None] & supported
+        pairs = pairs.only(counts)
         findings += _double_surfaces(scene, pairs, trust) + _twins(scene, pairs)
     if view_graph is not None and trust is not None:
         findings += _ruled_out_matches(scene, view_graph, trust)
