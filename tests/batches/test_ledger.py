@@ -28,6 +28,12 @@ def test_states_follow_from_events() -> None:
     assert state.after(Event("retried")).name == "pending"
 
 
+@pytest.mark.parametrize("result", [{"options": [1]}, {"verdicts": "good"}])
+def test_a_result_of_another_shape_is_no_event(result: dict) -> None:
+    with pytest.raises(ValueError, match="must be objects"):
+        Event("done", result=result)
+
+
 def test_of_many_who_claim_one_does(tmp_path: Path) -> None:
     workers = [Worker(tmp_path, f"w{index}") for index in range(8)]
     start, got = threading.Barrier(len(workers)), []

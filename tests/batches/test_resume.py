@@ -71,6 +71,14 @@ def test_another_run_of_this_machine_is_not_joined_by_accident(tmp_path: Path) -
     refuse_company(scenes("church"), tmp_path, worker.ledger)
 
 
+def test_a_file_where_the_folder_is_to_be_is_named(photos: Path, tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    file.write_text("mine")
+    with pytest.raises(OutputError, match=r"out: a file of that name stands where a folder"):
+        batch({"castle": photos}, file)
+    assert file.read_text() == "mine"
+
+
 def test_the_function_takes_photos_by_name(
     tiny_weights: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

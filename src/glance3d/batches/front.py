@@ -19,6 +19,7 @@ from glance3d.batches.workers.pool import Pool
 from glance3d.batches.workers.process_pool import ProcessPool
 from glance3d.batches.workers.tasks import Outcome
 from glance3d.errors import InputError
+from glance3d.files.atomic import errors_named
 from glance3d.models import ModelSource
 from glance3d.pipeline import SceneRecipe
 from glance3d.text import visible_text
@@ -148,7 +149,8 @@ def run_batch(
     refuse_duplicates((name, f"scene {number}") for number, name in enumerate(names, start=1))
     if not isinstance(source.name, str | Path):
         raise InputError("a batch loads the network itself: give a name or a file of weights")
-    out.mkdir(parents=True, exist_ok=True)
+    with errors_named(out):
+        out.mkdir(parents=True, exist_ok=True)
     claim_summary(out, options.overwrite)
     ledger = Ledger(out, lease_seconds=options.lease_seconds)
     ledger.open()

@@ -26,6 +26,9 @@ class Event(JsonRecord):
 
     ``result`` of "done" is what :mod:`glance3d.batches.summary` shows and what the scene was made
     from. "void" is a file that cannot be read.
+
+    Raises:
+        ValueError: the result is none of ours.
     """
 
     always: ClassVar[frozenset[str]] = frozenset(("schema", "kind"))
@@ -37,6 +40,12 @@ class Event(JsonRecord):
     reason: str = ""
     result: Mapping[str, Any] = field(default=JsonObject())
     schema: str = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Refuse what no worker writes: readers of results ask for names in these."""
+        objects = [self.result[key] for key in ("options", "verdicts") if key in self.result]
+        if not all(isinstance(one, Mapping) for one in objects):
+            raise ValueError("options and verdicts of a result must be objects")
 
 
 @dataclass(frozen=True)
