@@ -7,7 +7,7 @@ import torch
 
 from glance3d.distributed import Group, Launch
 from glance3d.distributed.views import ViewShare
-from glance3d.errors import RanksError
+from glance3d.errors import InputError, RanksError
 from tests.conftest import PATIENCE
 from tests.distributed.processes import Processes, environment, free_port, hasten, in_ranks
 
@@ -113,6 +113,13 @@ def test_a_silent_rank_ends_the_others():
     silent = ranks.processes[1].pid
     assert silent is not None
     os.kill(silent, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e300"])
+def test_a_time_that_nobody_can_wait_is_refused(monkeypatch, seconds: str):
+    monkeypatch.setenv("GLANCE3D_RANKS_TIMEOUT", seconds)
+    with pytest.raises(InputError, match="timeout of a group must be above 0 and at most 604800"):
+        Group.from_env()
 
 
 def test_a_rank_that_does_not_come_is_named(monkeypatch):

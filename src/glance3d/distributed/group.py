@@ -17,6 +17,7 @@ from glance3d.errors import InputError, RanksError
 #: How keys and values of all views reach every query: all at once, or one rank's at a time.
 Keys = Literal["auto", "gathered", "ring"]
 TIMEOUT_VARIABLE, DEFAULT_TIMEOUT = "GLANCE3D_RANKS_TIMEOUT", 300.0
+_LONGEST_TIMEOUT = 7 * 24 * 3600.0
 
 
 class Group(Collectives):
@@ -60,8 +61,11 @@ class Group(Collectives):
         if keys not in ("auto", "gathered", "ring"):
             raise InputError(f"keys must be auto, gathered or ring, got {keys!r}")
         seconds = _timeout() if timeout is None else timeout
-        if not seconds > 0:
-            raise InputError(f"the timeout of a group must be above 0 seconds, got {seconds:g}")
+        if not 0 < seconds <= _LONGEST_TIMEOUT:
+            raise InputError(
+                f"the timeout of a group must be above 0 and at most {_LONGEST_TIMEOUT:.0f} "
+                f"seconds, got {seconds:g}"
+            )
         launch = read_launch()
         adopts = distributed.is_available() and distributed.is_initialized()
         if launch.size == 1 and not (adopts and distributed.get_world_size() > 1):
