@@ -12,12 +12,13 @@ import glance3d
 from glance3d.cli import main
 from glance3d.geometry.cameras import project_points
 from glance3d.incremental.locating.absolute_pose import CameraGuess, estimate_absolute_pose
-from glance3d.incremental.locating.located_photo import judge_pose
+from glance3d.incremental.locating.located_photo import LocatedPhoto, judge_pose
 from glance3d.incremental.locating.point_matches import PointMatches
+from glance3d.incremental.locating.scene_doubts import with_doubts_of_scene
 from glance3d.incremental.locating.scene_points import points_at
 from glance3d.incremental.locating.triangulation import sight_lines, triangulate_features
 from glance3d.refinement.matching.camera_models import build_colmap_camera
-from glance3d.types import Reconstruction, SparsePoints
+from glance3d.types import Reconstruction, SparsePoints, ViewTrust
 from tests.refinement.rendered import FOCAL, SIZE, Room, arc, build_scene, photograph, pose
 
 EYE = (0.3, 0.1, -4.2)
@@ -106,6 +107,23 @@ def test_a_wrong_focal_length_is_not_taken_over() -> None:
     assert right is not None
     assert (wrong.focal_from, right.focal_from) == ("matches", "scene")
     assert right.focal_sigma == 0
+
+
+def test_a_place_is_no_surer_than_the_cameras_beside_it(home: Path) -> None:
+    scene = replace(glance3d.load_scene(home / "scene"), trust=None, registered_by=())
+    here = LocatedPhoto(
+        "here.png", "here.png", "located", ("much agrees",), cam_from_world=pose(EYE)
+    )
+    here = replace(here, seen_beside=scene.names[:2])
+    trust = ViewTrust("component", 50, 0.3, 0.5, None, "weak", "placed by a guess")
+    weak = replace(scene, trust=(trust,) * scene.num_views)
+    good = replace(weak, trust=(trust, replace(trust, verdict="good"), trust))
+    given = replace(scene, registered_by=("known",) * scene.num_views)
+    verdicts = [with_doubts_of_scene(here, one) for one in (scene, weak, good, given)]
+    assert [one.verdict for one in verdicts] == ["located", "uncertain", "located", "located"]
+    assert [one.reasons[-1] for one in verdicts[2:]] == ["much agrees"] * 2
+    assert "are an estimate" in verdicts[0].reasons[-1]
+    assert "placed by a guess" in verdicts[1].reasons[-1]
 
 
 def test_few_or_crowded_features_are_doubted() -> None:

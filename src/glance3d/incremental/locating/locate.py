@@ -31,6 +31,7 @@ from glance3d.incremental.locating.photo_matches import (
     match_by_sift,
 )
 from glance3d.incremental.locating.point_matches import match_points
+from glance3d.incremental.locating.scene_doubts import with_doubts_of_scene
 from glance3d.incremental.locating.view_choice import choose_views
 from glance3d.models import VGGT, ModelSource, Network
 from glance3d.multiview.view_graph import ViewGraph
@@ -107,6 +108,7 @@ def locate_in_scene(
         if result.verdict != LOCATED:
             again = _by_descriptors(scene, originals, batch, number, chosen[number], source)
             results[number] = _surer(result, again)
+    results = [with_doubts_of_scene(result, scene) for result in results]
     skipped = (*found.skipped, *batch.skipped)
     unread = [not_found(Path(p.source).name, p.source, p.reason, None) for p in skipped]
     return (*results, *unread)
