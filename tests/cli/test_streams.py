@@ -49,9 +49,10 @@ def test_what_a_stream_cannot_show_is_escaped_as_in_json(encoding: str, tmp_path
 
 def test_log_and_errors_show_any_name(tmp_path: Path) -> None:
     body = f"""    import logging
+    from glance3d.errors import Glance3DError
     logging.getLogger("glance3d").warning("skipped %s", {NAME!r})
     open("done", "w").close()
-    raise cli.Glance3DError("cannot read " + {NAME!r})"""
+    raise Glance3DError("cannot read " + {NAME!r})"""
     done = _run(body, tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 1
     lines = done.stderr.decode("ascii").splitlines()

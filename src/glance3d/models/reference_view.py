@@ -62,7 +62,7 @@ def choose_reference(network: Network, batch: ImageBatch, reference: ViewName) -
     if reference != "auto":
         return ReferenceChoice(find_view(reference, batch.names), str(reference), "as asked")
     likeness = view_likeness(network, batch)
-    best = int(current_group().number_of_first(int(likeness.argmax())))
+    best = int(current_group().number_of_first(float(likeness.argmax())))
     reason = (
         "there is no other"
         if len(likeness) == 1
