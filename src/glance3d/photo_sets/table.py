@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glance3d.errors import ImageError, InputError
+from glance3d.formats.colmap.model import is_colmap_model
 from glance3d.photo_sets.conventions import Conventions
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.photo_sets.readers.cameras_json import is_cameras_folder, read_cameras_folder
-from glance3d.photo_sets.readers.colmap import is_colmap_project, read_colmap_project
+from glance3d.photo_sets.readers.colmap import read_colmap_project
 from glance3d.photo_sets.readers.scannet import is_scannet_export, read_scannet_export
 from glance3d.photo_sets.readers.transforms_json import is_transforms_folder, read_transforms_folder
 from glance3d.photo_sets.readers.tum_rgbd import is_tum_sequence, read_tum_sequence
@@ -61,7 +62,7 @@ PHOTO_SET_FORMATS: dict[str, PhotoSetFormat] = {
     ),
     "colmap": PhotoSetFormat(
         "a COLMAP model with its photos",
-        is_colmap_project,
+        is_colmap_model,
         read_colmap_project,
         finds_photos=True,
     ),

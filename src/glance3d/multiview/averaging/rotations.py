@@ -86,8 +86,7 @@ def _carried_by_squares(
     power = (matrix + torch.eye(size, dtype=matrix.dtype, device=matrix.device)) / 2
     for _ in range(options.squarings):
         power = power @ power
-    from_first = power[..., :3].unflatten(1, (num_views, 3))
-    return from_first
+    return power[..., :3].unflatten(1, (num_views, 3))
 
 
 def _carried_by_steps(

@@ -130,7 +130,7 @@ def _by_depth(
     samples = sample_depth(photos, views)
     pairs = pairs_to_compare(photos, views)
     score = score_depth(photos, samples, pairs, stated, meant)
-    better = best_depth_reading(photos, samples, pairs, stated, meant, thorough=not score.closes)
+    better = best_depth_reading(photos, samples, pairs, stated, score, thorough=not score.closes)
     if is_clearly_better(better, score):  # small motions and narrow views hide a wrong reading
         score = replace(score, closes=False)
     known = torch.cat([depth for depth in samples.depth if len(depth)] or [torch.zeros(1)])

@@ -100,17 +100,18 @@ def best_depth_reading(
     samples: DepthSamples,
     pairs: Pairs,
     stated: Conventions,
-    meant: Conventions,
+    score: ReadingScore,
     *,
     thorough: bool,
 ) -> ReadingScore:
-    """The reading with which most depth agrees; ``meant``, where another is no better.
+    """The reading with which most depth agrees; that of ``score``, where another is no better.
 
     Cheap guesses first: another reading, or another unit of depth. If neither will do,
     ``thorough`` tries every reading with depth in every unit.
     """
-    score = score_depth(photos, samples, pairs, stated, meant)
-    others = list(_readings(photos, meant, with_depth=True))
+    meant = score.conventions
+    readings = list(_readings(photos, meant, with_depth=True))
+    others = [other for other in readings if other != meant]
     same_unit = [score_depth(photos, samples, pairs, stated, other) for other in others]
     best = max([score, *same_unit], key=_share)
     if is_clearly_better(best, score):

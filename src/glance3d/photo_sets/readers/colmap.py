@@ -7,17 +7,12 @@ import numpy as np
 import torch
 
 from glance3d.errors import CamerasError
-from glance3d.formats.colmap.model import is_colmap_model, read_colmap_observations
+from glance3d.formats.colmap.model import read_colmap_observations
 from glance3d.known_cameras.readers.colmap import read_colmap
 from glance3d.photo_sets.assembly import PhotosWithCameras, photos_with_cameras
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.photo_sets.readers.cameras_json import masks_below
 from glance3d.types import SparsePoints
-
-
-def is_colmap_project(folder: Path) -> bool:
-    """Whether a model is in it, or below it as COLMAP's and others' projects have theirs."""
-    return is_colmap_model(folder)
 
 
 def read_colmap_project(folder: Path, photos: Path | None = None) -> PhotoSet:
@@ -57,7 +52,9 @@ def _points(folder: Path, found: PhotosWithCameras) -> SparsePoints | None:
     except CamerasError:
         return None
     view_of_image = _views_of_images(observed.image_names, found.paths)
-    views = np.array([view_of_image.get(int(image), -1) for image in observed.image_ids], np.int64)
+    images, image_of_row = np.unique(observed.image_ids, return_inverse=True)
+    view_of = np.array([view_of_image.get(image, -1) for image in images.tolist()], np.int64)
+    views = view_of[image_of_row]
     kept = np.flatnonzero(views >= 0)
     kept = kept[np.argsort(views[kept], kind="stable")]
     if not len(kept):
