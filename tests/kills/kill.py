@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from glance3d.cli import main
 from glance3d.results import MANIFEST_FILE, read_manifest, settle
 from tests.kills.commands import COMMANDS, Command, run
@@ -112,6 +114,8 @@ def _in_child(work: Callable[[], None]) -> int:
     """Run in a process of its own, silently; its exit code, negative for a signal."""
     child = os.fork()
     if child == 0:
+        # PyTorch makes its pool of threads anew after a fork, and fails when two threads do it.
+        torch.set_num_threads(1)
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
