@@ -56,6 +56,7 @@ def reconstruct(
     views: int | None = None,
     on_loaded: Callable[[ImageBatch], None] | None = None,
     progress: bool = False,
+    adapter: str | Path | None = None,
 ) -> Reconstruction:
     """Cameras, depth and points of the photos in ``sources``, from one pass of the network.
 
@@ -100,6 +101,8 @@ def reconstruct(
         on_loaded: Called with the loaded photos before the network runs; what it raises ends the
             run.
         progress: Show progress bars on stderr.
+        adapter: A folder that ``glance3d finetune`` or peft wrote for this model, see
+            :func:`glance3d.load_model`.
 
     Returns:
         The scene; ``scene.report`` says how it was made.
@@ -109,7 +112,7 @@ def reconstruct(
     """
     return reconstruct_scene(
         sources,
-        ModelSource(model, weights, device, precision),
+        ModelSource(model, weights, device, precision, adapter=adapter),
         InputOptions(preprocess, masks, mask_input, ClipSampling(fps=fps, views=views)),
         PassOptions(
             outputs or ("camera",),

@@ -16,6 +16,7 @@ from glance3d.images.clips.frame_paths import file_of
 from glance3d.images.finding.content import content_of
 from glance3d.images.finding.sources import find_sources
 from glance3d.models import ModelSource
+from glance3d.models.adapters.files import find_adapter
 from glance3d.pipeline import SceneRecipe
 from glance3d.results import Fingerprint
 
@@ -73,8 +74,9 @@ def changes_since(scene: BatchScene, source: ModelSource, result: Mapping[str, A
 
 
 def _model(source: ModelSource) -> str:
-    """The network's name, its precision, and of a file of weights what it holds."""
+    """The network's name, its precision, and of files of weights and adapters what they hold."""
     files = [Path(str(one)) for one in (source.name, source.weights) if one is not None]
+    files += [] if source.adapter is None else [find_adapter(source.adapter)]
     marks = [Fingerprint.of(path, "ends").sha256 for path in files if path.is_file()]
     return " ".join([source.network_name, source.precision, *marks])
 

@@ -151,6 +151,7 @@ def run(options: Options) -> None:
             device=model.device,
             precision=model.precision,
             commercial_only=model.commercial_only,
+            adapter=model.adapter,
             preprocess=None if options.max_pixels is None else {"max_pixels": options.max_pixels},
             originals=photos,
             masks=options.masks,

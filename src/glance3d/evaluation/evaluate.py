@@ -44,7 +44,7 @@ def evaluate(
         write_predictions(
             model, sets, predictions, methods=methods, progress=progress, overwrite=overwrite
         )
-        return score_sets(sets, predictions, model.config.name, methods=methods)
+        return score_sets(sets, predictions, model.described_name, methods=methods)
     with tempfile.TemporaryDirectory() as folder:
         return evaluate(model, sets, folder, methods=methods, progress=progress)
 

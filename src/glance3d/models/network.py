@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glance3d.images import Preprocessing
+from glance3d.models.adapters.record import AdapterRecord
 from glance3d.models.config import ModelConfig
 from glance3d.models.weights.cards import WeightsCard
 from glance3d.nn.block import Block
@@ -22,10 +23,10 @@ class Network(nn.Module, Generic[ConfigT]):
     """Photos of a scene to what its config says that it predicts.
 
     ``card`` says where the weights came from (None for random ones), ``weights_path`` is the file,
-    ``preprocessing`` how photos should be made ready, and ``chosen_because`` why the name "auto"
-    took this network. ``takes_cameras``: :meth:`forward` has one argument more, ``cameras``, a pair
-    of ``cam_from_world`` (``[S,3,4]`` or ``[B,S,3,4]``) and intrinsics in pixels of the images
-    (``[S,3,3]`` or ``[B,S,3,3]``), prepared by
+    ``preprocessing`` how photos should be made ready, ``adapter`` what was merged into the weights,
+    and ``chosen_because`` why the name "auto" took this network. ``takes_cameras``: :meth:`forward`
+    has one argument more, ``cameras``, a pair of ``cam_from_world`` (``[S,3,4]`` or ``[B,S,3,4]``)
+    and intrinsics in pixels of the images (``[S,3,3]`` or ``[B,S,3,3]``), prepared by
     :func:`glance3d.models.given_cameras.normalise_given`. Where rays are among the outputs of its
     config, :meth:`forward` has ``cameras_from``, one of ``glance3d.pass_options.CAMERA_SOURCES``.
     """
@@ -37,8 +38,15 @@ class Network(nn.Module, Generic[ConfigT]):
         self.config = config
         self.card: WeightsCard | None = None
         self.weights_path: Path | None = None
+        self.adapter: AdapterRecord | None = None
         self.chosen_because = ""
         self.preprocessing = Preprocessing(patch_size=config.patch_size)
+
+    @property
+    def described_name(self) -> str:
+        """Its name, and the hash of the adapter that is in its weights."""
+        used = self.adapter
+        return self.config.name + ("" if used is None else f" with adapter {used.sha256[:12]}")
 
     @property
     def device(self) -> torch.device:

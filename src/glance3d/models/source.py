@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from glance3d.models.adapters.files import check_adapter
 from glance3d.models.config import ModelConfig
 from glance3d.models.network import Network
 from glance3d.models.weights.commercial import refuse_other_use
@@ -24,11 +25,13 @@ from glance3d.models.zoo import (
 class ModelSource:
     """What :func:`glance3d.load_model` takes, or a network that is loaded already.
 
-    A loaded one is used as it is: ``weights``, ``device`` and ``precision`` do not apply then.
+    A loaded one is used as it is: ``weights``, ``device``, ``precision`` and ``adapter`` do not
+    apply then.
 
     Raises:
-        WeightsError: no model of this name is known, and there is no such file; or its licence is
-            refused (``commercial_only``, see :func:`~glance3d.models.zoo.load_model`).
+        WeightsError: no model of this name is known, and there is no such file; its licence is
+            refused (``commercial_only``, see :func:`~glance3d.models.zoo.load_model`); or the
+            adapter is none, or for another network.
         InputError: the device or the precision is unknown.
     """
 
@@ -37,6 +40,7 @@ class ModelSource:
     device: str | torch.device = "auto"
     precision: str = "auto"
     commercial_only: bool = False
+    adapter: str | Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be loaded; the file itself is read by :meth:`load`."""
@@ -45,7 +49,10 @@ class ModelSource:
         else:
             resolve_device(self.device)
             check_precision(self.precision)
-            _ = self.network_name
+            name = self.network_name
+            if self.adapter is not None:
+                refuse_other_use(None, str(self.adapter), self.commercial_only)
+                check_adapter(self.adapter, name)
 
     @property
     def network_name(self) -> str:
@@ -83,6 +90,7 @@ class ModelSource:
             self.weights,
             self.device,
             self.precision,
+            adapter=self.adapter,
             commercial_only=self.commercial_only,
         )
 

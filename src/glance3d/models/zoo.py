@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 
 from glance3d.errors import InputError, WeightsError
+from glance3d.models.adapters.files import check_adapter, load_adapter
+from glance3d.models.adapters.layers import merge_lora
 from glance3d.models.architectures import network_of
 from glance3d.models.config import ModelConfig
 from glance3d.models.network import Network
@@ -53,6 +55,7 @@ def load_model(
     device: str | torch.device = "auto",
     precision: str = "auto",
     *,
+    adapter: str | Path | None = None,
     commercial_only: bool = False,
 ) -> Network:
     """Load a network with its weights, in evaluation mode and without gradients.
@@ -67,15 +70,20 @@ def load_model(
         precision: "float32", "bfloat16" (products of the transformer and of the dense heads but
             their last; everything else stays float32), or "auto": bfloat16 for a large network
             where the GPU or the processor has fast products for it, float32 elsewhere.
+        adapter: A folder (or its ``.safetensors`` file) that ``glance3d finetune`` or peft wrote
+            for this network, to be merged into the weights: the network is as fast as without it.
         commercial_only: Refuse weights whose card does not say that commercial use is allowed, and
             files of weights without a card; always, where ``GLANCE3D_COMMERCIAL_ONLY`` is 1.
 
     Raises:
-        WeightsError: if the name is unknown, the file is missing or does not fit the network, or
-            its licence is refused.
+        WeightsError: if the name is unknown, the file is missing or does not fit the network, its
+            licence is refused, or the adapter is for another network.
         InputError: if the device or the precision is unknown.
     """
     config, _, path = _find(name, weights, commercial_only)
+    if adapter is not None:
+        refuse_other_use(None, str(adapter), commercial_only)
+        check_adapter(adapter, config.name)
     if path is not None:
         refuse_more_blocks_than_tensors(path, config)
     model = outline_model(name, weights, device, precision, commercial_only=commercial_only)
@@ -87,6 +95,9 @@ def load_model(
         logger.info("model auto: %s, %s", model.config.name, model.chosen_because)
     load_weights(model, path, resolve_device(device))
     model.weights_path = path
+    if adapter is not None:
+        model.adapter = load_adapter(model, adapter)
+        merge_lora(model)
     return model.eval().requires_grad_(False)
 
 

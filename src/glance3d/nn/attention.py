@@ -116,14 +116,10 @@ class PackedAttention(nn.Module):
         self, x: Float[Tensor, "batch queries dim"], context: Float[Tensor, "batch keys dim"]
     ) -> Float[Tensor, "batch queries dim"]:
         """Attend from ``x`` to ``context``."""
-        weight, bias = self.in_proj.weight, self.in_proj.bias
         dim = x.shape[-1]
-        # Under autocast F.linear casts by itself.
-        if not torch.is_autocast_enabled(x.device.type):
-            x, context = x.to(weight.dtype), context.to(weight.dtype)
         # Rows of the packed weight: q, then k and v, which read the context.
-        q = F.linear(x, weight[:dim], bias[:dim])
-        kv = F.linear(context, weight[dim:], bias[dim:])
+        q = self.in_proj.some_rows(x, slice(dim))
+        kv = self.in_proj.some_rows(context, slice(dim, None))
         q = q.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         k, v = kv.unflatten(-1, (2, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         out = attend(q, k, v)

@@ -23,6 +23,8 @@ class Mlp(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch in_dim"]) -> Float[Tensor, "*batch out_dim"]:
         """Both layers, at the precision of their weights."""
+        if not isinstance(self.fc1, Linear):  # wrapped by peft, which adds to what comes out
+            return self.fc2(F.gelu(self.fc1(x)))
         return self.fc2(self.fc1(x, gelu=True))
 
 

@@ -6,6 +6,8 @@ Casting the weights of a module's ``Linear`` and ``Conv`` layers is therefore al
 a precision.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -41,14 +43,69 @@ def product(
     return F.gelu(out) if gelu else out
 
 
+class Lora(nn.Module):
+    """A low-rank update of a weight (LoRA, Hu et al. 2021, arXiv 2106.09685).
+
+    It is ``scale * B A``, to be added to a frozen weight; its product is ``scale * B (A x)``.
+    ``lora_A`` is ``[rank, in_dim]`` and random, ``lora_B`` is ``[out_dim, rank]`` and zero at
+    first, so that a new one changes nothing. It computes in its own precision, float32.
+    """
+
+    def __init__(
+        self, in_dim: int, out_dim: int, rank: int, scale: float, device: torch.device | str
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.lora_A = nn.Parameter(torch.empty(rank, in_dim, device=device))
+        self.lora_B = nn.Parameter(torch.zeros(out_dim, rank, device=device))
+        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))  # as nn.Linear draws its weights
+
+    def forward(
+        self, x: Float[Tensor, "*batch in_dim"], rows: slice = slice(None)
+    ) -> Float[Tensor, "*batch rows"]:
+        """What is added to the layer's product, or only some ``rows`` of it."""
+        return F.linear(F.linear(x.to(self.lora_A.dtype), self.lora_A), self.lora_B[rows]) * (
+            self.scale
+        )
+
+    def added_weight(self) -> Float[Tensor, "out_dim in_dim"]:
+        """What is added to the layer's weight, in float32."""
+        return self.scale * (self.lora_B.float() @ self.lora_A.float())
+
+
 class Linear(nn.Linear):
-    """A linear layer that takes its input at the precision of its weight."""
+    """A linear layer that takes its input at the precision of its weight.
+
+    ``lora`` is an adapter that is being trained, None in almost all networks: those that are loaded
+    have theirs in their weights (:mod:`glance3d.models.adapters`). What it adds is added before
+    any activation.
+    """
+
+    lora: Lora | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias)
+        self.lora = None
 
     def forward(
         self, input: Float[Tensor, "*batch in_dim"], gelu: bool = False
     ) -> Float[Tensor, "*batch out_dim"]:
         """:func:`product`; ``gelu``: through the exact GELU as well."""
-        return product(input, self.weight, self.bias, gelu)
+        if self.lora is None:
+            return product(input, self.weight, self.bias, gelu)
+        out = product(input, self.weight, self.bias)
+        out = out + self.lora(input).to(out.dtype)
+        return F.gelu(out) if gelu else out
+
+    def some_rows(
+        self, input: Float[Tensor, "*batch in_dim"], rows: slice
+    ) -> Float[Tensor, "*batch rows"]:
+        """Only some channels of the output, for layers that pack several in one."""
+        # Under autocast F.linear casts by itself.
+        if not torch.is_autocast_enabled(input.device.type):
+            input = input.to(self.weight.dtype)
+        out = F.linear(input, self.weight[rows], None if self.bias is None else self.bias[rows])
+        return out if self.lora is None else out + self.lora(input, rows).to(out.dtype)
 
 
 class LayerNorm(nn.LayerNorm):

@@ -24,6 +24,7 @@ from glance3d.pass_options import PassOptions
 from glance3d.reporting.times import peak_process_memory
 from glance3d.types import ImageBatch, Masks
 from glance3d.types.report_sections import (
+    AdapterReport,
     MadeReport,
     MasksReport,
     ModelReport,
@@ -110,6 +111,16 @@ def describe_model(network: Network) -> ModelReport:
         precision=str(network.matmul_dtype).removeprefix("torch."),
         choice=network.chosen_because or None,
         weights=_describe_weights(network),
+        adapter=_describe_adapter(network),
+    )
+
+
+def _describe_adapter(network: Network) -> AdapterReport | None:
+    used = network.adapter
+    if used is None:
+        return None
+    return AdapterReport(
+        f"{used.path.parent.name}/{used.path.name}", used.sha256, used.rank, used.num_layers
     )
 
 

@@ -47,6 +47,7 @@ def track(
     device: str = "auto",
     precision: str = "auto",
     commercial_only: bool = False,
+    adapter: str | Path | None = None,
     preprocess: str | Mapping[str, Any] | Preprocessing | None = None,
     originals: Originals | str | Path | None = None,
     masks: MaskSources | None = None,
@@ -71,6 +72,7 @@ def track(
         precision: See there.
         commercial_only: Refuse weights that may not be used commercially, see
             :func:`glance3d.load_model`.
+        adapter: An adapter to merge into its weights, see there.
         preprocess: See there. By default the model's own, and for matching at least 256 x 256
             pixels a photo.
         originals: A scene's photos, or a folder that holds upright copies of them (a saved scene's
@@ -91,7 +93,7 @@ def track(
     if scene is not None and masks is not None:
         raise InputError("a scene has its own masks: give masks with photos only")
     name = _model_of(scene) if model is None else model
-    network = ModelSource(name, weights, device, precision, commercial_only)
+    network = ModelSource(name, weights, device, precision, commercial_only, adapter)
     inputs = InputOptions(preprocess, masks)
     if scene is None:
         return _track_photos(source, points, by, network, inputs, progress)

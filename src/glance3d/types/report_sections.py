@@ -34,6 +34,16 @@ class WeightsReport(JsonRecord):
 
 
 @dataclass(frozen=True)
+class AdapterReport(JsonRecord):
+    """Which adapter was merged into the weights."""
+
+    file: str | None = None
+    sha256: str | None = None
+    rank: int | None = None
+    num_layers: int | None = None
+
+
+@dataclass(frozen=True)
 class ModelReport(JsonRecord):
     """Which network; ``precision`` is that of its large products."""
 
@@ -42,6 +52,7 @@ class ModelReport(JsonRecord):
     precision: str | None = None
     choice: str | None = None  # why "auto" took it
     weights: WeightsReport = field(default=WeightsReport())
+    adapter: AdapterReport | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class _NetworkFlags:
     """auto, cpu, cuda, cuda:1 ..."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the large matrix products; cameras and geometry are always float32."""
+    adapter: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """What glance3d finetune or peft wrote for this model; merged into its weights."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,12 @@ class ModelFlags(_LicenceFlags, _NetworkFlags):  # fields of the last base come 
         from glance3d.models import ModelSource
 
         return ModelSource(
-            self.name, self.weights, self.device, self.precision, self.commercial_only
+            self.name,
+            self.weights,
+            self.device,
+            self.precision,
+            self.commercial_only,
+            self.adapter,
         )
 
 
@@ -72,7 +79,9 @@ class SceneModelFlags(_LicenceFlags, _NetworkFlags):
         from glance3d.models.zoo import known_name
 
         name = known_name(scene_model) if self.name is None else self.name
-        return ModelSource(name, self.weights, self.device, self.precision, self.commercial_only)
+        return ModelSource(
+            name, self.weights, self.device, self.precision, self.commercial_only, self.adapter
+        )
 
 
 @dataclass(frozen=True)
