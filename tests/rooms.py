@@ -4,6 +4,7 @@
 """
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ _ROW = re.compile(r"^\| `(?P<room>[\w/.]+)` \| (?P<what>.*) \| (?P<knows>[^|]*) 
 Graph = dict[str, set[str]]
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Every module by its dotted name below the package; the package itself is ``""``."""
     named = {}
@@ -26,6 +28,7 @@ def modules() -> dict[str, Path]:
     return named
 
 
+@functools.cache
 def imports() -> Graph:
     """Which modules each module imports: anywhere in it, also only for its types."""
     known = modules()

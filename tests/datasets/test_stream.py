@@ -182,9 +182,8 @@ assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1, "compiled mo
 """
 
 
-@pytest.mark.parametrize(
-    "compiler", ["aot_eager", pytest.param("inductor", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("compiler", ["aot_eager", "inductor"])
 def test_compiled_gives_the_same_pictures_and_compiles_once(compiler: str, tmp_path: Path) -> None:
     """In a fresh process: the compiler does not understand the shape checks of these tests.
 

@@ -61,6 +61,7 @@ def distance(ours: Tensors, theirs: Tensors) -> float:
     return float(torch.stack([(ours[n] - theirs[n]).norm() for n in ours]).norm())
 
 
+@pytest.mark.long
 def test_ranks_train_as_one_process_and_go_on_with_another_number(tmp_path: Path) -> None:
     weights, gradients = train(Group(), tmp_path / "alone", 1, False)
     first, second = in_ranks(2, train, tmp_path / "shared", 1, False)

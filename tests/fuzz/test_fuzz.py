@@ -12,7 +12,7 @@ from tests.fuzz.campaign import ROOT, Campaign
 from tests.fuzz.readers import READERS, Reader
 from tests.fuzz.worker import outcome_of
 
-_EXAMPLES = 4
+_EXAMPLES = 8
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -25,6 +25,7 @@ def test_what_is_whole_is_read(reader, tmp_path):
         READERS[reader].read(folder)
 
 
+@pytest.mark.long
 def test_what_is_damaged_is_read_or_refused():
     outcomes = list(Campaign(list(READERS), _EXAMPLES, seed=0).run())
     assert len(outcomes) == len(READERS) * _EXAMPLES

@@ -71,7 +71,7 @@ def ready(config: VGGTConfig, views: int, attention: str = "full") -> Callable[.
     [
         (tiny(), 9, "thin"),
         (glance_small(), 1, "full"),
-        (glance_small(), 2, "full"),
+        pytest.param(glance_small(), 2, "full", marks=pytest.mark.long),
         (vggt_1b(), 2, "full"),
     ],
     ids=lambda value: getattr(value, "name", str(value)),

@@ -189,6 +189,7 @@ def test_on_the_command_line(
     assert "can share 1 to 3" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.shared
 def test_the_door_in_windows_by_the_packaged_network() -> None:
     """Real photos along a wall: cameras as good as those of one pass."""
