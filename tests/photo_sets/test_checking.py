@@ -1,5 +1,6 @@
 """Numbers that fit are said to fit; numbers that mean something else are named as what they are."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +130,20 @@ def test_the_command_refuses_what_does_not_close(tmp_path: Path, capsys) -> None
     assert main(["finetune", "check", str(folder), "--json", "--axes", "opencv"]) == 0
     assert '"closes": true' in capsys.readouterr().out
     assert main(["finetune"]) == 2
+
+
+def test_a_set_that_cannot_be_read_ends_the_check_of_no_other(tmp_path: Path, capsys) -> None:
+    (tmp_path / "empty").mkdir()
+    folder = write_cameras_json(ROOM, tmp_path / "room")
+    assert main(["finetune", "check", str(tmp_path / "empty"), str(folder)]) == 1
+    printed = capsys.readouterr()
+    assert "cannot be read: " in printed.out
+    assert "closes: depth differs by" in printed.out
+    assert "has no cameras.json" in printed.err
+    assert main(["finetune", "check", str(tmp_path / "empty"), str(folder), "--json"]) == 1
+    first, second = json.loads(capsys.readouterr().out)
+    assert "has no cameras.json" in first["error"]
+    assert second["closes"] is True
 
 
 def test_unknown_conventions_are_refused() -> None:

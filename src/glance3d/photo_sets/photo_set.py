@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import InputError
+from glance3d.geometry.cameras import camera_rays, pixel_grid
 from glance3d.images.decoding.depth_maps import read_depth_map
 from glance3d.types import Cameras, SparsePoints
 
@@ -21,7 +22,7 @@ class PhotoSet:
     ``mask_paths`` have one entry a photo, None where there is none; ``sparse`` are measured points,
     as a COLMAP model has them. Read depth with :meth:`load_depth`. ``kind`` is the format it was
     read from, a key of :data:`glance3d.photo_sets.PHOTO_SET_FORMATS`; ``warnings`` say what was
-    left out or simplified.
+    left out or simplified. ``depth_along`` is "ray" where the files hold distances from the camera.
     """
 
     name: str
@@ -35,6 +36,7 @@ class PhotoSet:
     sparse: SparsePoints | None = None
     kind: str = "cameras.json"
     warnings: tuple[str, ...] = ()
+    depth_along: str = "z"
 
     def __len__(self) -> int:
         return len(self.image_paths)
@@ -50,4 +52,18 @@ class PhotoSet:
         if path is None or self.depth_scale is None:
             raise InputError(f"photo {view} of {self.name} has no depth: check has_depth")
         values = torch.from_numpy(read_depth_map(path).astype(np.float32)) * self.depth_scale
-        return torch.where(values.isfinite() & (values > 0), values, 0.0)
+        values = torch.where(values.isfinite() & (values > 0), values, 0.0)
+        return (
+            values / self._ray_lengths(view, values.shape)
+            if self.depth_along == "ray"
+            else (values)
+        )
+
+    def _ray_lengths(self, view: int, shape: torch.Size) -> Float[Tensor, "height width"]:
+        """Of a ray whose z is 1, at each pixel of a map of this shape."""
+        height, width = shape
+        size = self.cameras.image_sizes[view].float()
+        pixels = pixel_grid(height, width) / size.new_tensor([width, height]) * size
+        radial = None if self.cameras.radial is None else self.cameras.radial[view].float()
+        rays = camera_rays(pixels.flatten(0, 1), self.cameras.intrinsics[view].float(), radial)
+        return rays.norm(dim=-1).view(height, width)

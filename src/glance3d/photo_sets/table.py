@@ -4,12 +4,12 @@ A new format is a reader, and a line here.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glance3d.errors import ImageError, InputError
 from glance3d.formats.colmap.model import is_colmap_model
-from glance3d.photo_sets.conventions import Conventions
+from glance3d.photo_sets.conventions import Conventions, read_cameras_as
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.photo_sets.readers.cameras_json import is_cameras_folder, read_cameras_folder
 from glance3d.photo_sets.readers.colmap import read_colmap_project
@@ -105,6 +105,20 @@ def stated_conventions(photos: PhotoSet) -> Conventions:
     """What the format of a set says that its numbers are."""
     entry = PHOTO_SET_FORMATS[photos.kind]
     return Conventions(entry.poses, entry.axes)
+
+
+def read_as(photos: PhotoSet, meant: Conventions) -> PhotoSet:
+    """The set with its numbers read as they are meant, where that is not as its format says."""
+    stated = stated_conventions(photos)
+    if meant == stated:
+        return photos
+    scale = photos.depth_scale
+    return replace(
+        photos,
+        cameras=read_cameras_as(photos.cameras, stated, meant),
+        depth_scale=None if scale is None else scale * meant.depth_factor / stated.depth_factor,
+        depth_along=meant.depth_along,
+    )
 
 
 def _readable() -> str:

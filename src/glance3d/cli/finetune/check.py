@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from glance3d.cli.options.flag import Flag
-from glance3d.errors import ImageError
+from glance3d.errors import Glance3DError, ImageError
 from glance3d.files.atomic import to_json_text
+from glance3d.text import visible_text
 
 if TYPE_CHECKING:
     from glance3d.photo_sets.conventions import Conventions
@@ -53,7 +54,8 @@ class Options:
     Depth of one photo is carried into others through the cameras; without depth, a COLMAP model's
     points are projected to where they were seen. Where that does not fit, the usual other ways to
     read the files are tried, and the flags that set the right one are named. The exit code is 1 if
-    the geometry of any set does not close.
+    the geometry of any set does not close, or a set cannot be read; the others are checked all the
+    same.
 
     Example: glance3d finetune check captures/*/
     """
@@ -82,16 +84,28 @@ def run(options: Options) -> None:
 
     if not options.sets:
         raise InputError("nothing to check: name folders of photos with cameras")
-    checks = []
+    checks, unread, records = [], {}, []
     for folder in options.sets:
-        photos = load_photo_set(folder, options.format, options.photos)
-        check = check_photo_set(photos, options.conventions.meant(stated_conventions(photos)))
+        try:
+            photos = load_photo_set(folder, options.format, options.photos)
+            check = check_photo_set(photos, options.conventions.meant(stated_conventions(photos)))
+        except Glance3DError as error:  # the other sets are checked all the same
+            unread[folder] = error
+            records.append({"name": str(folder), "error": str(error)})
+            if not options.json:
+                print(f"{visible_text(str(folder))}\n  cannot be read: {visible_text(str(error))}")
+            continue
         checks.append(check)
+        records.append(check.to_dict())
         if not options.json:
             print(describe_check(check))
     if options.json:
-        print(to_json_text([check.to_dict() for check in checks], indent=1))
+        print(to_json_text(records, indent=1))
     wrong = [check for check in checks if check.closes is False]
+    if unread:
+        others = f", nor can {len(unread) - 1} more" if len(unread) > 1 else ""
+        also = f"; the geometry of {wrong[0].name} does not close" if wrong else ""
+        raise ImageError(f"{next(iter(unread.values()))}{others}{also}")
     if wrong:
         raise ImageError(
             f"the geometry of {wrong[0].name} does not close"
