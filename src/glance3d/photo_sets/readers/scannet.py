@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import CamerasError, ImageError
-from glance3d.files.text_input import read_text
+from glance3d.files.number_rows import read_rows
 from glance3d.formats.camera_values import read_intrinsics, read_pose
 from glance3d.geometry.transforms import invert
 from glance3d.images.decoding.decode import read_header
@@ -72,7 +72,7 @@ def read_scannet_export(folder: Path) -> PhotoSet:
 def _intrinsics(folder: Path) -> Float[Tensor, "3 3"]:
     for name in ("intrinsic_color.txt", "intrinsics_color.txt"):
         if (folder / name).is_file():
-            rows = [row[:3] for row in _rows(folder / name)[:3]]
+            rows = [row[:3] for row in read_rows(folder / name, error=CamerasError)[:3]]
             matrix = read_intrinsics(rows, f"intrinsics in {folder / name}")
             matrix[:2, 2] += 0.5  # from a first pixel's centre of 0
             return matrix
@@ -83,15 +83,7 @@ def _pose(path: Path) -> Float[Tensor, "3 4"] | None:
     """``cam_from_world``; None where the frame was lost."""
     if not path.is_file():
         return None
-    rows = _rows(path)
+    rows = read_rows(path, error=CamerasError)
     if any(abs(value) == float("inf") or value != value for row in rows for value in row):
         return None
     return invert(read_pose(rows[:3], f"the pose in {path}"))
-
-
-def _rows(path: Path) -> list[list[float]]:
-    try:
-        text = read_text(path, error=CamerasError)
-        return [[float(word) for word in line.split()] for line in text.split("\n") if line.strip()]
-    except ValueError as error:
-        raise CamerasError(f"{path} must be rows of numbers") from error
