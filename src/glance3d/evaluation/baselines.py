@@ -25,7 +25,7 @@ def predict_trivially(scene: EvaluationScene) -> ScenePrediction:
     return ScenePrediction(
         trivial_cameras(len(sizes)),
         trivial_intrinsics(sizes),
-        tuple(torch.ones(height, width) for width, height in sizes.tolist()),
+        tuple(torch.ones(1, 1).expand(height, width) for width, height in sizes.tolist()),
     )
 
 

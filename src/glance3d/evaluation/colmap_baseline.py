@@ -35,7 +35,7 @@ def predict_by_colmap(scene: EvaluationScene) -> ScenePrediction:
         intrinsics[int(Path(name).stem)] = torch.tensor(view["intrinsics"])
     registered = poses.isfinite().flatten(1).all(1)
     sizes = scene.cameras.image_sizes.tolist()
-    nothing = tuple(torch.zeros(height, width) for width, height in sizes)
+    nothing = tuple(torch.zeros(1, 1).expand(height, width) for width, height in sizes)
     return ScenePrediction(poses, intrinsics, nothing, registered=registered)
 
 

@@ -18,6 +18,7 @@ from glance3d.evaluation.colmap_baseline import predict_by_colmap
 from glance3d.evaluation.predictions import AttemptPoses, ScenePrediction, prediction_of_scene
 from glance3d.evaluation.scenes import EvaluationScene
 from glance3d.models import Network
+from glance3d.pass_options import PassOptions
 from glance3d.prediction import predict
 from glance3d.tracking import track_pixels
 from glance3d.types import Reconstruction
@@ -27,13 +28,15 @@ from glance3d.types import Reconstruction
 class Task:
     """A scene, the network, and the result of the method that this one starts from.
 
-    A method that tries several things adds them to ``attempts``.
+    A method that tries several things adds them to ``attempts``. ``options`` are of the network's
+    pass.
     """
 
     scene: EvaluationScene
     model: Network
     earlier: Reconstruction | None = None
     attempts: list[AttemptPoses] = field(default_factory=list)
+    options: PassOptions = field(default_factory=PassOptions)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Method:
 
 def _predict(task: Task) -> Reconstruction:
     batch = task.scene.batch
-    return predict(task.model, batch).to_reconstruction(batch, model=task.model.config.name)
+    predictions = predict(task.model, batch, task.options)
+    return predictions.to_reconstruction(batch, model=task.model.config.name)
 
 
 def _track(task: Task) -> Float[Tensor, "views queries 2"] | None:
@@ -137,18 +141,29 @@ def methods_for(scene: EvaluationScene, methods: Sequence[Method]) -> list[Metho
 
 
 def run_methods(
-    model: Network, scene: EvaluationScene, methods: Sequence[Method]
+    model: Network,
+    scene: EvaluationScene,
+    methods: Sequence[Method],
+    options: PassOptions | None = None,
+    *,
+    keep_depth: bool = True,
 ) -> Iterator[tuple[Method, ScenePrediction]]:
-    """What every method predicts for one scene, each timed alone."""
+    """What every method predicts for one scene, each timed alone.
+
+    ``options`` are of the network's pass. Without ``keep_depth`` predictions are cameras alone.
+    """
+    options = PassOptions() if options is None else options
     made: dict[str, Reconstruction] = {}
     for method in methods_for(scene, methods):
-        task = Task(scene, model, made.get(method.after or ""))
+        task = Task(scene, model, made.get(method.after or ""), options=options)
         start = perf_counter()
         predicted = method.predict(task)
         seconds = perf_counter() - start
         if isinstance(predicted, Reconstruction):
             made[method.name] = predicted
-            predicted = prediction_of_scene(predicted)
+            predicted = prediction_of_scene(predicted, keep_depth=keep_depth)
+        elif not keep_depth:
+            predicted = replace(predicted, depth=(), measured=None)
         tracks = None if method.track is None else method.track(task)
         attempts = tuple(task.attempts)
         yield method, replace(predicted, seconds=seconds, tracks=tracks, attempts=attempts)

@@ -34,7 +34,7 @@ class AttemptPoses:
 
 @dataclass(frozen=True)
 class ScenePrediction:
-    """Cameras in any world at any scale, and depth maps at the photos' sizes (0: unknown).
+    """Cameras in any world at any scale, and depth maps at the photos' sizes (0: unknown), or none.
 
     Unknown poses and intrinsics are NaN. ``tracks`` are the predicted positions of the scene's
     points, in original pixels; None if none were predicted. ``measured`` is True where the method
@@ -56,17 +56,20 @@ class ScenePrediction:
     attempts: tuple[AttemptPoses, ...] = ()
 
 
-def prediction_of_scene(scene: Reconstruction) -> ScenePrediction:
-    """A scene's cameras and depth. Maps go to original pixels by nearest neighbour."""
+def prediction_of_scene(scene: Reconstruction, *, keep_depth: bool = True) -> ScenePrediction:
+    """A scene's cameras and depth. Maps go to original pixels by nearest neighbour.
+
+    Without ``keep_depth`` there are no maps, which are large where photos are.
+    """
     maps = torch.zeros(scene.mask.shape) if scene.depth is None else scene.depth
     measured = None
-    if scene.measured is not None:
+    if scene.measured is not None and keep_depth:
         shares = _at_original_pixels(scene, scene.measured.float())
         measured = tuple(share > 0.5 for share in shares)
     return ScenePrediction(
         scene.cameras.cam_from_world,
         scene.cameras.intrinsics,
-        _at_original_pixels(scene, maps),
+        _at_original_pixels(scene, maps) if keep_depth else (),
         measured,
         _registered(scene),
         _trusted(scene),

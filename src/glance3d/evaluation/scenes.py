@@ -130,7 +130,7 @@ def photo_set(
     leave out count neither for the methods nor for the scores.
     """
     photos = load_photo_set(folder)
-    chosen = _evenly_spaced(len(photos), max_views)
+    chosen = evenly_spaced(len(photos), max_views)
     paths = [photos.image_paths[view] for view in chosen]
     masks = [photos.mask_paths[view] for view in chosen] if photos.mask_paths else None
     batch = load_images(paths, preprocessing, masks=masks)
@@ -152,7 +152,8 @@ def photo_set(
     return EvaluationSet(photos.name, (scene,), f"{len(chosen)} of {len(photos)} photos")
 
 
-def _evenly_spaced(count: int, at_most: int) -> list[int]:
+def evenly_spaced(count: int, at_most: int) -> list[int]:
+    """At most so many places of ``count``, with the first among them."""
     if at_most < 1:
         raise InputError(f"at least one view is needed, got {at_most}")
     if count <= at_most:
