@@ -54,8 +54,8 @@ def test_wheel_holds_types_marker_licence_and_notice(wheel: Path) -> None:
 
 def test_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*.py")}
-    assert modules <= names
+    ours = [path for suffix in ("py", "toml") for path in (ROOT / "src").rglob(f"*.{suffix}")]
+    assert {path.relative_to(ROOT / "src").as_posix() for path in ours} <= names
     assert all(name.startswith(("glance3d/", "glance3d-")) for name in names)
 
 

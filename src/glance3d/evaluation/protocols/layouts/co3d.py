@@ -1,0 +1,131 @@
+"""CO3Dv2: annotations of all frames of a category, zipped, and the sets of its challenge.
+
+Source: Reizenstein et al., "Common objects in 3D", ICCV 2021, and the data set's own records: a
+viewpoint has PyTorch3D's axes (x left, y up, z forward; rows are multiplied from the left) and a
+focal length and principal point in units of half the picture's shorter side ("ndc_isotropic") or
+of half of each side ("ndc_norm_image_bounds").
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glance3d.errors import CamerasError
+from glance3d.evaluation.protocols.layouts.common import needed, pinhole, true_scene
+from glance3d.evaluation.protocols.truth import ListedScene, TrueScene
+from glance3d.files.json_input import parse_json, read_json_object
+from glance3d.files.text_input import read_bytes
+from glance3d.formats.camera_values import read_pose
+from glance3d.photo_sets.assembly import file_inside
+
+ANNOTATIONS = "frame_annotations.jgz"
+SETS = Path("set_lists") / "set_lists_fewview_dev.json"
+_LONGEST = 1 << 30
+_OPENCV_FROM_PYTORCH3D = torch.tensor([-1.0, -1.0, 1.0], dtype=torch.float64)
+
+
+def list_scenes(data: Path, scenes: Sequence[str]) -> list[ListedScene]:
+    """``CATEGORY/frame_annotations.jgz`` and ``CATEGORY/set_lists/set_lists_fewview_dev.json``.
+
+    Scenes are the sequences that have frames in the sets' ``test``; ``scenes`` are categories.
+    """
+    listed = []
+    folders = [path for path in sorted(data.iterdir()) if (path / ANNOTATIONS).is_file()]
+    for folder in folders:
+        if scenes and folder.name not in scenes:
+            continue
+        tested = _tested(folder / SETS)
+        sequences = defaultdict(list)
+        for record in _annotations(folder / ANNOTATIONS):
+            if record["sequence_name"] in tested:
+                sequences[record["sequence_name"]].append(record)
+        for name, records in sorted(sequences.items()):
+            records.sort(key=lambda record: record["frame_number"])
+            frames = tuple(str(record["frame_number"]) for record in records)
+            scene = f"{folder.name}-{name}"
+            read = _reader(data, scene, records)
+            listed.append(ListedScene(scene, frames, read, folder.name))
+    return listed
+
+
+def _tested(path: Path) -> set[str]:
+    sets = read_json_object(path, error=CamerasError)
+    rows = sets.get("test")
+    if not isinstance(rows, list) or not all(isinstance(row, list) and row for row in rows):
+        raise CamerasError(f"{path} must list rows of sequence, number and photo as 'test'")
+    return {str(row[0]) for row in rows}
+
+
+def _annotations(path: Path) -> list[dict[str, Any]]:
+    packed = read_bytes(path, error=CamerasError, limit=_LONGEST)
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        content = unpacker.decompress(packed, _LONGEST)
+        text = content.decode()
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise CamerasError(f"{path} must be JSON packed by gzip: {error}") from error
+    if not unpacker.eof:
+        raise CamerasError(f"{path} is cut short, or unpacks to more than {_LONGEST:,} bytes")
+    records = parse_json(text, str(path), error=CamerasError)
+    if not isinstance(records, list) or not all(map(_is_frame, records)):
+        raise CamerasError(f"{path} must list frames with sequence, number, image and viewpoint")
+    return records
+
+
+def _is_frame(record: Any) -> bool:
+    return (
+        isinstance(record, dict)
+        and isinstance(record.get("sequence_name"), str)
+        and isinstance(record.get("frame_number"), int)
+        and isinstance(record.get("image"), dict)
+        and isinstance(record.get("viewpoint"), dict)
+    )
+
+
+def _reader(data: Path, name: str, records: Sequence[dict[str, Any]]):
+    def read(chosen: Sequence[int]) -> TrueScene:
+        kept = [records[place] for place in chosen]
+        paths, poses, matrices = [], [], []
+        for record in kept:
+            where = f"frame {record['frame_number']} of {name}"
+            path = str(record["image"].get("path"))
+            paths.append(file_inside(data, path) or needed(data / path, "a photo of CO3D"))
+            pose, matrix = read_viewpoint(record["viewpoint"], record["image"].get("size"), where)
+            poses.append(pose)
+            matrices.append(matrix)
+        return true_scene(name, paths, poses, matrices)
+
+    return read
+
+
+def read_viewpoint(
+    viewpoint: dict[str, Any], size: Any, where: str
+) -> tuple[Float[Tensor, "3 4"], Float[Tensor, "3 3"]]:
+    """``cam_from_world`` and intrinsics; ``size`` is [height, width]."""
+    try:
+        height, width = (float(side) for side in size)
+        turn = [[float(value) for value in row] for row in viewpoint["R"]]
+        shift = [float(value) for value in viewpoint["T"]]
+        fx, fy = (float(value) for value in viewpoint["focal_length"])
+        px, py = (float(value) for value in viewpoint["principal_point"])
+        rotation = torch.tensor(turn, dtype=torch.float64).T * _OPENCV_FROM_PYTORCH3D[:, None]
+        translation = torch.tensor(shift, dtype=torch.float64) * _OPENCV_FROM_PYTORCH3D
+        rows = torch.cat([rotation, translation[:, None]], -1).tolist()
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CamerasError(f"the viewpoint of {where} must have R, T and a focal length") from error
+    half = {
+        "ndc_isotropic": (min(width, height) / 2,) * 2,
+        "ndc_norm_image_bounds": (width / 2, height / 2),
+    }.get(str(viewpoint.get("intrinsics_format", "ndc_norm_image_bounds")))
+    if half is None:
+        raise CamerasError(f"the intrinsics_format of {where} must be ndc_isotropic or its elder")
+    matrix = pinhole(
+        fx * half[0], fy * half[1], width / 2 - px * half[0], height / 2 - py * half[1]
+    )
+    return read_pose(rows, f"the viewpoint of {where}"), matrix

@@ -1,0 +1,1 @@
+"""What protocols measure, one module a measure: :data:`.table.MEASURES` lists them."""
