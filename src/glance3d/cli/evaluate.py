@@ -13,9 +13,15 @@ from glance3d.errors import InputError
 from glance3d.files.atomic import save_bytes, save_json, to_json_text
 
 if TYPE_CHECKING:
-    from glance3d.evaluation import EvaluationSet
+    from glance3d.evaluation import EvaluationReport, EvaluationSet, Gate
+    from glance3d.evaluation.protocols import ProtocolResult
     from glance3d.models import Network
 
+_PROTOCOL = (
+    "re10k-10, co3dv2-10, eth3d-100, dtu-22, 7-scenes-11, tum-rgbd-fr1, scannet-1500, nrgbd-50, "
+    "sintel-depth, sintel-pose, bonn-depth, kitti-depth or kitti-odometry."
+)
+_PASS_WINDOW = "Show the network this many frames at a time, in overlapping windows (approximate)."
 _WINDOW = "Also measure runs of this many neighbouring photos of each set, one run at a time."
 
 
@@ -51,6 +57,31 @@ class MethodFlags:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProtocolFlags:
+    """A protocol of the field instead of sets, on a data set in its own layout."""
+
+    protocol: Annotated[
+        str | None, tyro.conf.arg(metavar="NAME", help=_PROTOCOL, help_behavior_hint="")
+    ] = None
+    data: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """The data set's folder (docs/evaluation.md has every layout)."""
+    frames: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Look at these frames instead of the protocol's: JSON, a list of names for each scene."""
+    scenes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME...", help_behavior_hint="")] = ()
+    """Only these scenes, or categories of them."""
+    max_frames: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")] = None
+    """Take this many frames of a scene with more, evenly spaced."""
+    pass_window: Annotated[
+        int | None, tyro.conf.arg(metavar="VIEWS", help=_PASS_WINDOW, help_behavior_hint="")
+    ] = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether anything of a protocol was asked for."""
+        return self != ProtocolFlags()
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluationFolderFlags(FolderFlags):
     """Where the results go."""
 
@@ -64,9 +95,11 @@ class Options:
 
     On fresh synthetic scenes, and on folders of photos with true cameras (images/, cameras.json,
     optionally depth/). All methods are measured under one protocol, which is printed with the
-    numbers. Refinement, densification and COLMAP need photos: they skip synthetic scenes.
+    numbers. Refinement, densification and COLMAP need photos: they skip synthetic scenes. With
+    --protocol, on a data set of the field by a protocol of its own, beside published numbers.
 
     Example: glance3d evaluate photo_sets/* --refine --densify --baselines colmap
+    Example: glance3d evaluate --protocol re10k-10 --data RealEstate10K --out results
     """
 
     sets: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR...")] = ()
@@ -78,15 +111,20 @@ class Options:
     methods: Annotated[MethodFlags, tyro.conf.arg(name="method")] = field(
         default_factory=MethodFlags
     )
+    protocol: ProtocolFlags = field(default_factory=ProtocolFlags)
     output: EvaluationFolderFlags = field(default_factory=EvaluationFolderFlags)
 
 
 def run(options: Options) -> None:
     """Measure the network, or say what cannot be measured."""
-    if not options.sets and options.data.synthetic_scenes < 1:
+    measure_all = measure
+    if options.protocol.is_given:
+        refuse_sets(options)
+        measure_all = measure_by_protocol
+    elif not options.sets and options.data.synthetic_scenes < 1:
         raise InputError("nothing to evaluate on: name photo sets, or ask for synthetic scenes")
     if options.output.out is None:
-        measure(options, None)
+        measure_all(options, None)
         return
 
     from glance3d.results import Claims, open_result
@@ -94,7 +132,7 @@ def run(options: Options) -> None:
     with open_result(options.output.out, overwrite=options.output.overwrite) as result:
         result.claim(Claims(("evaluation.json", "evaluation.txt"), folders=("predictions",)))
         with result.staged(complete=True) as staging:
-            measure(options, staging.folder)
+            measure_all(options, staging.folder)
 
 
 def measure(options: Options, out: Path | None) -> None:
@@ -110,6 +148,53 @@ def measure(options: Options, out: Path | None) -> None:
     if options.methods.against is not None:
         older = load_older(options, model)
         shown = Gate(evaluate(older, sets, methods=methods, progress=True), report)
+    show(shown, options, out)
+
+
+def refuse_sets(options: Options) -> None:
+    """Refuse what a protocol leaves no room for, and a protocol without data."""
+    if options.protocol.protocol is None:
+        raise InputError("frames and scenes are of a protocol: name it with --protocol")
+    if options.sets or options.data != DataFlags() or options.methods.against is not None:
+        raise InputError(
+            "a protocol is measured alone: leave out photo sets, the options of data that are for "
+            "them, and --against"
+        )
+
+    from glance3d.evaluation.protocols import load_protocol
+
+    protocol = load_protocol(options.protocol.protocol)
+    if options.protocol.data is None:
+        raise InputError(
+            f"{protocol.name} needs its data: name a folder with {protocol.layout.wanted} (--data)"
+        )
+
+
+def measure_by_protocol(options: Options, out: Path | None) -> None:
+    """Measure every scene of a data set, and write and print the numbers."""
+    from glance3d.evaluation.protocols import RunOptions, load_protocol, run_protocol
+    from glance3d.pass_options import PassOptions
+
+    flags = options.protocol
+    assert flags.protocol is not None
+    assert flags.data is not None
+    passes = PassOptions(window=flags.pass_window)
+    result = run_protocol(
+        options.model.source().load(),
+        load_protocol(flags.protocol),
+        flags.data,
+        None if out is None else out / "predictions",
+        methods=chosen_methods(options),
+        options=RunOptions(flags.scenes, flags.frames, flags.max_frames, passes),
+        progress=True,
+    )
+    show(result, options, out)
+
+
+def show(
+    shown: "EvaluationReport | Gate | ProtocolResult", options: Options, out: Path | None
+) -> None:
+    """Write the numbers as JSON and as a table, and print one of them."""
     if out is not None:
         save_json(out / "evaluation.json", shown.to_dict())
         save_bytes(out / "evaluation.txt", f"{shown.to_table()}\n".encode())
