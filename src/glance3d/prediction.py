@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from glance3d.distributed.group import Group, current_group
 from glance3d.errors import InputError, NotEnoughMemoryError
@@ -32,6 +31,7 @@ from glance3d.nn.chunks import smaller_chunks
 from glance3d.nn.progress import on_layer_done
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.pass_options import PassOptions, WindowOptions
+from glance3d.progress import ProgressBar
 from glance3d.retrieval import photo_likeness
 from glance3d.types import Cameras, ImageBatch, Predictions
 from glance3d.windows import MemoryStore, WindowGraph, WindowStore, lay_out, predict_in_windows
@@ -199,7 +199,7 @@ def run_as_planned(
         check_pixel_values(images)  # here they are at hand; the forward does not wait to look
     images = images.to(device)
     num_steps = network.config.num_steps(plan.outputs)
-    bar = tqdm(total=num_steps + 1, desc="network", unit="layer", disable=not progress)
+    bar = ProgressBar(total=num_steps + 1, desc="network", unit="layer", disable=not progress)
 
     def run_once() -> T:
         bar.reset()  # it may be once more, in smaller chunks

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import pad
-from tqdm import tqdm
 
 from glance3d.densification.completion import complete_depth
 from glance3d.densification.consistency import mark_consistent
@@ -19,6 +18,7 @@ from glance3d.densification.pixel_grids import resample_view, with_pixel_grid
 from glance3d.densification.views import SweepView, build_view, plan_grids, shown_size, shrink
 from glance3d.errors import InputError
 from glance3d.images import Originals
+from glance3d.progress import ProgressBar
 from glance3d.types import Placement, Reconstruction
 from glance3d.types.report_sections import DenseViewReport
 
@@ -89,7 +89,7 @@ def measure_depth(
     fine_grids = plan_grids(sizes, max_pixels)
     coarse_grids = plan_grids(sizes, max(64, round(max_pixels / options.coarseness**2)))
     colors, small = [], []
-    for view in tqdm(range(scene.num_views), desc="reading photos", disable=not progress):
+    for view in ProgressBar(range(scene.num_views), desc="reading photos", disable=not progress):
         colors.append(shrink(originals[view], fine_grids[view]))
         small.append(shrink(originals[view], coarse_grids[view]))
     fine = _build_views(scene, colors, fine_grids)
@@ -117,7 +117,7 @@ def _sweep_all(
         sweeps = pool.map(
             lambda view: sweep_view(scene, view, coarse, fine, options), range(scene.num_views)
         )
-        bar = tqdm(sweeps, "measuring depth", scene.num_views, disable=not progress)
+        bar = ProgressBar(sweeps, "measuring depth", scene.num_views, disable=not progress)
         return list(bar)
 
 

@@ -18,7 +18,6 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from glance3d.errors import ImageError, InputError
 from glance3d.images.clips import ClipSampling, OpenClips, is_clip, sample_clip, split_frame
@@ -30,6 +29,7 @@ from glance3d.images.masks import MaskedPhoto, MaskSources, load_masks
 from glance3d.images.naming.unique_names import unique_names
 from glance3d.images.photo_memory import decoded_bytes, num_decoders
 from glance3d.images.preprocess import Preprocessing, plan_placements, render
+from glance3d.progress import ProgressBar
 from glance3d.text import first_names
 from glance3d.types import (
     ClipSummary,
@@ -288,7 +288,7 @@ def _render(
     with ThreadPoolExecutor(num_decoders(sizes)) as pool, OpenClips() as clips:
         # Frames in order, because each is found from the one before.
         results = chain(pool.map(render_or_error, files), map(render_or_error, frames))
-        shown = tqdm(results, "photos", len(views), disable=not progress, unit="photo")
+        shown = ProgressBar(results, "photos", len(views), disable=not progress, unit="photo")
         for view, result in zip([*files, *frames], shown, strict=True):
             if isinstance(result, ImageError):
                 _skip(view.candidate.source, result, skipped)

@@ -3,9 +3,9 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from glance3d.models.network import Network
+from glance3d.progress import ProgressBar
 from glance3d.types import ImageBatch
 
 # Photos at once. None sees another, so that these need less than one pass of so many.
@@ -23,7 +23,7 @@ def describe_photos(
     views = range(len(batch.names))
     starts = range(0, len(views), _PHOTOS_AT_ONCE)
     with torch.inference_mode():
-        for start in tqdm(starts, "describing photos", disable=not progress):
+        for start in ProgressBar(starts, "describing photos", disable=not progress):
             part = batch.of_views(views[start : start + _PHOTOS_AT_ONCE])
             usable = part.usable_mask.to(network.device).float()
             parts.append(network.photo_descriptors(part.images.to(network.device), usable).cpu())

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from glance3d.progress import tell_stage
+
 
 class StageTimes:
     """Seconds that each named stage took, in order."""
@@ -16,6 +18,7 @@ class StageTimes:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time the block under this name."""
+        tell_stage(name)
         start = time.perf_counter()
         try:
             yield

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from jaxtyping import Bool, Float
 from torch import Tensor
-from tqdm import tqdm
 
 from glance3d.geometry.similarity import identity_similarity
+from glance3d.progress import ProgressBar
 from glance3d.types import Predictions
 from glance3d.windows.graph.pose_graph import SolvedGraph, solve_pose_graph
 from glance3d.windows.graph.spanning import component_of_windows
@@ -69,7 +69,7 @@ def _verified(
     """Every candidate, looked at."""
     pairs = [(edge.first, edge.second) for edge in solved.edges]
     candidates = loop_candidates(windows, loops.likeness, pairs)
-    bar = tqdm(candidates, desc="loops", unit="loop", disable=not loops.progress)
+    bar = ProgressBar(candidates, desc="loops", unit="loop", disable=not loops.progress)
     return [
         verify_loop(one, loops.predict_views, windows, store, usable, solved.gap) for one in bar
     ]

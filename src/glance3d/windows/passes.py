@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from tqdm import tqdm
-
+from glance3d.progress import ProgressBar
 from glance3d.types import Predictions
 from glance3d.windows.store import WindowStore
 
@@ -32,7 +31,7 @@ def run_passes(
     depth. What is kept is float32 on the CPU, since all views may be too many for the device, and
     has no iterations.
     """
-    bar = tqdm(windows, desc="windows", unit="window", disable=not progress)
+    bar = ProgressBar(windows, desc="windows", unit="window", disable=not progress)
     for index, views in enumerate(bar):
         if index not in store:
             store.put(index, _on_cpu(predict_views(views)))

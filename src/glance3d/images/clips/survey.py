@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
 from glance3d.errors import ImageError
 from glance3d.images.clips.clip_metadata import clip_metadata
 from glance3d.images.clips.container import OpenClip, open_clip
 from glance3d.images.clips.motion import MOTION_SIDE, Travel, sharpness_of
 from glance3d.images.clips.picture import to_grey, upright_size
+from glance3d.progress import ProgressBar
 from glance3d.types import PhotoMetadata
 
 # Motion blur of a few pixels must show; finer grain is noise.
@@ -65,7 +65,7 @@ def survey_clip(path: Path, *, progress: bool = False) -> ClipSurvey:
 def _survey(clip: OpenClip, num_expected: int | None, progress: bool) -> ClipSurvey:
     times, sharpness, ways = [], [], []
     travel, size = Travel(), None
-    bar = tqdm(
+    bar = ProgressBar(
         clip.frames(), clip.path.name, num_expected, disable=not progress, unit="frame", leave=False
     )
     for seconds, frame in bar:

@@ -13,8 +13,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
-from tqdm import tqdm
 
+from glance3d.progress import ProgressBar
 from glance3d.refinement.matching.database import view_name
 from glance3d.refinement.options import RefineOptions
 from glance3d.refinement.pycolmap_interface import import_pycolmap
@@ -61,7 +61,7 @@ def extract_features(
     photos = database.with_name("photos")
     photos.mkdir()
     # Only grey levels count for SIFT, at full size: the library shrinks photos where asked.
-    for view in tqdm(range(len(originals)), "photos", disable=not progress, unit="photo"):
+    for view in ProgressBar(range(len(originals)), "photos", disable=not progress, unit="photo"):
         grey = stretch_dark(Image.fromarray(originals[view]).convert("L"))
         grey.save(photos / view_name(view), compress_level=1)
     extraction = pycolmap.FeatureExtractionOptions()

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tqdm import tqdm
-
 from glance3d.images import Originals
+from glance3d.progress import ProgressBar
 from glance3d.refinement.tracks.moves import move_observations
 from glance3d.refinement.tracks.observations import read_observations, write_pixels
 from glance3d.refinement.tracks.pyramids import Pyramid, build_pyramid, levels_to_reach
@@ -47,7 +46,7 @@ def refine_tracks(
     views = [image_ids.index(image_id) for image_id in sorted(reconstruction.reg_image_ids())]
     num_levels = levels_to_reach(max_error, originals.sizes, max_image_size)
 
-    with tqdm(desc="tracks", unit="photo", disable=not progress) as bar:
+    with ProgressBar(desc="tracks", unit="photo", disable=not progress) as bar:
 
         def pyramid(row: int) -> Pyramid:
             bar.update()

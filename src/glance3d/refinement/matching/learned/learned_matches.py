@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from glance3d.images import Originals
 from glance3d.models import VGGT
 from glance3d.models.photo_descriptors import describe_photos
+from glance3d.progress import ProgressBar
 from glance3d.refinement.matching.learned.corners import find_corners
 from glance3d.refinement.matching.learned.pair_matches import (
     PairMatches,
@@ -65,7 +65,7 @@ def _verified_matches(
         for view in range(described.num_views)
     ]
     verified = []
-    for first, second in tqdm(pairs, "pairs", disable=not progress):
+    for first, second in ProgressBar(pairs, "pairs", disable=not progress):
         matches = match_pair(described, corners, first, second)
         of_pair = cameras[first], cameras[second]
         geometry = verify_pair(matches, of_pair, unit, options.seed)
