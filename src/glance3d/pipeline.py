@@ -30,8 +30,8 @@ class SceneRecipe:
     """What is done with the photos of a scene, but for the network.
 
     ``refinement`` None leaves the cameras as the network estimates them. ``densify`` says whether
-    refinement measures depth again; None leaves it to the model. ``percentile`` and ``max_points``
-    are those of :class:`~glance3d.exporters.ExportOptions`.
+    refinement measures depth again; None leaves it to the model. ``percentile``, ``max_points``
+    and ``title`` are those of :class:`~glance3d.exporters.ExportOptions`.
 
     Raises:
         InputError: a value is outside its range.
@@ -44,6 +44,7 @@ class SceneRecipe:
     known: KnownQuantities = field(default_factory=KnownQuantities)
     percentile: float = DEFAULT_PERCENTILE
     max_points: int | None = None
+    title: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse now what would only come to light when files are written."""
@@ -147,6 +148,7 @@ def _write(
             result.root,
             percentile=recipe.percentile,
             max_points=recipe.max_points,
+            title=recipe.title,
             progress=progress,
         )
         seconds = round(time.perf_counter() - start, 4)

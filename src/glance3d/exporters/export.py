@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from glance3d.errors import InputError, SceneError
 from glance3d.exporters.claims import claims_of, scene_claims, usual_formats
 from glance3d.exporters.colmap.check import check_colmap_model, colmap_check_warnings
@@ -17,6 +15,7 @@ from glance3d.exporters.photos import with_copies
 from glance3d.exporters.points.sparse_points import has_measured_points
 from glance3d.exporters.table import FORMATS, Exporter
 from glance3d.formats.colmap.model import folder_to_write
+from glance3d.progress import ProgressBar
 from glance3d.results import open_result
 from glance3d.types import Reconstruction, ReportWarning
 from glance3d.types.report_sections import FilesReport
@@ -83,6 +82,7 @@ def write_scene_folder(
     formats: Iterable[str] | None = None,
     percentile: float = DEFAULT_PERCENTILE,
     max_points: int | None = None,
+    title: str | None = None,
     progress: bool = False,
     overwrite: bool = False,
 ) -> list[Path]:
@@ -93,8 +93,8 @@ def write_scene_folder(
     holds stays; without it, an earlier result's files that this scene does not have are removed.
     What the scene has no data for is skipped, with the reason among the warnings in
     ``report.json``, beside those of the reconstruction. ``max_points`` bounds the point clouds (the
-    COLMAP model keeps its own lower bound). ``overwrite`` allows to replace files that Glance3D did
-    not write.
+    COLMAP model keeps its own lower bound). ``title`` is what ``scene.html`` is called.
+    ``overwrite`` allows to replace files that Glance3D did not write.
 
     Raises:
         OutputError: the file system refuses, or somebody else's files stand there.
@@ -106,7 +106,9 @@ def write_scene_folder(
         for name, exporter in FORMATS.items()
         if name in chosen and (scene.has_masks or not exporter.only_with_masks)
     }
-    options = ExportOptions(percentile=percentile, max_points=max_points, companions=False)
+    options = ExportOptions(
+        percentile=percentile, max_points=max_points, companions=False, title=title
+    )
     held = [name for name, exporter in ordered.items() if exporter.missing_from(scene) is None]
     with open_result(out, overwrite=overwrite) as result:
         result.claim(scene_claims(out, held, scene))
@@ -128,7 +130,7 @@ def _write_formats(
     written = WriteResult(())
     # The scene knows its upright copies by content, so that they come before scene.npz.
     first = sorted(ordered.items(), key=lambda one: one[0] != "images")
-    for name, exporter in tqdm(first, "writing", unit="file", disable=not progress):
+    for name, exporter in ProgressBar(first, "writing", unit="file", disable=not progress):
         if name == "report":
             scene = _with_export_report(scene, out, written, options)
         part = _write_one(scene, out, name, exporter, options)

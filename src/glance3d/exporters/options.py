@@ -26,6 +26,7 @@ class ExportOptions:
     ``depth_agreement``: how much of its depth a COLMAP point may differ from another view's depth
     map and still count as seen by that view.
     ``page_megabytes``: how large ``scene.html`` may become: fewer points, smaller pictures.
+    ``title``: what ``scene.html`` is called; by default its photos' folder names it.
     ``staging`` is set by :func:`glance3d.export`: where files lie before they are moved into place.
     """
 
@@ -35,6 +36,7 @@ class ExportOptions:
     depth_agreement: float = 0.02
     measured_only: bool = False
     page_megabytes: float = 15.0
+    title: str | None = None
     staging: Staging | None = None
 
     def __post_init__(self) -> None:

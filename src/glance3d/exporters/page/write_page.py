@@ -60,7 +60,8 @@ def write_page(scene: Reconstruction, path: Path, options: ExportOptions) -> Wri
     budget = int(options.page_megabytes * 1e6)
     pictures = draw_pictures(scene, int(budget * _PICTURES_SHARE / _BASE64))
     percentiles = confidence_percentiles(scene) if has_points(scene) else None
-    parts = _report_parts(scene, percentiles, pictures)
+    title = options.title or scene_title(scene)
+    parts = _report_parts(scene, title, percentiles, pictures)
     taken = fixed_size() + sum(len(text.encode()) for text in parts.values())
     dense, sparse = _clouds(scene, percentiles, upright, budget - taken, options.max_points)
     clouds = [cloud for cloud in (dense, sparse) if cloud is not None]
@@ -99,12 +100,12 @@ def _clouds(
 
 def _report_parts(
     scene: Reconstruction,
+    title: str,
     percentiles: Float[Tensor, "views h w"] | None,
     pictures: Sequence[Pictures | None],
 ) -> dict[str, Markup]:
     # Without a confidence all points are equal, and there is nothing to compare.
     ranks = percentiles if scene.confidence is not None else None
-    title = scene_title(scene)
     return {
         "title": element("title", f"{title} \u2013 Glance3D"),
         "heading": join([title]),
