@@ -52,6 +52,7 @@ COMMANDS = {
     "add": "add photos to a saved scene",
     "locate": "say where photos were taken, in the frame of a saved scene",
     "view": "look at a saved scene in the browser",
+    "serve": "a page on which photos become scenes, and the same for programs",
     "export": "turn a saved scene into another format",
     "track": "follow points of any photo through all of them",
     "models": "list the known models: source, licence, commercial use",

@@ -82,11 +82,11 @@ class SceneMaker:
             before_commit=check_claim,
         )
         options = describe_options(scene.recipe, self._source)
-        return {**_described(made), "options": options, "stamps": stamps, "content": content}
+        return {**describe_made(made), "options": options, "stamps": stamps, "content": content}
 
 
-def _described(made: MadeScene) -> dict[str, Any]:
-    """What the table shows of a scene."""
+def describe_made(made: MadeScene) -> dict[str, Any]:
+    """What a table shows of a scene: counts of photos, verdicts and warnings."""
     scene, section = made.scene, made.report.refinement
     verdicts = Counter(view.verdict for view in scene.trust or ())
     return {

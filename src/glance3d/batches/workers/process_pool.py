@@ -57,15 +57,7 @@ class ProcessPool:
 
     def _ask_to_load(self) -> Any:
         """Start the process, and its answer once it has tried to load the network."""
-        package = str(Path(__file__).parents[3])
-        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", child.__name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            start_new_session=True,  # Ctrl-C is for this process alone
-        )
+        self._process = start_process(child.__name__)
         self._answers = queue.SimpleQueue()
         reading = (self._process.stdout, self._answers)
         threading.Thread(target=_read_answers, args=reading, daemon=True).start()
@@ -131,6 +123,19 @@ class ProcessPool:
         except subprocess.TimeoutExpired:
             return "its process gave no answer that can be read"
         return describe_exit(code)
+
+
+def start_process(module: str, *words: str) -> subprocess.Popen[bytes]:
+    """Start a module of ours beside this process; messages go by its standard input and output."""
+    package = str(Path(__file__).parents[3])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        start_new_session=True,  # Ctrl-C is for this process alone
+    )
 
 
 def describe_exit(code: int) -> str:

@@ -1,0 +1,1 @@
+"""What clients see: the page, the interface for programs, and that of NodeODM."""

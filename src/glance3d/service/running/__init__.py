@@ -1,0 +1,1 @@
+"""Making what jobs ask for, each in a process of its own."""
