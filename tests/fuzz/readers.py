@@ -11,6 +11,7 @@ from PIL import Image
 
 from glance3d.errors import Glance3DError
 from glance3d.evaluation.predictions import load_prediction
+from glance3d.evaluation.protocols.layouts.table import LAYOUTS
 from glance3d.exporters import export, load_scene
 from glance3d.exporters.colmap.check import check_colmap_model
 from glance3d.images import load_images, load_masks
@@ -32,7 +33,7 @@ from glance3d.viewer.clouds import depth_cloud, sparse_cloud
 from glance3d.viewer.display import first_look, surer_points, upright_display
 from glance3d.viewer.facts import photo_facts, scene_facts
 from glance3d.viewer.track_lines import has_tracks, track_lines
-from tests.fuzz.seeds import Seed, cameras, networks, photo_sets, photos, scenes
+from tests.fuzz.seeds import Seed, cameras, networks, photo_sets, photos, protocol_data, scenes
 from tests.images.files import gradient
 
 
@@ -147,6 +148,21 @@ def _check_photo_set(folder: Path) -> None:
     describe_check(check_photo_set(load_photo_set(folder)))
 
 
+def _read_protocol_data(folder: Path) -> None:
+    """All frames of all scenes, with depth and scans; the folder in it is called as its layout."""
+    (data,) = folder.iterdir()
+    for listed in LAYOUTS[data.name].list_scenes(data):
+        truth = listed.read(range(len(listed.frames)))
+        for view in range(len(listed.frames)):
+            if truth.load_depth is not None:
+                truth.load_depth(view)
+        if truth.load_scan is not None:
+            scan = truth.load_scan()
+            for counts in (scan.observed, scan.counted):
+                if counts is not None:
+                    counts(scan.points)
+
+
 def _read_exported_model(folder: Path) -> None:
     check_colmap_model(next(path.parent for path in folder.rglob("cameras.*")))
 
@@ -204,6 +220,7 @@ READERS: dict[str, Reader] = {
     "tum": Reader(cameras.tum_seeds, _read_known_cameras),
     "photo-set": Reader(cameras.photo_set_seeds, _read_photo_set),
     "photo-set-foreign": Reader(photo_sets.foreign_set_seeds, _check_photo_set),
+    "protocol-data": Reader(protocol_data.protocol_data_seeds, _read_protocol_data),
     "depth-maps": Reader(scenes.depth_map_seeds, _read_depth_map),
     "predictions": Reader(scenes.prediction_seeds, _read_prediction),
     "weights": Reader(networks.weights_seeds, _read_weights),

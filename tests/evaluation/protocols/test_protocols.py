@@ -64,6 +64,15 @@ def test_what_a_table_shows_is_measured(name):
     assert protocol.differs
 
 
+def test_help_and_docs_name_every_protocol(capsys):
+    assert main(["evaluate", "--help"]) == 0
+    shown = capsys.readouterr().out
+    docs = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    for name in protocol_names():
+        assert name in shown
+        assert f"`{name}`" in docs
+
+
 def test_the_hash_is_of_the_text_whatever_ends_its_lines():
     text = text_of("re10k-10")
     first = parse_protocol(text, "re10k-10")
@@ -155,6 +164,7 @@ def test_a_result_says_what_it_is_of(fake, tmp_path):
     assert record["protocol"]["name"] == "eth3d-100"
     assert record["protocol"]["version"] == protocol.version
     assert record["protocol"]["sha256"] == protocol.sha256
+    assert [one["kind"] for one in record["protocol"]["measures"]] == ["pose-auc", "trajectory"]
     assert record["deviations"] == ["at most 4 frames of a scene"]
     assert [len(scene["frames"]) for scene in record["scenes"]] == [4, 3]
     macro, micro = (record["methods"]["fake"][mean] for mean in ("macro", "micro"))
@@ -170,7 +180,8 @@ def test_theirs_and_re_run_here_stand_side_by_side(fake, tmp_path):
     result = replace(fake.run("eth3d-100", tmp_path, first_turned(10.5)), model="vggt-1b")
     lines = result.to_table().splitlines()
     theirs = next(line for line in lines if "VGGT-1B" in line)
-    assert theirs.split()[:5] == ["VGGT-1B", "[1]", "26.3", "-", "80.8"]
+    # Which mean a published number is, is not said: it stands under the first column alone.
+    assert theirs.split()[:6] == ["VGGT-1B", "[1]", "26.3", "-", "80.8", "-"]
     ours = next(line for line in lines if line.startswith("  fake"))
     assert ours.split()[:5] == ["fake", "60.0", "60.0", "86.7", "86.7"]
     assert any(line.startswith("[1] Depth Anything 3") for line in lines)
@@ -241,6 +252,13 @@ def test_scenes_and_frames_that_cannot_be_are_refused(fake, tmp_path):
         fake.run("sintel-pose", tmp_path, options=RunOptions(max_frames=1))
 
 
+def test_depth_of_another_size_is_refused(fake, tmp_path):
+    drawn.write_nrgbd(tmp_path, "kitchen", drawn.toy(4))
+    drawn.write_depth(tmp_path / "kitchen" / "depth" / "depth2.png", torch.ones(30, 40), 1000)
+    with pytest.raises(Glance3DError, match=r"img2.png must be .* 32 x 24, got 40 x 30"):
+        fake.run("nrgbd-50", tmp_path, depth=lambda view: torch.ones(24, 32))
+
+
 CAM = "training/camdata_left/a/frame_0001.cam"
 
 
@@ -250,6 +268,7 @@ CAM = "training/camdata_left/a/frame_0001.cam"
         (drawn.write_re10k, ("cameras/a.txt", "x\n1000 1 2\n"), "re10k-10", "line 2 of .*a.txt"),
         (drawn.write_sintel, (CAM, "PIE?" * 43), "sintel-depth", "Sintel's tag"),
         (drawn.write_sintel, (CAM, "PIEH"), "sintel-depth", "21 numbers"),
+        (drawn.write_re10k, ("cameras/a.txt", "1000 " + 18 * "x "), "re10k-10", "line 1 of"),
         (drawn.write_nrgbd, ("a/poses.txt", "1 2 3"), "nrgbd-50", "4 rows for each of 10 pictures"),
         (drawn.write_nrgbd, ("a/focal.txt", "\n"), "nrgbd-50", "focal length in pixels"),
     ],

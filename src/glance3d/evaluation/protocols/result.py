@@ -1,13 +1,14 @@
 """What a protocol measured: as a table for people, beside published numbers, and as JSON."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from glance3d.evaluation.methods import METHODS
 from glance3d.evaluation.protocols.frames import digest_of_frames
 from glance3d.evaluation.protocols.measures.measure import Value, Values, macro_mean, micro_mean
+from glance3d.evaluation.protocols.measures.table import kind_of
 from glance3d.evaluation.protocols.protocol import Column, Protocol, PublishedNumbers
 
 _DIGITS = 8
@@ -82,7 +83,7 @@ class ProtocolResult:
                 "input": protocol.input,
                 "frames": asdict(protocol.frames),
                 "measures": [
-                    {"kind": type(measure).__name__, **_finite(vars(measure))}
+                    {"kind": kind_of(measure), **_finite(vars(measure))}
                     for measure in protocol.measures
                 ],
                 "ground_truth": asdict(protocol.ground_truth),
@@ -142,7 +143,10 @@ class ProtocolResult:
         rows = [("theirs", [""] * (len(columns) + 1))] if self.protocol.published else []
         for row in self.protocol.published:
             label = f"  {row.model} [{_note(notes, row)}]"
-            cells = [_cell(row.values.get(column.name, math.nan), column) for column in columns]
+            cells = [
+                _cell(value, column)
+                for value, column in zip(_once(row, columns), columns, strict=True)
+            ]
             rows.append((label, [*cells, ""]))
         rows.append(("here", [""] * (len(columns) + 1)))
         for method in self.methods:
@@ -175,6 +179,15 @@ class ProtocolResult:
         if self.left_out:
             lines.append(f"Left out, too few frames: {', '.join(self.left_out)}")
         return lines
+
+
+def _once(row: PublishedNumbers, columns: Sequence[Column]) -> list[float]:
+    """A published number under the first column of its name: which mean it is, is rarely said."""
+    names = [column.name for column in columns]
+    return [
+        row.values.get(name, math.nan) if names.index(name) == place else math.nan
+        for place, name in enumerate(names)
+    ]
 
 
 def _note(notes: list[str], row: PublishedNumbers) -> int:

@@ -17,12 +17,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import CamerasError
-from glance3d.evaluation.protocols.layouts.common import needed, pinhole, true_scene
+from glance3d.evaluation.protocols.layouts.common import named_photo, pinhole, true_scene
 from glance3d.evaluation.protocols.truth import ListedScene, TrueScene
 from glance3d.files.json_input import parse_json, read_json_object
 from glance3d.files.text_input import read_bytes
 from glance3d.formats.camera_values import read_pose
-from glance3d.photo_sets.assembly import file_inside
 
 ANNOTATIONS = "frame_annotations.jgz"
 SETS = Path("set_lists") / "set_lists_fewview_dev.json"
@@ -94,8 +93,7 @@ def _reader(data: Path, name: str, records: Sequence[dict[str, Any]]):
         paths, poses, matrices = [], [], []
         for record in kept:
             where = f"frame {record['frame_number']} of {name}"
-            path = str(record["image"].get("path"))
-            paths.append(file_inside(data, path) or needed(data / path, "a photo of CO3D"))
+            paths.append(named_photo(data, str(record["image"].get("path")), "a photo of CO3D"))
             pose, matrix = read_viewpoint(record["viewpoint"], record["image"].get("size"), where)
             poses.append(pose)
             matrices.append(matrix)

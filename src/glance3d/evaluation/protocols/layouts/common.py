@@ -1,5 +1,6 @@
 """What readers of several layouts share."""
 
+import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from glance3d.images.decoding.decode import read_header
 from glance3d.images.decoding.depth_maps import read_depth_map
 from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.images.finding.sources import natural_key
+from glance3d.photo_sets.assembly import file_inside
 from glance3d.types import Cameras
+
+_LONGEST_SHOWN = 300
 
 LoadDepth = Callable[[int], Float[Tensor, "height width"] | None]
 
@@ -53,7 +57,30 @@ def true_scene(
         torch.stack([one.double() for one in matrices]),
         torch.tensor([read_header(path).size for path in paths]),
     )
-    return TrueScene(name, paths, cameras, load_depth, load_scan)
+    checked = None if load_depth is None else _of_photo_size(load_depth, paths, cameras)
+    return TrueScene(name, paths, cameras, checked, load_scan)
+
+
+def _of_photo_size(load_depth: LoadDepth, paths: Sequence[Path], cameras: Cameras) -> LoadDepth:
+    """The same, but a map of another size than its photo is refused."""
+
+    def load(view: int) -> Float[Tensor, "height width"] | None:
+        depth = load_depth(view)
+        if depth is not None:
+            width, height = cameras.image_sizes[view].tolist()
+            refuse_other_size(paths[view], (width, height), (depth.shape[1], depth.shape[0]))
+        return depth
+
+    return load
+
+
+def refuse_other_size(photo: Path, size: tuple[int, int], depth_size: tuple[int, int]) -> None:
+    """An ``ImageError`` where depth is not of the photo's size; both are (width, height)."""
+    if size != depth_size:
+        raise ImageError(
+            f"depth of {photo} must be of the photo's size {size[0]} x {size[1]}, got "
+            f"{depth_size[0]} x {depth_size[1]}"
+        )
 
 
 def pinhole(fx: float, fy: float, cx: float, cy: float) -> Float[Tensor, "3 3"]:
@@ -78,14 +105,21 @@ def camera_of_rows(rows: Sequence[Sequence[float]], where: str) -> Float[Tensor,
 
 
 def depth_of_pictures(
-    paths: Sequence[Path | None], per_unit: float, unknown: Sequence[int] = ()
+    paths: Sequence[Path | None],
+    photos: Sequence[Path],
+    per_unit: float,
+    unknown: Sequence[int] = (),
 ) -> LoadDepth:
-    """Reads 16-bit pictures of depth, so many steps a unit; 0 and ``unknown`` steps are unknown."""
+    """Reads 16-bit pictures of depth, so many steps a unit; 0 and ``unknown`` steps are unknown.
+
+    Sizes are compared by headers first, so that a damaged one takes no memory.
+    """
 
     def load(view: int) -> Float[Tensor, "height width"] | None:
         path = paths[view]
         if path is None:
             return None
+        refuse_other_size(photos[view], read_header(photos[view]).size, read_header(path).size)
         steps = read_depth_map(path).astype(np.float32)
         steps[np.isin(steps, np.array(unknown, np.float32))] = 0
         return torch.from_numpy(steps / np.float32(per_unit))
@@ -100,6 +134,19 @@ def existing(path: Path) -> Path | None:
 
 def needed(path: Path, what: str) -> Path:
     """The path; an ``ImageError`` where there is no such file or folder."""
-    if not path.exists():
-        raise ImageError(f"{what} must be at {path}, got nothing there: copy the data set again")
+    try:
+        if path.exists():
+            return path
+    except (OSError, ValueError):  # a name that no file can have
+        pass
+    shown = str(path) if len(str(path)) <= _LONGEST_SHOWN else f"{str(path)[:_LONGEST_SHOWN]}..."
+    raise ImageError(f"{what} must be at {shown!r}, got nothing there: copy the data set again")
+
+
+def named_photo(folder: Path, name: str, what: str) -> Path:
+    """The file of a relative name that leads nowhere else; an ``ImageError`` without one."""
+    path = file_inside(folder, name)
+    if path is None:
+        shown = reprlib.repr(name)
+        raise ImageError(f"{what} must be in {folder}, got none of the name {shown} there")
     return path

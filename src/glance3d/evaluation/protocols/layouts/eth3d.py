@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glance3d.errors import CamerasError
-from glance3d.evaluation.protocols.layouts.common import needed, scene_folders, true_scene
+from glance3d.evaluation.protocols.layouts.common import named_photo, scene_folders, true_scene
 from glance3d.evaluation.protocols.truth import ListedScene, TrueScene
 from glance3d.formats.colmap.model import read_colmap_poses
 from glance3d.formats.colmap.records import ColmapImage
-from glance3d.photo_sets.assembly import file_inside
 
 MODEL = "dslr_calibration_undistorted"
 
@@ -46,5 +45,4 @@ def _scene(folder: Path) -> ListedScene:
 
 
 def _photo(folder: Path, image: ColmapImage) -> Path:
-    photos = folder / "images"
-    return file_inside(photos, image.name) or needed(photos / image.name, "a photo of the model")
+    return named_photo(folder / "images", image.name, "a photo of the model")

@@ -48,7 +48,7 @@ def _depth_reader(pictures: Path, depth: Sequence[Path]):
         maps = [depth[place] for place in chosen]
         paths = [needed(pictures / path.name, "a frame with depth") for path in maps]
         unknown = [None] * len(maps)
-        load_depth = depth_of_pictures(maps, _STEPS_PER_METRE)
+        load_depth = depth_of_pictures(maps, paths, _STEPS_PER_METRE)
         return true_scene(pictures.parent.parent.name, paths, unknown, unknown, load_depth)
 
     return read

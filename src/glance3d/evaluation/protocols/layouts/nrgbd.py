@@ -65,7 +65,7 @@ def _reader(folder: Path, photos: Sequence[Path]):
             paths,
             poses,
             [pinhole(focal, focal, width / 2, height / 2)] * len(paths),
-            depth_of_pictures(depth, _MILLIMETRES),
+            depth_of_pictures(depth, paths, _MILLIMETRES),
         )
 
     return read

@@ -64,7 +64,7 @@ def _lines(path: Path) -> dict[str, list[float]]:
             values = [float(word) for word in words[1:]]
         except ValueError:
             values = []
-        if len(words) != _NUMBERS or not torch.tensor(values).isfinite().all():
+        if len(values) != _NUMBERS - 1 or not torch.tensor(values).isfinite().all():
             raise CamerasError(
                 f"line {number} of {path} must be a time stamp and {_NUMBERS - 1} numbers, "
                 f"got {line[:60]!r}"

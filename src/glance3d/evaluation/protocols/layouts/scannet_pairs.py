@@ -11,11 +11,10 @@ from pathlib import Path
 import torch
 
 from glance3d.errors import CamerasError
-from glance3d.evaluation.protocols.layouts.common import needed, true_scene
+from glance3d.evaluation.protocols.layouts.common import named_photo, true_scene
 from glance3d.evaluation.protocols.truth import ListedScene, TrueScene
 from glance3d.files.text_input import read_text
 from glance3d.formats.camera_values import read_intrinsics, read_pose
-from glance3d.photo_sets.assembly import file_inside
 
 LIST = "pairs.txt"
 _WORDS = 38
@@ -58,10 +57,7 @@ def _reader(data: Path, name: str, words: Sequence[str], where: str):
             matrices.append(matrix)
         second = read_pose([numbers[18 + 4 * row : 22 + 4 * row] for row in range(3)], where)
         poses = [torch.eye(3, 4, dtype=torch.float64), second]
-        paths = [
-            file_inside(data, word) or needed(data / word, "a photo of the pairs")
-            for word in words[:2]
-        ]
+        paths = [named_photo(data, word, "a photo of the pairs") for word in words[:2]]
         return true_scene(
             name,
             [paths[place] for place in chosen],

@@ -53,12 +53,13 @@ def _reader(name: str, folder: Path, frames: Sequence[str]):
         named = [frames[place] for place in chosen]
         matrix = pinhole(FOCAL, FOCAL, CENTER[0], CENTER[1])
         depth = [existing(folder / f"{one}.depth.png") for one in named]
+        photos = [folder / f"{one}.color.png" for one in named]
         return true_scene(
             name,
-            [folder / f"{one}.color.png" for one in named],
+            photos,
             [read_camera_to_world(folder / f"{one}.pose.txt") for one in named],
             [matrix] * len(named),
-            depth_of_pictures(depth, _MILLIMETRES, _UNKNOWN),
+            depth_of_pictures(depth, photos, _MILLIMETRES, _UNKNOWN),
         )
 
     return read

@@ -80,11 +80,6 @@ class Depth(Measure):
             true = None if truth.load_depth is None else truth.load_depth(view)
             if true is None:
                 continue
-            if true.shape != predicted.shape:
-                raise InputError(
-                    f"depth of {truth.image_paths[view]} must be of the photo's size "
-                    f"{tuple(predicted.shape)} (height, width), got {tuple(true.shape)}"
-                )
             counts = (true > self.min_depth) & (true < self.max_depth)
             kept = counts & (predicted > 0) & predicted.isfinite()
             frames.append((predicted[kept].double(), true[kept].double(), int(counts.sum())))

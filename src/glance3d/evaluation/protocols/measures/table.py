@@ -14,3 +14,8 @@ MEASURES: dict[str, Callable[..., Measure]] = {
     "depth": Depth,
     "points": Points,
 }
+
+
+def kind_of(measure: Measure) -> str:
+    """The word by which the table knows a measure."""
+    return next(kind for kind, make in MEASURES.items() if make is type(measure))
