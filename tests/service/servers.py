@@ -97,7 +97,7 @@ def served(
     """A server while the block runs; its jobs act, unless ``module`` says otherwise."""
     from tests.service import acting_worker
 
-    chosen = ServiceOptions(root, port=0, limits=limits or Limits(), **options)
+    chosen = ServiceOptions(root, limits=limits or Limits(), **{"port": 0, **options})
     module = module or acting_worker.__name__
     with running_server(chosen, module=module) as (server, address):
         thread = threading.Thread(target=server.run, daemon=True)
