@@ -195,6 +195,20 @@ def test_a_client_that_sends_nothing_more_is_given_up(client, root):
     assert sorted((root / "jobs").iterdir()) == before
 
 
+def test_what_is_not_installed_is_not_offered(client, monkeypatch):
+    monkeypatch.setattr("glance3d.service.options.can_refine", lambda: False)
+    answer = client.send("/api/jobs", ("settings", None, b'{"refine": true}'), ("f", "a.png", b"x"))
+    assert (answer.status, "cannot refine" in answer.json["error"]) == (400, True)
+    assert client.make("a.png")["settings"]["refine"] is False
+
+
+def test_an_upload_of_unknown_length_is_refused(client):
+    _, kind = form()
+    head = f"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+    answer = _raw(client, f"{head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode(), end=False)
+    assert b" 411 " in answer.splitlines()[0]
+
+
 def test_what_is_not_there_is_one_sentence(client):
     for path in ("/nothing", "/api/jobs/none", "/static/none.js"):
         answer = client.get(path)

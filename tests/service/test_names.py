@@ -17,7 +17,8 @@ from glance3d.service.jobs.names import file_name, shown_name
         (r"C:\photos\a b.png", "a b.png"),
         ("..jpg", "photo.jpg"),
         ("a\x00\u202eb<c>.jpg", "ab_c_.jpg"),
-        ("con.png", "con-2.png"),
+        ("con.png", "photo-con.png"),
+        ("NUL.a.b.jpg", "photo-NUL.a.b.jpg"),
         ("é.heic", "é.heic"),
         (".hidden.mp4", "hidden.mp4"),
         ("*[a]?#t=1.png", "__a___t=1.png"),
@@ -37,7 +38,7 @@ def test_what_is_no_photo_clip_or_zip_is_refused(name):
         file_name(name)
 
 
-@given(st.text(max_size=300))
+@given(st.text(max_size=300) | st.from_regex(r"(con|aux|com1|nul)[. ]{0,2}\w?", fullmatch=True))
 def test_any_name_becomes_one_that_every_system_has(name):
     made = file_name(f"{name}.jpg", ["photo.jpg"])
     assert check_name(made) == made

@@ -100,8 +100,8 @@ def test_a_scene_opens_by_keys_and_by_its_address(new_page, tmp_path):
         page.frame_locator("iframe").locator("body").wait_for()
         page.locator("#close").focus()
         page.keyboard.press("Escape")
-        page.wait_for_selector("#viewer", state="hidden")
-        assert "#" not in page.url
+        page.wait_for_url(lambda address: "#" not in address)
+        assert not page.is_visible("#viewer")
 
 
 def test_the_page_goes_on_when_the_server_is_started_again(new_page, tmp_path):

@@ -71,6 +71,26 @@ def test_no_more_is_kept_than_may_be(tmp_path):
     store.create(SETTINGS, "one more")
 
 
+def test_what_is_being_uploaded_counts_until_it_fails(tmp_path):
+    store = opened_store(tmp_path, Limits(disk_bytes=2000))
+    job = store.create(SETTINGS, "begun")
+    with pytest.raises(NoRoomError), store.reserved(job.id, 1500), store.reserved(job.id, 1500):
+        pass
+    with store.reserved(job.id, 1500):
+        pass
+    assert store.num_bytes == 1500
+
+
+def test_who_waits_hears_that_the_queue_moves(tmp_path):
+    store = opened_store(tmp_path)
+    jobs = [add_job(store, "a.png") for _ in range(3)]
+    version, _, _ = store.changed_since(0)
+    store.begin(jobs[0].id)
+    _, changed, _ = store.changed_since(version)
+    assert set(changed) == {job.id for job in jobs}
+    assert store.places() == {jobs[1].id: 1, jobs[2].id: 2}
+
+
 def test_so_many_jobs_wait_and_no_more(tmp_path):
     store = opened_store(tmp_path, Limits(queued_jobs=1))
     add_job(store, "a.png")

@@ -88,12 +88,20 @@ def formats_on_request() -> dict[str, str]:
     }
 
 
+def can_refine() -> bool:
+    """Whether what refines cameras is installed here."""
+    return importlib.util.find_spec("pycolmap") is not None
+
+
 def checked(settings: JobSettings, models: tuple[str, ...]) -> JobSettings:
-    """The settings with the model that they leave open.
+    """The settings with what they leave open.
 
     Raises:
-        InputError: a model or format is not known here.
+        InputError: a model or format is not known here, or refinement is not installed.
     """
+    if settings.refine and not can_refine():
+        raise InputError("this server cannot refine: its owner may install 'glance3d[colmap]'")
+    refine = can_refine() if settings.refine is None else settings.refine
     model = settings.model or models[0]
     if model not in models:
         raise InputError(f"model must be one of {', '.join(models)}, got {shown_name(model)!r}")
@@ -102,4 +110,4 @@ def checked(settings: JobSettings, models: tuple[str, ...]) -> JobSettings:
         if name not in known:
             raise InputError(f"formats must be of {', '.join(known)}, got {shown_name(name)!r}")
     formats = tuple(dict.fromkeys(settings.formats))
-    return JobSettings(model, settings.refine, formats, settings.views, settings.max_pixels)
+    return JobSettings(model, refine, formats, settings.views, settings.max_pixels)

@@ -1,5 +1,6 @@
 """The front door: a server of jobs, until it is stopped."""
 
+import logging
 import os
 import secrets
 import threading
@@ -57,6 +58,8 @@ def running_server(options: ServiceOptions, *, module: str = worker.__name__) ->
     from glance3d.service.http.app import build_app
     from glance3d.service.http.service import Service
 
+    # What a client sends wrongly is answered, and is nobody's warning.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     store = JobStore(options.root, options.limits)
     port = free_port(options.host, options.port)
     sources = options.sources
@@ -73,6 +76,7 @@ def running_server(options: ServiceOptions, *, module: str = worker.__name__) ->
             host=options.host,
             port=port,
             log_config=None,
+            log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,

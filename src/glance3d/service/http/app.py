@@ -13,7 +13,7 @@ from glance3d.service.http.guard import Guard
 from glance3d.service.http.nodeodm import NODE_ENDPOINTS
 from glance3d.service.http.openapi import build_document
 from glance3d.service.http.service import Service
-from glance3d.service.http.uploads import TooLargeError, TooSlowError
+from glance3d.service.http.uploads import NoLengthError, TooLargeError, TooSlowError
 from glance3d.service.jobs.store import NoRoomError, UnknownJobError
 from glance3d.text import visible_text
 
@@ -28,6 +28,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownJobError, 404),
     (TooLargeError, 413),
     (TooSlowError, 408),
+    (NoLengthError, 411),
     (InputError, 400),
     (NoRoomError, 507),
     (OutputError, 507),
@@ -53,7 +54,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "Job",
         status=201,
         form=_NEW_JOB,
-        failures=(400, 408, 413, 507),
+        failures=(400, 408, 411, 413, 507),
     ),
     Endpoint(
         "GET",

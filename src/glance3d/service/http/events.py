@@ -8,9 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from glance3d.service.http.jobs import listed
 from glance3d.service.http.service import Service, service_of
-from glance3d.service.http.views import describe_job
-from glance3d.service.jobs.store import UnknownJobError
+from glance3d.service.http.views import describe_jobs
 
 _LOOK_SECONDS = 0.25
 _SILENCE_SECONDS = 15.0
@@ -52,15 +52,7 @@ async def _events(service: Service, identity: str | None) -> AsyncIterator[str]:
 
 
 def _described(service: Service, names: list[str]) -> list[dict]:
-    jobs = []
-    for name in names:
-        try:
-            job = service.store.job(name)
-        except UnknownJobError:  # it was removed a moment ago
-            continue
-        if job.state != "uploading":
-            jobs.append(describe_job(service, job))
-    return jobs
+    return describe_jobs(service, [job for job in listed(service) if job.id in names])
 
 
 def _is_over(job: dict) -> bool:

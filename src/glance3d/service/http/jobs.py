@@ -13,12 +13,12 @@ from glance3d.images.clips.frame_paths import CLIP_SUFFIXES
 from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.service.http.service import Service, service_of
 from glance3d.service.http.uploads import drain, receive_form
-from glance3d.service.http.views import describe_job, download_path, settings_from
+from glance3d.service.http.views import describe_job, describe_jobs, download_path, settings_from
 from glance3d.service.http.zip_stream import files_to_zip, zip_chunks
 from glance3d.service.jobs.names import ZIP_SUFFIX, shown_name
 from glance3d.service.jobs.records import Job, JobSettings
 from glance3d.service.jobs.store import LOG, RESULT, THUMBNAIL, UnknownJobError
-from glance3d.service.options import formats_on_request
+from glance3d.service.options import can_refine, formats_on_request
 from glance3d.text import visible_text
 
 # A result is a page of its own: it may draw itself, and reach nothing.
@@ -47,6 +47,7 @@ async def describe_server(request: Request) -> Response:
             "formats": [
                 {"name": name, "description": text} for name, text in formats_on_request().items()
             ],
+            "can_refine": can_refine(),
             "suffixes": [*READABLE_SUFFIXES, *CLIP_SUFFIXES, ZIP_SUFFIX],
             "clip_suffixes": list(CLIP_SUFFIXES),
             "limits": {
@@ -62,7 +63,7 @@ async def describe_server(request: Request) -> Response:
 async def list_jobs(request: Request) -> Response:
     """All jobs, the newest first."""
     service = service_of(request)
-    jobs = await run_in_threadpool(lambda: [describe_job(service, job) for job in listed(service)])
+    jobs = await run_in_threadpool(describe_jobs, service, listed(service))
     return JSONResponse({"jobs": jobs[::-1]})
 
 

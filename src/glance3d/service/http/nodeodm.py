@@ -26,7 +26,7 @@ from glance3d.service.http.uploads import drain, receive_form, small_body
 from glance3d.service.http.views import download_path
 from glance3d.service.jobs.names import shown_name
 from glance3d.service.jobs.records import Job, JobSettings
-from glance3d.service.options import formats_on_request
+from glance3d.service.options import can_refine, formats_on_request
 from glance3d.text import visible_text
 
 #: The version of NodeODM whose endpoints these are.
@@ -81,7 +81,13 @@ async def node_options(request: Request) -> Response:
     return JSONResponse(
         [
             _option("model", "enum", models[0], list(models), "The network."),
-            _option("refine", "bool", "true", "bool", "Verify and adjust the cameras."),
+            _option(
+                "refine",
+                "bool",
+                str(can_refine()).lower(),
+                "bool",
+                "Verify and adjust the cameras.",
+            ),
             _option("formats", "string", "", "string", f"Besides the usual ones: {formats}."),
             _option("views", "int", "", "positive integer", "At most so many frames of a clip."),
             _option("max-pixels", "int", "", "positive integer", "Pixels a photo is shown with."),
@@ -209,12 +215,16 @@ def _settings(service: Service, fields: dict[str, str]) -> JobSettings:
     formats = str(given.get("formats") or "").replace(" ", "")
     settings = JobSettings(
         model=str(given.get("model") or ""),
-        refine=str(given.get("refine", True)).lower() not in ("false", "0", "no"),
+        refine=_flag(given.get("refine")),
         formats=tuple(filter(None, formats.split(","))),
         views=_whole(given, "views"),
         max_pixels=_whole(given, "max-pixels"),
     )
     return service.checked(settings)
+
+
+def _flag(value: Any) -> bool | None:
+    return None if value in (None, "") else str(value).lower() not in ("false", "0", "no")
 
 
 def _whole(given: dict[str, Any], name: str) -> int | None:

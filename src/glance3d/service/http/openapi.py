@@ -31,7 +31,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Health": _object(status=_TEXT),
     "Settings": _object(
         model={**_TEXT, "description": "one of the server's; the first if left out"},
-        refine={"type": "boolean", "default": True, "description": "verify and adjust the cameras"},
+        refine={
+            "type": "boolean",
+            "description": "verify and adjust the cameras; by default where the server can",
+        },
         formats={**_list(_TEXT), "description": "formats beside the usual ones"},
         views={**_WHOLE, "description": "at most so many frames of a clip"},
         max_pixels={**_WHOLE, "description": "pixels of a photo that the network sees"},
@@ -48,6 +51,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             )
         ),
         formats=_list(_object(name=_TEXT, description=_TEXT)),
+        can_refine={"type": "boolean"},
         suffixes={**_list(_TEXT), "description": "of files that are taken"},
         clip_suffixes=_list(_TEXT),
         limits=_object(job_bytes=_WHOLE, job_files=_WHOLE, photo_pixels=_WHOLE, keep_days=_NUMBER),

@@ -39,6 +39,10 @@ class TooSlowError(InputError):
     """A client that sent nothing for too long."""
 
 
+class NoLengthError(InputError):
+    """An upload of which nobody knows how long it will be."""
+
+
 class Form:
     """What came: text fields, and files that stand in the job's inputs."""
 
@@ -166,25 +170,26 @@ async def receive_form(request: Request, store: JobStore, identity: str) -> Form
     if kind != b"multipart/form-data" or not 0 < len(boundary) <= 200:
         raise InputError("a job must be sent as a form (multipart/form-data)")
     expected = content_length(request)
+    if expected is None:
+        raise NoLengthError("an upload must say how long it is (Content-Length)")
     if expected > limits.job_bytes + _MOST_FIELDS * _FIELD_BYTES:
         raise too_many_bytes(limits)
-    store.refuse_more(expected)
     form = Form(store.folder(identity) / INPUTS, limits, job.files)
     parser = form.parser(boundary)
     try:
-        async for chunk in _chunks(request, limits.idle_seconds):
-            await run_in_threadpool(parser.write, chunk)
-        if not form.is_whole:
-            raise InputError("the upload was cut off: send it again")
-        if form.files:
-            store.add_files(identity, form.files)
+        with store.reserved(identity, expected):
+            async for chunk in _chunks(request, limits.idle_seconds):
+                await run_in_threadpool(parser.write, chunk)
+            if not form.is_whole:
+                raise InputError("the upload was cut off: send it again")
+            if form.files:
+                store.add_files(identity, form.files)
     except (ClientDisconnect, MultipartParseError) as error:
         form.remove_files()
         raise InputError("the upload was cut off: send it again") from error
     except BaseException:
         form.remove_files()
         raise
-    await run_in_threadpool(store.measure, identity)
     return form
 
 
@@ -218,10 +223,10 @@ async def small_body(request: Request) -> bytes:
     return body
 
 
-def content_length(request: Request) -> int:
-    """The bytes that a request says it has; 0 where it does not say."""
-    text = request.headers.get("content-length", "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
+def content_length(request: Request) -> int | None:
+    """The bytes that a request says it has, which it cannot exceed; None where it does not say."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
 
 
 def too_many_bytes(limits: Limits) -> TooLargeError:

@@ -1,5 +1,7 @@
 """Jobs as clients see them."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from glance3d.files.json_input import parse_json_object
 from glance3d.service.http.service import Service
 from glance3d.service.jobs.names import shown_name
 from glance3d.service.jobs.records import Job, JobSettings
-from glance3d.service.jobs.store import RESULT, THUMBNAIL
+from glance3d.service.jobs.store import RESULT, THUMBNAIL, UnknownJobError
 from glance3d.text import visible_text
 from glance3d.types.json_record import from_json, known_fields, to_json
 
@@ -56,10 +58,26 @@ def download_path(service: Service, job: Job, name: str) -> Path | None:
     return path if path.exists() else None
 
 
+def describe_jobs(service: Service, jobs: Iterable[Job]) -> list[dict[str, Any]]:
+    """Jobs for a client, without those that are removed meanwhile: no path of ours is in them."""
+    places, described = service.store.places(), []
+    for job in jobs:
+        with suppress(UnknownJobError):
+            described.append(_describe(service, job, places.get(job.id)))
+    return described
+
+
 def describe_job(service: Service, job: Job) -> dict[str, Any]:
-    """A job for a client: no path of the server is in it."""
+    """One job for a client.
+
+    Raises:
+        UnknownJobError: it is removed meanwhile.
+    """
+    return _describe(service, job, service.store.places().get(job.id))
+
+
+def _describe(service: Service, job: Job, place: int | None) -> dict[str, Any]:
     store = service.store
-    waiting = [one.id for one in store.queue()] if job.state == "queued" else []
     progress = store.progress(job.id)
     running = job.state == "running"
     return {
@@ -67,7 +85,7 @@ def describe_job(service: Service, job: Job) -> dict[str, Any]:
         "number": job.number,
         "name": job.name,
         "state": job.state,
-        "place": waiting.index(job.id) + 1 if job.id in waiting else None,
+        "place": place,
         "settings": to_json(job.settings),
         "files": len(job.files),
         "bytes": sum(one.size for one in job.files),

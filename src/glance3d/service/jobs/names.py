@@ -38,8 +38,10 @@ def file_name(given: str, taken: Collection[str] = ()) -> str:
         raise InputError(f"files must be photos, clips or zips, got {shown_name(given)!r}")
     short = stem.strip(" .").encode()[:_LONGEST].decode(errors="ignore")
     stem = short.strip(" .") or "photo"
+    if not _is_name(f"{stem}.{suffix}"):  # of a device, also with dots after it
+        stem = f"photo-{stem}"
     keys, number, name = set(map(name_key, taken)), 1, f"{stem}.{suffix}"
-    while name_key(name) in keys or not _is_name(name):
+    while name_key(name) in keys:
         number += 1
         name = f"{stem}-{number}.{suffix}"
     return name

@@ -21,16 +21,17 @@ _FEWEST_PIXELS, _MOST_PIXELS = 10_000, 4_000_000
 class JobSettings(JsonRecord):
     """What is to be done: ``model`` by the server's name, ``formats`` beside the usual ones.
 
-    ``views``: at most so many frames of a clip; ``max_pixels``: what the network sees of a photo.
+    ``refine`` None is where the server can. ``views``: at most so many frames of a clip;
+    ``max_pixels``: what the network sees of a photo.
 
     Raises:
         InputError: a number is outside its range.
     """
 
-    always: ClassVar[frozenset[str]] = frozenset(("model", "refine"))
+    always: ClassVar[frozenset[str]] = frozenset(("model",))
 
     model: str = ""
-    refine: bool = True
+    refine: bool | None = None
     formats: tuple[str, ...] = ()
     views: int | None = None
     max_pixels: int | None = None

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,24 @@ class JobStore:
                 f"{self.limits.disk_bytes / 1e9:.1f} GB: remove jobs that are no longer needed"
             )
 
+    @contextmanager
+    def reserved(self, identity: str, num_bytes: int) -> Iterator[None]:
+        """Count bytes as kept that are about to come; no more when the block fails.
+
+        Raises:
+            NoRoomError: they are more than may be kept.
+        """
+        with self._lock:
+            self.refuse_more(num_bytes)
+            entry = self._entry(identity)
+            entry.num_bytes += num_bytes
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                entry.num_bytes -= num_bytes
+            raise
+
     @property
     def num_bytes(self) -> int:
         """What all jobs keep on the disk, as it was last measured."""
@@ -156,6 +174,10 @@ class JobStore:
         """Jobs that wait, the next one first."""
         return [job for job in self.jobs() if job.state == "queued"]
 
+    def places(self) -> dict[str, int]:
+        """Where in the queue each job is that waits; 1 is the next."""
+        return {job.id: place for place, job in enumerate(self.queue(), start=1)}
+
     def progress(self, identity: str) -> JobProgress:
         """How far a job is."""
         return self._entry(identity).progress
@@ -166,15 +188,15 @@ class JobStore:
             changed = [name for name, one in self._entries.items() if one.version > version]
             return self.version, changed, list(self._entries)
 
-    def change(self, identity: str, **changes: Any) -> Job:
-        """Change fields of a job, also on the disk.
+    def change(self, identity: str, *, on_disk: bool = True, **changes: Any) -> Job:
+        """Change fields of a job, also on the disk, unless that is told to be impossible.
 
         Raises:
             UnknownJobError: there is none.
             OutputError: the disk refuses.
         """
         with self.changed:
-            return self._keep(replace(self._entry(identity).job, **changes))
+            return self._keep(replace(self._entry(identity).job, **changes), on_disk=on_disk)
 
     def add_files(self, identity: str, files: Sequence[InputFile]) -> Job:
         """Say that files have been uploaded.
@@ -301,11 +323,17 @@ class JobStore:
             raise UnknownJobError("there is no such job here (any more)")
         return entry
 
-    def _keep(self, job: Job) -> Job:
+    def _keep(self, job: Job, *, on_disk: bool = True) -> Job:
         entry = self._entry(job.id)
-        save_json(self._folder / job.id / JOB_FILE, to_json(job))
+        if on_disk:
+            save_json(self._folder / job.id / JOB_FILE, to_json(job))
+        is_queue_other = "queued" in (entry.job.state, job.state) and entry.job.state != job.state
         entry.job, entry.touched = job, self._clock()
         self._mark(entry)
+        if is_queue_other:  # and with it the places of those that wait
+            for other in self._entries.values():
+                if other.job.state == "queued":
+                    other.version = self.version
         return job
 
     def _mark(self, entry: _Entry) -> None:

@@ -17,9 +17,14 @@ export class JobList {
     return this.cards.get(id)?.job;
   }
 
+  running() {
+    return [...this.cards.values()].map((card) => card.job).find((job) => job.state === "running");
+  }
+
   // `jobs` have changed; `ids` are all that there are.
   update(jobs, ids) {
     for (const job of jobs) {
+      this.say(this.job(job.id), job);
       if (!this.cards.has(job.id)) this.cards.set(job.id, new JobCard((name, one) => this.act(name, one)));
       this.cards.get(job.id).update(job);
     }
@@ -32,6 +37,13 @@ export class JobList {
     }
     this.order();
     byId("no-jobs").hidden = this.cards.size > 0;
+  }
+
+  // For those who listen to the page instead of looking at it.
+  say(before, { name, state }) {
+    if (!before || before.state === state) return;
+    if (state === "done") byId("said").textContent = `${name} is done`;
+    if (state === "failed") byId("said").textContent = `${name} has failed`;
   }
 
   order() {

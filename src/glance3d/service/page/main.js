@@ -19,6 +19,13 @@ function rememberTheme() {
   if (chosen) localStorage.setItem(THEME_KEY, chosen);
 }
 
+// How far the job is that runs now, for whoever has the page in another tab.
+function showTitle(job) {
+  if (byId("viewer").open) return;
+  const share = job ? `${Math.round(100 * job.progress.share)} % ${job.name} · ` : "";
+  document.title = `${share}Glance3D`;
+}
+
 async function start() {
   const remembered = localStorage.getItem(THEME_KEY);
   if (remembered) document.documentElement.dataset.theme = remembered;
@@ -32,6 +39,7 @@ async function start() {
     changed: (jobs, ids) => {
       list.update(jobs, ids);
       viewer.follow();
+      showTitle(list.running());
     },
     reachable: (isThere) => {
       if (!isThere) notice(GONE);

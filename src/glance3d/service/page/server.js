@@ -1,6 +1,7 @@
 // What the page asks of its server.
 
 const POLL_MILLISECONDS = 1500;
+const HIDDEN_MILLISECONDS = 4000;
 
 async function answerOf(response) {
   if (response.status === 204) return null;
@@ -28,7 +29,7 @@ export const pathOf = (id, part) => `/api/jobs/${id}/${part}`;
 // Jobs as they change: by events, and by asking where these do not come through.
 export function listen({ changed, reachable }) {
   let timer = null;
-  const source = new EventSource("/api/events");
+  let source = null;
   const poll = async () => {
     try {
       const { jobs } = await ask("/api/jobs");
@@ -38,17 +39,32 @@ export function listen({ changed, reachable }) {
       reachable(false);
     }
   };
-  source.onmessage = (event) => {
+  const stopPolling = () => {
     clearInterval(timer);
     timer = null;
-    const { jobs, ids } = JSON.parse(event.data);
-    changed(jobs, ids);
-    reachable(true);
   };
-  source.onerror = () => {
-    if (timer === null) timer = setInterval(poll, POLL_MILLISECONDS);
-    poll();
+  const connect = () => {
+    source = new EventSource("/api/events");
+    source.onmessage = (event) => {
+      stopPolling();
+      const { jobs, ids } = JSON.parse(event.data);
+      changed(jobs, ids);
+      reachable(true);
+    };
+    source.onerror = () => {
+      if (timer === null) timer = setInterval(poll, POLL_MILLISECONDS);
+      poll();
+    };
   };
+  // A browser opens few connections to a server: tabs that nobody sees leave theirs to others.
+  const follow = () => {
+    source?.close();
+    stopPolling();
+    if (document.visibilityState === "visible") connect();
+    else timer = setInterval(poll, HIDDEN_MILLISECONDS);
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
 }
 
 // Sends a form; resolves to the job. `signal` stops it, `sent` is told the share that has gone.

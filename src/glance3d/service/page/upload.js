@@ -120,6 +120,8 @@ function fillChoices(server) {
       return row;
     }),
   );
+  byId("refine").checked = server.can_refine;
+  byId("refine").disabled = !server.can_refine;
   byId("more").hidden = server.formats.length === 0;
   byId("files").accept = server.suffixes.join(",");
 }

@@ -175,7 +175,7 @@ class Runner:
 
     def _follow(self, job: Job, process: JobProcess) -> None:
         """Pass on what a process tells until it ends, and say what came of the job."""
-        outcome, stages = None, StageProgress(job.settings.refine)
+        outcome, stages = None, StageProgress(bool(job.settings.refine))
         messages = process.messages()
         while (content := messages.get()) is not None:
             try:
@@ -194,6 +194,9 @@ class Runner:
             self._finish(job.id, process.ended_because, outcome, code)
         except Glance3DError as error:
             logger.warning("warning: the end of the job %s is not kept: %s", job.id, error)
+            with suppress(UnknownJobError):
+                reason = f"what came of it could not be kept: {error}"
+                self._store.change(job.id, on_disk=False, state="failed", reason=reason)
         finally:
             with self._store.changed:
                 del self._threads[job.id]
