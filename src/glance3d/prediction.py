@@ -12,7 +12,7 @@ from torch import Tensor
 from glance3d.distributed.group import Group, current_group
 from glance3d.errors import InputError, NotEnoughMemoryError
 from glance3d.images.photo_memory import bytes_at_original_size
-from glance3d.images.physical_cameras import physical_camera_ids
+from glance3d.images.physical_cameras import physical_camera_ids, unstated_lens_ids
 from glance3d.images.query_points import queries_on_grid
 from glance3d.models import Network
 from glance3d.models.checks import check_outputs, check_pixel_values
@@ -132,6 +132,7 @@ def _predict_once(
             outputs=outputs,
             attention=options.attention,
             focal_lengths=batch.focal_lengths,
+            camera_ids=unstated_lens_ids(batch),
             **extra,
         )
 

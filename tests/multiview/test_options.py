@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from glance3d.errors import ConfigError
+from glance3d.errors import ConfigError, InputError
 from glance3d.models import VGGT, build_model, load_model
 from glance3d.models.config import ModelConfig, glance_small
 from glance3d.multiview.options import (
@@ -117,3 +117,8 @@ def test_a_network_heeds_them(options: MultiviewOptions, small: VGGT) -> None:
     with torch.inference_mode():
         matched = [match_all(network, images) for network in (small, changed_network)]
     assert any(not one.equal(other) for one, other in zip(*matched, strict=True))
+
+
+def test_cameras_that_photos_share_are_one_a_view(small: VGGT) -> None:
+    with pytest.raises(InputError, match="camera_ids must be one a view: 2, got 3"):
+        small(shifted_views(96, 128)[:2], camera_ids=[0, 1, 1])

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from glance3d.types import PhotoMetadata, Placement
+from glance3d.types import ImageBatch, PhotoMetadata, Placement
 
 # One camera may take photos of two sizes (a crop, or another setting); photos of more sizes come
 # from many cameras.
@@ -34,18 +34,40 @@ def physical_camera_ids(
     if camera == "per-folder":
         folders = [str(Path(source).parent) for source in sources]
         return _numbers(list(zip(folders, sizes, strict=True)))
-    # Upright or not, photos of one camera have the same two sides.
+    return _numbers(_stated_or_by_size(sizes, photos))
+
+
+def unstated_lens_ids(batch: ImageBatch) -> list[int] | None:
+    """As :func:`physical_camera_ids`, but a photo that is held sideways shares its lens.
+
+    None where there is one lens, or the focal lengths of all are known.
+    """
+    known = batch.focal_lengths
+    if known is not None and not bool(known.isnan().any()):
+        return None
+    sizes = [_upright(placement.original_size) for placement in batch.placements]
+    photos = batch.metadata or (PhotoMetadata(),) * len(sizes)
+    ids = _numbers(_stated_or_by_size(sizes, photos))
+    return ids if len(set(ids)) > 1 else None
+
+
+def _stated_or_by_size(
+    sizes: Sequence[tuple[int, int]], photos: Sequence[PhotoMetadata]
+) -> list[Hashable]:
     unstated_sizes = {
-        tuple(sorted(size))
-        for size, photo in zip(sizes, photos, strict=True)
-        if _is_unstated(photo)
+        _upright(size) for size, photo in zip(sizes, photos, strict=True) if _is_unstated(photo)
     }
     is_mixture = len(unstated_sizes) > _SIZES_OF_ONE_CAMERA
     keys: list[Hashable] = []
     for view, (size, photo) in enumerate(zip(sizes, photos, strict=True)):
         is_single = is_mixture and _is_unstated(photo)
         keys.append(("single", view) if is_single else (size, photo.camera, photo.focal_35mm))
-    return _numbers(keys)
+    return keys
+
+
+def _upright(size: tuple[int, int]) -> tuple[int, int]:
+    """Upright or not, photos of one camera have the same two sides."""
+    return min(size), max(size)
 
 
 def _is_unstated(photo: PhotoMetadata) -> bool:

@@ -60,6 +60,7 @@ class Network(nn.Module, Generic[ConfigT]):
         outputs: Sequence[str] | None = None,
         attention: str = "full",
         focal_lengths: Tensor | None = None,
+        camera_ids: Sequence[int] | None = None,
     ) -> Predictions:
         """One pass over all views; the same with and without gradients.
 
@@ -72,6 +73,8 @@ class Network(nn.Module, Generic[ConfigT]):
             attention: "full", or "thin": approximate, see :mod:`glance3d.models.sparse_keys`.
             focal_lengths: ``[S]`` or ``[B,S]``, in pixels, where known (say from EXIF); else NaN.
                 A network that has no use for them ignores them.
+            camera_ids: One a view: the same number says that views share a focal length. None:
+                all do, or have the known ones. Ignored as focal lengths are.
 
         Raises:
             InputError: A shape, size or value cannot be used. Values that are on a GPU are not

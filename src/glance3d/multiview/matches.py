@@ -6,6 +6,7 @@ tolerances and focal lengths mean the same at every size and shape of a photo.
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -189,12 +190,13 @@ class PoseInitialiser(Protocol):
         image_size: tuple[int, int],
         options: MultiviewOptions,
         focal_lengths: Float[Tensor, "batch views"] | None = None,
+        camera_ids: Sequence[int] | None = None,
         /,
     ) -> Float[Tensor, "batch views 9"]:
         """Pose encodings against the first view; ``image_size`` is (height, width).
 
         ``pairs`` are the best of the matches that ``estimates`` are about. ``focal_lengths`` are in
-        pixels, NaN where unknown.
+        pixels, NaN where unknown; views of the same one of ``camera_ids`` share one.
         """
         ...
 

@@ -223,6 +223,28 @@ class FocalSearchOptions(_Checked):
 
 
 @dataclass(frozen=True)
+class CameraZoomOptions(_Checked):
+    """How focal lengths of several cameras are compared.
+
+    Cameras take turns to be tried with ``factors`` of their focal length, a geometric row around 1,
+    in ``rounds`` of which each has half the steps of the one before, on the ``pairs_per_view``
+    pairs of each view with other cameras' that share most. The logarithm of a camera's focal length
+    over the expected one has a ``deviation``.
+    """
+
+    factors: tuple[float, ...] = tuple(1.4**step for step in range(-2, 3))
+    rounds: int = 4
+    pairs_per_view: int = 4
+    deviation: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse fewer factors than a parabola needs."""
+        super().__post_init__()
+        if len(self.factors) < 3:
+            raise ConfigError("factors of CameraZoomOptions needs at least three numbers")
+
+
+@dataclass(frozen=True)
 class TriangulationOptions(_Checked):
     """What a triangulated depth is trusted by.
 
@@ -291,6 +313,7 @@ class MultiviewOptions:
     averaging: AveragingOptions = field(default_factory=AveragingOptions)
     pose_adjustment: PoseAdjustmentOptions = field(default_factory=PoseAdjustmentOptions)
     focal_search: FocalSearchOptions = field(default_factory=FocalSearchOptions)
+    camera_zooms: CameraZoomOptions = field(default_factory=CameraZoomOptions)
     triangulation: TriangulationOptions = field(default_factory=TriangulationOptions)
     plane_sweep: PlaneSweepOptions = field(default_factory=PlaneSweepOptions)
     tracking: TrackingOptions = field(default_factory=TrackingOptions)

@@ -1,5 +1,6 @@
 """What the matches of all views say of their cameras: the poses that a camera head refines."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor
 
 from glance3d.geometry.rotations import positive_quat_xyzw_from_rotation
 from glance3d.multiview.averaging.scene import ScenePoses, average_poses
+from glance3d.multiview.focal_lengths.camera_zooms import estimate_zooms
+from glance3d.multiview.focal_lengths.rows import parabola_peak
 from glance3d.multiview.matches import PairPoses, ViewPairMatches, half_diagonal
 from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.pose_adjustment import FocalPrior, adjust_poses, inlier_share
@@ -21,11 +24,15 @@ def initialise_poses(
     image_size: tuple[int, int],
     options: MultiviewOptions,
     focal_lengths: Float[Tensor, "batch views"] | None = None,
+    camera_ids: Sequence[int] | None = None,
 ) -> Float[Tensor, "batch views 9"]:
     """Pose encodings against the first view; ``image_size`` is (height, width).
 
     ``pairs`` are the best of the matches that ``estimates`` were made of. ``focal_lengths``, in
     pixels, are what is known of the views' own: NaN where nothing is.
+
+    ``camera_ids`` say which views share a focal length, where not all do: then each camera's is
+    estimated first, and what comes of them is taken if more matches fit.
 
     Each pair of views is solved, pairs are made to agree, and all are adjusted together with one
     focal length for all views, or in the known ratios. That is tried from a wide row of focal
@@ -45,7 +52,18 @@ def initialise_poses(
             known_hd = focal_lengths / half_diagonal(image_size)
             prior, zoom = _known_prior(known_hd, prior, search.known_deviation)
         # Photos zoomed to one focal length, so that all views share it.
-        scene, focal_hd = _best_try(pairs.zoomed(1 / zoom), learned, prior, num_views, options)
+        alike = pairs.zoomed(1 / zoom)
+        scene, focal_hd = _best_try(alike, learned, prior, num_views, options)
+        if camera_ids is not None and num_views > 2:
+            known = None if focal_lengths is None else focal_lengths > 0
+            free = estimate_zooms(alike, learned, prior.focal_hd, camera_ids, options, known)
+            zoomed = alike.zoomed(1 / free)
+            other, other_hd = _best_try(zoomed, learned, prior, num_views, options)
+            width_hd = options.focal_search.inlier_width_hd
+            share = inlier_share(alike, scene, focal_hd, width_hd)
+            better = inlier_share(zoomed, other, other_hd, width_hd) > share
+            scene, focal_hd = other.where(better, scene), torch.where(better, other_hd, focal_hd)
+            zoom = torch.where(better[:, None], zoom * free, zoom)
         distance = scene.centers.norm(dim=-1).mean(-1)[:, None, None].clamp(min=1e-9)
         centers = scene.centers * (search.usual_distance / distance)
         # t = -R c
@@ -185,7 +203,7 @@ def _search_focal_length(
         scores.append(score - _prior_cost(focal_hd, prior, search.prior_cost))
     # Focal lengths are a geometric row, so steps between them are steps of the logarithm.
     ratio = search.focal_lengths_hd[1] / search.focal_lengths_hd[0]
-    return search.focal_lengths_hd[0] * ratio ** _parabola_peak(torch.stack(scores, -1))
+    return search.focal_lengths_hd[0] * ratio ** parabola_peak(torch.stack(scores, -1))
 
 
 def _prior_cost(
@@ -193,15 +211,6 @@ def _prior_cost(
 ) -> Float[Tensor, " batch"]:
     """As a share of the matches; far from what is expected, further costs little more."""
     return weight * prior.deviations(focal_hd).square().log1p()
-
-
-def _parabola_peak(values: Float[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
-    """Where a parabola through the largest value and its neighbours is highest, in steps."""
-    largest = values.argmax(-1, keepdim=True).clamp(1, values.shape[-1] - 2)
-    before, at, after = (values.gather(-1, largest + step)[..., 0] for step in (-1, 0, 1))
-    # The vertex of the parabola through (-1, before), (0, at), (1, after).
-    bend = (2 * at - before - after).clamp(min=1e-9)
-    return largest[..., 0] + ((after - before) / (2 * bend)).clamp(-1, 1)
 
 
 def scene_focal_length(

@@ -56,20 +56,21 @@ class RelativePoses(NamedTuple):
 def estimate_relative_poses(
     pairs: ViewPairMatches,
     learned: Float[Tensor, "batch views views 9"],
-    focal_hd: Float[Tensor, " batch"],
+    focal_hd: Float[Tensor, " batch"] | Float[Tensor, "batch pairs"],
     options: RelativePoseOptions,
     orbits: bool = True,
 ) -> RelativePoses:
     """The pose of each pair that most of its matches fit.
 
     ``learned[b, v, w]`` is a pose encoding of ``camw_from_camv``, a start among others.
-    ``focal_hd``, of all views of a scene, is in half diagonals. ``orbits``: start from orbits, too,
-    which takes a third longer.
+    ``focal_hd``, of all views of a scene or of both views of a pair, is in half diagonals.
+    ``orbits``: start from orbits, too, which takes a third longer.
     """
     with torch.autocast(learned.device.type, enabled=False):
         forward = learned[pairs.scene, pairs.first, pairs.second].float()
         backward = learned[pairs.scene, pairs.second, pairs.first].float()
-        focal_hd = focal_hd[:, None].expand(pairs.amount.shape)
+        if focal_hd.ndim == 1:
+            focal_hd = focal_hd[:, None].expand(pairs.amount.shape)
         data = (forward, backward, pairs.first_hd, pairs.second_hd, pairs.weight, focal_hd)
         chunks = zip(*(part.split(PAIRS_AT_A_TIME, 1) for part in data), strict=True)
         poses = [_estimate(chunk, options, orbits) for chunk in chunks]

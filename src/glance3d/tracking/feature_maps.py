@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import InputError
+from glance3d.images.physical_cameras import unstated_lens_ids
 from glance3d.models import VGGT, Network
 from glance3d.models.config import Output
 from glance3d.models.heads.track import TrackHead
@@ -88,7 +89,9 @@ def predict_with_features(
         if not outputs:
             return Predictions(size), features
         matched = network.match(tokens, images) if "camera" in outputs else None
-        initial = network.initial_poses(matched, size, batch.focal_lengths)
+        initial = network.initial_poses(
+            matched, size, batch.focal_lengths, unstated_lens_ids(batch)
+        )
         predictions = network.decode(tokens, images, outputs, initial_poses=initial)
         return reconcile(predictions), features
 

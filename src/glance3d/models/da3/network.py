@@ -96,6 +96,7 @@ class DA3(Network[DA3Config]):
         outputs: Sequence[str] | None = None,
         attention: str = "full",
         focal_lengths: Tensor | None = None,
+        camera_ids: Sequence[int] | None = None,
         cameras: tuple[Tensor, Tensor] | None = None,
         cameras_from: str = "decoder",
     ) -> DA3Predictions:
@@ -107,6 +108,7 @@ class DA3(Network[DA3Config]):
             outputs: See there.
             attention: See there.
             focal_lengths: Not used.
+            camera_ids: Not used.
             cameras: ``cam_from_world`` and intrinsics in pixels of the images, as
                 :class:`~glance3d.models.Network` says; then the first view is the reference.
             cameras_from: "decoder", or "rays": slower, and said to be more accurate; without

@@ -103,6 +103,7 @@ class VGGT(Network[VGGTConfig]):
         outputs: Sequence[str] | None = None,
         attention: str = "full",
         focal_lengths: Tensor | None = None,
+        camera_ids: Sequence[int] | None = None,
     ) -> Predictions:
         """One pass over all views; the same with and without gradients.
 
@@ -121,6 +122,8 @@ class VGGT(Network[VGGTConfig]):
             attention: "full", or "thin": approximate, see :mod:`glance3d.models.sparse_keys`.
             focal_lengths: ``[S]`` or ``[B,S]``, in pixels, where known (say from EXIF); else NaN.
                 Cameras that start from matches start from them; other networks ignore them.
+            camera_ids: One a view: the same number says that views share a focal length. None:
+                all do, or have the known ones. Ignored as focal lengths are.
 
         Raises:
             InputError: A shape, size or value cannot be used. Values that are on a GPU are not
@@ -147,7 +150,7 @@ class VGGT(Network[VGGTConfig]):
         initial = None
         if matches and inputs.described is not None and self.correspondence_head is not None:
             matched = self.correspondence_head(inputs.described, images)
-            initial = self.initial_poses(matched, inputs.image_size, focal_lengths)
+            initial = self.initial_poses(matched, inputs.image_size, focal_lengths, camera_ids)
             del matched
         return self._decode(inputs, images, query_points, initial, share)
 
@@ -191,11 +194,12 @@ class VGGT(Network[VGGTConfig]):
         matched: Correspondence | None,
         image_size: tuple[int, int],
         focal_lengths: Tensor | None = None,
+        camera_ids: Sequence[int] | None = None,
     ) -> InitialPoses | None:
         """The poses that cameras start from; None for a network whose cameras do not.
 
         ``matched`` is what :meth:`match` returns, ``image_size`` is (height, width), and
-        ``focal_lengths`` are as in :meth:`forward`.
+        ``focal_lengths`` and ``camera_ids`` are as in :meth:`forward`.
 
         Raises:
             InputError: The focal lengths are not one a view, or the network was built without a
@@ -212,10 +216,15 @@ class VGGT(Network[VGGTConfig]):
         focal_lengths = check_focal_lengths(
             focal_lengths, descriptors.shape[:2], descriptors.device
         )
+        views = descriptors.shape[1]
+        if camera_ids is not None and len(camera_ids) != views:
+            raise InputError(f"camera_ids must be one a view: {views}, got {len(camera_ids)}")
         options = self.config.multiview
         pairs = select_pair_matches(matched, options.pair_selection)
         poses = matched.pair_poses()
-        pose_enc = self.pose_initialiser(pairs, poses, image_size, options, focal_lengths)
+        pose_enc = self.pose_initialiser(
+            pairs, poses, image_size, options, focal_lengths, camera_ids
+        )
         return InitialPoses(pose_enc, pairs, matched.described, options)
 
     def decode(

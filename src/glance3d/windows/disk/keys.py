@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from glance3d._version import __version__
+from glance3d.images.physical_cameras import unstated_lens_ids
 from glance3d.models import Network
 from glance3d.pass_options import PassOptions
 from glance3d.types import ImageBatch
@@ -38,6 +39,7 @@ def _key(key: "hashlib._Hash", network: Network, seen: ImageBatch) -> str:
         add_tensor(key, "usable", seen.usable_mask)
     if seen.focal_lengths is not None:
         add_tensor(key, "focal lengths", seen.focal_lengths)
+    key.update(repr(unstated_lens_ids(seen)).encode())
     if seen.known_cameras is not None and network.takes_cameras:
         key.update(repr([vars(placement) for placement in seen.placements]).encode())
         for field in fields(seen.known_cameras):

@@ -1,0 +1,1 @@
+"""Focal lengths from matches: what is tried, and which cameras have their own."""
