@@ -175,9 +175,10 @@ def _adjust_parts(
     photos: MatchedPhotos, parts: Sequence[AttemptResult], originals: Originals, progress: bool
 ) -> tuple[list[AttemptResult], tuple[dict[str, Any], ...] | None]:
     """Every part adjusted; where a network's matches are in them, after its tracks were refined."""
+    measured = photos.sift_graph is None  # in sub-pixels already: features of SIFT alone
     for one in parts:
-        _adjust(photos, one)
-    if photos.sift_graph is None:
+        _adjust(photos, one, tighten=measured)
+    if measured:
         return list(parts), None
     refined, records = [], []
     for one in parts:
