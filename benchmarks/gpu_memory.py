@@ -8,7 +8,6 @@ workspaces of kernels (mostly of convolutions), and what the allocator loses bet
 """
 
 import argparse
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,55 +17,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from benchmarks.cases import CASES, Case
 from benchmarks.meta_gpu import build_on_meta, meta_gpu
 from benchmarks.twin import Twin
 from glance3d.models.config import OUTPUTS, VGGTConfig
+from glance3d.models.memory.live_bytes import LiveBytes
 from glance3d.models.memory.plan import PROGRAM_BYTES, MemoryPlan, plan_memory
 from glance3d.models.weights.cards import CARDS
 from glance3d.models.zoo import PRECISIONS
 from glance3d.multiview.reconcile import reconcile
 
 _LARGEST_POSITION = 37  # the twin asks the device for it, for the length of a small table
-_ROUNDING = 512  # the allocator gives no less, and multiples of it
-
-
-class LiveBytes(TorchDispatchMode):
-    """Adds up the storages that operators make, for as long as each lives; ``peak`` is the most."""
-
-    def __init__(self, held: int = 0) -> None:
-        super().__init__()
-        self.held = self.peak = held
-        self._known: set[int] = set()
-
-    def know(self, tensor: Tensor) -> None:
-        """Count the tensor's storage from now on, if it is not counted yet."""
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self._known:
-            return
-        size = -(-storage.nbytes() // _ROUNDING) * _ROUNDING
-        self._known.add(key)
-        weakref.finalize(storage, self._forget, key, size)
-        self.held += size
-        self.peak = max(self.peak, self.held)
-
-    def _forget(self, key: int, size: int) -> None:
-        self._known.remove(key)
-        self.held -= size
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        for given in tree_leaves((args, kwargs)):
-            if isinstance(given, Tensor):
-                self.know(given)
-        made = func(*args, **(kwargs or {}))
-        for part in tree_leaves(made):
-            if isinstance(part, Tensor):
-                self.know(part)
-        return made
 
 
 class MetaAutocast(TorchFunctionMode):

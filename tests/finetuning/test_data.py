@@ -38,7 +38,8 @@ def test_a_batch_has_the_geometry_of_its_photos(room: PhotoSet) -> None:
     """Depth of the first view, carried into the others, is where they have it too."""
     sample = PhotoSetScenes([SetPart.whole(room)], OPTIONS).batch(0)
     assert sample.images.shape[-2:] == (48, 64)
-    assert sample.images.shape[0] * sample.images.shape[1] == 6
+    assert sample.images.shape[0] == 2
+    assert 2 <= sample.images.shape[1] <= 3
     world = unproject_depth(
         sample.depth[:, 0], sample.cam_from_world[:, 0], sample.intrinsics[:, 0]
     )

@@ -57,6 +57,7 @@ COMMANDS = {
     "track": "follow points of any photo through all of them",
     "models": "list the known models: source, licence, commercial use",
     "train": "train a model on rendered scenes",
+    "finetune": "train a known model on photo sets of one's own, and say whether it helped",
     "finetune check": "verify that cameras and depth of photo sets fit each other",
     "evaluate": "measure a model's cameras and depth against the truth",
     "version": "print the version",

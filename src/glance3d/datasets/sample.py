@@ -31,6 +31,15 @@ class MultiViewSample:
     #: True where that projection is inside the image and nothing hides it.
     visibility: Bool[Tensor, "batch views queries"] | None = None
 
+    def of_scenes(self, scenes: slice) -> "MultiViewSample":
+        """Only these scenes of the batch."""
+        parts = {
+            field.name: value[scenes]
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not None
+        }
+        return replace(self, **parts)
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "MultiViewSample":
         """The same sample with every tensor on ``device``."""
         moved = {

@@ -131,6 +131,18 @@ def photo_set(
     """
     photos = load_photo_set(folder)
     chosen = evenly_spaced(len(photos), max_views)
+    scene = scene_of_photos(photos, chosen, preprocessing)
+    return EvaluationSet(photos.name, (scene,), f"{len(chosen)} of {len(photos)} photos")
+
+
+def scene_of_photos(
+    photos: PhotoSet, chosen: Sequence[int], preprocessing: Preprocessing
+) -> EvaluationScene:
+    """Some views of a set, as one scene.
+
+    Raises:
+        ImageError: a photo or a depth map cannot be read, or is of another size.
+    """
     paths = [photos.image_paths[view] for view in chosen]
     masks = [photos.mask_paths[view] for view in chosen] if photos.mask_paths else None
     batch = load_images(paths, preprocessing, masks=masks)
@@ -149,7 +161,7 @@ def photo_set(
         ),
     )
     _check_sizes(scene)
-    return EvaluationSet(photos.name, (scene,), f"{len(chosen)} of {len(photos)} photos")
+    return scene
 
 
 def evenly_spaced(count: int, at_most: int) -> list[int]:

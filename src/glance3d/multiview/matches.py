@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from glance3d.multiview.options import MultiviewOptions, PairSelectionOptions
+from glance3d.nn.precision import autocast
 from glance3d.nn.tables import cached_table
 
 SCORES_AT_A_TIME = 2**25  # of all cells of some views with those of one; three copies are in flight
@@ -226,7 +227,7 @@ def find_matches(
     what resembles the cell elsewhere; ``window_probability`` is what those cells have of the
     softmax. ``grid`` is (rows, columns).
     """
-    with torch.autocast(descriptors.device.type, enabled=False):
+    with autocast(descriptors, enabled=False):
         return _find_matches(descriptors.float(), grid, inverse_temperature, dustbin_score, radius)
 
 

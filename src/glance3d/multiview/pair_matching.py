@@ -18,6 +18,7 @@ from glance3d.multiview.matches import (
     find_matches,
     windowed_soft_argmax,
 )
+from glance3d.nn.precision import autocast
 from glance3d.retrieval import photo_likeness, pool_tokens
 
 SCORES_IN_CACHE = 2**21
@@ -118,7 +119,7 @@ def match_pairs(
     """
     batch, _, cells = described.descriptors.shape[:3]
     at_a_time = max(1, scores_at_a_time(described.descriptors.device) // (batch * cells**2))
-    with torch.autocast(described.descriptors.device.type, enabled=False):
+    with autocast(described.descriptors, enabled=False):
         parts = [
             _match_some(described, ChosenPairs(*some), radius).best(best or cells)
             for some in zip(*(part.split(at_a_time, 1) for part in pairs), strict=True)

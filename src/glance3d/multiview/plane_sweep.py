@@ -24,6 +24,7 @@ from glance3d.geometry.transforms import invert, transform_points
 from glance3d.multiview.matches import Descriptors, ViewPairMatches, grid_to_hd, half_diagonal
 from glance3d.multiview.options import MultiviewOptions, PlaneSweepOptions, TriangulationOptions
 from glance3d.multiview.triangulation import sample_at_hd, triangulate_matches
+from glance3d.nn.precision import autocast
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def sweep_depth_by_descriptors(
 ) -> Float[Tensor, "batch views height width"]:
     """Depth maps moved to where the views agree; translations must have depth's unit of length."""
     sweep = options.plane_sweep
-    with torch.autocast(depth.device.type, enabled=False):
+    with autocast(depth, enabled=False):
         depth, pose_enc = depth.float(), pose_enc.float()
         size = (depth.shape[-2], depth.shape[-1])
         # The mean of logarithms: a geometric mean of each cell's depths.

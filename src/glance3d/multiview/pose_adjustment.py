@@ -33,6 +33,7 @@ from glance3d.multiview.two_view import (
     tangent_basis,
     triangulate_rays,
 )
+from glance3d.nn.precision import autocast
 
 _FOCAL_STEP = 1e-3  # of the logarithm, for a numerical derivative
 
@@ -60,7 +61,7 @@ def adjust_poses(
     The focal length starts at the prior's, and matches have to outweigh how far it goes.
     """
     focal_hd = prior.focal_hd
-    with torch.autocast(focal_hd.device.type, enabled=False):
+    with autocast(focal_hd, enabled=False):
         # The scale of a scene is free: cameras are about one unit from the first.
         size = start.centers.norm(dim=-1).mean(-1)[:, None, None]
         start = start._replace(centers=start.centers / (size + 1e-9))
@@ -87,7 +88,7 @@ def inlier_share(
     A match that is ``width_hd`` half diagonals off counts half. Every pair counts by how much of
     its views is matched, whether the others agree with it or not: for comparing different poses.
     """
-    with torch.autocast(focal_hd.device.type, enabled=False):
+    with autocast(focal_hd, enabled=False):
         state = _State(pairs, poses, focal_hd)
         fits = state.in_front / (1 + (state.residual.distance_hd / width_hd) ** 2)
         of_pairs = (pairs.weight * fits).sum(-1)

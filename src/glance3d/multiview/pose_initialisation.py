@@ -15,6 +15,7 @@ from glance3d.multiview.matches import PairPoses, ViewPairMatches, half_diagonal
 from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.pose_adjustment import FocalPrior, adjust_poses, inlier_share
 from glance3d.multiview.relative_pose import estimate_relative_poses
+from glance3d.nn.precision import autocast
 
 
 @torch.no_grad()
@@ -43,7 +44,7 @@ def initialise_poses(
     """
     num_views = estimates.trust.shape[1]
     search = options.focal_search
-    with torch.autocast(estimates.trust.device.type, enabled=False):
+    with autocast(estimates.trust, enabled=False):
         learned, trust = estimates.pose_enc.float(), estimates.trust.float()
         focal_hd = scene_focal_length(learned, trust, image_size)
         prior = FocalPrior(focal_hd, torch.full_like(focal_hd, search.learned_deviation))

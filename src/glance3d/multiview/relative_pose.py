@@ -33,6 +33,7 @@ from glance3d.multiview.two_view import (
     retract_direction,
     triangulate_rays,
 )
+from glance3d.nn.precision import autocast
 from glance3d.nn.tables import cached_table, constant
 
 PAIRS_AT_A_TIME = 64  # bounds what is in flight
@@ -66,7 +67,7 @@ def estimate_relative_poses(
     ``focal_hd``, of all views of a scene or of both views of a pair, is in half diagonals.
     ``orbits``: start from orbits, too, which takes a third longer.
     """
-    with torch.autocast(learned.device.type, enabled=False):
+    with autocast(learned, enabled=False):
         forward = learned[pairs.scene, pairs.first, pairs.second].float()
         backward = learned[pairs.scene, pairs.second, pairs.first].float()
         if focal_hd.ndim == 1:

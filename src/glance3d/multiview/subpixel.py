@@ -15,6 +15,7 @@ from torch import Tensor
 
 from glance3d.multiview.matches import ChosenPairs, SoftMatches
 from glance3d.multiview.options import SubpixelOptions
+from glance3d.nn.precision import autocast
 from glance3d.nn.tables import cached_table, constant
 
 _EPS = 1e-3
@@ -34,7 +35,7 @@ def refine_matches_subpixel(
     ``radius`` of the patches that are compared is in pixels, ``grid`` is (rows, columns) of the
     cells. The brightness of ``images`` may have any unit.
     """
-    with torch.autocast(images.device.type, enabled=False):
+    with autocast(images, enabled=False):
         cell = images.shape[-2] / grid[0]
         maps = image_gradients(images.float().mean(2))
         # Cells and pixels both count from the first one's centre.
@@ -63,7 +64,7 @@ def refine_pairs_subpixel(
     options: SubpixelOptions,
 ) -> SoftMatches:
     """As :func:`refine_matches_subpixel`, of :func:`~.pair_matching.match_pairs`' pairs."""
-    with torch.autocast(images.device.type, enabled=False):
+    with autocast(images, enabled=False):
         cell = images.shape[-2] / grid[0]
         maps = image_gradients(images.float().mean(2))
         scene = torch.arange(len(maps), device=maps.device)[:, None]

@@ -15,6 +15,7 @@ from glance3d.multiview.two_view import (
     residuals,
     triangulate_rays,
 )
+from glance3d.nn.precision import autocast
 
 
 def triangulate_matches(
@@ -69,7 +70,7 @@ def camera_scale_from_depth(
     depth over triangulated depth, drawn towards 1 where little is triangulated.
     """
     size = (depth.shape[-2], depth.shape[-1])
-    with torch.autocast(depth.device.type, enabled=False):
+    with autocast(depth, enabled=False):
         triangulated, trust = triangulate_matches(pairs, pose_enc.float(), size, options)
         predicted = sample_at_hd(pairs.of_first(depth.float()), pairs.first_hd)
         log_ratio = (predicted / triangulated).log().flatten(1)

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from glance3d.distributed.views import KeysAcross
 from glance3d.nn.attention import Heads, SelfAttention
 from glance3d.nn.block import Block, LayerScale
-from glance3d.nn.chunks import cached_slices, chunk_tokens, num_chunks
+from glance3d.nn.chunks import (
+    cached_slices,
+    chunk_tokens,
+    num_chunks,
+    recomputes,
+    run_recomputed,
+)
 from glance3d.nn.fast.log_sum import attend_with_log_sum
 from glance3d.nn.precision import only_predicts
 from glance3d.nn.rope import RopeTable
@@ -30,7 +36,7 @@ def run_block_(
     """
     assert isinstance(block, Block)
     if not only_predicts(x):
-        return block(x, rope)
+        return run_recomputed(block, x, rope) if recomputes() else block(x, rope)
     predict_block_(block, x, rope, keys, across)
     return x
 

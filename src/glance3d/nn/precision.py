@@ -7,6 +7,8 @@ a precision.
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,12 +21,24 @@ from glance3d.nn.fast import cpu as fast_cpu
 from glance3d.nn.fast import gpu as fused_gpu
 
 
+def is_autocast(x: Tensor) -> bool:
+    """Whether autocast decides the precision; never of shapes alone, on the meta device."""
+    return x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
+
+
+def autocast(x: Tensor, *, enabled: bool) -> AbstractContextManager[Any]:
+    """Products in bfloat16 inside, or none; on the meta device nothing of either."""
+    if x.device.type == "meta":
+        return nullcontext()
+    return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
+
+
 def only_predicts(x: Tensor) -> bool:
     """Whether no gradients are asked for and no autocast decides the precision.
 
     Then numbers may be written in place and work be cut into chunks.
     """
-    return not torch.is_grad_enabled() and not torch.is_autocast_enabled(x.device.type)
+    return not torch.is_grad_enabled() and not is_autocast(x)
 
 
 def product(
@@ -35,7 +49,7 @@ def product(
 ) -> Float[Tensor, "*batch out_dim"]:
     """``x W^T + b``, at the weight's precision; under autocast, at autocast's."""
     # Autocast casts input and weight itself, inside F.linear.
-    if not torch.is_autocast_enabled(x.device.type):
+    if not is_autocast(x):
         x = x.to(weight.dtype)
         if x.device.type == "cpu" and not torch.is_grad_enabled():
             return fast_cpu.linear(x, weight, bias, gelu)
@@ -102,7 +116,7 @@ class Linear(nn.Linear):
     ) -> Float[Tensor, "*batch rows"]:
         """Only some channels of the output, for layers that pack several in one."""
         # Under autocast F.linear casts by itself.
-        if not torch.is_autocast_enabled(input.device.type):
+        if not is_autocast(input):
             input = input.to(self.weight.dtype)
         out = F.linear(input, self.weight[rows], None if self.bias is None else self.bias[rows])
         return out if self.lora is None else out + self.lora(input, rows).to(out.dtype)
@@ -139,7 +153,7 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
         """At the weight's precision; under autocast, at autocast's."""
-        if torch.is_autocast_enabled(input.device.type):
+        if is_autocast(input):
             return super().forward(input)
         if multiplies_in_float32(input, self.weight):
             out = functional_call(self, _widened(self), input.float())
@@ -154,7 +168,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         self, input: Float[Tensor, "n c_in h w"], output_size: list[int] | None = None
     ) -> Float[Tensor, "n c_out h2 w2"]:
         """At the weight's precision; under autocast, at autocast's."""
-        if torch.is_autocast_enabled(input.device.type):
+        if is_autocast(input):
             return super().forward(input, output_size)
         if multiplies_in_float32(input, self.weight):
             out = functional_call(self, _widened(self), (input.float(), output_size))

@@ -1,11 +1,14 @@
 """Learning rate over a run, and the moving average of the weights."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from glance3d.errors import ConfigError
+
+StateOf = Callable[[nn.Module], dict[str, Tensor]]
 
 
 def learning_rate_factor(
@@ -26,19 +29,32 @@ def learning_rate_factor(
     return warm * (floor + (1 - floor) * falling)
 
 
+def learned_state(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters that are trained, by their names: all that changes where others are frozen."""
+    learned = {name for name, value in module.named_parameters() if value.requires_grad}
+    return {name: value for name, value in module.state_dict().items() if name in learned}
+
+
+def whole_state(module: nn.Module) -> dict[str, Tensor]:
+    """All parameters and buffers."""
+    return module.state_dict()
+
+
 class WeightAverage:
     """Exponential moving average of a module's floating-point state, in float32.
+
+    ``state_of`` says what of the module is averaged.
 
     The decay starts low, min(decay, (1 + n) / (10 + n)) after n updates, so that the first random
     weights soon have no influence.
     """
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
+    def __init__(self, module: nn.Module, decay: float, state_of: StateOf = whole_state) -> None:
+        self.decay, self._state_of = decay, state_of
         self.num_updates = 0
         self.values = {
             name: value.detach().float().clone() if value.is_floating_point() else value.clone()
-            for name, value in module.state_dict().items()
+            for name, value in state_of(module).items()
         }
 
     @torch.no_grad()
@@ -47,7 +63,7 @@ class WeightAverage:
         self.num_updates += 1
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         averages, values = [], []
-        for name, value in module.state_dict().items():
+        for name, value in self._state_of(module).items():
             if value.is_floating_point():
                 averages.append(self.values[name])
                 values.append(value.detach().float())

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +42,17 @@ from glance3d.training.run.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from glance3d.training.run.folder import CHECKPOINT, CONFIG, CURVE, LOG, WEIGHTS, RunFolder
+from glance3d.training.run.folder import CHECKPOINT, CONFIG, CURVE, FILES, LOG, WEIGHTS, RunFolder
 from glance3d.training.run.interrupts import StopRequest
 from glance3d.training.run.restore import restore
 from glance3d.training.run.spikes import SpikeDetector
 from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_log
-from glance3d.training.schedule import WeightAverage, learning_rate_factor
+from glance3d.training.schedule import (
+    WeightAverage,
+    learned_state,
+    learning_rate_factor,
+    whole_state,
+)
 
 Evaluate = Callable[[Network], dict[str, float]]
 
@@ -63,8 +69,12 @@ class Trainer:
     at every validation, and the numbers it returns are logged. ``build_sampler`` and
     ``build_validation_sampler`` replace the synthetic scenes. With ``overwrite`` files of those
     names are replaced even if Glance3D did not write them. The ranks of the present group share the
-    batches of ``build_sampler``.
+    batches of ``build_sampler``. A ``model`` that is given is trained as far as its parameters
+    require gradients; only those are averaged and kept in checkpoints.
     """
+
+    #: What a run may write into ``out``.
+    files: tuple[str, ...] = FILES
 
     def __init__(
         self,
@@ -74,13 +84,14 @@ class Trainer:
         evaluate: Evaluate | None = None,
         build_sampler: BuildSampler | None = None,
         build_validation_sampler: BuildSampler | None = None,
+        model: Network | None = None,
         show_progress: bool = True,
         overwrite: bool = False,
     ) -> None:
         self.config = config
         self.group = current_group()
         self.out = Path(out)
-        self.folder = RunFolder(self.out, overwrite=overwrite)
+        self.folder = RunFolder(self.out, overwrite=overwrite, files=self.files)
         self.evaluate = evaluate
         self.show_progress = show_progress and self.group.is_first
         self.progress = Progress()
@@ -90,9 +101,12 @@ class Trainer:
         self.log = TrainingLog(self.out / LOG)
         self.device = torch.device(config.device)
         torch.manual_seed(config.seed)
-        self.model = build_model(config.model, device=config.device).train()
-        _freeze_all_but(self.model, config.trainable)
-        self.average = WeightAverage(self.model, config.optimiser.average_decay)
+        self._state_of = whole_state if model is None else learned_state
+        if model is None:
+            model = build_model(config.model, device=config.device)
+            _freeze_all_but(model, config.trainable)
+        self.model = model.train()
+        self.average = self._new_average()
         self.optimiser = _build_optimiser(self.model, config)
         part = self.group.rank, self.group.size
         self._build_sampler = (
@@ -129,7 +143,7 @@ class Trainer:
                 "resume with the same network, or start a new run"
             )
         changed = {key: value for key, value in mine.items() if checkpoint.config.get(key) != value}
-        restore(checkpoint, self.model, self.average, self.optimiser)
+        restore(checkpoint, self.model, self.average, self.optimiser, self._state_of)
         self.progress = checkpoint.progress
         self._relations_pretrained = True
         self._log_event("resumed", changed=json.dumps(changed))
@@ -141,7 +155,7 @@ class Trainer:
         """
         missing = load_partial_weights(self.model, Path(weights))
         self._relations_pretrained = not any("correspondence_head." in name for name in missing)
-        self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
+        self.average = self._new_average()
         self._log_event("started_from", weights=str(weights), num_missing=float(len(missing)))
 
     def pretrain_relations(self) -> None:
@@ -164,7 +178,7 @@ class Trainer:
             show_progress=self.show_progress,
         )
         self._relations_pretrained = True
-        self.average = WeightAverage(self.model, self.config.optimiser.average_decay)
+        self.average = self._new_average()
         self._log_event("rehearsed", **_as_floats(losses))  # the kind's name in saved logs
 
     def run(self, max_steps: int | None = None) -> Progress:
@@ -304,10 +318,17 @@ class Trainer:
         """Whether the last step went past a multiple of ``every`` samples (0: never)."""
         return every > 0 and self.progress.samples // every > before // every
 
+    def _new_average(self) -> WeightAverage:
+        return WeightAverage(self.model, self.config.optimiser.average_decay, self._state_of)
+
     def averaged_model(self) -> Network:
-        """A copy of the network with the averaged weights, in eval mode."""
-        model = copy.deepcopy(self.model)
-        model.load_state_dict(self.average.values)
+        """A copy of the network with the averaged weights, in eval mode.
+
+        What is not trained is not copied.
+        """
+        frozen = [value for value in self.model.parameters() if not value.requires_grad]
+        model = copy.deepcopy(self.model, {id(value): value for value in frozen})
+        model.load_state_dict(self.average.values, strict=self._state_of is whole_state)
         return model.eval()
 
     @torch.no_grad()
@@ -352,31 +373,42 @@ class Trainer:
             Checkpoint(
                 config=self.config.to_dict(),
                 progress=self.progress,
-                model=self.model.state_dict(),
+                model=self._state_of(self.model),
                 average=self.average.state_dict(),
                 optimiser=self.optimiser.state_dict(),
             ),
             folder / CHECKPOINT,
         )
-        export_weights(
-            self.averaged_model(),
-            folder / WEIGHTS,
-            recipe=self.config.recipe,
-            seed=str(self.config.seed),
-            step=str(self.progress.step),
-            samples=str(self.progress.samples),
-        )
+        self.export(folder)
         if self.log.path.is_file():
             lines, smooth = read_log(self.log.path, "validation"), 0.0
             if len(lines) < _POINTS_OF_A_CURVE:
                 lines, smooth = read_log(self.log.path, "train"), 0.9
             draw_learning_curve(lines, _CURVES, folder / CURVE, smooth)
 
+    def export(self, folder: Path) -> None:
+        """Write the averaged weights for use."""
+        path, dtype = folder / WEIGHTS, torch.bfloat16
+        export_weights(self.averaged_model(), path, dtype, overwrite=False, **self.about())
+
+    def about(self) -> dict[str, str]:
+        """How the weights were made, for their metadata."""
+        return {
+            "recipe": self.config.recipe,
+            "seed": str(self.config.seed),
+            "step": str(self.progress.step),
+            "samples": str(self.progress.samples),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The settings of the run, for ``config.json``."""
+        return self.config.to_dict()
+
     def _write_config(self) -> None:
         if not self.group.is_first:
             return
         with self.folder.staged() as staging:
-            save_json(staging.folder / CONFIG, self.config.to_dict())
+            save_json(staging.folder / CONFIG, self.describe())
 
     def _log_event(self, kind: str, **values: float | str) -> None:
         if not self.group.is_first:

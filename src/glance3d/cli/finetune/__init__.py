@@ -1,1 +1,5 @@
-"""``glance3d finetune``: what comes before training on data of one's own."""
+"""``glance3d finetune``, and ``glance3d finetune check``, which comes before it."""
+
+from glance3d.cli.finetune.train import Options, run
+
+__all__ = ["Options", "run"]

@@ -23,9 +23,10 @@ _STREAMS = {"train": 0, "validation": 1}
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """``num_views`` of a group, from and to; pictures of a batch; and their size.
+    """``num_views`` of a group, from and to; pictures of a batch, at most; and their size.
 
-    ``size_multiple`` is the network's patch. ``cameras_only``: no depth, also where it is known.
+    All batches have as many groups as fit with the most views. ``size_multiple`` is the
+    network's patch. ``cameras_only``: no depth, also where it is known.
     """
 
     num_views: tuple[int, int] = (2, 4)
@@ -48,6 +49,11 @@ class StreamOptions:
                 f"max_pixels must hold a patch of {self.size_multiple} x {self.size_multiple}, got "
                 f"{self.max_pixels}"
             )
+
+    @property
+    def num_scenes(self) -> int:
+        """Groups of views of a batch."""
+        return self.images_per_batch // self.num_views[1]
 
 
 class PhotoSetScenes:
@@ -88,7 +94,7 @@ class PhotoSetScenes:
         most = self._most[chosen]
         low = min(self.options.num_views[0], most)
         num_views = int(rng.integers(low, most + 1))
-        count = self.options.images_per_batch // num_views
+        count = self.options.num_scenes
         scenes = [self._scene(chosen, num_views, rng) for _ in range(count)]
         return MultiViewSample(*(torch.stack(parts) for parts in zip(*scenes, strict=True)))
 

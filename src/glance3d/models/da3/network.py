@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,7 +19,7 @@ from glance3d.models.da3.rays import cameras_from_rays
 from glance3d.models.head_inputs import HeadInputs
 from glance3d.models.network import Network
 from glance3d.nn.block import Block
-from glance3d.nn.precision import only_predicts
+from glance3d.nn.precision import autocast, only_predicts
 from glance3d.pass_options import CAMERA_SOURCES
 from glance3d.types import Predictions
 
@@ -155,7 +154,7 @@ class DA3(Network[DA3Config]):
                 del values["ray"], values["ray_conf"]
         elif inputs.camera_tokens is not None:
             pose_enc = share.from_first(self.decode_cameras(inputs.camera_tokens))
-            with torch.autocast(images.device.type, enabled=False):
+            with autocast(images, enabled=False):
                 poses, intrinsics = decode_pose(pose_enc, *size)
             values |= {"cam_from_world": poses, "intrinsics": intrinsics}
         return DA3Predictions(image_size=size, **values)
@@ -164,7 +163,7 @@ class DA3(Network[DA3Config]):
         self, camera_tokens: Float[Tensor, "batch views dim"]
     ) -> Float[Tensor, "batch views 9"]:
         """Cameras are always float32."""
-        with torch.autocast(camera_tokens.device.type, enabled=False):
+        with autocast(camera_tokens, enabled=False):
             return self.camera_decoder(camera_tokens.float())
 
     def encode_cameras(
@@ -174,7 +173,7 @@ class DA3(Network[DA3Config]):
         image_size: tuple[int, int],
     ) -> Float[Tensor, "batch views dim"]:
         """The camera tokens of given cameras, in float32; ``image_size`` is (height, width)."""
-        with torch.autocast(cam_from_world.device.type, enabled=False):
+        with autocast(cam_from_world, enabled=False):
             return self.camera_encoder(encode_pose(cam_from_world, intrinsics, *image_size))
 
     def _encode(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from glance3d.models.config import DPTHeadConfig
 from glance3d.models.tokens import AggregatedTokens
-from glance3d.nn.chunks import cached_slices, chunk_views
+from glance3d.nn.chunks import cached_slices, chunk_views, recomputes, run_recomputed
 from glance3d.nn.patch_embed import StemMaps
 from glance3d.nn.precision import (
     Conv2d,
@@ -278,9 +278,13 @@ def map_views(
     """``predict`` on ``step`` views at a time of tensors that all begin with a dimension of views.
 
     The results are written into preallocated tensors. While gradients flow nothing is saved by
-    chunks, since every activation is kept anyway.
+    chunks, since every activation is kept anyway, but where it is made again for them.
     """
     num_views = len(inputs[0])
+    if recomputes():
+        chunks = [[x[start : start + step] for x in inputs] for start in range(0, num_views, step)]
+        made = [run_recomputed(lambda *views: predict(list(views)), *chunk) for chunk in chunks]
+        return tuple(torch.cat(parts) for parts in zip(*made, strict=True))
     if torch.is_grad_enabled() or num_views <= step:
         return predict(list(inputs))
     wholes: tuple[Tensor, ...] = ()

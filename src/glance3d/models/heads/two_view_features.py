@@ -18,6 +18,7 @@ from glance3d.geometry.rotations import positive_quat_xyzw_from_rotation, rotati
 from glance3d.geometry.sync_free_linalg import decompose_essential, wahba_rotation
 from glance3d.multiview.options import EightPointOptions
 from glance3d.multiview.two_view import cheirality, eight_point, triangulate_rays
+from glance3d.nn.precision import autocast
 from glance3d.nn.tables import constant
 
 #: In half diagonals of the image, one octave and a quarter around what lenses have.
@@ -44,7 +45,7 @@ def two_view_features(
     options: EightPointOptions,
 ) -> TwoViewFeatures:
     """From places in half diagonals about the image's centre, and their weights, in float32."""
-    with torch.autocast(first_hd.device.type, enabled=False):
+    with autocast(first_hd, enabled=False):
         weight = weight.float() + 1e-6
         x, y = _homogeneous(first_hd.float()), _homogeneous(second_hd.float())
         weight = weight / weight.sum(-1, keepdim=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -41,7 +40,7 @@ from glance3d.multiview.matches import (
 from glance3d.multiview.reconcile import MatchedPredictions
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import StemMaps
-from glance3d.nn.precision import only_predicts
+from glance3d.nn.precision import autocast, only_predicts
 from glance3d.types import Predictions
 
 
@@ -291,7 +290,7 @@ class VGGT(Network[VGGTConfig]):
         if inputs.camera_tokens is not None and self.camera_head is not None:
             tokens = inputs.camera_tokens.float()
             start = None if initial is None else initial.pose_enc
-            with torch.autocast(tokens.device.type, enabled=False):  # cameras are always float32
+            with autocast(tokens, enabled=False):  # cameras are always float32
                 values["pose_enc_iterations"] = share.from_first(self.camera_head(tokens, start))
             values["pose_enc"] = values["pose_enc_iterations"][-1]
         for output, head, name in (

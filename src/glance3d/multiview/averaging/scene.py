@@ -12,6 +12,7 @@ from glance3d.multiview.averaging.translations import fit_directions, translatio
 from glance3d.multiview.matches import ViewPairMatches
 from glance3d.multiview.options import AveragingOptions
 from glance3d.multiview.relative_pose import RelativePoses
+from glance3d.nn.precision import autocast
 
 
 class ScenePoses(NamedTuple):
@@ -39,7 +40,7 @@ def average_poses(
 
     A pair is trusted by how much of its views is matched and how much of that fits. In float64.
     """
-    with torch.autocast(poses.rotation.device.type, enabled=False):
+    with autocast(poses.rotation, enabled=False):
         rotation, direction = poses.rotation.double(), poses.direction.double()
         trust = pair_trust(pairs, poses, num_views, options)
         views, agreed = robust_rotation_averaging(pairs, rotation, trust, num_views, options)

@@ -16,6 +16,7 @@ from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.geometry.transforms import compose
 from glance3d.models.config import Output
 from glance3d.models.da3 import DA3
+from glance3d.nn.precision import autocast
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses.normalise import (
     Targets,
@@ -49,7 +50,7 @@ def da3_losses(
         )
     outputs = dict.fromkeys(output for name in weights.active for output in _OUTPUTS[name])
     predicted = model(sample.images, outputs=tuple(outputs))
-    with torch.autocast(sample.images.device.type, enabled=False):
+    with autocast(sample.images, enabled=False):
         return _compare(predicted, sample, config, weights)
 
 
@@ -78,7 +79,8 @@ def _camera(predicted: Predictions, targets: Targets) -> Losses:
     cam_from_world, intrinsics = predicted.cameras()
     relative = cameras_relative_to_first(cam_from_world)
     pose_enc = encode_pose(relative, intrinsics, *predicted.image_size)
-    return camera_loss(on_the_side_of(targets.pose_enc, pose_enc)[None], targets.pose_enc)
+    target = targets.pose_enc_at_scale_of(pose_enc)
+    return camera_loss(on_the_side_of(target, pose_enc)[None], target)
 
 
 def _true_rays(

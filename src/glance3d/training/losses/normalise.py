@@ -22,7 +22,8 @@ class Targets:
 
     ``pose_enc`` is VGGT's encoding of ``cam_from_world``, without the principal point.
     ``depth`` and ``points_world`` are 0 where ``valid`` is False. ``scale`` is the mean distance
-    that the true lengths were divided by.
+    that the true lengths were divided by; scenes without any depth, which ``has_scale`` is False
+    for, keep their own unit.
     """
 
     cam_from_world: Float[Tensor, "batch views 3 4"]
@@ -31,6 +32,23 @@ class Targets:
     points_world: Float[Tensor, "batch views height width 3"]
     valid: Bool[Tensor, "batch views height width"]
     scale: Float[Tensor, "batch"]
+    has_scale: Bool[Tensor, "batch"]
+
+    def pose_enc_at_scale_of(
+        self, pose_enc: Float[Tensor, "batch views 9"]
+    ) -> Float[Tensor, "batch views 9"]:
+        """The true cameras; where lengths have no scale, with translations as long as these.
+
+        Their lengths together, that is: nothing says how far apart the cameras of such a scene
+        should be, and only directions and proportions are taught.
+        """
+        lengths = [
+            torch.linalg.vector_norm(given[..., :3].detach().float(), dim=(1, 2))
+            for given in (pose_enc, self.pose_enc)
+        ]
+        factor = torch.where(self.has_scale, 1.0, lengths[0] / lengths[1].clamp(min=1e-6))
+        moved = self.pose_enc[..., :3] * factor[:, None, None]
+        return torch.cat([moved, self.pose_enc[..., 3:]], -1)
 
 
 def cameras_relative_to_first(
@@ -78,4 +96,5 @@ def normalise_scenes(
         points_world=points / scale[:, None, None, None, None],
         valid=valid,
         scale=scale,
+        has_scale=valid.flatten(1).any(1),
     )

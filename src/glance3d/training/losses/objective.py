@@ -9,6 +9,7 @@ from glance3d.models.config import Output
 from glance3d.models.da3 import DA3
 from glance3d.models.tokens import AggregatedTokens
 from glance3d.multiview.matches import Correspondence, Descriptors
+from glance3d.nn.precision import autocast
 from glance3d.training.config import TrainConfig
 from glance3d.training.losses.correspondence import (
     descriptor_loss,
@@ -52,9 +53,7 @@ def compute_losses(
     :class:`TrainConfig`). Losses themselves are computed in float32.
     """
     weights = weights or config.losses
-    with torch.autocast(
-        sample.images.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
-    ):
+    with autocast(sample.images, enabled=config.precision == "bfloat16"):
         losses = _active_losses(model, sample, config, weights)
     total = sum(
         (getattr(weights, name) * losses[name] for name in weights.active),
@@ -124,7 +123,7 @@ def _camera_and_dense(
         cameras = model.decode(tokens, sample.images, ("camera",), initial_poses=initial)
         iterations = cameras.pose_enc_iterations
         assert iterations is not None
-        losses |= camera_loss(iterations, targets.pose_enc)
+        losses |= camera_loss(iterations, targets.pose_enc_at_scale_of(iterations[-1]))
     dense: tuple[Output, ...] = tuple(
         name for name in ("depth", "points") if getattr(weights, name) > 0
     )
@@ -134,7 +133,7 @@ def _camera_and_dense(
     images = sample.images[:, :count]
     predicted = model.decode(_first_views(tokens, count), images, dense)
     valid = targets.valid[:, :count]
-    with torch.autocast(sample.images.device.type, enabled=False):
+    with autocast(sample.images, enabled=False):
         if predicted.depth is not None and predicted.depth_conf is not None:
             depth = targets.depth[:, :count]
             both = predicted.depth, predicted.depth_conf
@@ -174,7 +173,7 @@ def _tracks_and_matching(
     tracks = sample.tracks - _NETWORK_PIXEL_ORIGIN
     losses: Losses = {}
     if weights.matching > 0:
-        with torch.autocast(sample.images.device.type, enabled=False):
+        with autocast(sample.images, enabled=False):
             cells = torch.nan_to_num(tracks.flatten(0, 1)) / 2  # the maps' resolution is half
             features = sample_sparsely(maps.flatten(0, 1), cells)
             # The tracker normalises whole maps; to normalise the samples is nearly the same.
@@ -202,7 +201,7 @@ def _pairs(matched: Correspondence | None, sample: MultiViewSample) -> Losses:
         raise InputError(_NEEDS_VIEWS_TO_MATCH)
     if sample.visibility is None:
         raise InputError("the loss 'pairs' needs samples with tracks")
-    with torch.autocast(sample.images.device.type, enabled=False):
+    with autocast(sample.images, enabled=False):
         seen = sample.visibility.float()
         shared = torch.einsum("bvp,bwp->bvw", seen, seen) - _FEWEST_SHARED_POINTS
         return pair_loss(
@@ -221,7 +220,7 @@ def _descriptors(described: Descriptors | None, sample: MultiViewSample) -> Loss
         raise InputError(_NEEDS_VIEWS_TO_MATCH)
     if sample.tracks is None or sample.visibility is None:
         raise InputError("the loss 'descriptors' needs samples with tracks")
-    with torch.autocast(sample.images.device.type, enabled=False):
+    with autocast(sample.images, enabled=False):
         cell = sample.images.shape[-2] / described.grid[0]
         cells = torch.nan_to_num(sample.tracks) / cell - 0.5
         return descriptor_loss(described, cells, sample.visibility)

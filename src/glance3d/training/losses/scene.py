@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.errors import ConfigError
+from glance3d.nn.precision import autocast
 
 Losses = dict[str, Tensor]  # named scalars
 
@@ -216,7 +217,7 @@ def track_loss(
     its last position is within ``confident_within`` longer sides of the truth, else 0.
     """
     longer = max(image_size)
-    with torch.autocast(tracks.device.type, enabled=False):
+    with autocast(tracks, enabled=False):
         target = torch.where(visibility[..., None], tracks.float(), 0.0) / longer
         predicted = tracks_iterations.float() / longer
         error = torch.where(visibility[..., None], predicted - target, 0.0).abs().sum(-1)

@@ -18,8 +18,9 @@ class RunFolder:
     and the log, to which lines are appended in place, by its start.
     """
 
-    def __init__(self, out: Path, *, overwrite: bool) -> None:
+    def __init__(self, out: Path, *, overwrite: bool, files: tuple[str, ...] = FILES) -> None:
         self.out = out
+        self.files = files
         self.overwrite = overwrite
         #: Whether the run resumes a checkpoint of ``out``, whose files are then its own.
         self.goes_on = False
@@ -37,9 +38,9 @@ class RunFolder:
         with open_result(self.out, overwrite=self.overwrite) as result:
             if result is not self._result:
                 if is_run:
-                    result.adopt(*(name for name in FILES[:-1] if (self.out / name).is_file()))
+                    result.adopt(*(n for n in self.files if n != LOG and (self.out / n).is_file()))
                     result.adopt(LOG, part="start")
-                result.claim(Claims(FILES))
+                result.claim(Claims(self.files))
                 if not result.guard.owns(LOG):
                     result.adopt(LOG, part="start")
                 self._result = result
@@ -47,7 +48,7 @@ class RunFolder:
 
     @contextmanager
     def staged(self) -> Iterator[Staging]:
-        """A folder to write some of ``FILES`` to, which are then moved into place as one."""
+        """A folder to write some of ``files`` to, which are then moved into place as one."""
         with self.open() as result, result.staged() as staging:
             staging.parts |= {CHECKPOINT: "ends", WEIGHTS: "ends"}
             yield staging

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from glance3d.errors import WeightsError
 from glance3d.models.weights.pickled_data import is_plain
 from glance3d.training.run.checkpoint import Checkpoint
-from glance3d.training.schedule import WeightAverage
+from glance3d.training.schedule import StateOf, WeightAverage, whole_state
 
 
 def restore(
@@ -21,13 +21,14 @@ def restore(
     model: nn.Module,
     average: WeightAverage,
     optimiser: torch.optim.Optimizer,
+    state_of: StateOf = whole_state,
 ) -> None:
-    """Fill all three from a checkpoint.
+    """Fill all three from a checkpoint, which holds what ``state_of`` says of the network.
 
     Raises:
         WeightsError: it does not fit them; nothing was changed.
     """
-    expected = model.state_dict()
+    expected = state_of(model)
     _check_tensors(checkpoint.model, expected, "network")
     values, num_updates = checkpoint.average.get("values"), checkpoint.average.get("num_updates")
     _check_tensors(values, expected, "average")
@@ -38,7 +39,7 @@ def restore(
         optimiser.load_state_dict(checkpoint.optimiser)
     except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
         raise _damaged(f"the optimiser's state cannot be used ({error})") from error
-    model.load_state_dict(checkpoint.model)
+    model.load_state_dict(checkpoint.model, strict=state_of is whole_state)
     average.load_state_dict(checkpoint.average)
 
 
