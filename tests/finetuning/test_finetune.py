@@ -347,7 +347,7 @@ def test_the_command_trains_and_says_what_it_came_to(
     folder = str(write_cameras_json(drawn_room(), tmp_path / "room"))
     words = ["finetune", folder, "--model", str(weights), "--device", "cpu", "--images", "2"]
     words += ["--views", "2", "2", "--max-pixels", "1200", "--general-scenes", "1", "--steps", "1"]
-    assert main(words) == 1
+    assert main(words) == 2
     assert "say where the run is to go: --out DIR" in capsys.readouterr().err
     assert main([*words, "--out", str(tmp_path / "run"), "--depth-factor", "100"]) == 1
     assert "does not close" in capsys.readouterr().err

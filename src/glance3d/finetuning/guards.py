@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class Guards:
             for name, field in _NUMBERS.items()
         }
 
-    def compare(self, before: Mapping[str, float], now: Mapping[str, float]) -> Verdict:
+    def compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> Verdict:
         """The mean gain of the numbers that are known here, and the share lost of each there."""
         gains = [now[f"{HERE}_{name}"] - before[f"{HERE}_{name}"] for name in _NUMBERS]
         known = [gain for gain in gains if not math.isnan(gain)]

@@ -8,6 +8,7 @@ import copy
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from glance3d.datasets import MultiViewSample
 from glance3d.models import Network
@@ -43,7 +44,7 @@ def count_step(
     to count it takes longer than to run it.
     """
     config = replace(config, losses=_without_geometry(network, config.losses))
-    outline = copy.deepcopy(network).to(META) if network.device != META else network
+    outline = _outline(network)
     sample = _sample(shape, config.data.num_queries)
     with LiveBytes() as counted:
         for value in outline.parameters():
@@ -58,6 +59,15 @@ def count_step(
         value.grad = None
     # Two moments, the average, and its copy while it is validated or written.
     return StepMemory(weights, 4 * size, counted.peak + 4 * size)
+
+
+def _outline(network: Network) -> Network:
+    """A copy on the meta device, for which no weight is copied on the way."""
+    made = {
+        id(value): nn.Parameter(value.to(META), requires_grad=value.requires_grad)
+        for value in network.parameters()
+    }
+    return copy.deepcopy(network, made).to(META)
 
 
 def _without_geometry(network: Network, losses: LossWeights) -> LossWeights:

@@ -107,8 +107,11 @@ def training_config(network: Network, options: FinetuneOptions, losses: LossWeig
         recipe=f"finetune-{options.train}",
         model=network.config,
         data=SyntheticConfig(
+            images_per_batch=16,
             size_multiple=network.config.patch_size,
             num_views=(2, 4),
+            num_textures=96,
+            texture_size=128,
             max_pixels=max(options.general_pixels, network.config.patch_size**2),
             num_queries=options.num_queries,
         ),

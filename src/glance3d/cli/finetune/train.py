@@ -11,7 +11,7 @@ from glance3d.cli.finetune.check import ConventionFlags
 from glance3d.cli.options.flag import Flag
 from glance3d.cli.options.model import ModelFlags
 from glance3d.cli.terminal.stopping import Stopped
-from glance3d.errors import InputError
+from glance3d.errors import Glance3DError, InputError
 from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def run(options: Options) -> None:
         result = learn_one(ready, progress=progress)
         print(to_json_text(result.to_dict(), indent=1) if options.json else result.to_text())
         if not result.learned:
-            raise InputError(
+            raise Glance3DError(
                 f"{', '.join(result.stuck)} did not fall tenfold in {result.steps} steps: take "
                 "more --steps, a larger --learning-rate, or train more (--train all)"
             )
