@@ -17,7 +17,7 @@ ARITHMETIC := tests/models tests/multiview --ignore tests/models/test_no_waiting
 	tests/tracking/test_by_network.py tests/test_reconstruction.py
 PLAIN_CPU := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: help setup demo test test-plain-cpu test-long check clean
+.PHONY: help setup demo test test-plain-cpu test-long check docs clean
 
 help:
 	@echo "make demo    reconstruct and refine the example photos into $(DEMO)/ and measure the result"
@@ -25,6 +25,7 @@ help:
 	@echo "make test-plain-cpu   run those of arithmetic with a plain processor's instructions"
 	@echo "make test-long        run those that take half a minute and more each"
 	@echo "make check   format, lint, types, import layers"
+	@echo "make docs    build the documentation as a site, in build/site/"
 	@echo "make setup   only make the environment $(VENV)"
 	@echo "make clean   remove $(VENV) and $(DEMO)"
 
@@ -57,6 +58,9 @@ test-long: $(VENV)/.dev
 
 check: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check
+
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -22,7 +22,8 @@ import textwrap
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from types import ModuleType
+from typing import Any, NoReturn
 
 from glance3d._version import __version__
 from glance3d.cli.terminal.command_line import running
@@ -127,9 +128,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _dispatch(words: list[str]) -> None:
-    # Some commands are of two words.
-    length = 2 if " ".join(words[:2]) in COMMANDS else 1
-    command, rest = " ".join(words[:length]) or "--help", words[length:]
+    command, rest = split_command(words)
     if command in ("--help", "-h", "help"):
         print(top_level_help())
     elif command == "--version":
@@ -140,6 +139,12 @@ def _dispatch(words: list[str]) -> None:
         raise InputError(f"unknown command {command!r}: choose from {', '.join(COMMANDS)}")
 
 
+def split_command(words: list[str]) -> tuple[str, list[str]]:
+    """The command, which may be of two words, and what comes after it."""
+    length = 2 if " ".join(words[:2]) in COMMANDS else 1
+    return " ".join(words[:length]) or "--help", words[length:]
+
+
 def _run_command(command: str, words: list[str]) -> None:
     limit = address_space_limit()
     if limit is not None and limit < LEAST_ADDRESS_SPACE and "--help" not in words:
@@ -148,19 +153,32 @@ def _run_command(command: str, words: list[str]) -> None:
             "PyTorch: allow more"
         )
     refuse_ranks(command)
+    with only_first_rank_speaks(command):
+        options = parse_options(command, words)
+    with running(command, words):
+        _module_of(command).run(options)
+
+
+def parse_options(command: str, words: list[str]) -> Any:
+    """A command's ``Options`` from the words after it.
+
+    Raises:
+        SystemExit: the words ask for help (0), or are not understood (2); it was said on stderr.
+    """
     import tyro
 
-    module = importlib.import_module(f"glance3d.cli.{command.replace(' ', '.')}")
-    with only_first_rank_speaks(command):
-        options = tyro.cli(
-            module.Options,
-            prog=f"glance3d {command}",
-            description=describe_command(module.Options),
-            args=words,
-            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
-        )
-    with running(command, words):
-        module.run(options)
+    options = _module_of(command).Options
+    return tyro.cli(
+        options,
+        prog=f"glance3d {command}",
+        description=describe_command(options),
+        args=words,
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+    )
+
+
+def _module_of(command: str) -> ModuleType:
+    return importlib.import_module(f"glance3d.cli.{command.replace(' ', '.')}")
 
 
 def describe_command(options: type) -> str:
