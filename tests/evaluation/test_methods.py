@@ -83,6 +83,7 @@ def report(tiny_weights, walls, tmp_path_factory) -> EvaluationReport:
     return evaluate(model, sets, tmp_path_factory.mktemp("evaluation"), methods=list(METHODS))
 
 
+@pytest.mark.long
 def test_all_methods_side_by_side(report):
     rendered, photographed = report.sets
     assert list(rendered.scores) == ["network", "trivial"]
@@ -108,6 +109,7 @@ def test_all_methods_side_by_side(report):
     assert METHODS["densified"].about in text
 
 
+@pytest.mark.long
 def test_a_loss_by_refinement_is_said(report):
     _, row = report.sets
     better = replace(row.scores["network"], pose_auc_at_30deg=0.8)
