@@ -61,7 +61,7 @@ def commands_of(text: str) -> Iterator[list[str]]:
             continue
         for line in fence["code"].replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            if "glance3d" in words:
+            if "glance3d" in words and words[:2] != ["docker", "build"]:
                 rest = words[words.index("glance3d") + 1 :]
                 ends = [
                     n for n, word in enumerate(rest) if word in ("&&", "||", "|", ";", "&", ">")
