@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,13 @@ settings.load_profile("no clock")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # files of tests share the processor's cores
     torch.set_num_threads(1)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: some tests wait, for a browser or for other processes."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return (len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1) + 1
+
 
 # Seconds before a wait is given up: so many that only what never comes is not waited for.
 PATIENCE = 600
@@ -53,6 +61,14 @@ def photos(tmp_path: Path) -> Path:
         pixels = random.integers(0, 255, (height, width, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"view{index}.png")
     return folder
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Signals interrupt as usual, also where the tests were started by ``nohup`` or with ``&``."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

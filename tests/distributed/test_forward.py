@@ -95,6 +95,7 @@ CASES = [
 ]
 
 
+@pytest.mark.long
 def test_three_ranks_say_what_one_process_says():
     alone = [forward(make_network(name), *case) for name, _, *case in CASES]
     for of_rank in in_ranks(3, forward_in_ranks, CASES):

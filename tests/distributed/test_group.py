@@ -104,6 +104,7 @@ def test_a_killed_rank_is_named():
         assert "\n" not in str(error)
 
 
+@pytest.mark.long
 def test_a_silent_rank_ends_the_others():
     ranks = Processes(SIZE, die_or_gather, "silent")
     first, last = ranks.processes[0], ranks.processes[2]

@@ -48,6 +48,7 @@ def test_what_is_not_known_does_not_count() -> None:
     assert gate.clearly_better
 
 
+@pytest.mark.long
 def test_a_network_is_no_better_than_itself(tiny_weights, tmp_path, capsys, monkeypatch) -> None:
     from glance3d.models import zoo
     from glance3d.models.config import tiny

@@ -217,6 +217,7 @@ def test_tracks_without_a_network_are_refused(truth: Reconstruction) -> None:
         refine(truth, options=replace(FAST, correspondences="tracks"))
 
 
+@pytest.mark.long
 def test_densify_measures_on_a_finer_grid(tmp_path: Path) -> None:
     truth = build_scene([Room()] * 3, arc(5)[1:4], tmp_path)
     scene = refine(truth, options=FAST, densify=True)

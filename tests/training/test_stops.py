@@ -59,6 +59,7 @@ def test_a_signal_finishes_the_step_and_saves(number: int, tmp_path: Path) -> No
     assert load_checkpoint(tmp_path / "checkpoint.pt").progress.step == trainer.progress.step == 2
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_one_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     trainer = _trainer(tmp_path, (signal.SIGINT, signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):

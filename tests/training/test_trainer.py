@@ -141,6 +141,7 @@ def test_a_run_that_diverged_ends_with_advice(tmp_path):
         trainer._skip(values)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_finishes_the_step_and_saves(tmp_path):
     def build_interrupting():
         def draw(index):

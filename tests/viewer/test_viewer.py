@@ -133,6 +133,7 @@ def test_a_viewer_ends_and_its_port_is_free_again(scene):
     assert again.port == viewer.port
 
 
+@pytest.mark.long
 def test_the_page_shows_the_scene_and_answers_the_slider(full_scene, page):
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
