@@ -53,11 +53,9 @@ class PhotoSet:
             raise InputError(f"photo {view} of {self.name} has no depth: check has_depth")
         values = torch.from_numpy(read_depth_map(path).astype(np.float32)) * self.depth_scale
         values = torch.where(values.isfinite() & (values > 0), values, 0.0)
-        return (
-            values / self._ray_lengths(view, values.shape)
-            if self.depth_along == "ray"
-            else (values)
-        )
+        if self.depth_along == "ray":
+            values = values / self._ray_lengths(view, values.shape)
+        return values
 
     def _ray_lengths(self, view: int, shape: torch.Size) -> Float[Tensor, "height width"]:
         """Of a ray whose z is 1, at each pixel of a map of this shape."""

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import InputError
-from glance3d.geometry.cameras import camera_centers, camera_rays, pixel_grid, project_points
-from glance3d.geometry.filter import spread_sample
+from glance3d.geometry.cameras import camera_centers, camera_rays, project_points
 from glance3d.geometry.transforms import invert, transform_points
 from glance3d.photo_sets import PhotoSet
+from glance3d.photo_sets.checking.depth_transfer import depth_at, sample_depth
 
 #: Views of a group share at least this much with one before them.
 LEAST_OVERLAP = 0.15
@@ -40,41 +40,26 @@ def view_overlap(photos: PhotoSet) -> Float[Tensor, "views views"]:
 
 def _by_depth(photos: PhotoSet) -> Float[Tensor, "views views"]:
     """Points of one view that lie on the surface that another sees; 0 for views without depth."""
-    cameras, count = photos.cameras.double(), len(photos)
-    maps, worlds = {}, {}
-    for view, path in enumerate(photos.depth_paths):
-        if path is None:
-            continue
-        depth = photos.load_depth(view).double()
-        step = max(1, -(-max(depth.shape) // _MAP_SIDE))
-        depth = depth[step // 2 :: step, step // 2 :: step].contiguous()
-        known = depth.flatten().nonzero()[:, 0]
-        known = known[spread_sample(len(known), _POINTS)]
-        height, width = depth.shape
-        grid = pixel_grid(height, width).flatten(0, 1)[known].double()
-        size = cameras.image_sizes[view].double()
-        pixels = grid / grid.new_tensor([width, height]) * size
+    views = [view for view, path in enumerate(photos.depth_paths) if path is not None]
+    samples, count = sample_depth(photos, views, _POINTS, _MAP_SIDE), len(photos)
+    cameras = photos.cameras.double()
+
+    def camera(view: int) -> tuple[Tensor, Tensor | None]:
         radial = None if cameras.radial is None else cameras.radial[view].double()
-        seen = camera_rays(pixels, cameras.intrinsics[view], radial) * depth.flatten()[known, None]
-        worlds[view] = transform_points(invert(cameras.cam_from_world[view]), seen)
-        maps[view] = depth
-    overlap = torch.zeros(count, count)
-    every = torch.cat(list(worlds.values()))
-    owner = torch.cat([torch.full((len(own),), view) for view, own in worlds.items()])
+        return cameras.intrinsics[view], radial
+
+    worlds, owners = [], []
+    for view, pixels, depth in zip(views, samples.pixels, samples.depth, strict=True):
+        seen = camera_rays(pixels, *camera(view)) * depth[:, None]
+        worlds.append(transform_points(invert(cameras.cam_from_world[view]), seen))
+        owners.append(torch.full((len(depth),), view))
+    overlap, every, owner = torch.zeros(count, count), torch.cat(worlds), torch.cat(owners)
     totals = torch.bincount(owner, minlength=count).clamp(min=1)
-    for view, depth in maps.items():
-        radial = None if cameras.radial is None else cameras.radial[view].double()
-        pixels, far = project_points(
-            every, cameras.cam_from_world[view], cameras.intrinsics[view], radial
-        )
-        size = cameras.image_sizes[view].double()
-        inside = (far > 0) & ((pixels >= 0) & (pixels < size)).all(-1)
-        on_map = torch.where(inside[:, None], pixels / size, 0.0)
-        row = (on_map[:, 1] * depth.shape[0]).long()
-        column = (on_map[:, 0] * depth.shape[1]).long()
-        there = depth[row.clamp(max=depth.shape[0] - 1), column.clamp(max=depth.shape[1] - 1)]
+    for view, depth in zip(views, samples.maps, strict=True):
+        pixels, far = project_points(every, cameras.cam_from_world[view], *camera(view))
+        there = depth_at(depth, cameras.image_sizes[view], pixels)
         near = (far.clamp(min=1e-12).log() - there.clamp(min=1e-12).log()).abs() < _SAME_SURFACE
-        shared = torch.bincount(owner[inside & near & (there > 0)], minlength=count)
+        shared = torch.bincount(owner[(far > 0) & near & (there > 0)], minlength=count)
         overlap[:, view] = shared / totals
     return overlap
 

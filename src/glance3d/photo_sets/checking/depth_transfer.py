@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
 from glance3d.geometry.cameras import camera_rays, pixel_grid, project_points
@@ -65,15 +65,20 @@ class Transfer:
         return math.expm1(float(logs.median())) if len(logs) else math.nan
 
 
-def sample_depth(photos: PhotoSet, views: list[int]) -> DepthSamples:
-    """Depth of these views at the same pixels on every call."""
+def sample_depth(
+    photos: PhotoSet,
+    views: list[int],
+    num_pixels: int = _PIXELS,
+    longest_side: int = _LONGEST_SIDE,
+) -> DepthSamples:
+    """Depth of these views at the same pixels on every call, and maps with no longer sides."""
     pixels, depths, maps = [], [], []
     for view in views:
         depth = photos.load_depth(view).double()
-        step = max(1, -(-max(depth.shape) // _LONGEST_SIDE))
+        step = max(1, -(-max(depth.shape) // longest_side))
         depth = depth[step // 2 :: step, step // 2 :: step].contiguous()
         places = depth.flatten().nonzero()[:, 0]
-        places = places[spread_sample(len(places), _PIXELS)]
+        places = places[spread_sample(len(places), num_pixels)]
         height, width = depth.shape
         grid = pixel_grid(height, width).flatten(0, 1)[places].double()
         size = photos.cameras.image_sizes[view].double()
@@ -108,7 +113,8 @@ class DepthReading:
         world = transform_points(invert(self.cameras.cam_from_world[source]), points.reshape(-1, 3))
         pose, matrix = self.cameras.cam_from_world[target], self.cameras.intrinsics[target]
         seen, expected = project_points(world, pose, matrix, self._radial(target))
-        there = self._depth_at(target, seen)
+        size = self.cameras.image_sizes[target]
+        there = depth_at(samples.maps[target], size, seen)
         if self.along == "ray":
             there = there / camera_rays(seen, matrix, self._radial(target)).norm(dim=-1)
         shape = points.shape[:-1]
@@ -118,11 +124,15 @@ class DepthReading:
     def _radial(self, view: int) -> Float[Tensor, ""] | None:
         return None if self.cameras.radial is None else self.cameras.radial[view].double()
 
-    def _depth_at(self, view: int, pixels: Float[Tensor, "points 2"]) -> Float[Tensor, " points"]:
-        """The map's value at pixels of the photo; 0 outside of it."""
-        depth, size = self.samples.maps[view], self.cameras.image_sizes[view]
-        inside = ((pixels >= 0) & (pixels < size)).all(-1)
-        width, height = depth.shape[1], depth.shape[0]
-        on_map = pixels / size * pixels.new_tensor([width, height])
-        x, y = torch.where(inside[:, None], on_map, 0.0).long().unbind(-1)
-        return torch.where(inside, depth[y.clamp(max=height - 1), x.clamp(max=width - 1)], 0.0)
+
+def depth_at(
+    depth: Float[Tensor, "height width"],
+    size: Real[Tensor, "2"],
+    pixels: Float[Tensor, "points 2"],
+) -> Float[Tensor, " points"]:
+    """A map's value at pixels of its photo, whose ``size`` is (width, height); 0 outside of it."""
+    inside = ((pixels >= 0) & (pixels < size)).all(-1)
+    height, width = depth.shape
+    on_map = pixels / size * pixels.new_tensor([width, height])
+    x, y = torch.where(inside[:, None], on_map, 0.0).long().unbind(-1)
+    return torch.where(inside, depth[y.clamp(max=height - 1), x.clamp(max=width - 1)], 0.0)
