@@ -24,7 +24,7 @@ from tqdm import tqdm
 from benchmarks.drawn_walks import HEIGHT, WIDTH, Walk, ring, twins
 from benchmarks.simulated_network import SimulatedNetwork, Temptation
 from glance3d.geometry.cameras import camera_centers
-from glance3d.geometry.similarity import Similarity, estimate_similarity
+from glance3d.geometry.similarity import estimate_similarity, rigid_part
 from glance3d.types import Predictions
 from glance3d.windows import MemoryStore, WindowGraph, WindowOptions, lay_out, predict_in_windows
 
@@ -134,9 +134,7 @@ def errors_of(predictions: Predictions, walk: Walk, graph: WindowGraph) -> Error
     moved = estimate_similarity(found, true)
     first = list(graph.windows[0])
     scale = estimate_similarity(found[first], true[first]).scale
-    scaled = estimate_similarity(found * scale, true)  # its own scale is not used
-    middle, target = (found * scale).mean(0), true.mean(0)
-    rigid = Similarity(1.0, scaled.rotation, target - scaled.rotation @ middle)
+    rigid = rigid_part(moved, found * scale, true)  # a Sim(3) turns the same whatever the scale
     begun = estimate_similarity(found[first], true[first])
     last = begun.transform_points(found[-1]) - true[-1]
     return Errors(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glance3d.evaluation.report import EvaluationReport, SetReport
+from glance3d.evaluation.score import mean_of_known
 
 #: A number must rise by this much, and none may fall by more.
 CLEAR_GAIN = 0.02
@@ -81,13 +82,11 @@ class Gate:
 
 
 def _mean(report: EvaluationReport, field: str, of_photos: bool) -> float:
-    values = [
+    return mean_of_known(
         getattr(row.scores["network"], field)
         for row in report.sets
         if _is_synthetic(row) != of_photos
-    ]
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
+    )
 
 
 def _is_synthetic(row: SetReport) -> bool:

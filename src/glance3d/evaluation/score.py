@@ -149,6 +149,11 @@ def mean_scores(scores: Iterable[Scores]) -> Scores:
     rows = [asdict(score) for score in scores]
     means = {}
     for name in Scores.__dataclass_fields__:
-        known = [row[name] for row in rows if not math.isnan(row[name])]
-        means[name] = sum(known) / len(known) if known else math.nan
+        means[name] = mean_of_known(row[name] for row in rows)
     return Scores(**means)
+
+
+def mean_of_known(values: Iterable[float]) -> float:
+    """Of those that are not NaN; NaN if none is known."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

@@ -11,6 +11,7 @@ from glance3d.datasets import SyntheticConfig
 from glance3d.errors import InputError
 from glance3d.evaluation import EvaluationSet, evaluate, synthetic_set
 from glance3d.evaluation.scenes import evenly_spaced, scene_of_photos
+from glance3d.evaluation.score import mean_of_known
 from glance3d.finetuning.data.overlap import draw_group
 from glance3d.finetuning.data.split import SetPart
 from glance3d.images import Preprocessing
@@ -64,7 +65,7 @@ class Guards:
         groups = {HERE: rows[:-1], THERE: rows[-1:]}
         return {
             # As the log keeps them, so that a resumed run compares the same numbers.
-            f"{group}_{name}": round(_mean([getattr(row, field) for row in scores]), 6)
+            f"{group}_{name}": round(mean_of_known(getattr(row, field) for row in scores), 6)
             for group, scores in groups.items()
             for name, field in _NUMBERS.items()
         }
@@ -118,8 +119,3 @@ def _validation_set(part: SetPart, preprocessing: Preprocessing, wanted: int) ->
     )
     about = f"{len(scenes)} groups of {num_views} photos"
     return EvaluationSet(part.photos.name, scenes, about)
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan

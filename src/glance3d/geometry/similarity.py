@@ -1,6 +1,6 @@
 """Similarities: rotation, translation and one scale, between the frames of two worlds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -88,3 +88,11 @@ def estimate_similarity(
     variance = float((weights * source_centred.square().sum(-1)).sum())
     scale = float(singular.sum()) / variance if variance > 0 else 1.0
     return Similarity(scale, rotation, target_mean - scale * (rotation @ source_mean))
+
+
+def rigid_part(
+    sim3: Similarity, source: Float[Tensor, "points 3"], target: Float[Tensor, "points 3"]
+) -> Similarity:
+    """The best SE(3): the best Sim(3)'s rotation with scale 1, and the means brought together."""
+    turned = source.mean(0) @ sim3.rotation.T
+    return replace(sim3, scale=1.0, translation=target.mean(0) - turned)

@@ -5,11 +5,10 @@ by Umeyama, PAMI 1991.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.evaluation.predictions import ScenePrediction
@@ -17,7 +16,7 @@ from glance3d.evaluation.protocols.measures.measure import Measure, Value, Value
 from glance3d.evaluation.protocols.truth import TrueScene
 from glance3d.geometry.cameras import camera_centers
 from glance3d.geometry.rotations import rotation_angle
-from glance3d.geometry.similarity import Similarity, estimate_similarity
+from glance3d.geometry.similarity import Similarity, estimate_similarity, rigid_part
 from glance3d.geometry.transforms import compose, invert
 
 _FEWEST = 3
@@ -60,14 +59,6 @@ class Trajectory(Measure):
         values["rpe_translation_rmse_sim3_aligned"] = Value(_rms(translation), steps)
         values["rpe_rotation_deg_rmse"] = Value(_rms(torch.rad2deg(rotation)), steps)
         return values
-
-
-def rigid_part(
-    sim3: Similarity, source: Float[Tensor, "n 3"], target: Float[Tensor, "n 3"]
-) -> Similarity:
-    """The best SE(3): the best Sim(3)'s rotation with scale 1, and the means brought together."""
-    turned = source.mean(0) @ sim3.rotation.T
-    return replace(sim3, scale=1.0, translation=target.mean(0) - turned)
 
 
 def _rmse(move: Similarity, source: Tensor, target: Tensor) -> float:
