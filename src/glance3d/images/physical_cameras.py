@@ -26,7 +26,6 @@ def physical_camera_ids(
     ``sources`` are needed.
     """
     sizes = [placement.original_size for placement in placements]
-    photos = metadata or (PhotoMetadata(),) * len(sizes)
     if camera == "per-image":
         return list(range(len(sizes)))
     if camera == "single":
@@ -34,7 +33,7 @@ def physical_camera_ids(
     if camera == "per-folder":
         folders = [str(Path(source).parent) for source in sources]
         return _numbers(list(zip(folders, sizes, strict=True)))
-    return _numbers(_stated_or_by_size(sizes, photos))
+    return _stated_or_by_size(sizes, metadata)
 
 
 def unstated_lens_ids(batch: ImageBatch) -> list[int] | None:
@@ -46,14 +45,15 @@ def unstated_lens_ids(batch: ImageBatch) -> list[int] | None:
     if known is not None and not bool(known.isnan().any()):
         return None
     sizes = [_upright(placement.original_size) for placement in batch.placements]
-    photos = batch.metadata or (PhotoMetadata(),) * len(sizes)
-    ids = _numbers(_stated_or_by_size(sizes, photos))
+    ids = _stated_or_by_size(sizes, batch.metadata)
     return ids if len(set(ids)) > 1 else None
 
 
 def _stated_or_by_size(
-    sizes: Sequence[tuple[int, int]], photos: Sequence[PhotoMetadata]
-) -> list[Hashable]:
+    sizes: Sequence[tuple[int, int]], metadata: Sequence[PhotoMetadata]
+) -> list[int]:
+    """A number for each thing that files state, or for each size where they say nothing."""
+    photos = metadata or (PhotoMetadata(),) * len(sizes)
     unstated_sizes = {
         _upright(size) for size, photo in zip(sizes, photos, strict=True) if _is_unstated(photo)
     }
@@ -62,7 +62,7 @@ def _stated_or_by_size(
     for view, (size, photo) in enumerate(zip(sizes, photos, strict=True)):
         is_single = is_mixture and _is_unstated(photo)
         keys.append(("single", view) if is_single else (size, photo.camera, photo.focal_35mm))
-    return keys
+    return _numbers(keys)
 
 
 def _upright(size: tuple[int, int]) -> tuple[int, int]:
