@@ -64,6 +64,15 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def single_thread() -> Iterator[None]:
+    """PyTorch computes in one thread, so that sums are in one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def interruptible() -> Iterator[None]:
     """Signals interrupt as usual, also where the tests were started by ``nohup`` or with ``&``."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,5 @@
 """The figures and sizes of docs/concepts.md are those of the network's config."""
 
-import importlib.util
 from types import ModuleType
 from xml.etree import ElementTree
 
@@ -8,6 +7,7 @@ import pytest
 
 from glance3d.models.config import vggt_1b
 from tests.docs.pages import ROOT
+from tests.loaded_files import load_file
 
 PICTURES = ROOT / "docs" / "pictures"
 PAGE = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
@@ -15,13 +15,7 @@ PAGE = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = ROOT / "scripts" / "draw_concepts.py"
-    spec = importlib.util.spec_from_file_location("draw_concepts", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(ROOT / "scripts" / "draw_concepts.py")
 
 
 def test_the_figures_are_what_the_script_draws(script: ModuleType) -> None:

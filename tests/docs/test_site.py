@@ -1,6 +1,5 @@
 """The site is made of the pages and of the code, and loads nothing from elsewhere."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 import glance3d
 from glance3d.cli import COMMANDS
 from tests.docs.pages import ROOT
+from tests.loaded_files import load_file
 
 # What a browser loads of itself, as against links that somebody follows.
 _LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^\">\s]*")
@@ -20,12 +20,7 @@ _LOADED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:ht
 
 @pytest.fixture(scope="module")
 def hooks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_hooks", ROOT / "scripts" / "docs_hooks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(ROOT / "scripts" / "docs_hooks.py")
 
 
 def test_the_reference_has_every_command_option_and_name(hooks: ModuleType) -> None:

@@ -1,6 +1,5 @@
 """Drawn photo sets hold what they promise: photos, cameras and depth that agree."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -12,17 +11,12 @@ from PIL import Image
 from glance3d.geometry.cameras import project_points, unproject_depth
 from glance3d.geometry.filter import seen_by_depth
 from glance3d.photo_sets import PhotoSet, load_photo_set
+from tests.loaded_files import load_file
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "build_photo_sets.py"
-    spec = importlib.util.spec_from_file_location("build_photo_sets", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(Path(__file__).parents[2] / "scripts" / "build_photo_sets.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The demo runs, and its measures are right where the answer is known."""
 
-import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +10,13 @@ import torch
 import glance3d
 from glance3d.photo_sets import load_photo_set
 from glance3d.types import Reconstruction
+from tests.loaded_files import load_file
 
 ROOT = Path(__file__).parents[2]
 
 
 def _load_demo():
-    spec = importlib.util.spec_from_file_location("demo", ROOT / "scripts" / "demo.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["demo"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_file(ROOT / "scripts" / "demo.py")
 
 
 demo = _load_demo()

@@ -1,6 +1,5 @@
 """Every example runs."""
 
-import importlib.util
 import inspect
 from pathlib import Path
 from types import ModuleType
@@ -8,18 +7,14 @@ from types import ModuleType
 import pytest
 import torch
 
+from tests.loaded_files import load_file
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("[0-9][0-9]_*.py"))
 
 
 def _load(name: str) -> ModuleType:
-    path = EXAMPLES / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"example_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file(EXAMPLES / f"{name}.py")
 
 
 @pytest.mark.parametrize("name", [script.stem for script in SCRIPTS])

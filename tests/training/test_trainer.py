@@ -46,12 +46,7 @@ def make_trainer(out, config=None, **options) -> Trainer:
     return Trainer(config or make_config(), out, show_progress=False, **options)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 
 def test_resuming_gives_the_same_weights_bit_for_bit(tmp_path):
