@@ -21,6 +21,7 @@ from glance3d.models import VGGT, build_model
 from glance3d.models.config import vggt_1b
 from glance3d.nn.fast import cpu as fast_cpu
 from glance3d.nn.fast import paths as fast_paths
+from glance3d.nn.fast.trial import clock_for
 from glance3d.nn.inference import predict_block_
 from glance3d.nn.rope import build_rope_table
 
@@ -106,7 +107,7 @@ def fastest(
     twin: Callable[[], object], ours: Callable[[], object], rounds: int
 ) -> dict[str, float]:
     """Of the twin, of ours as chosen and of ours by the plain steps, in turn."""
-    clock = fast_paths.clock_for(CPU)
+    clock = clock_for(CPU)
     before = os.environ.get(fast_paths.VARIABLE)
     spent: dict[str, list[float]] = {name: [] for name in ("twin", *SETTINGS)}
     with torch.inference_mode():

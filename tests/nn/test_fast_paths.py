@@ -12,8 +12,9 @@ from glance3d.errors import ConfigError
 from glance3d.models.config import tiny
 from glance3d.models.zoo import _resolve_precision
 from glance3d.nn.fast import cpu as fast_cpu
-from glance3d.nn.fast import paths as fast_paths
-from glance3d.nn.fast.paths import ATTENTION, LINEAR, PLAIN, TABLE, FastPaths, choose, using
+from glance3d.nn.fast.operations import ATTENTION, LINEAR, PLAIN, TABLE, Operation
+from glance3d.nn.fast.paths import FastPaths, choose, using
+from glance3d.nn.fast.trial import LEAST_ROUNDS, Choice, example, right_ones
 from glance3d.nn.precision import Conv2d, ConvTranspose2d, product
 
 CPU = torch.device("cpu")
@@ -39,7 +40,7 @@ class FakeMachine:
 
         return run
 
-    def choose(self, paths: FastPaths, **others: Callable[[], Tensor]) -> fast_paths.Choice:
+    def choose(self, paths: FastPaths, **others: Callable[[], Tensor]) -> Choice:
         trial = {PLAIN: self.path(PLAIN, 1e-3), **others}
         return paths.choose(LINEAR, "any", CPU, torch.float32, lambda: trial)
 
@@ -105,7 +106,7 @@ def test_a_path_that_raises_is_never_called_again(machine: FakeMachine, paths: F
 
 def test_a_hopeless_path_is_not_run_again_and_again(machine: FakeMachine, paths: FastPaths) -> None:
     machine.choose(paths, onednn=machine.path("onednn", 0.02))
-    assert machine.calls.count("onednn") == 1 + fast_paths.LEAST_ROUNDS
+    assert machine.calls.count("onednn") == 1 + LEAST_ROUNDS
 
 
 def test_off_runs_the_plain_steps_untried(
@@ -167,7 +168,7 @@ def test_training_takes_the_plain_path() -> None:
 def test_every_path_of_the_network_gives_the_plain_numbers() -> None:
     """Those that run on this machine, called by name."""
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.bfloat16, 2e-2)):
-        x, weight = (fast_paths.example(70, 64, device=CPU, dtype=dtype) for _ in range(2))
+        x, weight = (example(70, 64, device=CPU, dtype=dtype) for _ in range(2))
         for gelu in (False, True):
             plain = fast_cpu.LINEAR_PATHS[PLAIN](x, weight, None, gelu).float()
             for name in runnable(LINEAR, dtype, gelu):
@@ -176,7 +177,7 @@ def test_every_path_of_the_network_gives_the_plain_numbers() -> None:
                 assert (given.float() - plain).abs().max() <= tolerance * plain.abs().max(), name
 
 
-def runnable(operation: fast_paths.Operation, dtype: torch.dtype, gelu: bool) -> list[str]:
+def runnable(operation: Operation, dtype: torch.dtype, gelu: bool) -> list[str]:
     names = ["onednn", "onednn-apart"] + (["float32"] if dtype == torch.bfloat16 else [])
     assert set(names) <= set(operation.paths)
     x = torch.ones(1, 2, dtype=dtype)
@@ -233,7 +234,7 @@ def test_real_trials_find_every_float32_path_right() -> None:
     with torch.no_grad():
         for name, trial in trials.items():
             assert set(trial) - {PLAIN} <= set(TABLE[name].paths)
-            right, reasons = fast_paths._right_ones(trial, 1e-4)
+            right, reasons = right_ones(trial, 1e-4)
             for path, reason in reasons.items():
                 assert "does not run here" in reason, (name, path)
             assert PLAIN in right

@@ -12,7 +12,9 @@ from glance3d.datasets.synthetic.scenes import Scenes
 from glance3d.datasets.synthetic.visibility import origins_in_shapes
 from glance3d.geometry.cameras import pixel_grid
 from glance3d.geometry.transforms import invert
-from glance3d.nn.fast.paths import PLAIN, RENDERING, Trial, choose
+from glance3d.nn.fast.operations import PLAIN, RENDERING
+from glance3d.nn.fast.paths import choose
+from glance3d.nn.fast.trial import Trial
 
 #: Rays of one camera that are cast together.
 _TILE_RAYS = 1024

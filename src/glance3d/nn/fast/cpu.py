@@ -14,16 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.nn.fast.paths import (
-    ATTENTION,
-    BFLOAT16,
-    CONVOLUTION,
-    LINEAR,
-    PLAIN,
-    Trial,
-    choose,
-    example,
-)
+from glance3d.nn.fast.operations import ATTENTION, BFLOAT16, CONVOLUTION, LINEAR, PLAIN
+from glance3d.nn.fast.paths import choose
+from glance3d.nn.fast.trial import Trial, example
 
 CPU = torch.device("cpu")
 # Where kinds of products begin and end: few tokens are bound by memory, small weights by overhead.

@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.nn.fast.paths import FUSED_STEPS, PLAIN, Trial, choose, example
+from glance3d.nn.fast.operations import FUSED_STEPS, PLAIN
+from glance3d.nn.fast.paths import choose
+from glance3d.nn.fast.trial import Trial, example
 
 _TRIED_TOKENS = 4096  # so many that the work counts, not the launches
 
