@@ -20,8 +20,8 @@ import shutil
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -42,8 +42,8 @@ from glance3d.cli.terminal.streams import (
     safe_streams,
 )
 from glance3d.errors import InputError, NotEnoughMemoryError, RanksError
+from glance3d.log import VisibleFormatter, logging_to
 from glance3d.out_of_memory import address_space_limit
-from glance3d.text import visible_text
 
 COMMANDS = {
     "reconstruct": "cameras, depth and a point cloud from photos or a video",
@@ -214,25 +214,8 @@ def top_level_help() -> str:
     )
 
 
-class _VisibleFormatter(logging.Formatter):
-    """Names of files in the log move no cursor."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The message as text that can be seen."""
-        return visible_text(super().format(record), keep="\n\t")
-
-
-@contextmanager
-def _log_to_stderr(*, is_silent: bool) -> Iterator[None]:
+def _log_to_stderr(*, is_silent: bool) -> AbstractContextManager[None]:
     """What the library logs, as plain lines on stderr, while a command runs."""
-    logger = logging.getLogger("glance3d")
     handler = logging.NullHandler() if is_silent else logging.StreamHandler(sys.stderr)
-    level = logger.level
-    handler.setFormatter(_VisibleFormatter())
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+    handler.setFormatter(VisibleFormatter())
+    return logging_to(handler)

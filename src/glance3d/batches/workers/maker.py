@@ -15,6 +15,7 @@ from glance3d.batches.fingerprints import InputFiles, describe_options
 from glance3d.batches.ledger.event_folder import is_current
 from glance3d.batches.workers.tasks import Outcome, SceneTask
 from glance3d.errors import Glance3DError
+from glance3d.log import VisibleFormatter, logging_to
 from glance3d.models import ModelSource
 from glance3d.out_of_memory import is_out_of_memory
 from glance3d.pipeline import MadeScene, make_scene
@@ -114,16 +115,12 @@ def log_to(path: Path) -> Iterator[None]:
     sys.stderr.flush()
     with path.open("ab") as file:
         os.dup2(file.fileno(), 2)
-    handler, root = logging.StreamHandler(sys.__stderr__), logging.getLogger("glance3d")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    handler = logging.StreamHandler(sys.__stderr__)
+    handler.setFormatter(VisibleFormatter("%(asctime)s %(message)s"))
     try:
-        yield
+        with logging_to(handler):
+            yield
     finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
         sys.stderr.flush()
         os.dup2(before, 2)
         os.close(before)
