@@ -2,13 +2,22 @@
 
 from pathlib import Path
 
-from glance3d.formats.transforms_json.file import TransformsFrame, read_transforms_file
+from glance3d.formats.transforms_json.file import (
+    TransformsFile,
+    TransformsFrame,
+    read_transforms_file,
+)
 from glance3d.known_cameras.cameras import KnownCamera, KnownCameras
 
 
 def read_transforms_json(path: Path) -> KnownCameras:
     """The cameras of a ``transforms.json``. Raises ``CamerasError`` that says what is wrong."""
-    frames = read_transforms_file(path).frames
+    return cameras_of_transforms(path, read_transforms_file(path))
+
+
+def cameras_of_transforms(path: Path, file: TransformsFile) -> KnownCameras:
+    """The cameras of a ``transforms.json`` that was read from ``path``."""
+    frames = file.frames
     warnings = {warning for frame in frames for warning in frame.intrinsics.warnings}
     return KnownCameras(
         source=str(path),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from glance3d.errors import ImageError
 from glance3d.formats.transforms_json.file import TransformsFrame, read_transforms_file
-from glance3d.known_cameras.readers.transforms_json import read_transforms_json
+from glance3d.known_cameras.readers.transforms_json import cameras_of_transforms
 from glance3d.photo_sets.assembly import files_below, photos_with_cameras
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.photo_sets.readers.cameras_json import masks_below
@@ -25,8 +25,9 @@ def read_transforms_folder(folder: Path, photos: Path | None = None) -> PhotoSet
     Raises:
         ImageError: there are none, or depth is named that is not there.
     """
-    file = read_transforms_file(folder / TRANSFORMS_FILE)
-    found = photos_with_cameras(read_transforms_json(folder / TRANSFORMS_FILE), folder, photos)
+    path = folder / TRANSFORMS_FILE
+    file = read_transforms_file(path)
+    found = photos_with_cameras(cameras_of_transforms(path, file), folder, photos)
     frames = [_frame_of(path, file.frames) for path in found.paths]
     count = len(found.paths)
     depth_names = {v: frame.depth_file_path for v, frame in enumerate(frames) if frame}
@@ -34,7 +35,7 @@ def read_transforms_folder(folder: Path, photos: Path | None = None) -> PhotoSet
     depth = files_below(folder, depth_names, count)
     missing = [name for view, name in depth_names.items() if name and depth[view] is None]
     if missing:
-        raise ImageError(f"{folder / TRANSFORMS_FILE} names depth {missing[0]!r}: not in {folder}")
+        raise ImageError(f"{path} names depth {missing[0]!r}: not in {folder}")
     masks = files_below(folder, mask_names, count)
     stated = file.depth_unit_scale_factor
     return PhotoSet(
