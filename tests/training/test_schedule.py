@@ -13,7 +13,8 @@ from glance3d.training.config import OptimiserConfig
 from glance3d.training.data.sample_batch import SyntheticSampler, load_textures
 from glance3d.training.run.spikes import SpikeDetector
 from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_log
-from glance3d.training.schedule import WeightAverage, learning_rate_factor
+from glance3d.training.schedule import learning_rate_factor
+from glance3d.training.weight_average import WeightAverage
 
 
 def factor(progress: float, samples: int = 10**6, cooldown: float = 1.0) -> float:

@@ -34,6 +34,7 @@ from glance3d.training.data.stream import BuildSampler, build_stream
 from glance3d.training.gradients import SharedGradients, compute_gradients
 from glance3d.training.losses.objective import compute_losses
 from glance3d.training.losses.scene import Losses
+from glance3d.training.optimiser import build_optimiser, freeze_all_but
 from glance3d.training.relation_pretraining import pretrain_relations
 from glance3d.training.run.checkpoint import (
     Checkpoint,
@@ -47,12 +48,8 @@ from glance3d.training.run.interrupts import StopRequest
 from glance3d.training.run.restore import restore
 from glance3d.training.run.spikes import SpikeDetector
 from glance3d.training.run.training_log import TrainingLog, draw_learning_curve, read_log
-from glance3d.training.schedule import (
-    WeightAverage,
-    learned_state,
-    learning_rate_factor,
-    whole_state,
-)
+from glance3d.training.schedule import set_learning_rate
+from glance3d.training.weight_average import WeightAverage, learned_state, whole_state
 
 Evaluate = Callable[[Network], dict[str, float]]
 
@@ -104,10 +101,10 @@ class Trainer:
         self._state_of = whole_state if model is None else learned_state
         if model is None:
             model = build_model(config.model, device=config.device)
-            _freeze_all_but(model, config.trainable)
+            freeze_all_but(model, config.trainable)
         self.model = model.train()
         self.average = self._new_average()
-        self.optimiser = _build_optimiser(self.model, config)
+        self.optimiser = build_optimiser(self.model, config)
         part = self.group.rank, self.group.size
         self._build_sampler = (
             SyntheticSampler.of(config, "train", *part)
@@ -262,7 +259,9 @@ class Trainer:
         They are not updated if the loss or a gradient is not finite. Of several ranks each has its
         part of the batch; the numbers are those of all of it.
         """
-        rate = self._set_learning_rate()
+        rate = set_learning_rate(
+            self.optimiser, self.config, self._schedule_progress(), self.progress.samples
+        )
         losses, self._num_scenes = self._compute_gradients(sample.to(self.device))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.grad_clip)
         values = _as_floats(losses)
@@ -294,19 +293,6 @@ class Trainer:
                 f"{self._skipped_in_a_row} steps in a row had a loss or gradient that was not "
                 "finite: the run has diverged. Resume an older checkpoint with a smaller peak_lr"
             )
-
-    def _set_learning_rate(self) -> float:
-        optimiser = self.config.optimiser
-        rate = optimiser.peak_lr * learning_rate_factor(
-            self._schedule_progress(),
-            self.progress.samples,
-            optimiser.warmup_samples,
-            optimiser.cooldown,
-            optimiser.final_lr_factor,
-        )
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        return rate
 
     def _schedule_progress(self) -> float:
         """How much of the run is done, 0 to 1: by samples or by time, whichever is more."""
@@ -415,32 +401,6 @@ class Trainer:
             return
         with self.folder.open():
             self.log.write(kind, self.progress.step, self.progress.samples, **values)
-
-
-def _freeze_all_but(model: Network, trainable: tuple[str, ...]) -> None:
-    """Train only parameters whose names begin with one of these; all, if there are none."""
-    for part in trainable:
-        if not any(name.startswith(part) for name, _ in model.named_parameters()):
-            raise ConfigError(
-                f"no parameter of {model.config.name} begins with {part!r}: give the beginning of "
-                "a parameter's name"
-            )
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not trainable or name.startswith(trainable))
-
-
-def _build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW with decay on weights of two or more dimensions that end in ``weight``."""
-    decayed, plain = [], []
-    for name, parameter in model.named_parameters():
-        matrix = parameter.ndim >= 2 and name.endswith("weight")
-        (decayed if matrix else plain).append(parameter)
-    optimiser = config.optimiser
-    groups = [
-        {"params": decayed, "weight_decay": optimiser.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=optimiser.peak_lr, betas=optimiser.betas, fused=True)
 
 
 def _as_floats(losses: dict[str, Tensor]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from glance3d.errors import WeightsError
 from glance3d.models.weights.pickled_data import is_plain
 from glance3d.training.run.checkpoint import Checkpoint
-from glance3d.training.schedule import StateOf, WeightAverage, whole_state
+from glance3d.training.weight_average import StateOf, WeightAverage, whole_state
 
 
 def restore(
