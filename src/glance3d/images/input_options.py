@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from glance3d.errors import InputError
+from glance3d.images.candidates import Sources
 from glance3d.images.clips import ClipSampling
 from glance3d.images.finding.sources import FoundSources
-from glance3d.images.load import Sources, load_images
+from glance3d.images.load import load_images
 from glance3d.images.masks import MaskSources
 from glance3d.images.preprocess import (
     Preprocessing,

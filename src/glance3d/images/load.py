@@ -5,8 +5,6 @@ and released. At no time are more full-size photos in memory than fit in a gigab
 single one needs more).
 """
 
-import logging
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,20 +17,27 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from glance3d.errors import ImageError, InputError
-from glance3d.images.clips import ClipSampling, OpenClips, is_clip, sample_clip, split_frame
+from glance3d.errors import ImageError
+from glance3d.images.candidates import (
+    SHOWN_REASONS,
+    Candidate,
+    Sources,
+    files_and_pictures,
+    find_candidates,
+    log_left_out,
+    skip_photo,
+)
+from glance3d.images.clips import ClipSampling, OpenClips
 from glance3d.images.decoding.decode import Photo, PhotoHeader, open_upright, read_header
 from glance3d.images.decoding.projection import is_twice_as_wide, shows_whole_sphere
 from glance3d.images.finding.content import content_of
-from glance3d.images.finding.sources import FoundSources, PathLike, find_sources
+from glance3d.images.finding.sources import FoundSources
 from glance3d.images.masks import MaskedPhoto, MaskSources, load_masks
-from glance3d.images.naming.unique_names import unique_names
 from glance3d.images.photo_memory import decoded_bytes, num_decoders
 from glance3d.images.preprocess import Preprocessing, plan_placements, render
 from glance3d.progress import ProgressBar
 from glance3d.text import first_names
 from glance3d.types import (
-    ClipSummary,
     ImageBatch,
     PhotoContent,
     PhotoMask,
@@ -41,33 +46,12 @@ from glance3d.types import (
     SkippedPhoto,
 )
 
-ImageInMemory = Image.Image | np.ndarray
-Sources = PathLike | ImageInMemory | Sequence[PathLike | ImageInMemory]
-
-_LOG = logging.getLogger("glance3d")
-_SHOWN = 5
-
-
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """A photo in the given list."""
-
-    name: str
-    source: str
-    photo: Photo
-    header: PhotoHeader | None = None  # where it is known already: of a clip's frames
-
-    @property
-    def is_frame(self) -> bool:
-        """Whether it is a frame of a clip."""
-        return isinstance(self.photo, Path) and split_frame(self.photo) is not None
-
 
 @dataclass(frozen=True, eq=False)
 class _View:
     """A photo whose header was read, so that its placement can be planned."""
 
-    candidate: _Candidate
+    candidate: Candidate
     header: PhotoHeader
 
 
@@ -120,10 +104,10 @@ def load_images(
         InputError: arrays that are no images, or paths mixed with images in memory.
         MissingExtraError: a HEIC photo without pillow-heif, or a clip without PyAV.
     """
-    found_sources, pictures = _files_and_pictures(sources, masks)
+    found_sources, pictures = files_and_pictures(sources, masks)
     skipped, clips = list(found_sources.skipped), []
-    _log_left_out(found_sources)
-    candidates = pictures or _candidates(found_sources, sampling, clips, skipped, progress)
+    log_left_out(found_sources)
+    candidates = pictures or find_candidates(found_sources, sampling, clips, skipped, progress)
     views = _read_headers(candidates, skipped)
     left_out = [Path(photo.source).name for photo in skipped]
     known = _masks(masks, candidates, views, left_out)  # before the photos, which take longer
@@ -154,87 +138,23 @@ def load_images(
     )
 
 
-def _files_and_pictures(
-    sources: Sources | FoundSources, masks: MaskSources | None
-) -> tuple[FoundSources, list[_Candidate]]:
-    """What was given: files, or images in memory."""
-    if isinstance(sources, FoundSources):
-        return sources, []
-    entries = (
-        list(sources)
-        if isinstance(sources, Sequence) and not isinstance(sources, str)
-        else [sources]
-    )
-    pictures = [entry for entry in entries if isinstance(entry, ImageInMemory)]
-    files = [entry for entry in entries if not isinstance(entry, ImageInMemory)]
-    if pictures and files:
-        raise InputError("got paths and images in memory in one list: give one kind or the other")
-    if not pictures:
-        return find_sources(files, apart=_folder_of(masks)), []
-    return FoundSources(()), [
-        _Candidate(f"view_{index:03d}.png", f"memory:{index}", _as_picture(picture))
-        for index, picture in enumerate(pictures)
-    ]
-
-
-def _folder_of(masks: MaskSources | None) -> PathLike | None:
-    return masks if isinstance(masks, str | os.PathLike) else None
-
-
-def _candidates(
-    sources: FoundSources,
-    sampling: ClipSampling,
-    clips: list[ClipSummary],
-    skipped: list[SkippedPhoto],
-    progress: bool,
-) -> list[_Candidate]:
-    headers: dict[Path, PhotoHeader | None] = {}
-    for path in sources.paths:
-        if not is_clip(path):
-            headers.setdefault(path)
-            continue
-        try:
-            clip = sample_clip(path, sampling, progress=progress)
-        except ImageError as error:
-            _skip(str(path.absolute()), error, skipped)
-            continue
-        clips.append(clip.summary)
-        for frame, metadata in zip(clip.frames, clip.metadata, strict=True):
-            headers[frame] = PhotoHeader(clip.size, 1, metadata)
-    return [
-        _Candidate(name, str(path.absolute()), path, header)
-        for name, (path, header) in zip(unique_names(list(headers)), headers.items(), strict=True)
-    ]
-
-
-def _as_picture(image: ImageInMemory) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return image
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise InputError(
-            "an image as an array must be uint8 [height, width, 3], got "
-            f"{image.dtype} of shape {image.shape}: give several images as a list of such arrays"
-        )
-    return Image.fromarray(image)
-
-
-def _read_headers(candidates: Sequence[_Candidate], skipped: list[SkippedPhoto]) -> list[_View]:
+def _read_headers(candidates: Sequence[Candidate], skipped: list[SkippedPhoto]) -> list[_View]:
     views = []
     for candidate in candidates:
         try:
             header = candidate.header or read_header(candidate.photo)
             views.append(_View(candidate, header))
         except ImageError as error:
-            _skip(candidate.source, error, skipped)
+            skip_photo(candidate.source, error, skipped)
     return views
 
 
 def _masks(
     masks: MaskSources | None,
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[Candidate],
     views: Sequence[_View],
     left_out: Sequence[str],
-) -> dict[_Candidate, PhotoMask | None]:
+) -> dict[Candidate, PhotoMask | None]:
     """The mask of every photo that was given, those that could not be read included."""
     if masks is None:
         return {}
@@ -291,7 +211,7 @@ def _render(
         shown = ProgressBar(results, "photos", len(views), disable=not progress, unit="photo")
         for view, result in zip([*files, *frames], shown, strict=True):
             if isinstance(result, ImageError):
-                _skip(view.candidate.source, result, skipped)
+                skip_photo(view.candidate.source, result, skipped)
             else:
                 pixels[view] = result
     return pixels
@@ -324,24 +244,11 @@ def _notes_of(views: Sequence[_View]) -> list[str]:
     return [f"{note}: {first_names(photos)}" for note, photos in names.items()]
 
 
-def _log_left_out(sources: FoundSources) -> None:
-    """One line for all that was left out when the sources were looked for."""
-    reasons = [photo.reason for photo in sources.skipped]
-    if reasons:
-        more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-        _LOG.warning("left out: %s%s", "; ".join(reasons[:_SHOWN]), more)
-
-
-def _skip(source: str, error: ImageError, skipped: list[SkippedPhoto]) -> None:
-    _LOG.warning("skipped a photo: %s", error)
-    skipped.append(SkippedPhoto(source, str(error)))
-
-
 def _refuse_none_left(views: Sequence[_View], skipped: Sequence[SkippedPhoto]) -> None:
     if views:
         return
-    reasons = "; ".join(photo.reason for photo in skipped[:_SHOWN])
-    more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+    reasons = "; ".join(photo.reason for photo in skipped[:SHOWN_REASONS])
+    more = f"; and {len(skipped) - SHOWN_REASONS} more" if len(skipped) > SHOWN_REASONS else ""
     raise ImageError(f"none of the photos given can be used: {reasons}{more}")
 
 
