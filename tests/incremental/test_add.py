@@ -14,7 +14,9 @@ from glance3d.errors import InputError
 from glance3d.incremental import held_cameras
 from glance3d.incremental.anchors import choose_anchors
 from glance3d.known_cameras import match_known_cameras
+from glance3d.models.adapters.files import save_adapter
 from glance3d.types import Reconstruction
+from tests.models.adapters.networks import with_adapters
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,23 @@ def test_the_new_photo_lies_whole_on_the_old_grid(larger: Reconstruction) -> Non
     assert (larger.colors[3][~larger.mask[3]] == 255).all()
     corner = placement.to_processed(torch.tensor([[48.0, 64.0]]))
     assert (corner <= torch.tensor(placement.processed_size) + 1e-3).all()
+
+
+def test_an_adapter_is_merged_and_named_where_the_scene_had_none(
+    scene: Reconstruction, folder: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    network = glance3d.load_model(tiny_weights, device="cpu")
+    save_adapter(with_adapters(network, spread=0.05), tmp_path / "mine")
+    added = [
+        glance3d.add_photos(scene, folder / "d.png", model=tiny_weights, adapter=adapter)
+        for adapter in (None, tmp_path / "mine")
+    ]
+    without, with_it = (one.cameras.cam_from_world[3] for one in added)
+    assert not torch.equal(without, with_it)
+    said = [[w.text for w in one.report.warnings if w.code == "adapter"] for one in added]
+    file = "mine/adapter_model.safetensors"
+    sentence = "the scene was made with no adapter, the new photos were seen with the adapter"
+    assert said == [[], [f"{sentence} {file}"]]
 
 
 def test_nobody_trusts_what_was_not_checked(larger: Reconstruction) -> None:

@@ -10,6 +10,7 @@ import torch
 
 import glance3d
 from glance3d.cli import main
+from glance3d.errors import WeightsError
 from glance3d.geometry.cameras import project_points
 from glance3d.incremental.locating.absolute_pose import CameraGuess, estimate_absolute_pose
 from glance3d.incremental.locating.located_photo import LocatedPhoto, judge_pose
@@ -54,6 +55,12 @@ def test_the_command_finds_one_photo_and_not_the_other(
     assert elsewhere["verdict"] == "not found"
     assert elsewhere["position"] is None
     assert sorted(path.name for path in (home / "scene").rglob("*")) == before
+
+
+def test_an_adapter_is_taken_as_by_the_command(home: Path, tmp_path: Path) -> None:
+    scene = glance3d.load_scene(home / "scene")
+    with pytest.raises(WeightsError, match="an adapter must be a folder with adapter_config"):
+        glance3d.locate(scene, home / "here.png", adapter=tmp_path)
 
 
 def test_a_file_of_others_is_kept(

@@ -52,6 +52,7 @@ def add_photos(
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    adapter: str | Path | None = None,
     max_anchors: int = MAX_ANCHORS,
     window: int | None = None,
     overlap: int | None = None,
@@ -78,6 +79,7 @@ def add_photos(
         weights: A weights file instead of the model's own.
         device: As in :func:`glance3d.reconstruct`.
         precision: Likewise.
+        adapter: Likewise; a scene that was made with one does not bring it along.
         max_anchors: How many old photos the network sees again.
         window: Show the network this many photos at a time, the old ones first: approximate, for
             more new photos than one pass can hold; see :func:`glance3d.reconstruct`.
@@ -100,7 +102,11 @@ def add_photos(
         scene,
         photos,
         ModelSource(
-            known_name(scene.model) if model is None else model, weights, device, precision
+            known_name(scene.model) if model is None else model,
+            weights,
+            device,
+            precision,
+            adapter=adapter,
         ),
         InputOptions(masks=masks, clips=ClipSampling(fps=fps, views=views)),
         PassOptions(window=window, overlap=overlap),
@@ -135,7 +141,7 @@ def extend_scene(
     if scene.num_views > max_anchors:
         network = source.load()
         likeness = likeness_to_new(scene, originals, fresh, network, progress=progress)
-        source = replace(source, name=network)  # it is loaded once
+        source = ModelSource(network)  # it is loaded once
     anchors = choose_anchors(scene, max_anchors, likeness)
     old = originals.paths()
     known_masks = _masks(scene, anchors, fresh, mask_folder)
@@ -207,8 +213,18 @@ def _new_warnings(
     new = [
         *ReportWarning.each("additions", "photos", notes),
         *(replace(warning, stage="additions") for warning in seen.report.warnings),
+        *ReportWarning.each("additions", "adapter", _other_adapter(scene, seen)),
     ]
     return [warning for warning in new if warning.text not in known]
+
+
+def _other_adapter(scene: Reconstruction, seen: Reconstruction) -> list[str]:
+    """That old and new photos were seen with different adapters, if they were."""
+    old, new = (one.report.made.model.adapter for one in (scene, seen))
+    if (old and old.sha256) == (new and new.sha256):
+        return []
+    names = [f"the adapter {one.file}" if one else "no adapter" for one in (old, new)]
+    return [f"the scene was made with {names[0]}, the new photos were seen with {names[1]}"]
 
 
 def _folder_of(masks: MaskSources | None) -> str | Path | None:

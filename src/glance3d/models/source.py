@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from glance3d.errors import InputError
 from glance3d.models.adapters.files import check_adapter
 from glance3d.models.config import ModelConfig
 from glance3d.models.network import Network
@@ -25,14 +26,14 @@ from glance3d.models.zoo import (
 class ModelSource:
     """What :func:`glance3d.load_model` takes, or a network that is loaded already.
 
-    A loaded one is used as it is: ``weights``, ``device``, ``precision`` and ``adapter`` do not
-    apply then.
+    A loaded one is used as it is: ``weights``, ``device`` and ``precision`` do not apply then, and
+    an ``adapter`` is refused.
 
     Raises:
         WeightsError: no model of this name is known, and there is no such file; its licence is
             refused (``commercial_only``, see :func:`~glance3d.models.zoo.load_model`); or the
             adapter is none, or for another network.
-        InputError: the device or the precision is unknown.
+        InputError: the device or the precision is unknown, or a loaded network got an adapter.
     """
 
     name: str | Path | Network = "glance-small"
@@ -46,6 +47,11 @@ class ModelSource:
         """Refuse what cannot be loaded; the file itself is read by :meth:`load`."""
         if isinstance(self.name, Network):
             refuse_other_use(self.name.card, self.network_name, self.commercial_only)
+            if self.adapter is not None:
+                raise InputError(
+                    f"an adapter must come with a model's name, got {self.adapter} with a loaded "
+                    "network: merge it as you load that, load_model(..., adapter=...)"
+                )
         else:
             resolve_device(self.device)
             check_precision(self.precision)

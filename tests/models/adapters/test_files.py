@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import glance3d
-from glance3d.errors import WeightsError
+from glance3d.errors import InputError, WeightsError
 from glance3d.images import Preprocessing
 from glance3d.models import ModelSource, Network, load_model
 from glance3d.models.adapters.files import ADAPTER_FILES, load_adapter, save_adapter
@@ -223,6 +223,8 @@ def test_a_source_refuses_early(tmp_path: Path) -> None:
         ModelSource("glance-small", adapter=tmp_path)
     with pytest.raises(WeightsError, match="must allow commercial use"):
         ModelSource("glance-small", adapter=tmp_path, commercial_only=True)
+    with pytest.raises(InputError, match="an adapter must come with a model's name"):
+        ModelSource(small_network(tiny()), adapter=tmp_path)
 
 
 def test_other_weights_than_it_was_trained_on_are_said(

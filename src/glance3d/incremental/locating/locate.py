@@ -52,6 +52,7 @@ def locate(
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    adapter: str | Path | None = None,
     fps: float | None = None,
     views: int | None = None,
     progress: bool = False,
@@ -71,6 +72,7 @@ def locate(
         weights: A weights file instead of the model's own.
         device: As in :func:`glance3d.reconstruct`.
         precision: Likewise.
+        adapter: Likewise.
         fps: Which frames of clips among the photos, as in :func:`glance3d.reconstruct`.
         views: Likewise.
         progress: Show progress bars on stderr.
@@ -82,7 +84,7 @@ def locate(
         ImageError: no photo can be read, or those of the scene are gone.
         MissingExtraError: pycolmap is not installed.
     """
-    source = ModelSource(model, weights, device, precision)
+    source = ModelSource(model, weights, device, precision, adapter=adapter)
     sampling = ClipSampling(fps=fps, views=views)
     return locate_in_scene(scene, photos, source, sampling, folder=folder, progress=progress)
 
