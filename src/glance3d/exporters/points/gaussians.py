@@ -23,7 +23,7 @@ from glance3d.errors import SceneError
 from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.points.point_cloud import has_points, select_points
 from glance3d.exporters.world_text import describe_units, describe_world, world_axes
-from glance3d.files.atomic import save_bytes
+from glance3d.formats.ply import write_ply_vertices
 from glance3d.geometry.neighbours import neighbour_distances
 from glance3d.types import Reconstruction
 
@@ -59,8 +59,13 @@ def write_gaussians(scene: Reconstruction, path: Path, options: ExportOptions) -
     radii = _radii(points.float()).log().numpy()
     rows[:, column["scale_0"] : column["scale_2"] + 1] = radii[:, None]
     rows[:, column["rot_0"]] = 1.0
-    save_bytes(path, _header(scene, len(points), kind).encode("ascii", "replace") + rows.tobytes())
-    return WriteResult((path,))
+    world = describe_world(scene.world, scene.names[scene.reference_view])
+    comments = (
+        f"3-D Gaussians to start from, at {kind}",
+        f"world: {world}, {world_axes(scene.world)}; {describe_units(scene.units)}",
+    )
+    gaussians = rows.view([(name, "<f4") for name in PROPERTIES])[:, 0]
+    return WriteResult((write_ply_vertices(path, gaussians, comments),))
 
 
 def _start(
@@ -80,20 +85,3 @@ def _radii(points: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
     known = radii[radii > 0]
     middle = float(known.median()) if len(known) else 1.0
     return radii.clamp(_SMALLEST * middle, _LARGEST * middle)
-
-
-def _header(scene: Reconstruction, count: int, kind: str) -> str:
-    world = describe_world(scene.world, scene.names[scene.reference_view])
-    comments = (
-        f"3-D Gaussians to start from, at {kind}",
-        f"world: {world}, {world_axes(scene.world)}; {describe_units(scene.units)}",
-    )
-    lines = [
-        "ply",
-        "format binary_little_endian 1.0",
-        *(f"comment {' '.join(text.split())}" for text in comments),
-        f"element vertex {count}",
-        *(f"property float {name}" for name in PROPERTIES),
-        "end_header",
-    ]
-    return "\n".join(lines) + "\n"

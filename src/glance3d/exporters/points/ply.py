@@ -14,7 +14,7 @@ from glance3d.errors import SceneError
 from glance3d.exporters.options import ExportOptions, WriteResult
 from glance3d.exporters.points.point_cloud import select_points
 from glance3d.exporters.world_text import describe_world, world_axes
-from glance3d.files.atomic import save_bytes
+from glance3d.formats.ply import write_ply_vertices
 from glance3d.types import Reconstruction
 
 # Thirty photos make four million points; a million shows the scene and still opens everywhere.
@@ -23,7 +23,6 @@ DEFAULT_MAX_POINTS = 1_000_000
 _VERTEX = np.dtype(
     [(axis, "<f4") for axis in "xyz"] + [(c, "u1") for c in ("red", "green", "blue")]
 )
-_TYPE_NAMES = {"f": "float", "u": "uchar"}
 
 
 def write_ply(scene: Reconstruction, path: Path, options: ExportOptions) -> WriteResult:
@@ -46,27 +45,10 @@ def write_points_ply(
     comment: str,
 ) -> WriteResult:
     """Write these points of the scene's world; ``comment`` says which they are."""
-    header = _header(scene, len(points_world), comment)
-    vertices = _vertices(points_world.numpy(), colors.numpy())
-    save_bytes(path, header.encode("ascii", "replace") + vertices.tobytes())
-    return WriteResult((path,))
-
-
-def _header(scene: Reconstruction, num_points: int, comment: str) -> str:
-    properties = [
-        f"property {_TYPE_NAMES[_VERTEX[name].kind]} {name}" for name in _VERTEX.names or ()
-    ]
     world = describe_world(scene.world, scene.names[scene.reference_view])
     comments = (f"world: {world}, {world_axes(scene.world)}", f"units: {scene.units}", comment)
-    lines = [
-        "ply",
-        "format binary_little_endian 1.0",
-        *(f"comment {' '.join(text.split())}" for text in comments),
-        f"element vertex {num_points}",
-        *properties,
-        "end_header",
-    ]
-    return "\n".join(lines) + "\n"
+    vertices = _vertices(points_world.numpy(), colors.numpy())
+    return WriteResult((write_ply_vertices(path, vertices, comments),))
 
 
 def _vertices(

@@ -22,10 +22,10 @@ from glance3d.evaluation.protocols.layouts.common import (
     scene_folders,
     true_scene,
 )
-from glance3d.evaluation.protocols.layouts.ply_points import read_ply_points
 from glance3d.evaluation.protocols.truth import ListedScene, ScanOfScene, TrueScene
 from glance3d.files.text_input import read_text
 from glance3d.formats.camera_values import read_intrinsics, read_pose
+from glance3d.formats.ply import read_ply_points
 
 
 def list_scenes(data: Path, scenes: Sequence[str]) -> list[ListedScene]:

@@ -1,8 +1,9 @@
-"""The points of a PLY file, whatever else stands in it: binary or text.
+"""PLY: vertices written, and the points of any PLY file read, binary or text.
 
 Source: Turk, "The PLY polygon file format", 1994.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.errors import ImageError
+from glance3d.files.atomic import save_bytes
 from glance3d.files.regular_file import regular_file
 
 _TYPES = {
@@ -23,8 +25,28 @@ _TYPES = {
     **{name: "f4" for name in ("float", "float32")},
     **{name: "f8" for name in ("double", "float64")},
 }
+_WRITTEN = {"f4": "float", "u1": "uchar"}
 _ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 _LONGEST_HEADER = 1 << 16
+
+
+def write_ply_vertices(path: Path, vertices: np.ndarray, comments: Sequence[str]) -> Path:
+    """Write vertices, binary and little-endian; return ``path``.
+
+    ``vertices`` are records whose fields, in order, are the properties: float32 or uint8, packed.
+    A comment is written in one line.
+    """
+    fields = [(name, vertices.dtype[name].str[1:]) for name in vertices.dtype.names or ()]
+    lines = [
+        "ply",
+        "format binary_little_endian 1.0",
+        *(f"comment {' '.join(text.split())}" for text in comments),
+        f"element vertex {len(vertices)}",
+        *(f"property {_WRITTEN[kind]} {name}" for name, kind in fields),
+        "end_header",
+    ]
+    head = "\n".join(lines) + "\n"
+    return save_bytes(path, head.encode("ascii", "replace") + vertices.tobytes())
 
 
 def read_ply_points(path: Path) -> Float[Tensor, "points 3"]:
