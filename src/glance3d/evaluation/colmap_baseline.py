@@ -13,6 +13,7 @@ import torch
 from glance3d.evaluation import colmap_process
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.scenes import EvaluationScene
+from glance3d.geometry.transforms import is_known
 from glance3d.images.decoding.decode import exif_when_upright, open_upright
 from glance3d.refinement.pycolmap_interface import import_pycolmap
 
@@ -33,7 +34,7 @@ def predict_by_colmap(scene: EvaluationScene) -> ScenePrediction:
     for name, view in _map(scene).items():
         poses[int(Path(name).stem)] = torch.tensor(view["cam_from_world"])
         intrinsics[int(Path(name).stem)] = torch.tensor(view["intrinsics"])
-    registered = poses.isfinite().flatten(1).all(1)
+    registered = is_known(poses)
     sizes = scene.cameras.image_sizes.tolist()
     nothing = tuple(torch.zeros(1, 1).expand(height, width) for width, height in sizes)
     return ScenePrediction(poses, intrinsics, nothing, registered=registered)

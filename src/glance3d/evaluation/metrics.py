@@ -23,7 +23,7 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.geometry.rotations import rotation_angle
-from glance3d.geometry.transforms import compose, invert
+from glance3d.geometry.transforms import compose, invert, is_known
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def relative_pose_errors(
             f"got {len(predicted)} predicted cameras with {len(truth)} true ones: give one for each"
         )
     first, second = torch.triu_indices(len(truth), len(truth), offset=1)
-    has_pose = predicted.isfinite().flatten(1).all(1)
+    has_pose = is_known(predicted)
     known = has_pose[first] & has_pose[second]
     predicted_pairs = _relative(predicted.double(), first[known], second[known])
     true_pairs = _relative(truth.double(), first[known], second[known])

@@ -19,6 +19,7 @@ from glance3d.evaluation.metrics import (
 )
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.scenes import EvaluationScene
+from glance3d.geometry.transforms import is_known
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def score_attempts(prediction: ScenePrediction, scene: EvaluationScene) -> tuple
     for attempt in prediction.attempts:
         poses = attempt.cam_from_world
         worse = relative_pose_errors(poses, scene.cameras.cam_from_world).worse
-        held = int(poses.isfinite().flatten(1).all(1).sum())
+        held = int(is_known(poses).sum())
         scores.append(AttemptScore(attempt.name, held, pose_auc(worse, 5), pose_auc(worse, 30)))
     return tuple(scores)
 

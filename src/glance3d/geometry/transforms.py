@@ -5,7 +5,7 @@ A rigid transform is a ``[..., 3, 4]`` matrix ``[R | t]`` mapping a column point
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -29,3 +29,8 @@ def transform_points(
 ) -> Float[Tensor, "*batch points 3"]:
     """Points of frame b, in frame a."""
     return points @ a_from_b[..., :3].transpose(-1, -2) + a_from_b[..., 3].unsqueeze(-2)
+
+
+def is_known(matrices: Float[Tensor, "*batch rows columns"]) -> Bool[Tensor, "*batch"]:
+    """Which poses, or intrinsics, are known: all of their numbers are finite."""
+    return matrices.isfinite().flatten(-2).all(-1)

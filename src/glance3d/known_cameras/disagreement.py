@@ -23,6 +23,7 @@ from glance3d.geometry.robust_similarity import (
     root_mean_square_spread,
 )
 from glance3d.geometry.similarity import Similarity
+from glance3d.geometry.transforms import is_known
 
 # What agreeing poses may differ by follows from how much the majority does, within these limits:
 # below the first nobody would call it a contradiction, above the second nobody would not.
@@ -92,7 +93,7 @@ def measure_disagreement(
     Raises:
         InputError: no view has both.
     """
-    both = known.isfinite().flatten(1).all(-1) & estimated.isfinite().flatten(1).all(-1)
+    both = is_known(known) & is_known(estimated)
     if not both.any():
         raise InputError(
             "no photo has a known pose and an estimated one: there is nothing to compare"

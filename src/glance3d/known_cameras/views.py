@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from glance3d.geometry.transforms import is_known
 from glance3d.types import Cameras
 
 _LISTED = 100  # unused cameras that a report lists by name
@@ -44,12 +45,12 @@ class KnownViews:
     @property
     def has_pose(self) -> Bool[Tensor, " views"]:
         """Whose pose is known."""
-        return self.cam_from_world.isfinite().all(-1).all(-1)
+        return is_known(self.cam_from_world)
 
     @property
     def has_intrinsics(self) -> Bool[Tensor, " views"]:
         """Whose intrinsics and distortion are known."""
-        return self.intrinsics.isfinite().all(-1).all(-1)
+        return is_known(self.intrinsics)
 
     @property
     def focal_lengths(self) -> Float[Tensor, " views"]:

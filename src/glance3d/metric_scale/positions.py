@@ -19,6 +19,7 @@ from glance3d.geometry.robust_similarity import (
     principal_spread,
     root_mean_square_spread,
 )
+from glance3d.geometry.transforms import is_known
 from glance3d.metric_scale.constraints import KnownPoses
 from glance3d.metric_scale.estimates import Measure, ScaleEstimate, student_quantile
 from glance3d.types import Reconstruction
@@ -77,7 +78,7 @@ def scale_from_gps(scene: Reconstruction, seed: int = 0) -> ScaleEstimate:
 
 def scale_from_poses(scene: Reconstruction, poses: KnownPoses, seed: int = 0) -> ScaleEstimate:
     """Scale and frame from known poses; of a single one the frame alone."""
-    known = poses.cam_from_world.isfinite().flatten(1).all(-1)
+    known = is_known(poses.cam_from_world)
     views = known.nonzero()[:, 0].tolist()
     metric = poses.units == "metre"
     if not views:

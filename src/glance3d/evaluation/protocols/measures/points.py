@@ -19,7 +19,7 @@ from glance3d.evaluation.protocols.measures.measure import Measure, Value, Value
 from glance3d.evaluation.protocols.truth import TrueScene
 from glance3d.geometry.cameras import camera_centers, camera_rays
 from glance3d.geometry.similarity import Similarity, estimate_similarity
-from glance3d.geometry.transforms import invert, transform_points
+from glance3d.geometry.transforms import invert, is_known, transform_points
 
 _NAMES = ("accuracy", "completeness")
 _FEWEST = 3
@@ -163,7 +163,7 @@ def _unprojected(
 def _between_cameras(prediction: ScenePrediction, truth: TrueScene) -> Similarity | None:
     """The Sim(3) of camera centres; None of fewer than three."""
     predicted, true = prediction.cam_from_world.double(), truth.cameras.cam_from_world.double()
-    known = (predicted.isfinite() & true.isfinite()).flatten(1).all(1)
+    known = is_known(predicted) & is_known(true)
     if int(known.sum()) < _FEWEST:
         return None
     return estimate_similarity(camera_centers(predicted[known]), camera_centers(true[known]))

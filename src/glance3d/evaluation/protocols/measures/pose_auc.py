@@ -11,6 +11,7 @@ from glance3d.evaluation.metrics import pose_auc, relative_pose_errors
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.protocols.measures.measure import Measure, Value, Values
 from glance3d.evaluation.protocols.truth import TrueScene
+from glance3d.geometry.transforms import is_known
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class PoseAuc(Measure):
 
     def score(self, prediction: ScenePrediction, truth: TrueScene) -> Values:
         """``pose_auc_at_Tdeg`` for every threshold, over pairs whose truth is known."""
-        known = truth.cameras.cam_from_world.isfinite().flatten(1).all(1)
+        known = is_known(truth.cameras.cam_from_world)
         pairs = relative_pose_errors(
             prediction.cam_from_world[known], truth.cameras.cam_from_world[known]
         )

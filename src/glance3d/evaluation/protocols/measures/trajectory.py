@@ -17,7 +17,7 @@ from glance3d.evaluation.protocols.truth import TrueScene
 from glance3d.geometry.cameras import camera_centers
 from glance3d.geometry.rotations import rotation_angle
 from glance3d.geometry.similarity import Similarity, estimate_similarity, rigid_part
-from glance3d.geometry.transforms import compose, invert
+from glance3d.geometry.transforms import compose, invert, is_known
 
 _FEWEST = 3
 
@@ -36,9 +36,9 @@ class Trajectory(Measure):
     def score(self, prediction: ScenePrediction, truth: TrueScene) -> Values:
         """The numbers of one scene; weights are frames with truth, those of RPE pairs of them."""
         true = truth.cameras.cam_from_world.double()
-        known = true.isfinite().flatten(1).all(1)
+        known = is_known(true)
         predicted = prediction.cam_from_world.double()
-        posed = known & predicted.isfinite().flatten(1).all(1)
+        posed = known & is_known(predicted)
         total = float(known.sum())
         share = float(posed.sum()) / total if total else math.nan
         values = {"posed_share": Value(share, total)}
