@@ -14,7 +14,12 @@ import torch
 from PIL import Image
 
 from glance3d.datasets import SyntheticConfig, SyntheticScenes
-from glance3d.files.atomic import save_json
+from glance3d.formats.cameras_json import (
+    CAMERAS_FILE,
+    CamerasFile,
+    CamerasFileView,
+    write_cameras_file,
+)
 
 _DEPTH_STEPS = 60_000  # of a depth PNG, up to the farthest point of the set
 
@@ -47,16 +52,16 @@ def write_sets(
             steps = (depth[view] / scale).round().numpy().astype(np.uint16)
             Image.fromarray(steps).save(folder / "depth" / f"{view:03d}.png")
             views.append(
-                {
-                    "image": f"images/{view:03d}.png",
-                    "depth": f"depth/{view:03d}.png",
-                    "size": [width, height],
-                    "intrinsics": sample.intrinsics[scene, view].tolist(),
-                    "cam_from_world": sample.cam_from_world[scene, view].tolist(),
-                }
+                CamerasFileView(
+                    f"images/{view:03d}.png",
+                    (width, height),
+                    sample.intrinsics[scene, view],
+                    sample.cam_from_world[scene, view],
+                    depth=f"depth/{view:03d}.png",
+                )
             )
-        record = {"name": folder.name, "units": "arbitrary", "metric": False}
-        save_json(folder / "cameras.json", {**record, "depth_scale": scale, "views": views})
+        file = CamerasFile(folder.name, "", "arbitrary", False, scale, tuple(views))
+        write_cameras_file(folder / CAMERAS_FILE, file)
 
 
 def main() -> None:

@@ -6,10 +6,18 @@ of photos whose focal lengths differ and are stated nowhere.
 """
 
 import argparse
-import json
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from PIL import Image
+
+from glance3d.formats.cameras_json import (
+    CAMERAS_FILE,
+    CamerasFileView,
+    read_cameras_file,
+    write_cameras_file,
+)
 
 #: The sides that are kept, and how what is kept is resized.
 CROPS = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.62, 1.0), (0.8, 0.7), (0.5, 1.0), (0.7, 0.9))
@@ -29,13 +37,13 @@ def main() -> None:
 
 def mix(folder: Path, out: Path, photos: int) -> None:
     """The first photos of a set with ``cameras.json``, into a new folder."""
-    record = json.loads((folder / "cameras.json").read_text())
+    file = read_cameras_file(folder / CAMERAS_FILE)
     (out / "images").mkdir(parents=True)
     views = []
-    for index, view in enumerate(record["views"][:photos]):
+    for index, view in enumerate(file.views[:photos]):
         kept, scale = CROPS[index % len(CROPS)]
         scale *= 1 - _SHRINK * (index % len(CROPS))
-        with Image.open(folder / view["image"]) as photo:
+        with Image.open(folder / view.image) as photo:
             width, height = (round(side * kept) for side in photo.size)
             left, top = (
                 (side - own) // 2 for side, own in zip(photo.size, (width, height), strict=True)
@@ -44,19 +52,14 @@ def mix(folder: Path, out: Path, photos: int) -> None:
         size = round(width * scale), round(height * scale)
         name = f"images/{index:03d}.jpg"
         cropped.resize(size, Image.Resampling.LANCZOS).save(out / name, quality=95)
-        (fx, _, cx), (_, fy, cy), _ = view["intrinsics"]
-        x, y = size[0] / width, size[1] / height
-        intrinsics = [[fx * x, 0, (cx - left) * x], [0, fy * y, (cy - top) * y], [0, 0, 1]]
-        views.append(
-            {
-                "image": name,
-                "size": size,
-                "intrinsics": intrinsics,
-                "cam_from_world": view["cam_from_world"],
-            }
-        )
-    mixed = record | {"name": out.name, "views": views, "depth_scale": None}
-    (out / "cameras.json").write_text(json.dumps(mixed, indent=1))
+        intrinsics = view.intrinsics
+        if intrinsics is not None:
+            intrinsics = intrinsics.clone()
+            intrinsics[:2, 2] -= torch.tensor([left, top])
+            intrinsics[:2] *= torch.tensor([[size[0] / width], [size[1] / height]])
+        views.append(CamerasFileView(name, size, intrinsics, view.cam_from_world, view.radial))
+    mixed = replace(file, name=out.name, views=tuple(views), depth_scale=None)
+    write_cameras_file(out / CAMERAS_FILE, mixed)
 
 
 if __name__ == "__main__":
