@@ -14,8 +14,10 @@ from glance3d.files.atomic import atomic_file
 _CODECS = ("libx264", "libopenh264", "mpeg4")
 
 
-def save_clip(frames: Sequence[Image.Image], path: Path, seconds_each: float) -> Path:
-    """Write an MP4 that shows each picture (all of one size) for so long.
+def save_clip(
+    frames: Sequence[Image.Image], path: Path, seconds_each: float, bit_rate: int = 4_000_000
+) -> Path:
+    """Write an MP4 that shows each picture (all of one size) for so long, at ``bit_rate`` a second.
 
     An odd last row or column is cut off, because video stores colour at half size.
 
@@ -33,7 +35,7 @@ def save_clip(frames: Sequence[Image.Image], path: Path, seconds_each: float) ->
                 rate = Fraction(1 / seconds_each).limit_denominator(1000)
                 stream: Any = container.add_stream(_codec(av), rate=rate)
                 stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                stream.codec_context.bit_rate = 4_000_000
+                stream.codec_context.bit_rate = bit_rate
                 for picture in frames:
                     whole = picture.crop((0, 0, width, height))
                     container.mux(stream.encode(av.VideoFrame.from_image(whole)))
