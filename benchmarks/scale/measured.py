@@ -14,6 +14,7 @@ from statistics import linear_regression
 KINDS = {
     "cameras": ("--outputs", "camera"),
     "thin": ("--outputs", "camera", "--attention", "thin"),
+    "near": ("--outputs", "camera", "--attention", "near"),
     "windows": ("--outputs", "camera", "--window", "32"),
     "refined": ("--refine",),
 }

@@ -9,7 +9,7 @@ from glance3d.errors import InputError
 
 Output = Literal["camera", "depth", "points", "tracks", "rays"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)
-Attention = Literal["full", "thin"]
+Attention = Literal["full", "thin", "near"]
 ATTENTIONS: tuple[Attention, ...] = get_args(Attention)
 #: Of a network that predicts rays, and so could tell cameras from them.
 CAMERA_SOURCES = ("decoder", "rays")
@@ -62,13 +62,14 @@ class PassOptions:
 
     ``outputs`` are of camera, depth, points, tracks and rays. ``queries`` are ``[N, 2]`` pixels (x,
     y) of the original, upright reference photo, to follow through all views, and ask for tracks;
-    the top-left pixel's centre is (0.5, 0.5). ``attention`` is "full", or "thin": approximate and
-    faster for many views (:mod:`glance3d.models.sparse_keys`). ``window`` is how many views the
-    network is shown at once, of which neighbouring windows share at least ``overlap``, by default a
-    quarter (approximate, see :mod:`glance3d.windows`); None shows it all of them. ``reference`` is
-    the view that the network sees first and whose frame the world is: "first", "auto" (the one that
-    has most in common with the others), or a photo's name or number. ``cameras_from`` is "decoder",
-    or "rays" for a network that predicts rays: slower, and another estimate.
+    the top-left pixel's centre is (0.5, 0.5). ``attention`` is "full", or, approximate and faster
+    for many views, "thin" or "near" (:mod:`glance3d.models.sparse_keys`). ``window`` is how many
+    views the network is shown at once, of which neighbouring windows share at least ``overlap``, by
+    default a quarter (approximate, see :mod:`glance3d.windows`); None shows it all of them.
+    ``reference`` is the view that the network sees first and whose frame the world is: "first",
+    "auto" (the one that has most in common with the others), or a photo's name or number.
+    ``cameras_from`` is "decoder", or "rays" for a network that predicts rays: slower, and another
+    estimate.
 
     Raises:
         InputError: an option is unknown, or cannot be combined with another.

@@ -190,7 +190,7 @@ def test_thin_attention_is_exact_for_few_views_and_near_for_more(model: VGGT) ->
         assert torch.equal(model(few, attention="thin").pose_enc, model(few).pose_enc)
         many = random_scene(9)
         assert not torch.equal(model(many, attention="thin").depth, model(many).depth)
-    with pytest.raises(InputError, match="choose from full, thin"):
+    with pytest.raises(InputError, match="choose from full, thin, near"):
         model(few, attention="sparse")
     with torch.enable_grad(), pytest.raises(InputError, match="prediction only"):
         model(few, attention="thin")

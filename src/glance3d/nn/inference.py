@@ -27,7 +27,7 @@ def run_block_(
     block: nn.Module,
     x: Float[Tensor, "batch tokens dim"],
     rope: RopeTable | None = None,
-    keys: Int[Tensor, " kept"] | None = None,
+    keys: Int[Tensor, "*views kept"] | None = None,
     across: KeysAcross | None = None,
 ) -> Float[Tensor, "batch tokens dim"]:
     """A block's output; while only predicting it is ``x`` itself, overwritten.
@@ -45,13 +45,14 @@ def predict_block_(
     block: Block,
     x: Float[Tensor, "batch tokens dim"],
     rope: RopeTable | None = None,
-    keys: Int[Tensor, " kept"] | None = None,
+    keys: Int[Tensor, "*views kept"] | None = None,
     across: KeysAcross | None = None,
 ) -> None:
     """``x`` becomes the block's output; for prediction only, on float32 ``x``.
 
-    ``keys``: which tokens serve as keys and values; all of them by default. ``across``: those of
-    other ranks do as well; then there is one sequence.
+    ``keys``: which tokens serve as keys and values, of all queries or, in a row each, of those of
+    every view; all of them by default. ``across``: those of other ranks do as well; then there is
+    one sequence.
     """
     chunk, dtype = chunk_tokens(x.device), block.mlp.dtype
     # Sequences attend apart from each other: as many at a time as a chunk holds, at least one.
@@ -67,7 +68,7 @@ def _attend_(
     block: Block,
     x: Float[Tensor, "batch tokens dim"],
     rope: RopeTable | None,
-    keys: Int[Tensor, " kept"] | None,
+    keys: Int[Tensor, "*views kept"] | None,
     across: KeysAcross | None,
     chunk: int,
 ) -> None:
@@ -86,15 +87,31 @@ def _attend_(
             for whole, part in zip((q, k, v), projected, strict=True):
                 whole[:, index * step : index * step + part.shape[1]] = part
             del projected, part  # or the next are made beside them
-    if keys is not None:
+    if keys is not None and keys.dim() == 1:
         k, v = k[:, keys], v[:, keys]
     # Attention alone needs the whole sequence at once.
-    if across is None:
+    if keys is not None and keys.dim() == 2:
+        attended = attend_by_views(block.attn, q, k, v, keys)
+    elif across is None:
         attended = block.attn.attend(q, k, v)
     else:
         attended = attend_across_ranks(block.attn, q, k, v, across)
     for piece, of_piece in zip(pieces, attended.split(step, dim=1), strict=True):
         _add_scaled_(piece, block.attn.proj(of_piece), block.ls1)
+
+
+def attend_by_views(
+    attention: SelfAttention, q: Heads, k: Heads, v: Heads, keys: Int[Tensor, "views kept"]
+) -> Float[Tensor, "batch tokens dim"]:
+    """Each view's queries see the keys and values of its row; of one sequence."""
+    views = q[0].unflatten(0, (len(keys), -1))
+    attended = v.new_empty(*views.shape[:2], views[0, 0].numel())
+    at_a_time = max(1, chunk_tokens(q.device) // keys.shape[1])
+    for part, some, seen in zip(
+        *(each.split(at_a_time) for each in (attended, views, keys)), strict=True
+    ):
+        part.copy_(attention.attend(some, k[0, seen], v[0, seen]))
+    return attended.flatten(0, 1)[None]
 
 
 def attend_across_ranks(

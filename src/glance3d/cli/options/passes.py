@@ -49,8 +49,10 @@ class PassFlags:
     query: Annotated[tuple[str, ...], tyro.conf.arg(metavar="X,Y...", help_behavior_hint="")] = ()
     """Pixels of the original reference photo to follow through all views."""
     reference: Annotated[str, tyro.conf.arg(metavar="first|auto|PHOTO", help=_REFERENCE)] = "first"
-    attention: Literal["full", "thin"] = "full"
-    """thin is approximate, and faster from 9 views on: fewer keys in the global layers."""
+    attention: Literal["full", "thin", "near"] = "full"
+    """thin and near are approximate, with fewer keys in the global layers. thin: some of every
+    view, faster from 9 views on. near: those of the 16 views most alike, from 17 on; time then
+    grows with the views and not their square."""
     window: _Window = None
     overlap: _Overlap = None
     cameras_from: Literal["decoder", "rays"] = "decoder"

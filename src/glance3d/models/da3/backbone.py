@@ -14,7 +14,7 @@ from glance3d.distributed.views import ViewShare
 from glance3d.models.config.da3 import DA3Config
 from glance3d.models.da3.reference import FEWEST_VIEWS, choose_view, view_orders
 from glance3d.models.normalisation import normalised_pixels
-from glance3d.models.sparse_keys import check_attention, kept_keys, keys_of_share
+from glance3d.models.sparse_keys import check_attention, kept_keys, keys_of_share, near_keys
 from glance3d.models.tokens import Layer
 from glance3d.nn.block import Block
 from glance3d.nn.inference import run_block_
@@ -90,7 +90,8 @@ class Backbone(nn.Module):
         share = share or ViewShare.whole(num_views)
         device, first = tokens.device, self.config.first_alternating
         predicting = only_predicts(tokens)
-        check_attention(attention, predicting)
+        check_attention(attention, predicting, share)
+        near: Int[Tensor, "views kept"] | None = None
         # Where each view is: in the stream of a process that has all, or would be in it.
         places: Int[Tensor, "batch views"] | None = None
         would_be: Int[Tensor, "batch all_views"] | None = None
@@ -113,6 +114,8 @@ class Backbone(nn.Module):
                     would_be = order.argsort(-1)
             if index == first:
                 tokens = self._with_cameras(tokens, camera_tokens, share, would_be)
+                if attention == "near":  # no view has seen another yet
+                    near = near_keys(tokens, NUM_SPECIAL)
             if index >= first and index % 2:
                 keys = kept_keys(
                     attention, index, self.config.depth, share.num_views, grid, NUM_SPECIAL, device
@@ -124,7 +127,11 @@ class Backbone(nn.Module):
                 elif not predicting:
                     local = tokens
                 scene = run_block_(
-                    self.blocks[index], tokens.flatten(1, 2), across, keys, share.across(counts)
+                    self.blocks[index],
+                    tokens.flatten(1, 2),
+                    across,
+                    keys if near is None else near,
+                    share.across(counts),
                 )
                 tokens = scene.unflatten(1, (num_views, -1))
             else:

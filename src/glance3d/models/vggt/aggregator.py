@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from glance3d.distributed.views import ViewShare
 from glance3d.models.config import StemEmbedConfig, VGGTConfig, VitEmbedConfig
 from glance3d.models.normalisation import normalised_pixels
-from glance3d.models.sparse_keys import check_attention, kept_keys, keys_of_share
+from glance3d.models.sparse_keys import check_attention, kept_keys, keys_of_share, near_keys
 from glance3d.models.tokens import AggregatedTokens, Layer
 from glance3d.nn.block import Block
 from glance3d.nn.inference import run_block_
@@ -122,7 +122,8 @@ class Aggregator(nn.Module):
             grid, num_special, dim // self.config.num_heads, self.config.rope_base, tokens.device
         )
         predicting = only_predicts(tokens)
-        check_attention(attention, predicting)
+        check_attention(attention, predicting, share)
+        near: Int[Tensor, "views kept"] | None = None
         for index in range(max(layers) + 1):
             keys = kept_keys(
                 attention,
@@ -141,8 +142,16 @@ class Aggregator(nn.Module):
                 if kind == "frame":
                     tokens = run_block_(self.frame_blocks[index], tokens, rope, None)
                 else:
-                    scene = tokens.unflatten(0, (num_scenes, num_views)).flatten(1, 2)
-                    scene = run_block_(self.global_blocks[index], scene, rope, keys, across)
+                    scene = tokens.unflatten(0, (num_scenes, num_views))
+                    if attention == "near" and index == 0:  # no view has seen another yet
+                        near = near_keys(scene, num_special)
+                    scene = run_block_(
+                        self.global_blocks[index],
+                        scene.flatten(1, 2),
+                        rope,
+                        keys if near is None else near,
+                        across,
+                    )
                     tokens = scene.unflatten(1, (num_views, -1)).flatten(0, 1)
                 if index in layers:
                     # The second block of the pair works in place on what the first one left.
