@@ -11,16 +11,17 @@ _SAMPLE = 256
 
 
 def depths_around(
-    depth: Float[Tensor, "height width"], pixels: Float[Tensor, "points 2"]
-) -> Float[Tensor, "4 points"]:
+    depth: Float[Tensor, "*batch height width"], pixels: Float[Tensor, "*batch points 2"]
+) -> Float[Tensor, "*batch 4 points"]:
     """The depths of the four pixels around each position; 0 outside the image or where unknown."""
-    height, width = depth.shape
+    height, width = depth.shape[-2:]
     inside = ((pixels >= 0) & (pixels < pixels.new_tensor([width, height]))).all(-1)
-    corner = (torch.where(inside[:, None], pixels, 0.5) - 0.5).floor().long()
-    x = torch.stack([corner[:, 0], corner[:, 0] + 1]).clamp_(0, width - 1)
-    y = torch.stack([corner[:, 1], corner[:, 1] + 1]).clamp_(0, height - 1)
-    around = depth[y[[0, 0, 1, 1]], x[[0, 1, 0, 1]]]
-    return torch.where(inside & usable_depth(around), around, 0.0)
+    corner = (torch.where(inside[..., None], pixels, 0.5) - 0.5).floor().long()
+    x = torch.stack([corner[..., 0], corner[..., 0] + 1], -2).clamp_(0, width - 1)
+    y = torch.stack([corner[..., 1], corner[..., 1] + 1], -2).clamp_(0, height - 1)
+    places = (y[..., [0, 0, 1, 1], :] * width + x[..., [0, 1, 0, 1], :]).flatten(-2)
+    around = depth.flatten(-2).gather(-1, places).unflatten(-1, (4, pixels.shape[-2]))
+    return torch.where(inside[..., None, :] & usable_depth(around), around, 0.0)
 
 
 def compare_with_surface(
@@ -39,9 +40,16 @@ def compare_with_surface(
     """
     pixels, own = project_points(points_world, cam_from_world, intrinsics, radial)
     around = depths_around(depth, torch.where((own > 0)[:, None], pixels, -1.0))
-    near = (around - own).abs() <= tolerance * own
-    seen = (near & (around > 0)).any(0)
-    through = (around > own * (1 + tolerance)).all(0)
+    return compare_depths(around, own, tolerance)
+
+
+def compare_depths(
+    around: Float[Tensor, "*batch 4 points"], own: Float[Tensor, "*batch points"], tolerance: float
+) -> tuple[Bool[Tensor, "*batch points"], Bool[Tensor, "*batch points"]]:
+    """As :func:`compare_with_surface`, of points' own depths and those around their pixels."""
+    near = (around - own[..., None, :]).abs() <= tolerance * own[..., None, :]
+    seen = (near & (around > 0)).any(-2)
+    through = (around > own[..., None, :] * (1 + tolerance)).all(-2)
     return seen, through
 
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from glance3d.geometry.cameras import project_points, unproject_depth
 from glance3d.geometry.filter import spread_sample, usable_depth
-from glance3d.geometry.free_space import compare_with_surface, depths_around
+from glance3d.geometry.free_space import compare_depths, depths_around
 from glance3d.geometry.similarity import identity_similarity
 from glance3d.windows.graph.edges import WindowEdge
 from glance3d.windows.moving import moved
@@ -91,34 +91,20 @@ def _counts(
         depth, (cam_from_world, intrinsics) = said.depth[0], said.cameras()
         counts = usable[list(some)] & usable_depth(depth)
         sides.append(_Surfaces(depth * counts, counts, cam_from_world[0], intrinsics[0]))
-    totals = [0, 0, 0]
+    totals = torch.zeros(3, dtype=torch.long)
     for source, target in (sides, sides[::-1]):
         for points in source.points():
-            for view in _looking_at(points, target):
-                for place, count in enumerate(_of_view(points, target, view)):
-                    totals[place] += count
-    return totals[0], totals[1], totals[2]
+            totals += _of_points(points, target)
+    seen, through, inside = totals.tolist()
+    return seen, through, inside
 
 
-def _looking_at(points: Float[Tensor, "points 3"], target: _Surfaces) -> list[int]:
-    """The views within whose pictures enough of the points lie."""
-    views, height, width = target.depth.shape
-    pixels, own = project_points(
-        points.expand(views, -1, -1), target.cam_from_world, target.intrinsics
-    )
-    inside = (pixels >= 0) & (pixels < pixels.new_tensor([width, height]))
-    share = (inside.all(-1) & (own > 0)).double().sum(-1) / max(len(points), 1)
-    return (share >= _LEAST_INSIDE).nonzero()[:, 0].tolist()
-
-
-def _of_view(
-    points: Float[Tensor, "points 3"], target: _Surfaces, view: int
-) -> tuple[int, int, int]:
-    camera = target.cam_from_world[view], target.intrinsics[view]
-    pixels, own = project_points(points, *camera)
-    in_front = torch.where((own > 0)[:, None], pixels, -1.0)
-    inside = int((depths_around(target.depth[view], in_front) > 0).any(0).sum())
-    if inside < _LEAST_INSIDE * max(len(points), 1):
-        return 0, 0, 0
-    seen, through = compare_with_surface(points, target.depth[view], *camera, None, _TOLERANCE)
-    return int(seen.sum()), int(through.sum()), inside
+def _of_points(points: Float[Tensor, "points 3"], target: _Surfaces) -> Int[Tensor, "3"]:
+    """The three counts of one view's points, by all views within whose pictures enough lie."""
+    least = _LEAST_INSIDE * max(len(points), 1)
+    points = points.expand(len(target.depth), -1, -1)
+    pixels, own = project_points(points, target.cam_from_world, target.intrinsics)
+    around = depths_around(target.depth, torch.where((own > 0)[..., None], pixels, -1.0))
+    inside = (around > 0).any(-2).sum(-1)
+    counts = torch.stack([one.sum(-1) for one in compare_depths(around, own, _TOLERANCE)])
+    return torch.cat([counts, inside[None]])[:, inside >= least].sum(-1)
