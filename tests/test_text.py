@@ -2,7 +2,7 @@
 
 import pytest
 
-from glance3d.text import gigabytes, visible_text
+from glance3d.text import counted, gigabytes, visible_text
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,7 @@ def test_line_ends_stay_where_they_are_wanted() -> None:
 def test_a_size_is_never_nothing() -> None:
     shown = [gigabytes(count) for count in (18_000, 645_000, 4_000_000, 5_000_000, 10**11)]
     assert shown == ["0.018 MB", "0.65 MB", "4 MB", "0.01 GB", "100.00 GB"]
+
+
+def test_one_photo_is_no_photos() -> None:
+    assert [counted(count, "photo") for count in range(3)] == ["0 photos", "1 photo", "2 photos"]

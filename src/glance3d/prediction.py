@@ -33,6 +33,7 @@ from glance3d.out_of_memory import is_out_of_memory
 from glance3d.pass_options import PassOptions, WindowOptions
 from glance3d.progress import ProgressBar
 from glance3d.retrieval import photo_likeness
+from glance3d.text import counted
 from glance3d.types import Cameras, ImageBatch, Predictions
 from glance3d.windows import MemoryStore, WindowGraph, WindowStore, lay_out, predict_in_windows
 from glance3d.windows.disk import DiskUse, WindowFolder, window_keys
@@ -344,7 +345,7 @@ def enough_memory(batch: ImageBatch, plan: MemoryPlan | None = None) -> Iterator
         num_views, (height, width) = len(batch.names), batch.image_size
         planned = "" if plan is None else f" (planned: {plan.sum()})"
         raise NotEnoughMemoryError(
-            f"{num_views} views of {width} x {height} pixels do not fit into memory{planned}: use "
-            "fewer photos or outputs, fewer pixels (max_pixels), fewer at a time (window; "
-            "approximate), another device, or close other programs"
+            f"{counted(num_views, 'view')} of {width} x {height} pixels do not fit into memory"
+            f"{planned}: use fewer photos or outputs, fewer pixels (max_pixels), fewer at a time "
+            "(window; approximate), another device, or close other programs"
         ) from error

@@ -45,6 +45,11 @@ def names_and_count(names: Sequence[str], shown: int) -> str:
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """``"1 photo"``, ``"2 photos"``: a number of what takes an s where there are several."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def gigabytes(num_bytes: int) -> str:
     """``"1.25 GB"``, or in MB what would be less than a hundredth: ``"4 MB"``."""
     return f"{num_bytes / 1e9:.2f} GB" if num_bytes >= 5e6 else f"{num_bytes / 1e6:.2g} MB"

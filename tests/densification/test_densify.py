@@ -163,7 +163,7 @@ def test_one_photo_alone_keeps_its_guess() -> None:
 
 def test_refusals_say_what_is_wrong() -> None:
     scene, photos, _ = build_scene([Patch(4.0)], row_of_cameras(2), 5.0)
-    with pytest.raises(InputError, match="got 1 photos for a scene of 2"):
+    with pytest.raises(InputError, match="got 1 photo for a scene of 2 views"):
         densify(scene, photos[:1])
     with pytest.raises(InputError, match="give the photos that were reconstructed"):
         densify(scene, [photo[:50] for photo in photos])

@@ -133,7 +133,7 @@ def test_the_command_adds_and_writes(
     glance3d.export(scene, tmp_path / "scene.npz")
     words = ["add", str(tmp_path), str(folder / "d.png"), "--model", str(tiny_weights)]
     assert main(words) == 0
-    assert "added 1 photos: the scene has 4 now" in capsys.readouterr().out
+    assert "added 1 photo: the scene has 4 now" in capsys.readouterr().out
     assert glance3d.load_scene(tmp_path).num_views == 4
     assert main(["add", str(tmp_path), str(folder / "d.png"), "--move-old"]) == 2
 

@@ -22,7 +22,7 @@ from glance3d.errors import InputError
 from glance3d.files.atomic import errors_named
 from glance3d.models import ModelSource
 from glance3d.pipeline import SceneRecipe
-from glance3d.text import visible_text
+from glance3d.text import counted, visible_text
 
 logger = logging.getLogger(__name__)
 _SHORTEST_LEASE = 10.0
@@ -209,6 +209,6 @@ def said(outcome: Outcome) -> str:
     """An outcome in a line."""
     if outcome.kind != "done":
         return f"failed after {outcome.seconds:.1f} s: {outcome.reason}"
-    photos, held = outcome.result.get("photos"), outcome.result.get("held")
+    photos, held = outcome.result.get("photos", 0), outcome.result.get("held")
     kept = "" if held is None else f", {held} held"
-    return f"is done: {photos} photos{kept}, {outcome.seconds:.1f} s"
+    return f"is done: {counted(photos, 'photo')}{kept}, {outcome.seconds:.1f} s"

@@ -22,6 +22,7 @@ from glance3d.cli.options.refinement import (
 from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
+from glance3d.text import counted
 
 _MASKS = (
     "Folder of masks, named like the new photos; black pixels are excluded everywhere. Old photos "
@@ -122,7 +123,8 @@ def run(options: Options) -> None:
     if options.json:
         print(to_json_text(scene.report.to_json(), indent=1))
         return
-    print(f"added {scene.num_views - before.num_views} photos: the scene has {scene.num_views} now")
+    added = counted(scene.num_views - before.num_views, "photo")
+    print(f"added {added}: the scene has {scene.num_views} now")
     if options.refinement.refine:
         print("\n".join(refinement_summary(scene)))
     old, new = before.report.photos, scene.report.photos

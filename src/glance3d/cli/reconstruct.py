@@ -20,6 +20,7 @@ from glance3d.cli.terminal.ranks import joined_ranks
 from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
+from glance3d.text import counted
 
 if TYPE_CHECKING:
     from glance3d.models import ModelSource
@@ -103,7 +104,7 @@ def summary(scene: "Reconstruction", report: "Report", out: Path, paths: list[Pa
 
     made, photos, times = report.made, report.photos, report.times or {}
     return [
-        f"reconstructed {scene.num_views} photos with {scene.model} "
+        f"reconstructed {counted(scene.num_views, 'photo')} with {scene.model} "
         f"({made.model.weights.licence or 'unknown licence'}) on "
         f"{(made.machine or {}).get('device')} in {times.get('total', 0):.1f} s",
         *reference_summary(made.reference or {}),

@@ -13,6 +13,7 @@ from glance3d.cli.options.output import SCENE_FILE, home_of
 from glance3d.cli.options.photos import PhotoFlags, load_with_photos
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
+from glance3d.text import counted
 
 if TYPE_CHECKING:
     from glance3d.tracking.methods import Thresholds
@@ -202,10 +203,8 @@ def write(scene: "Reconstruction", options: Options, out: Path, photos: Path | N
         print(to_json_text(document, indent=1))
         return
     num_visible = [sum(seen["visible"] for seen in t["observations"]) for t in document["tracks"]]
-    print(
-        f"followed {len(num_visible)} points through {scene.num_views} photos by {by} "
-        f"({document['meaning']})"
-    )
+    points, views = counted(len(num_visible), "point"), counted(scene.num_views, "photo")
+    print(f"followed {points} through {views} by {by} ({document['meaning']})")
     print(
         f"a point is visible in {sum(num_visible) / len(num_visible):.1f} photos on average "
         f"(visibility from {thresholds.min_visibility:g}, "

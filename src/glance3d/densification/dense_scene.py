@@ -19,6 +19,7 @@ from glance3d.densification.views import SweepView, build_view, plan_grids, show
 from glance3d.errors import InputError
 from glance3d.images import Originals
 from glance3d.progress import ProgressBar
+from glance3d.text import counted
 from glance3d.types import Placement, Reconstruction
 from glance3d.types.report_sections import DenseViewReport
 
@@ -83,7 +84,8 @@ def measure_depth(
     options = options or SweepOptions()
     if len(originals) != scene.num_views:
         raise InputError(
-            f"got {len(originals)} photos for a scene of {scene.num_views} views: give one a view"
+            f"got {counted(len(originals), 'photo')} for a scene of "
+            f"{counted(scene.num_views, 'view')}: give one a view"
         )
     sizes = [placement.original_size for placement in scene.placements]
     fine_grids = plan_grids(sizes, max_pixels)

@@ -29,7 +29,7 @@ from glance3d.images.decoding.decode import open_as_stored, read_header, turn_up
 from glance3d.images.files.decoders import decoding
 from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.images.finding.sources import PathLike, natural_key
-from glance3d.text import first_names
+from glance3d.text import counted, first_names
 from glance3d.types import Masks, PhotoMask, Reconstruction
 
 MaskSource = PathLike | Image.Image | np.ndarray | PhotoMask
@@ -188,8 +188,8 @@ def _listed(
 ) -> list[MaskSource | None]:
     if len(masks) != len(photos):
         raise InputError(
-            f"got {len(masks)} masks for {len(photos)} photos: give one a photo, None for a photo "
-            "that is kept whole, or a folder"
+            f"got {counted(len(masks), 'mask')} for {counted(len(photos), 'photo')}: give one a "
+            "photo, None for a photo that is kept whole, or a folder"
         )
     known = str | Path | Image.Image | np.ndarray | PhotoMask
     strange = [type(mask).__name__ for mask in masks if not isinstance(mask, known | None)]

@@ -27,6 +27,7 @@ from glance3d.models.zoo import known_name
 from glance3d.pass_options import PassOptions
 from glance3d.reconstruction import reconstruct_scene
 from glance3d.reporting.making import describe_masks
+from glance3d.text import counted
 from glance3d.trust.rules import judge
 from glance3d.types import (
     ImageBatch,
@@ -271,7 +272,8 @@ def _new_photos(scene: Reconstruction, sources: FoundSources) -> list[Path]:
     fresh = [path for path in paths if not _is_present(path, present, contents)]
     if not fresh:
         raise InputError(
-            f"all {len(paths)} photos are in the scene already: give photos that it has not seen"
+            f"nothing to add: {counted(len(paths), 'photo')} given, all in the scene already: give "
+            "photos that it has not seen"
         )
     return fresh
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glance3d.geometry.transforms import is_known
+from glance3d.text import counted
 from glance3d.types import Cameras
 
 _LISTED = 100  # unused cameras that a report lists by name
@@ -69,13 +70,13 @@ class KnownViews:
         """What these lack to be whole cameras of all photos, in words; None: nothing."""
         if self.ambiguous:
             return (
-                f"whether those of {len(self.ambiguous)} photos are of the upright picture or of "
-                "the pixels as they are stored (EXIF orientation) is not clear"
+                f"whether those of {counted(len(self.ambiguous), 'photo')} are of the upright "
+                "picture or of the pixels as they are stored (EXIF orientation) is not clear"
             )
         if bool((self.has_pose & self.has_intrinsics).all()):
             return None
         return (
-            f"of {len(self)} photos {int(self.has_pose.sum())} have a known pose and "
+            f"of {counted(len(self), 'photo')} {int(self.has_pose.sum())} have a known pose and "
             f"{int(self.has_intrinsics.sum())} known intrinsics"
         )
 

@@ -13,7 +13,7 @@ from glance3d.nn.fast.attention_backend import PLAIN
 from glance3d.pass_options import WindowOptions
 from glance3d.reporting.better_model import better_model_warnings
 from glance3d.reporting.given_cameras import given_camera_warnings
-from glance3d.text import first_names
+from glance3d.text import counted, first_names
 from glance3d.types import ImageBatch, PhotoMetadata, Placement, Reconstruction, ReportWarning
 from glance3d.types.report_sections import MadeReport
 from glance3d.windows import WindowGraph, window_warnings
@@ -142,8 +142,8 @@ def mask_warnings(batch: ImageBatch) -> list[str]:
         )
     if empty:
         texts.append(
-            f"the masks of {len(empty)} photos keep nothing (white keeps, black leaves out): "
-            f"{first_names(empty)}"
+            f"the masks of {counted(len(empty), 'photo')} keep nothing (white keeps, black leaves "
+            f"out): {first_names(empty)}"
         )
     return texts
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glance3d.text import visible_text
+from glance3d.text import counted, visible_text
 from glance3d.trust.rules import GOOD, VERDICTS, judge
 from glance3d.types import Reconstruction, ViewTrust
 from glance3d.types.report_sections import Contradiction, TrustReport
@@ -78,7 +78,7 @@ def _summary(trust: tuple[ViewTrust, ...]) -> str:
     parts = ", ".join(f"{counts[v]} {v}" for v in reversed(VERDICTS) if counts[v])
     if len({(view.verdict, view.reason) for view in trust}) == 1 and trust[0].verdict != GOOD:
         parts += f" ({trust[0].reason})"
-    return f"trust in {len(trust)} photo{'s' * (len(trust) != 1)}: {parts}"
+    return f"trust in {counted(len(trust), 'photo')}: {parts}"
 
 
 def _row(name: str, view: ViewTrust) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def _good_ones(views: list[ViewTrust]) -> str:
     tracks = sorted(view.num_tracks for view in views)
     errors = sorted(view.median_error_px for view in views if view.median_error_px is not None)
     depth = sorted(view.depth_agreement for view in views if view.depth_agreement is not None)
-    line = f"good: {len(views)} photos with {tracks[0]} to {tracks[-1]} tracks"
+    line = f"good: {counted(len(views), 'photo')} with {tracks[0]} to {tracks[-1]} tracks"
     if errors:
         line += f", median errors {errors[0]:.2f} to {errors[-1]:.2f} px"
     if depth:

@@ -8,6 +8,7 @@ evidence.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from glance3d.text import counted
 from glance3d.trust.evidence import ViewEvidence
 from glance3d.trust.track_quality import TrackQuality, measure_tracks
 from glance3d.types import VERDICTS, Reconstruction, ViewTrust
@@ -255,9 +256,9 @@ def _one_corner(case: _Case) -> Verdict:
 def _component(case: _Case) -> Verdict:
     if case.evidence.registered_by != "component":
         return None
-    photos = "photo" if case.tracks.num_partners == 1 else "photos"
     return WEAK, (
-        f"{case.tracks.num_tracks} tracks shared with {case.tracks.num_partners} {photos}, but "
+        f"{case.tracks.num_tracks} tracks shared with "
+        f"{counted(case.tracks.num_partners, 'photo')}, but "
         "nothing measured connects these with most others: another scene, or too little overlap; "
         "where they are among them is a guess"
     )
@@ -292,8 +293,7 @@ def _wrong_depth(case: _Case) -> Verdict:
 
 def _good(case: _Case) -> tuple[str, str]:
     tracks = case.tracks
-    photos = "photo" if tracks.num_partners == 1 else "photos"
-    reason = f"{tracks.num_tracks} tracks shared with {tracks.num_partners} {photos}"
+    reason = f"{tracks.num_tracks} tracks shared with {counted(tracks.num_partners, 'photo')}"
     if tracks.depth_agreement is not None and tracks.depth_agreement < DOUBTFUL_DEPTH:
         reason += f"; depth fits only {tracks.depth_agreement:.0%} of them"
     if case.evidence.same_as is not None:

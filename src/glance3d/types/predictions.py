@@ -12,6 +12,7 @@ from glance3d.errors import InputError
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.geometry.pose_encoding import decode_pose
 from glance3d.geometry.transforms import compose, invert
+from glance3d.text import counted
 from glance3d.types.cameras import Cameras
 from glance3d.types.images import ImageBatch
 from glance3d.types.reconstruction import Reconstruction, Tracks
@@ -110,7 +111,8 @@ class Predictions:
         cam_from_world, intrinsics = self._pinholes(scene)
         if len(cam_from_world) != len(batch.names):
             raise InputError(
-                f"these predictions have {len(cam_from_world)} views, the images {len(batch.names)}"
+                f"these predictions have {counted(len(cam_from_world), 'view')}, the images "
+                f"{len(batch.names)}"
             )
         sizes = torch.tensor([placement.original_size for placement in batch.placements])
         original = [

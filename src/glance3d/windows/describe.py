@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from glance3d.pass_options import WindowOptions
-from glance3d.text import first_names
+from glance3d.text import counted, first_names
 from glance3d.windows.window_graph import LoopVerdict, WindowAlignment, WindowGraph
 
 # Beyond these the parts of a scene visibly do not fit where two windows meet.
@@ -109,8 +109,8 @@ def _poor(alignment: WindowAlignment, names: Sequence[str]) -> list[str]:
     first, last = names[min(alignment.views)], names[max(alignment.views)]
     return [
         f"the window of {first} to {last} fits poorly: it and its neighbours differ about the "
-        f"{len(alignment.shared)} photos that they share by {', '.join(reasons)}; larger windows "
-        "or a larger overlap may help"
+        f"{counted(len(alignment.shared), 'photo')} that they share by {', '.join(reasons)}; "
+        "larger windows or a larger overlap may help"
     ]
 
 

@@ -113,7 +113,7 @@ def test_photos_are_found_again_by_content(tmp_path):
     assert [find_photo(again, view) for view in range(2)] == moved
     with pytest.raises(ImageError, match=r"2\.png cannot be used"):
         find_photo(again, 2)
-    with pytest.raises(ImageError, match="none of the 3 photos"):
+    with pytest.raises(ImageError, match="none of 3 photos"):
         with_photos(scene, photo(tmp_path / "other/x.png", 50).parent)
     with pytest.raises(InputError, match="there is no folder"):
         with_photos(scene, tmp_path / "nowhere")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from glance3d.errors import SceneError
 from glance3d.images.files.decoders import MAX_PHOTO_PIXELS, MAX_SIDE
+from glance3d.text import counted
 from glance3d.types import Cameras, Placement, SparsePoints, Tracks
 
 POINTS_FROM = ("", "depth", "points")
@@ -94,7 +95,7 @@ def check_sparse(sparse: SparsePoints, num_views: int) -> None:
 def check_mask_views(views: Sequence[int], num_views: int) -> None:
     """Refuse masks of no photo, and two of one."""
     if not all(0 <= view < num_views for view in views):
-        raise SceneError(f"its mask_views name more than its {num_views} photos")
+        raise SceneError(f"its mask_views name more than its {counted(num_views, 'photo')}")
     if any(after <= before for before, after in itertools.pairwise(views)):
         raise SceneError("its mask_views are not in order")
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from glance3d.errors import SceneError
 from glance3d.files.json_input import parse_json, refuse_odd_numbers
+from glance3d.text import counted
 from glance3d.types import (
     REGISTERED_BY,
     TRACKED_BY,
@@ -55,7 +56,7 @@ def parse_metadata(text: str, num_views: int) -> tuple[PhotoMetadata, ...]:
     """One record a view, or none at all. Raises ``SceneError``."""
     metadata = _records(text, "facts", PhotoMetadata)
     if metadata and len(metadata) != num_views:
-        raise SceneError(f"it has metadata of {len(metadata)} photos, but {num_views} views")
+        raise _one_each("metadata of", len(metadata), num_views)
     return metadata
 
 
@@ -63,7 +64,7 @@ def parse_trust(text: str, num_views: int) -> tuple[ViewTrust, ...]:
     """One judgement a view, its verdict and origin among those that there are."""
     trust = _records(text, "trust", ViewTrust)
     if len(trust) != num_views:
-        raise SceneError(f"it has verdicts on {len(trust)} photos, but {num_views} views")
+        raise _one_each("verdicts on", len(trust), num_views)
     for view in trust:
         if view.verdict not in VERDICTS or view.registered_by not in REGISTERED_BY:
             raise SceneError(
@@ -175,3 +176,7 @@ def _check(value: Any, wanted: Any, where: str) -> None:
 def _refuse_unless(fits: bool, where: str) -> None:
     if not fits:
         raise SceneError(f"its {where} is of the wrong type")
+
+
+def _one_each(what: str, number: int, num_views: int) -> SceneError:
+    return SceneError(f"it has {what} {counted(number, 'photo')}, but {counted(num_views, 'view')}")

@@ -17,7 +17,7 @@ from glance3d.images.files.file_kinds import (
     picture_kind,
 )
 from glance3d.images.finding.content import content_of
-from glance3d.text import first_names
+from glance3d.text import counted, first_names
 from glance3d.types import SkippedPhoto
 
 # A phone's "live photo" has a clip of a second or two beside it.
@@ -71,7 +71,10 @@ def notes_of_copies(paths: Sequence[Path]) -> tuple[str, ...]:
     if not copies:
         return ()
     few = first_names(copies)
-    return (f"{len(copies)} photos are copies of others, which adds views but nothing new: {few}",)
+    return (
+        f"{counted(len(copies), 'photo')} {'is a copy' if len(copies) == 1 else 'are copies'} of "
+        f"others, which adds views but nothing new: {few}",
+    )
 
 
 def _why_not(path: Path, live: Collection[Path]) -> str | None:

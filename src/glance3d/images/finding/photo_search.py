@@ -19,7 +19,7 @@ from glance3d.images.clips import file_of, split_frame
 from glance3d.images.decoding.decode import read_header
 from glance3d.images.finding.content import content_of
 from glance3d.images.naming.file_names import photo_file_names
-from glance3d.text import first_names
+from glance3d.text import counted, first_names
 from glance3d.types import PhotoContent, Reconstruction
 
 MatchBy = Literal["content", "name"]
@@ -107,11 +107,12 @@ def with_photos(
     if not places:
         hint = ", or say that names are enough (by name)" if by == "content" else ""
         raise ImageError(
-            f"none of the {scene.num_views} photos is in {root} by {by}: name the folder that "
-            f"holds them{hint}"
+            f"none of {counted(scene.num_views, 'photo')} is in {root} by {by}: name the folder "
+            f"that holds them{hint}"
         )
     if lost:
-        logger.warning("warning: %d photos are not in %s: %s", len(lost), root, first_names(lost))
+        number = counted(len(lost), "photo")
+        logger.warning("warning: %s not in %s: %s", number, root, first_names(lost))
     views = range(scene.num_views)
     return replace(
         scene,

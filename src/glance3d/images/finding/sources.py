@@ -18,6 +18,7 @@ from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.images.finding.inputs import choose_inputs, notes_of_copies
 from glance3d.images.finding.own_results import is_folder_of_copies, is_own
 from glance3d.results import settle
+from glance3d.text import counted
 from glance3d.types import SkippedPhoto
 
 PathLike = str | os.PathLike[str]
@@ -215,7 +216,7 @@ def _count_suffixes(files: Sequence[Path]) -> str:
         return "found no files"
     counts = Counter(path.suffix.lower() or "no suffix" for path in files)
     kinds = ", ".join(suffix for suffix, _ in counts.most_common(5))
-    return f"found {len(files)} file{'s' if len(files) > 1 else ''}: {kinds}"
+    return f"found {counted(len(files), 'file')}: {kinds}"
 
 
 def _images_below(folder: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from glance3d.errors import CamerasError
+from glance3d.text import counted
 
 # As TUM's own tool associates photos and poses.
 TOLERANCE_SECONDS = 0.02
@@ -41,7 +42,8 @@ def match_times(
         return in_order, "order: as many poses as photos, no time stamps in the names"
     raise CamerasError(
         f"it is not clear which pose of {source} is whose: the photos' names hold no time stamps "
-        f"of its (to {TOLERANCE_SECONDS} s), and it has {len(times)} poses for {len(names)} photos"
+        f"of its (to {TOLERANCE_SECONDS} s), and it has {counted(len(times), 'pose')} for "
+        f"{counted(len(names), 'photo')}"
     )
 
 

@@ -33,7 +33,7 @@ from glance3d.models.memory.pass_sizes import (
 from glance3d.models.network import Network
 from glance3d.nn.chunks import SMALLEST_SCALE
 from glance3d.pass_options import OVERLAP_SHARE
-from glance3d.text import gigabytes
+from glance3d.text import counted, gigabytes
 
 PROGRAM_BYTES = {"cpu": 400_000_000, "cuda": 500_000_000}  # PyTorch itself and its kernels
 MARGIN = 0.15  # how far a plan may be from what is then measured
@@ -108,7 +108,7 @@ class MemoryPlan:
 
     def _views(self) -> str:
         if not self.num_waiting:
-            return f"{self.num_views} views"
+            return counted(self.num_views, "view")
         return f"{self.num_waiting} views in windows of {self.num_views}"
 
     def _ranks(self) -> str:
@@ -164,7 +164,7 @@ class MemoryPlan:
         if self.peak > self.pass_peak:
             ideas.append("smaller photos")
         if self.views_that_fit:
-            ideas.append(f"at most {self.views_that_fit} views")
+            ideas.append(f"at most {counted(self.views_that_fit, 'view')}")
             share = spare / (self.pass_peak - fixed)
             height, width = self.image_size
             ideas.append(f"at most {int(share * height * width):,} pixels a view (max_pixels)")
