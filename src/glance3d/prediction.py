@@ -20,7 +20,7 @@ from glance3d.models.given_cameras import GivenFit, normalise_given, with_given
 from glance3d.models.memory.oom_retry import retry_with_smaller_chunks
 from glance3d.models.memory.plan import MemoryPlan, plan_memory
 from glance3d.models.photo_descriptors import describe_photos
-from glance3d.models.reference_view import choose_reference
+from glance3d.models.reference_view import ReferenceChoice, choose_reference
 from glance3d.models.vggt.upside_down import (
     find_upside_down,
     turned_images,
@@ -86,18 +86,21 @@ def predict_and_align(
     batch: ImageBatch,
     options: PassOptions,
     *,
+    choice: ReferenceChoice | None = None,
     keep_in: WindowFolder | None = None,
     progress: bool = False,
 ) -> PassResult:
     """As :func:`predict`, and how windows and given cameras fitted.
 
-    With ``keep_in`` windows are files until their scene is written, by which a run that was stopped
-    goes on, and not in memory; predictions are then of no network's own kind.
+    ``choice`` is the reference view, where it was chosen before. With ``keep_in`` windows are files
+    until their scene is written, by which a run that was stopped goes on, and not in memory;
+    predictions are then of no network's own kind.
     """
-    choice = choose_reference(network, batch, options.reference)
+    if choice is None:
+        choice = choose_reference(network, batch, options.reference)
     windows = options.windows
     if windows is not None and windows.divides(len(batch.names)):
-        return _predict_windows(network, batch, options, windows, choice.view, keep_in, progress)
+        return _predict_windows(network, batch, options, windows, choice, keep_in, progress)
     queries = options.queries
     on_grid = None if queries is None else queries_on_grid(queries, batch, choice.view)
     order = [choice.view, *(view for view in range(len(batch.names)) if view != choice.view)]
@@ -230,7 +233,7 @@ def _predict_windows(
     batch: ImageBatch,
     options: PassOptions,
     windows: WindowOptions,
-    reference: int,
+    reference: ReferenceChoice,
     keep_in: WindowFolder | None,
     progress: bool,
 ) -> PassResult:
@@ -258,8 +261,10 @@ def _predict_windows(
     is_given, likeness = _cameras_on_grid(network, batch) is not None, None
     # Given cameras say how photos lie to each other; ranks that lead themselves must not differ.
     if not is_given and (leads or group.size == 1):
-        likeness = photo_likeness(describe_photos(network, batch, progress=progress))
-    layout = lay_out(num_views, windows, reference, likeness)
+        likeness = reference.alike
+        if likeness is None:
+            likeness = photo_likeness(describe_photos(network, batch, progress=progress))
+    layout = lay_out(num_views, windows, reference.view, likeness)
     store: WindowStore = MemoryStore()
     if keep_in is not None:
         keys = window_keys(network, batch, of_window, layout)

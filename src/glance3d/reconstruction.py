@@ -168,11 +168,12 @@ def reconstruct_scene(
     if on_loaded is not None:
         on_loaded(batch)
     with times.stage("predict"):
-        choice = choose_reference(network, batch, options.reference)
-        logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
         shown = painted_out(batch) if mask_input else batch
-        of_view = replace(options, reference=choice.view)
-        result = predict_and_align(network, shown, of_view, keep_in=keep_in, progress=progress)
+        choice = choose_reference(network, shown, options.reference)
+        logger.info("reference view: %s, %s", batch.names[choice.view], choice.reason)
+        result = predict_and_align(
+            network, shown, options, choice=choice, keep_in=keep_in, progress=progress
+        )
     on_disk = keep_in is not None
     plan = plan_of(network, batch, options.computed, options.windows, on_disk=on_disk)
     if on_predicted is not None:

@@ -110,13 +110,15 @@ class Correspondence(NamedTuple):
     """The cells, their matches in other views, and what those say of each two views.
 
     ``[b, v, w]`` is of the cells of view ``v`` in view ``w``. Of many views only ``pairs`` are
-    matched: then ``[b, 0, p]`` is of the cells of a pair's first view, ``[b, 1, p]`` of its second.
+    matched: then ``[b, 0, p]`` is of the cells of a pair's first view, ``[b, 1, p]`` of its second,
+    and ``likeness`` is what they were chosen by.
     """
 
     described: Descriptors
     matches: SoftMatches
     pair_estimates: PairEstimates
     pairs: ChosenPairs | None = None
+    likeness: Float[Tensor, "batch views views"] | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -203,12 +205,16 @@ class PoseInitialiser(Protocol):
 
 
 class InitialPoses(NamedTuple):
-    """Poses that a camera head starts from, and what they were estimated from."""
+    """Poses that a camera head starts from, and what they were estimated from.
+
+    ``likeness`` is that of a :class:`Correspondence`.
+    """
 
     pose_enc: Float[Tensor, "batch views 9"]
     pairs: ViewPairMatches
     described: Descriptors
     options: MultiviewOptions
+    likeness: Float[Tensor, "batch views views"] | None = None
 
 
 @torch.no_grad()

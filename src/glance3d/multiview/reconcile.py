@@ -43,7 +43,8 @@ def reconcile(predictions: Predictions) -> Predictions:
     """
     if not isinstance(predictions, MatchedPredictions):
         return predictions
-    _, pairs, described, options = predictions.matched
+    matched = predictions.matched
+    pairs, described, options = matched.pairs, matched.described, matched.options
     plain = predictions.without_matches()
     if plain.depth is None:
         return plain

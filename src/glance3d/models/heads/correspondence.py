@@ -98,7 +98,8 @@ class CorrespondenceHead(nn.Module):
         pairs_per_view: int,
     ) -> Correspondence:
         grid, radius = described.grid, self.config.window_radius
-        pairs = choose_pairs(view_likeness(described), pairs_per_view)
+        likeness = view_likeness(described)
+        pairs = choose_pairs(likeness, pairs_per_view)
         matches = match_pairs(described, pairs, radius, MATCHES_OF_A_PAIR)
         if self.config.sharpen_radius:
             radius, options = self.config.sharpen_radius, self.options.subpixel
@@ -108,7 +109,7 @@ class CorrespondenceHead(nn.Module):
             for chunk in zip(*(part.split(PAIRS_AT_A_TIME, 2) for part in matches), strict=True)
         ]
         estimates = PairEstimates(*(torch.cat(part, 2) for part in zip(*parts, strict=True)))
-        return Correspondence(described, matches, estimates, pairs)
+        return Correspondence(described, matches, estimates, pairs, likeness)
 
 
 class CellDescriptors(nn.Module):

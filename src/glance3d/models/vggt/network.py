@@ -224,7 +224,7 @@ class VGGT(Network[VGGTConfig]):
         pose_enc = self.pose_initialiser(
             pairs, poses, image_size, options, focal_lengths, camera_ids
         )
-        return InitialPoses(pose_enc, pairs, matched.described, options)
+        return InitialPoses(pose_enc, pairs, matched.described, options, matched.likeness)
 
     def decode(
         self,

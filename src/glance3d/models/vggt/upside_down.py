@@ -34,8 +34,8 @@ def find_upside_down(network: Network, images: Images, predictions: Predictions)
     options, head = network.config.multiview.upside_down, network.correspondence_head
     if head is None or len(images) < 3:
         return []
-    described = predictions.matched.described
-    upright = view_likeness(described)[0].tolist()
+    described, likeness = predictions.matched.described, predictions.matched.likeness
+    upright = (view_likeness(described) if likeness is None else likeness)[0].tolist()
     if all(
         likeness >= options.least_likeness for *_, likeness in spanning_tree(torch.tensor(upright))
     ):
