@@ -96,6 +96,7 @@ def predict_and_align(
     until their scene is written, by which a run that was stopped goes on, and not in memory;
     predictions are then of no network's own kind.
     """
+    refuse_impossible(network, options)
     if choice is None:
         choice = choose_reference(network, batch, options.reference)
     windows = options.windows
@@ -109,6 +110,22 @@ def predict_and_align(
     result = _predict_once(network, batch.of_views(order), options, on_grid, progress)
     as_given = sorted(range(len(order)), key=order.__getitem__)
     return result._replace(predictions=result.predictions.of_views(as_given))
+
+
+def refuse_impossible(network: Network, options: PassOptions) -> None:
+    """Refuse what no photos could be shown this network for, which may be an outline.
+
+    Raises:
+        InputError: it does not predict what is asked for, or what that takes.
+    """
+    outputs = options.outputs or ("camera",)
+    check_outputs(outputs, network.config.outputs, options.queries is not None)
+    _camera_source(network, options)
+    if options.windows is not None and "depth" not in network.config.outputs:
+        raise InputError(
+            f"windows are joined by depth, which {network.config.name} does not predict: use "
+            "another model, or no window"
+        )
 
 
 def _predict_once(
@@ -241,11 +258,6 @@ def _predict_windows(
 
     Depth joins windows, so that it is predicted even where it is not among the outputs.
     """
-    if "depth" not in network.config.outputs:
-        raise InputError(
-            f"windows are joined by depth, which {network.config.name} does not predict: use "
-            "another model, or no window"
-        )
     needed = outputs_of_windows(options.outputs)
     plan = plan_of(network, batch, needed, windows, on_disk=keep_in is not None)
     _refuse_hopeless(plan, network.device)

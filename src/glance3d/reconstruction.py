@@ -12,6 +12,7 @@ from torch import Tensor
 
 from glance3d.errors import InputError
 from glance3d.images import ClipSampling, InputOptions, MaskSources, Preprocessing
+from glance3d.images.masks import check_mask_folder
 from glance3d.known_cameras import (
     KnownCameras,
     KnownViews,
@@ -23,7 +24,7 @@ from glance3d.models import ModelSource, Network
 from glance3d.models.normalisation import IMAGE_MEAN
 from glance3d.models.reference_view import choose_reference
 from glance3d.pass_options import PassOptions
-from glance3d.prediction import plan_of, predict_and_align
+from glance3d.prediction import plan_of, predict_and_align, refuse_impossible
 from glance3d.reporting.given_cameras import describe_given_cameras
 from glance3d.reporting.making import describe_making, describe_photos
 from glance3d.reporting.times import StageTimes
@@ -149,8 +150,7 @@ def reconstruct_scene(
     Raises:
         OutputError: the disk of that folder has no room for them.
     """
-    if "rays" in options.outputs:
-        raise InputError("outputs of a scene must not hold 'rays': get them by glance3d.predict")
+    refuse_impossible_scene(source.outline(), inputs, options)
     options = replace(options, outputs=("camera", *options.outputs))  # a scene has cameras
     mask_input = inputs.mask_input
     times = StageTimes()
@@ -203,6 +203,20 @@ def reconstruct_scene(
     for warning in report.warnings:
         logger.warning("warning: %s", warning)
     return replace(scene, report=report, mask_input=mask_input)
+
+
+def refuse_impossible_scene(network: Network, inputs: InputOptions, options: PassOptions) -> None:
+    """Refuse what no photos could become a scene by, of this network, which may be an outline.
+
+    Raises:
+        Glance3DError: an option cannot be used with this network, or there is no folder of masks.
+    """
+    if "rays" in options.outputs:
+        raise InputError("outputs of a scene must not hold 'rays': get them by glance3d.predict")
+    refuse_impossible(network, options)
+    inputs.preprocessing(network.preprocessing)
+    if isinstance(inputs.masks, str | Path):
+        check_mask_folder(Path(inputs.masks))
 
 
 def _knowing(batch: ImageBatch, known: KnownViews) -> ImageBatch:

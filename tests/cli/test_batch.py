@@ -85,6 +85,10 @@ def test_a_batch_goes_on_where_it_stopped(
         ({"densify": True, "no_densify": True}, "in line 2 of"),
         ({"window": 1}, "a window must hold at least 2 views"),
         ({"cameras": "none.json"}, "none.json"),
+        ({"masks": "none"}, "in line 2 of"),
+        ({"max_pixels": 1}, "in line 2 of"),
+        ({"outputs": ["rays"]}, "outputs of a scene must not hold 'rays'"),
+        ({"cameras_from": "rays"}, "cameras_from must be decoder"),
     ],
 )
 def test_options_of_a_scene_are_checked_before_anything_starts(

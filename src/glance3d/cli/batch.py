@@ -17,6 +17,7 @@ from glance3d.files.atomic import to_json_text
 
 if TYPE_CHECKING:
     from glance3d.batches.scenes import BatchScene
+    from glance3d.models import Network
     from glance3d.pipeline import SceneRecipe
 
 logger = logging.getLogger(__name__)
@@ -100,24 +101,30 @@ def list_scenes(options: Options) -> "list[BatchScene]":
     """
     from glance3d.batches.manifest import read_manifest
     from glance3d.batches.scenes import BatchScene
+    from glance3d.reconstruction import refuse_impossible_scene
 
     content = read_manifest(options.manifest, out=options.output.out)
     for note in content.notes:
         logger.info("%s", note)
-    common, scenes = options.recipe(), []
+    network, common, scenes = options.model.source().outline(), options.recipe(), []
+    refuse_impossible_scene(network, common.inputs, common.passes)
     for entry in content.entries:
         recipe = common
         if entry.options:
-            recipe = _recipe_of(options, entry.options, content.folder, entry.where)
+            recipe = _recipe_of(options, network, entry.options, content.folder, entry.where)
         scenes.append(BatchScene(entry.name, entry.sources, recipe))
     return scenes
 
 
 def _recipe_of(
-    options: Options, values: Mapping[str, Any], folder: Path, where: str
+    options: Options, network: "Network", values: Mapping[str, Any], folder: Path, where: str
 ) -> "SceneRecipe":
+    from glance3d.reconstruction import refuse_impossible_scene
+
     changed = with_overrides(options, values, folder, where)
     try:
-        return changed.recipe()
+        recipe = changed.recipe()
+        refuse_impossible_scene(network, recipe.inputs, recipe.passes)
+        return recipe
     except Glance3DError as error:
         raise InputError(f"the options in {where} cannot be used: {error}") from error

@@ -236,12 +236,17 @@ def find_masks(
     return paired
 
 
-def _images_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+def check_mask_folder(folder: Path) -> None:
+    """Refuse what cannot hold masks. Raises ``ImageError``."""
+    if not folder.expanduser().is_dir():
         raise ImageError(
             f"{folder} is no folder of masks: give a folder with an image for each photo, of the "
             "same name"
         )
+
+
+def _images_in(folder: Path) -> list[Path]:
+    check_mask_folder(folder)
     files = [path for path in folder.iterdir() if path.is_file()]
     images = [
         path
