@@ -36,7 +36,7 @@ from glance3d.retrieval import photo_likeness
 from glance3d.text import counted
 from glance3d.types import Cameras, ImageBatch, Predictions
 from glance3d.windows import MemoryStore, WindowGraph, WindowStore, lay_out, predict_in_windows
-from glance3d.windows.disk import DiskUse, WindowFolder, window_keys
+from glance3d.windows.disk import DiskUse, WindowFolder, WindowKeys
 
 T = TypeVar("T")
 _DEFAULTS = PassOptions()
@@ -279,8 +279,8 @@ def _predict_windows(
     layout = lay_out(num_views, windows, reference.view, likeness)
     store: WindowStore = MemoryStore()
     if keep_in is not None:
-        keys = window_keys(network, batch, of_window, layout)
-        store = keep_in.open(keys, DiskUse.of(layout, batch, needed))
+        use = DiskUse.of(layout, batch, needed, loops=likeness is not None)
+        store = keep_in.open(WindowKeys(network, batch, of_window), layout, use)
 
     def predict_views(views: Sequence[int]) -> Predictions:
         if leads:

@@ -1,7 +1,8 @@
 """What a run that was stopped leaves for the next one: a hidden folder in that of its results.
 
 It is ours by its name, and its files by theirs: 64 hexadecimal digits, the hash of all that they
-were made from. It stays until a whole result has been moved into place.
+were made from, after a prefix if they are of a pass that only looked whether two windows see one
+place. It stays until a whole result has been moved into place.
 """
 
 import re
@@ -12,7 +13,8 @@ from glance3d.errors import OutputError
 from glance3d.files.atomic import remove_dead_temporaries
 
 UNFINISHED_FOLDER = ".glance3d-unfinished"
-_NAME = re.compile(r"[0-9a-f]{64}\.safetensors")
+LOOK_PREFIX = "loop-"
+_NAME = re.compile(rf"(?:{LOOK_PREFIX})?[0-9a-f]{{64}}\.safetensors")
 
 
 def unfinished_folder(root: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -69,10 +70,9 @@ def _verified(
     """Every candidate, looked at."""
     pairs = [(edge.first, edge.second) for edge in solved.edges]
     candidates = loop_candidates(windows, loops.likeness, pairs)
+    look = partial(store.look, predict_views=loops.predict_views)
     bar = ProgressBar(candidates, desc="loops", unit="loop", disable=not loops.progress)
-    return [
-        verify_loop(one, loops.predict_views, windows, store, usable, solved.gap) for one in bar
-    ]
+    return [verify_loop(one, look, windows, store, usable, solved.gap) for one in bar]
 
 
 def _placed(

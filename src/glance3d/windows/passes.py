@@ -6,16 +6,10 @@ from glance3d.progress import ProgressBar
 from glance3d.types import Predictions
 from glance3d.windows.store import WindowStore
 
+#: What passes are compared by.
+COMPARED = ("pose_enc", "cam_from_world", "intrinsics", "depth", "depth_conf")
 #: What a scene is made of.
-KEPT = (
-    "pose_enc",
-    "cam_from_world",
-    "intrinsics",
-    "depth",
-    "depth_conf",
-    "points_world",
-    "points_conf",
-)
+KEPT = (*COMPARED, "points_world", "points_conf")
 
 
 def run_passes(
@@ -34,12 +28,12 @@ def run_passes(
     bar = ProgressBar(windows, desc="windows", unit="window", disable=not progress)
     for index, views in enumerate(bar):
         if index not in store:
-            store.put(index, _on_cpu(predict_views(views)))
+            store.put(index, on_cpu(predict_views(views)))
 
 
-def _on_cpu(predictions: Predictions) -> Predictions:
-    """What a scene is made of, as float32 on the CPU, in predictions of the same kind."""
-    values = {name: getattr(predictions, name) for name in KEPT}
+def on_cpu(predictions: Predictions, names: Sequence[str] = KEPT) -> Predictions:
+    """These predictions alone, as float32 on the CPU, in predictions of the same kind."""
+    values = {name: getattr(predictions, name) for name in names}
     return type(predictions)(
         predictions.image_size,
         **{name: None if value is None else value.float().cpu() for name, value in values.items()},

@@ -1,5 +1,6 @@
 """Where the windows' predictions lie between the passes and the scene that is made of them."""
 
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from glance3d.models.given_cameras import GivenFit
@@ -29,6 +30,12 @@ class WindowStore(Protocol):
         """What was put there. Raises ``KeyError`` if nothing was."""
         ...
 
+    def look(
+        self, views: Sequence[int], predict_views: Callable[[Sequence[int]], Predictions]
+    ) -> Predictions:
+        """What a pass over views that are no window says, unless an earlier run kept it."""
+        ...
+
 
 class MemoryStore:
     """A :class:`WindowStore` in this process's memory."""
@@ -48,3 +55,9 @@ class MemoryStore:
     def get(self, index: int) -> Predictions:
         """What was put there. Raises ``KeyError`` if nothing was."""
         return self._windows[index]
+
+    def look(
+        self, views: Sequence[int], predict_views: Callable[[Sequence[int]], Predictions]
+    ) -> Predictions:
+        """What a pass over views that are no window says: nothing is kept of it."""
+        return predict_views(views)

@@ -35,5 +35,5 @@ def memory_lines(
     if windows is None or not windows.divides(len(batch.names)):
         return plan.lines()
     layout = lay_out(len(batch.names), windows)
-    use = DiskUse.of(layout, batch, outputs_of_windows(passes.outputs))
+    use = DiskUse.of(layout, batch, outputs_of_windows(passes.outputs), loops=True)
     return [*plan.lines(), f"  {use.line(out)}"]

@@ -1,8 +1,8 @@
 """Windows in files: bounded memory, and a run that was stopped goes on where it was."""
 
 from glance3d.windows.disk.folder import WindowFolder
-from glance3d.windows.disk.keys import window_keys
+from glance3d.windows.disk.keys import WindowKeys
 from glance3d.windows.disk.room import DiskUse
 from glance3d.windows.disk.store import DiskStore
 
-__all__ = ["DiskStore", "DiskUse", "WindowFolder", "window_keys"]
+__all__ = ["DiskStore", "DiskUse", "WindowFolder", "WindowKeys"]

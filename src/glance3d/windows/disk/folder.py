@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 
 from glance3d.results import unfinished_files, unfinished_folder
+from glance3d.results.unfinished import LOOK_PREFIX
+from glance3d.windows.disk.keys import WindowKeys
 from glance3d.windows.disk.room import DiskUse
 from glance3d.windows.disk.store import DiskStore
 
@@ -23,21 +25,25 @@ class WindowFolder:
         self.root = root
         self._store: DiskStore | None = None
 
-    def open(self, keys: Sequence[str], use: DiskUse) -> DiskStore:
-        """A store for the windows of these keys; what a stopped run made of the same is taken.
+    def open(self, keys: WindowKeys, windows: Sequence[Sequence[int]], use: DiskUse) -> DiskStore:
+        """A store for these windows; what a stopped run made of the same is taken.
 
         Raises:
             OutputError: the disk has no room for the rest, or somebody's file is in the way.
         """
         folder = unfinished_folder(self.root)
-        store = DiskStore(folder, keys)
-        use.refuse_full_disk(self.root, [index for index in range(len(keys)) if index not in store])
+        store = DiskStore(folder, list(map(keys.of, windows)), keys.of)
+        missing = [index for index in range(len(windows)) if index not in store]
+        use.refuse_full_disk(self.root, missing)
         _LOG.info("%s, in %s; a run that is stopped goes on from there", use.sentence(), folder)
         if store.num_taken:
             _LOG.info(
-                "%d of %d windows taken from the run that was stopped", store.num_taken, len(keys)
+                "%d of %d windows taken from the run that was stopped",
+                store.num_taken,
+                len(windows),
             )
-        others = {path.stem for path in unfinished_files(self.root)} - set(keys)
+        found = {path.stem for path in unfinished_files(self.root)}
+        others = {stem for stem in found if not stem.startswith(LOOK_PREFIX)} - set(store.keys)
         if others:
             _LOG.info(
                 "%d windows of other photos, weights or options lie there as well: they are "
@@ -60,7 +66,8 @@ class WindowFolder:
         if store is not None:
             store.close()
         if error is not None and store:
+            looks = f" and {store.num_looks} passes over likely loops" if store.num_looks else ""
             error.add_note(
-                f"{len(store)} of {len(store.keys)} windows are kept in {store.folder}: the same "
-                "command goes on from there"
+                f"{len(store)} of {len(store.keys)} windows{looks} are kept in {store.folder}: the "
+                "same command goes on from there"
             )

@@ -9,6 +9,7 @@ from glance3d.errors import OutputError
 from glance3d.models.memory.pass_sizes import FLOAT32, MAP_CHANNELS
 from glance3d.text import gigabytes
 from glance3d.types import ImageBatch
+from glance3d.windows.loops.sizes import most_looks, views_of_end
 
 _OF_A_FILE = 4096  # its names and hashes
 _OF_A_VIEW = 4 * 30  # cameras
@@ -20,20 +21,28 @@ class DiskUse:
     """Bytes of windows of ``of_windows`` views each, and of the scene that is made of them.
 
     ``image_size`` is (height, width). ``scene`` is the size of ``scene.npz`` alone: what else is
-    written of a scene depends on the photos' own sizes.
+    written of a scene depends on the photos' own sizes. ``loops``: loops between windows are looked
+    for, in further passes.
     """
 
     of_windows: tuple[int, ...]
     num_views: int
     image_size: tuple[int, int]
     outputs: tuple[str, ...]
+    loops: bool = False
 
     @classmethod
     def of(
-        cls, windows: Sequence[tuple[int, ...]], batch: ImageBatch, outputs: Sequence[str]
+        cls,
+        windows: Sequence[tuple[int, ...]],
+        batch: ImageBatch,
+        outputs: Sequence[str],
+        *,
+        loops: bool,
     ) -> "DiskUse":
         """Of these windows of a batch; ``outputs`` are what each predicts."""
-        return cls(tuple(map(len, windows)), len(batch.names), batch.image_size, tuple(outputs))
+        sizes = tuple(map(len, windows))
+        return cls(sizes, len(batch.names), batch.image_size, tuple(outputs), loops)
 
     @property
     def windows(self) -> int:
@@ -42,9 +51,19 @@ class DiskUse:
 
     def window(self, index: int) -> int:
         """One of them."""
+        return self._file(self.of_windows[index], self._channels)
+
+    @property
+    def looks(self) -> int:
+        """All passes over likely loops, at most."""
+        if not self.loops:
+            return 0
+        of_pass = self._file(2 * views_of_end(self.of_windows), MAP_CHANNELS["depth"])
+        return most_looks(self.of_windows) * of_pass
+
+    def _file(self, num_views: int, channels: int) -> int:
         height, width = self.image_size
-        of_view = self._channels * FLOAT32 * height * width + _OF_A_VIEW
-        return self.of_windows[index] * of_view + _OF_A_FILE
+        return num_views * (channels * FLOAT32 * height * width + _OF_A_VIEW) + _OF_A_FILE
 
     @property
     def scene(self) -> int:
@@ -58,7 +77,7 @@ class DiskUse:
         Raises:
             OutputError: in one sentence, with what to do.
         """
-        needed = sum(map(self.window, missing)) + self.scene
+        needed = sum(map(self.window, missing)) + self.looks + self.scene
         free = free_room(folder)
         if free is not None and needed > free:
             raise OutputError(
@@ -75,9 +94,10 @@ class DiskUse:
 
     def sentence(self) -> str:
         """How many windows there are, and what they take."""
+        loops = f", passes over likely loops at most {gigabytes(self.looks)}" if self.looks else ""
         return (
             f"{len(self.of_windows)} windows of {max(self.of_windows)} photos take "
-            f"{gigabytes(self.windows)} on the disk until the scene is written"
+            f"{gigabytes(self.windows)} on the disk until the scene is written{loops}"
         )
 
     @property

@@ -10,13 +10,10 @@ from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 from torch import Tensor
 
+from glance3d.windows.loops.sizes import MAX_PER_WINDOW, views_of_end
+
 #: Windows so many edges apart share what is between them; a loop would say little new.
 _NEAR = 3
-#: A window takes part in at most so many candidates, so that passes grow with the windows' number.
-_MAX_PER_WINDOW = 3
-#: Views of each end that a pass over both is shown.
-MAX_END = 4
-LEAST_END = 2
 #: Candidates are at least as alike as all but this share of views are to the view that, in their
 #: own windows, is most like them.
 _UNLIKE_SHARE = 0.1
@@ -39,8 +36,8 @@ def loop_candidates(
     edges: Sequence[tuple[int, int]],
 ) -> list[LoopCandidate]:
     """The most alike first; none where windows are too small to show some views of two at once."""
-    size = min(MAX_END, max(map(len, windows)) // 2)
-    if size < LEAST_END:
+    size = views_of_end([len(views) for views in windows])
+    if not size:
         return []
     likeness = likeness.double().cpu()
     least = _usual_likeness(windows, likeness)
@@ -53,7 +50,7 @@ def loop_candidates(
     taken = [0] * len(windows)
     chosen = []
     for _, first, second in sorted(scored, key=lambda one: (-one[0], one[1:])):
-        if max(taken[first], taken[second]) < _MAX_PER_WINDOW:
+        if max(taken[first], taken[second]) < MAX_PER_WINDOW:
             taken[first] += 1
             taken[second] += 1
             chosen.append(_candidate(windows, likeness, first, second, size))
