@@ -33,6 +33,7 @@ AGREEING_DISTANCE = 0.02  # of the positions' spread
 _ROUNDING = 1e-7  # cameras are float32
 _ROUNDING_ANGLE = 1e-6
 _ITERATIONS = 20
+_SETTLED = 1e-12  # of weights, between two iterations
 # Of the spreads' ratio: rotations and positions that contradict each other throughout would make
 # the best scale 0, or turn space inside out.
 _LEAST_SCALE = 0.1
@@ -81,8 +82,12 @@ def estimate_robust_similarity(
     floor = max(min_sigma, _rounding(target))
     sigma = max(_sigma_of_consensus(distances, 3), floor)
     similarity = Similarity(float(scales[best]), rotations[best], translations[best])
+    before = None
     for _ in range(_ITERATIONS):
         weights = _geman_mcclure(distances, sigma)
+        if _has_settled(weights, before):
+            break
+        before = weights
         similarity = estimate_similarity(source, target, weights)
         distances = (target - similarity.transform_points(source)).norm(dim=-1)
     inliers = distances <= INLIER_SIGMAS * sigma
@@ -127,8 +132,12 @@ def estimate_robust_pose_similarity(
         start, distances = scale, _consensus_of_shifts(y - scale * (x @ rotation.T))
         sigma = max(_sigma_of_consensus(distances, 1), floor)
     similarity = Similarity(start, rotation, y.new_zeros(3))
+    before = None
     for _ in range(_ITERATIONS):
         weights = _geman_mcclure(distances, sigma) * _geman_mcclure(angles, angle_sigma)
+        if _has_settled(weights, before):
+            break
+        before = weights
         similarity = _weighted(x, y, rotations, weights, sigma, angle_sigma, similarity, scale)
         distances = (y - similarity.transform_points(x)).norm(dim=-1)
         angles = rotation_angle(rotations, similarity.rotation.expand_as(rotations))
@@ -274,6 +283,12 @@ def _chi3_quantile(probability: float) -> float:
 def _geman_mcclure(errors: Float[Tensor, " points"], sigma: float) -> Float[Tensor, " points"]:
     """Weights that fall from 1 to a quarter where errors become unlikely, and on to 0."""
     return (1 + (errors / (INLIER_SIGMAS * sigma)).square()).reciprocal().square()
+
+
+def _has_settled(
+    weights: Float[Tensor, " points"], before: Float[Tensor, " points"] | None
+) -> bool:
+    return before is not None and float((weights - before).abs().max()) <= _SETTLED
 
 
 def _root_mean_square(errors: Float[Tensor, " points"], freedom: int) -> float:
