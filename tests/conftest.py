@@ -1,4 +1,7 @@
-"""What tests of several parts need: photos, an untrained small network, a browser."""
+"""What tests of several parts need: photos, an untrained small network, a browser.
+
+PyTorch is imported where it is used: the process that only hands out tests does without.
+"""
 
 import os
 import shutil
@@ -6,20 +9,16 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
-from PIL import Image
-
-from glance3d.models import build_model, config
-from glance3d.models.weights.files import save_weights
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # files of tests share the processor's cores
+    import torch
+
     torch.set_num_threads(1)
 
 
@@ -40,6 +39,11 @@ _BROWSER_ARGUMENTS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsaf
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights file of the tiny network: random but for plain cameras of one radian's view."""
+    import torch
+
+    from glance3d.models import build_model, config
+    from glance3d.models.weights.files import save_weights
+
     torch.manual_seed(0)
     tiny = config.tiny()
     model = build_model(tiny)
@@ -54,6 +58,9 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A folder of three small photos, one of them portrait."""
+    import numpy as np
+    from PIL import Image
+
     folder = tmp_path / "photos"
     folder.mkdir()
     random = np.random.default_rng(0)
@@ -66,6 +73,8 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def single_thread() -> Iterator[None]:
     """PyTorch computes in one thread, so that sums are in one order."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

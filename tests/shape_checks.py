@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jaxtyping
-import torch
 
 CHECKED_CALLS, CHECKED_SHARE = 4, 100
 
@@ -34,6 +33,8 @@ def jaxtyped(fn: Any = None, *, typechecker: Any) -> Any:
 
 def _sometimes(fn: Callable, check_all: Callable) -> Callable:
     """Checks are made when a function is first called: most are called by no test of a worker."""
+    import torch
+
     test, calls, checked = 0, 0, None
 
     @functools.wraps(fn)
