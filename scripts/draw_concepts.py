@@ -80,6 +80,45 @@ def grid_of(config: VGGTConfig) -> tuple[int, int]:
     return WIDTH_PX // config.patch_size, HEIGHT_PX // config.patch_size
 
 
+def draw_overview(config: VGGTConfig) -> Figure:
+    """The whole way, with the shape at every step."""
+    columns, rows = grid_of(config)
+    each, embed = 1 + config.aggregator.num_register_tokens + columns * rows, config.embed_dim
+    shown = f"1, {NUM_VIEWS}"
+    figure = Figure(760, 330, "From photos to cameras, depth, points and tracks, with all shapes")
+    figure.box(16, 30, 140, 50, f"{NUM_VIEWS} photos\n4000 x 3000", PLAIN)
+    figure.arrow(158, 55, 208, 55)
+    figure.box(210, 30, 190, 50, f"images\n[{shown}, 3, {HEIGHT_PX}, {WIDTH_PX}]", PLAIN)
+    figure.arrow(402, 55, 452, 55)
+    figure.box(454, 30, 190, 50, f"patch tokens\n[{shown}, {columns * rows}, {embed}]", PATCH)
+    figure.words(183, 98, "preprocessing")
+    figure.words(427, 98, "patch embedding")
+    figure.line(549, 82, 549, 112)
+    figure.line(549, 112, 111, 112)
+    figure.arrow(111, 112, 111, 134)
+    figure.words(330, 128, "camera and register tokens are put before them")
+    figure.box(16, 136, 190, 50, f"tokens\n[{shown}, {each}, {embed}]", CAMERA)
+    figure.arrow(208, 161, 258, 161)
+    figure.box(
+        260, 136, 200, 50, f"{config.aggregator.depth} x frame attention,\nglobal attention", GLOBAL
+    )
+    figure.arrow(462, 161, 512, 161)
+    figure.box(514, 136, 190, 50, f"layers\n[{shown}, {each}, {2 * embed}]", GLOBAL)
+    heads = (
+        ("camera head", "pose_enc", f"[{shown}, 9]"),
+        ("dense head", "depth", f"[{shown}, {HEIGHT_PX}, {WIDTH_PX}]"),
+        ("dense head", "points_world", f"[{shown}, {HEIGHT_PX}, {WIDTH_PX}, 3]"),
+        ("tracker", "tracks", f"[{shown}, queries, 2]"),
+    )
+    figure.line(609, 188, 609, 212)
+    figure.line(92, 212, 644, 212)
+    for number, (head, name, shape) in enumerate(heads):
+        x = 16 + number * 184
+        figure.arrow(x + 76, 212, x + 76, 232)
+        figure.box(x, 234, 172, 76, f"{head}\n{name}\n{shape}", REGISTER)
+    return figure
+
+
 def draw_preprocessing(config: VGGTConfig) -> Figure:
     """From a file to a grid of patches."""
     columns, rows = grid_of(config)
@@ -236,6 +275,7 @@ def figures(config: VGGTConfig | None = None) -> Iterable[tuple[str, str]]:
     config = config or vggt_1b()
     assert isinstance(config.patch_embed, VitEmbedConfig)
     for draw in (
+        draw_overview,
         draw_preprocessing,
         draw_tokens,
         draw_attention,
