@@ -19,13 +19,9 @@ from glance3d.models.config import (
 )
 from glance3d.models.heads import correspondence as head_module
 from glance3d.models.weights.files import load_weights, save_weights
-from glance3d.multiview.matches import (
-    Correspondence,
-    cell_centers,
-    find_matches,
-    grid_to_hd,
-    select_pair_matches,
-)
+from glance3d.multiview.matches import Correspondence, cell_centers, grid_to_hd
+from glance3d.multiview.matching.best_matches import select_pair_matches
+from glance3d.multiview.matching.soft_matches import find_matches
 from glance3d.multiview.options import MultiviewOptions
 from glance3d.multiview.pose_initialisation import initialise_poses
 

@@ -10,8 +10,8 @@ from glance3d.multiview.matches import (
     SoftMatches,
     ViewPairMatches,
     cell_centers,
-    select_pair_matches,
 )
+from glance3d.multiview.matching.best_matches import select_pair_matches
 from glance3d.multiview.relative_pose import estimate_relative_poses
 from tests.multiview.matched_scene import (
     FOCAL,

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 import glance3d
 from glance3d.models import VGGT
-from glance3d.multiview import descriptor_tracking
-from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
 from glance3d.multiview.matches import Descriptors
+from glance3d.multiview.matching import descriptor_tracking
+from glance3d.multiview.matching.descriptor_tracking import FEATURE_STRIDE
 from glance3d.tracking.by_matching import MatchingTracker
 from glance3d.tracking.feature_maps import FeatureMaps, predict_with_features
 from glance3d.types import Placement

@@ -1,11 +1,10 @@
-"""Matches of views: where each cell of a view is in the others, and the best ones of each pair.
+"""Matches of views as nouns: where each cell of a view is in the others, and the best of each pair.
 
 A cell is a pixel of a coarse grid on the image; its place is (x, y), the first cell's centre at 0.
 Solvers take places in half diagonals of the image about its centre (suffix ``_hd``), so that
 tolerances and focal lengths mean the same at every size and shape of a photo.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -13,11 +12,8 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from glance3d.multiview.options import MultiviewOptions, PairSelectionOptions
-from glance3d.nn.precision import autocast
+from glance3d.multiview.options import MultiviewOptions
 from glance3d.nn.tables import cached_table
-
-SCORES_AT_A_TIME = 2**25  # of all cells of some views with those of one; three copies are in flight
 
 
 class SoftMatches(NamedTuple):
@@ -215,127 +211,6 @@ class InitialPoses(NamedTuple):
     described: Descriptors
     options: MultiviewOptions
     likeness: Float[Tensor, "batch views views"] | None = None
-
-
-@torch.no_grad()
-def find_matches(
-    descriptors: Float[Tensor, "batch views cells dim"],
-    grid: tuple[int, int],
-    inverse_temperature: Float[Tensor, ""],
-    dustbin_score: Float[Tensor, ""],
-    radius: int = 2,
-) -> SoftMatches:
-    """Soft matches of unit descriptors, view by view, without gradients, in float32.
-
-    Each cell is compared with all cells of another view: a softmax of ``inverse_temperature`` times
-    the cosine, with one more entry ``dustbin_score`` for not being there. The place is the mean
-    over the (2 radius + 1)^2 cells around the best one, which is finer than a cell and blind to
-    what resembles the cell elsewhere; ``window_probability`` is what those cells have of the
-    softmax. ``grid`` is (rows, columns).
-    """
-    with autocast(descriptors, enabled=False):
-        return _find_matches(descriptors.float(), grid, inverse_temperature, dustbin_score, radius)
-
-
-def _find_matches(
-    descriptors: Float[Tensor, "batch views cells dim"],
-    grid: tuple[int, int],
-    inverse_temperature: Float[Tensor, ""],
-    dustbin_score: Float[Tensor, ""],
-    radius: int,
-) -> SoftMatches:
-    batch, num_views, cells = descriptors.shape[:3]
-    others = descriptors.transpose(-1, -2)
-    # Made once: what is kept between the views' scores would break their memory into pieces.
-    target_xy = descriptors.new_empty((batch, num_views, num_views, cells, 2))
-    probability, tops, totals = (torch.empty_like(target_xy[..., 0]) for _ in range(3))
-    bests = torch.empty_like(tops, dtype=torch.long)
-    step = max(1, SCORES_AT_A_TIME // (batch * cells**2))
-    for view, start in itertools.product(range(num_views), range(0, num_views, step)):
-        pairs = (slice(None), view, slice(start, start + step))
-        # scores[b, w, i, j]: cell i of this view against cell j of view w.
-        scores = inverse_temperature * (descriptors[:, view, None] @ others[:, pairs[2]])
-        tops[pairs], bests[pairs] = scores.max(-1)
-        target_xy[pairs], log_mass = windowed_soft_argmax(scores, bests[pairs], grid, radius)
-        # A cosine is at most 1, so no score is above the inverse temperature: a softmax needs no
-        # other bound, and works in place.
-        summed = scores.sub_(inverse_temperature).exp_().sum(-1)
-        totals[pairs] = torch.logaddexp(summed.log() + inverse_temperature, dustbin_score)
-        # The share of the window in the softmax over all cells and the dustbin.
-        probability[pairs] = (log_mass - totals[pairs]).exp()
-    # totals[b, w, v, j]: the softmax of cell j of w over view v, made in the other direction.
-    total_of_best = totals.transpose(1, 2).gather(-1, bests)
-    # exp(score) over the sum of the other direction: how likely j is to choose i.
-    mutual = (tops - total_of_best).exp()
-    source_xy = cell_centers(grid, descriptors.device).expand_as(target_xy)
-    return SoftMatches(source_xy, target_xy, probability, mutual)
-
-
-def windowed_soft_argmax(
-    scores: Float[Tensor, "*cells targets"],
-    best: Int[Tensor, "*cells"],
-    grid: tuple[int, int],
-    radius: int,
-) -> tuple[Float[Tensor, "*cells 2"], Float[Tensor, "*cells"]]:
-    """Mean (x, y) and log mass, by the softmax of the scores, of the window about the best."""
-    rows, columns = grid
-    dx, dy = _window_offsets(radius, scores.device)
-    x = (best % columns)[..., None] + dx
-    y = torch.div(best, columns, rounding_mode="floor")[..., None] + dy
-    exists = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-    index = y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)
-    window = torch.where(exists, scores.gather(-1, index), -torch.inf)
-    weights = window.softmax(-1)
-    mean = torch.stack([(weights * x).sum(-1), (weights * y).sum(-1)], -1)
-    return mean, window.logsumexp(-1)
-
-
-@cached_table
-def _window_offsets(radius: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    steps = torch.arange(-radius, radius + 1, device=device)
-    dy, dx = torch.meshgrid(steps, steps, indexing="ij")
-    return dx.flatten(), dy.flatten()
-
-
-def select_pair_matches(matched: Correspondence, options: PairSelectionOptions) -> ViewPairMatches:
-    """The best matches of every two views, or of those that share most, if there are many.
-
-    A match counts by its weight times the probability that it is right; matches from both sides
-    compete.
-    """
-    matches, estimates, grid = matched.matches, matched.pair_estimates, matched.grid
-    views, (batch, _, _, cells) = matched.num_views, estimates.weight.shape
-    weight = estimates.weight.float() * estimates.inlier_logits.float().sigmoid()
-    scene = torch.arange(batch, device=weight.device)[:, None]
-    if matched.pairs is None:
-        pairs = torch.triu_indices(views, views, 1, device=weight.device)
-        first, second = (each.expand(batch, -1) for each in pairs)
-        # Index [v, w] are matches of the cells of v in w: both directions of each pair.
-        directions = ((first, second), (second, first))
-    else:
-        first, second = matched.pairs
-        of_pair = torch.arange(first.shape[1], device=weight.device).expand_as(first)
-        directions = tuple((torch.full_like(of_pair, side), of_pair) for side in (0, 1))
-    amount = weight.mean(-1)
-    # Of both directions, one number for each unordered pair.
-    amount = (amount[scene, *directions[0]] + amount[scene, *directions[1]]) / 2
-    num_pairs = min(first.shape[1], options.pairs_per_view * views)
-    amount, kept = amount.topk(num_pairs, -1)
-    first, second = first.gather(-1, kept), second.gather(-1, kept)
-    forward, backward = (
-        (scene, *(index.gather(-1, kept) for index in direction)) for direction in directions
-    )
-    both = torch.cat([weight[forward], weight[backward]], -1)
-    weight, best = both.topk(min(options.matches_per_pair, 2 * cells), -1)
-    best = best[..., None].expand(-1, -1, -1, 2)
-    sources, targets = (
-        [grid_to_hd(xy[direction], grid) for direction in (forward, backward)]
-        for xy in (matches.source_xy, matches.target_xy)
-    )
-    first_hd = torch.cat([sources[0], targets[1]], -2).gather(-2, best)
-    second_hd = torch.cat([targets[0], sources[1]], -2).gather(-2, best)
-    weight = weight / (weight.sum(-1, keepdim=True) + 1e-6)
-    return ViewPairMatches(first, second, first_hd, second_hd, weight, amount)
 
 
 @cached_table

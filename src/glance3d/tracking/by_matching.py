@@ -1,4 +1,4 @@
-"""Points tracked by their descriptors (``multiview/descriptor_tracking.py``), from any view."""
+"""Points tracked by their descriptors, from any view (``multiview/matching/``)."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models import Network
-from glance3d.multiview.descriptor_tracking import MUTUAL_WITHIN, DescriptorTracker
+from glance3d.multiview.matching.descriptor_tracking import MUTUAL_WITHIN, DescriptorTracker
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
 from glance3d.tracking.point_tracker import TrackedPoints
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.models import Network
-from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
+from glance3d.multiview.matching.descriptor_tracking import FEATURE_STRIDE
 from glance3d.tracking.feature_maps import FeatureMaps, track_head_of
 from glance3d.tracking.point_tracker import TrackedPoints, stack_tracked
 

@@ -12,8 +12,8 @@ from glance3d.images.physical_cameras import unstated_lens_ids
 from glance3d.models import VGGT, Network
 from glance3d.models.config import Output
 from glance3d.models.heads.track import TrackHead
-from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
 from glance3d.multiview.matches import Descriptors
+from glance3d.multiview.matching.descriptor_tracking import FEATURE_STRIDE
 from glance3d.multiview.reconcile import reconcile
 from glance3d.prediction import run_as_planned
 from glance3d.types import ImageBatch, Placement, Predictions

@@ -14,20 +14,15 @@ from torch import Tensor, nn
 
 from glance3d.models.config import CorrespondenceConfig
 from glance3d.models.heads.pair_pose_network import PairPoseNet
-from glance3d.multiview.matches import (
-    Correspondence,
-    Descriptors,
-    PairEstimates,
-    SoftMatches,
-    find_matches,
-)
-from glance3d.multiview.options import MultiviewOptions
-from glance3d.multiview.pair_matching import (
+from glance3d.multiview.matches import Correspondence, Descriptors, PairEstimates, SoftMatches
+from glance3d.multiview.matching.chosen_pairs import (
     choose_pairs,
     match_pairs,
     view_likeness,
 )
-from glance3d.multiview.subpixel import refine_matches_subpixel, refine_pairs_subpixel
+from glance3d.multiview.matching.soft_matches import find_matches
+from glance3d.multiview.matching.subpixel import refine_matches_subpixel, refine_pairs_subpixel
+from glance3d.multiview.options import MultiviewOptions
 from glance3d.nn.precision import LayerNorm, Linear, only_predicts
 
 CELLS_PER_PATCH_SIDE = 2

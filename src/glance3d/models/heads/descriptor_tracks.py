@@ -7,8 +7,8 @@ from torch import Tensor
 from glance3d.distributed.views import ViewShare
 from glance3d.models.heads.dpt import Projected
 from glance3d.models.heads.track import TrackHead, TrackIterations
-from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE, DescriptorTracker
 from glance3d.multiview.matches import Descriptors
+from glance3d.multiview.matching.descriptor_tracking import FEATURE_STRIDE, DescriptorTracker
 from glance3d.multiview.options import MultiviewOptions
 
 

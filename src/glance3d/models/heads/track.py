@@ -23,7 +23,7 @@ from glance3d.models.heads.correlation import (
 from glance3d.models.heads.dpt import DPTFeatures, Projected, map_views
 from glance3d.models.heads.update_transformer import UpdateTransformer
 from glance3d.models.tokens import AggregatedTokens
-from glance3d.multiview.descriptor_tracking import FEATURE_STRIDE
+from glance3d.multiview.matching.descriptor_tracking import FEATURE_STRIDE
 from glance3d.nn.chunks import chunk_views
 from glance3d.nn.initial_values import normal_parameter
 from glance3d.nn.mlp import Mlp

@@ -30,13 +30,8 @@ from glance3d.models.network import Network
 from glance3d.models.normalisation import normalised_pixels
 from glance3d.models.tokens import AggregatedTokens
 from glance3d.models.vggt.aggregator import Aggregator
-from glance3d.multiview.matches import (
-    Correspondence,
-    Descriptors,
-    InitialPoses,
-    PoseInitialiser,
-    select_pair_matches,
-)
+from glance3d.multiview.matches import Correspondence, Descriptors, InitialPoses, PoseInitialiser
+from glance3d.multiview.matching.best_matches import select_pair_matches
 from glance3d.multiview.reconcile import MatchedPredictions
 from glance3d.nn.block import Block
 from glance3d.nn.patch_embed import StemMaps
@@ -115,7 +110,7 @@ class VGGT(Network[VGGTConfig]):
                 network's convention: the top-left pixel's centre is (0, 0). A network that matches
                 tracks them by its descriptors instead of by its tracker, without gradients;
                 visibility is then how mutual a match is and ``track_conf`` how alike
-                (:mod:`glance3d.multiview.descriptor_tracking`).
+                (:mod:`glance3d.multiview.matching.descriptor_tracking`).
             outputs: What to predict; everything the network can by default, tracks only with query
                 points. What is not asked for is not computed.
             attention: "full", or "thin": approximate, see :mod:`glance3d.models.sparse_keys`.

@@ -12,9 +12,9 @@ from glance3d.models.heads.correspondence import (
 )
 from glance3d.models.memory.pass_sizes import FLOAT32, IMAGE_CHANNELS, MAP_CHANNELS, PassSizes
 from glance3d.models.vggt.network import VGGT
-from glance3d.multiview.matches import SCORES_AT_A_TIME
-from glance3d.multiview.pair_matching import scores_at_a_time
-from glance3d.multiview.subpixel import PAIRS_AT_A_TIME as PATCHED_PAIRS
+from glance3d.multiview.matching.chosen_pairs import scores_at_a_time
+from glance3d.multiview.matching.soft_matches import SCORES_AT_A_TIME
+from glance3d.multiview.matching.subpixel import PAIRS_AT_A_TIME as PATCHED_PAIRS
 
 # Of a network that matches views: numbers that are kept of a cell and another view, and tensors of
 # scores, of patches and of what is known of matches that are in flight together.

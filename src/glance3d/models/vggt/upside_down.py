@@ -15,8 +15,8 @@ from torch import Tensor
 
 from glance3d.models.network import Network
 from glance3d.models.vggt.network import VGGT
+from glance3d.multiview.matching.chosen_pairs import cross_likeness, view_likeness
 from glance3d.multiview.options import UpsideDownOptions
-from glance3d.multiview.pair_matching import cross_likeness, view_likeness
 from glance3d.multiview.reconcile import MatchedPredictions
 from glance3d.retrieval import spanning_tree
 from glance3d.types import Predictions

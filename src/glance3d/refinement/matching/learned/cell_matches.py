@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from glance3d.multiview.matches import windowed_soft_argmax
+from glance3d.multiview.matching.soft_matches import windowed_soft_argmax
 from glance3d.refinement.matching.learned.view_descriptors import ViewDescriptors
 
 _WINDOW = 2  # cells to each side of the best one, whose mean is finer than a cell

@@ -2,8 +2,8 @@
 
 A cell is far too coarse for a camera's place. The strongest corner in it (Shi and Tomasi, "Good
 features to track", CVPR 1994) is found again in the other photo by patches of pixels
-(:mod:`glance3d.multiview.subpixel`). One corner stands for its cell in all pairs, so that tracks
-form.
+(:mod:`glance3d.multiview.matching.subpixel`). One corner stands for its cell in all pairs, so that
+tracks form.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from glance3d.multiview.matching.subpixel import align_patches, image_gradients
 from glance3d.multiview.options import SubpixelOptions
-from glance3d.multiview.subpixel import align_patches, image_gradients
 from glance3d.refinement.grey_photos import grey_photo
 from glance3d.refinement.matching.learned.view_descriptors import ViewDescriptors
 

@@ -63,7 +63,7 @@ def refine_pairs_subpixel(
     radius: int,
     options: SubpixelOptions,
 ) -> SoftMatches:
-    """As :func:`refine_matches_subpixel`, of :func:`~.pair_matching.match_pairs`' pairs."""
+    """As :func:`refine_matches_subpixel`, of :func:`~.chosen_pairs.match_pairs`' pairs."""
     with autocast(images, enabled=False):
         cell = images.shape[-2] / grid[0]
         maps = image_gradients(images.float().mean(2))

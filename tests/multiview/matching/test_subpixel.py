@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from glance3d.multiview.matches import SoftMatches, cell_centers
+from glance3d.multiview.matching.subpixel import refine_matches_subpixel
 from glance3d.multiview.options import SubpixelOptions
-from glance3d.multiview.subpixel import refine_matches_subpixel
 
 CELL, GRID, OPTIONS = 8, (8, 8), SubpixelOptions()
 

@@ -9,12 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.multiview.matches import (
+from glance3d.multiview.matches import ChosenPairs, Descriptors, SoftMatches, cell_centers
+from glance3d.multiview.matching.soft_matches import (
     SCORES_AT_A_TIME,
-    ChosenPairs,
-    Descriptors,
-    SoftMatches,
-    cell_centers,
     find_matches,
     windowed_soft_argmax,
 )

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from glance3d.multiview import matches
-from glance3d.multiview.matches import find_matches
+from glance3d.multiview.matching import soft_matches
+from glance3d.multiview.matching.soft_matches import find_matches
 
 
 @pytest.mark.parametrize("views_at_a_time", [1, 3])
@@ -16,10 +16,10 @@ def test_parts_do_not_matter(views_at_a_time: int, monkeypatch: pytest.MonkeyPat
     numbers = (torch.tensor(20.0), torch.tensor(10.0))
     whole = find_matches(descriptors, grid, *numbers)
     seen = []
-    monkeypatch.setattr(matches, "SCORES_AT_A_TIME", views_at_a_time * batch * 48**2)
-    around = matches.windowed_soft_argmax
+    monkeypatch.setattr(soft_matches, "SCORES_AT_A_TIME", views_at_a_time * batch * 48**2)
+    around = soft_matches.windowed_soft_argmax
     monkeypatch.setattr(
-        matches, "windowed_soft_argmax", lambda s, *a: seen.append(s.shape[1]) or around(s, *a)
+        soft_matches, "windowed_soft_argmax", lambda s, *a: seen.append(s.shape[1]) or around(s, *a)
     )
     parts = find_matches(descriptors, grid, *numbers)
     assert max(seen) == views_at_a_time

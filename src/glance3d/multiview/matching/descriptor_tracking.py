@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from glance3d.multiview.matches import Descriptors, cell_centers, windowed_soft_argmax
+from glance3d.multiview.matches import Descriptors, cell_centers
+from glance3d.multiview.matching.soft_matches import windowed_soft_argmax
+from glance3d.multiview.matching.subpixel import align_patches, image_gradients
 from glance3d.multiview.options import MultiviewOptions
-from glance3d.multiview.subpixel import align_patches, image_gradients
 from glance3d.nn.sampling import sample_bilinear
 
 FEATURE_STRIDE = 2  # pixels from one cell of the track head's maps to the next

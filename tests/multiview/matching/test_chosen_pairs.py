@@ -4,14 +4,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from glance3d.multiview import pair_matching
-from glance3d.multiview.matches import ChosenPairs, Descriptors, find_matches
-from glance3d.multiview.pair_matching import (
+from glance3d.multiview.matches import ChosenPairs, Descriptors
+from glance3d.multiview.matching import chosen_pairs
+from glance3d.multiview.matching.chosen_pairs import (
     choose_pairs,
     cross_likeness,
     match_pairs,
     view_likeness,
 )
+from glance3d.multiview.matching.soft_matches import find_matches
 
 GRID = (6, 8)
 
@@ -85,15 +86,15 @@ def walk(views: int) -> Descriptors:
 
 def test_of_many_views_candidates_alone_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     cells, compared = walk(30), []
-    real = pair_matching.match_pairs
+    real = chosen_pairs.match_pairs
 
     def counting(coarse: Descriptors, pairs: ChosenPairs, radius: int) -> object:
         compared.append(pairs.first.shape[1])
         return real(coarse, pairs, radius)
 
     every, crossed = view_likeness(cells), cross_likeness(cells, cells)
-    monkeypatch.setattr(pair_matching, "CANDIDATES_PER_VIEW", 6)
-    monkeypatch.setattr(pair_matching, "match_pairs", counting)
+    monkeypatch.setattr(chosen_pairs, "CANDIDATES_PER_VIEW", 6)
+    monkeypatch.setattr(chosen_pairs, "match_pairs", counting)
     likeness = view_likeness(cells)
     assert compared == [6 * 30]
     torch.testing.assert_close(likeness, likeness.mT)
