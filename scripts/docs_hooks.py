@@ -1,9 +1,9 @@
 """What mkdocs needs beside ``docs/``: pages made from the code, and links that leave the folder.
 
 mkdocs calls the functions that begin with ``on_`` (``hooks`` in ``mkdocs.yml``). The reference of
-the command line is made from its parsers, that of Python from ``glance3d.__all__``, the tutorials
-from ``examples/``; pages of the repository that ``docs/`` refers to are taken along. Whatever else
-a page links to in the repository is text in the site, which has no address for it.
+the command line is made from its parsers, that of Python from ``glance3d.__all__``, pages of
+examples from ``examples/``; pages of the repository that ``docs/`` refers to are taken along.
+Whatever else a page links to in the repository is text in the site, which has no address for it.
 """
 
 import ast
@@ -46,7 +46,7 @@ def made_pages() -> dict[str, str]:
     """Addresses below ``docs/`` and the Markdown of all pages that are made."""
     pages = {"reference/cli.md": command_line_page(), "reference/api.md": python_page()}
     for path in sorted((ROOT / "examples").glob("[0-9]*.py")):
-        pages[f"tutorials/{path.stem}.md"] = tutorial_page(path)
+        pages[f"examples/{path.stem}.md"] = example_page(path)
     names = ["ARCHITECTURE.md", "CONVENTIONS.md", "CONTRIBUTING.md", "CHANGELOG.md"]
     results = (ROOT / "benchmarks" / "results").glob("*.md")
     for path in [*(ROOT / name for name in names), *sorted(results)]:
@@ -66,6 +66,8 @@ def with_links_of_site(markdown: str, address: str, known: set[str]) -> str:
         path = posixpath.normpath(posixpath.join(here, match["target"]))
         is_page = path.startswith("docs/")
         where = path.removeprefix("docs/") if is_page else f"project/{path}"
+        if path.startswith("examples/") and path.endswith(".py"):
+            where = f"{path.removesuffix('.py')}.md"
         if where not in known:
             # Outside of docs/ there is much that the site does not have; inside, mkdocs complains.
             return match[0] if is_page else match["text"]
@@ -75,7 +77,7 @@ def with_links_of_site(markdown: str, address: str, known: set[str]) -> str:
     return _LINK.sub(link, markdown)
 
 
-def tutorial_page(path: Path) -> str:
+def example_page(path: Path) -> str:
     """An example's docstring, then the example."""
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)

@@ -19,7 +19,12 @@ import torch
 from PIL import ExifTags, Image, ImageDraw, ImageFont
 
 from glance3d.datasets.synthetic.trajectories import look_at
-from glance3d.files.atomic import save_json
+from glance3d.formats.cameras_json import (
+    CAMERAS_FILE,
+    CamerasFile,
+    CamerasFileView,
+    write_cameras_file,
+)
 from glance3d.images.clips.encode import save_clip
 from glance3d.types.images import FILM_DIAGONAL_MM
 
@@ -393,17 +398,17 @@ def exif_of(
 
 def save_cameras(folder: Path, names: Sequence[str], cameras: Sequence[Camera], about: str) -> None:
     """The truth."""
-    views = [
-        {
-            "image": f"images/{name}",
-            "size": list(camera.size),
-            "intrinsics": camera.intrinsics.round(6).tolist(),
-            "cam_from_world": camera.cam_from_world.round(6).tolist(),
-        }
+    views = tuple(
+        CamerasFileView(
+            f"images/{name}",
+            camera.size,
+            torch.from_numpy(camera.intrinsics.round(6)),
+            torch.from_numpy(camera.cam_from_world.round(6)),
+        )
         for name, camera in zip(names, cameras, strict=True)
-    ]
-    record = {"name": folder.name, "about": about, "units": "metre", "metric": True, "views": views}
-    save_json(folder / "cameras.json", record)
+    )
+    file = CamerasFile(folder.name, "", "metre", True, None, views, about=about)
+    write_cameras_file(folder / CAMERAS_FILE, file)
 
 
 def draw_house(out: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("README.md", "ARCHITECTURE.md", "CONVENTIONS.md", "CONTRIBUTING.md", "CHANGELOG.md")
-PAGES = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").rglob("*.md"))]
 
 _FENCE = re.compile(
     r"^(```+)(?P<language>\w*)[^\n]*\n(?P<code>.*?)^\1\s*$", re.MULTILINE | re.DOTALL
 )
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)[^)]*\)")
-_SHELL = ("bash", "sh", "shell")
+SHELL = ("bash", "sh", "shell")
 
 
 def prose_of(text: str) -> str:
@@ -54,12 +54,18 @@ def broken_links(page: Path) -> list[str]:
     return broken
 
 
+def fences_of(text: str) -> Iterator[tuple[str, str]]:
+    """The language and the code of every block."""
+    for fence in _FENCE.finditer(text):
+        yield fence["language"], fence["code"]
+
+
 def commands_of(text: str) -> Iterator[list[str]]:
     """The words of every ``glance3d`` command in the blocks of shell of a page."""
-    for fence in _FENCE.finditer(text):
-        if fence["language"] not in _SHELL:
+    for language, code in fences_of(text):
+        if language not in SHELL:
             continue
-        for line in fence["code"].replace("\\\n", " ").splitlines():
+        for line in code.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if "glance3d" in words and words[:2] != ["docker", "build"]:
                 rest = words[words.index("glance3d") + 1 :]

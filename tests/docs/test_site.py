@@ -34,9 +34,9 @@ def test_the_reference_has_every_command_option_and_name(hooks: ModuleType) -> N
     assert names == set(glance3d.__all__) - {"__version__"}
 
 
-def test_a_tutorial_is_the_example_as_it_is(hooks: ModuleType) -> None:
+def test_a_page_of_an_example_is_the_example_as_it_is(hooks: ModuleType) -> None:
     example = ROOT / "examples" / "01_reconstruct.py"
-    page = hooks.tutorial_page(example)
+    page = hooks.example_page(example)
     assert page.startswith("# From photos to a scene to a file, in three lines\n")
     code = page.partition("```python")[2].partition("\n")[2].rpartition("\n```")[0]
     assert example.read_text().rstrip().endswith(code)
@@ -48,6 +48,8 @@ def test_a_tutorial_is_the_example_as_it_is(hooks: ModuleType) -> None:
         ("models.md", "[a](results.md#b)", "[a](results.md#b)"),
         ("models.md", "[a](../CONVENTIONS.md#b)", "[a](project/CONVENTIONS.md#b)"),
         ("models.md", "[a](../LICENSE)", "a"),
+        ("models.md", "[a](../examples/02_by_parts.py)", "[a](examples/02_by_parts.md)"),
+        ("tutorials/clip.md", "[a](../models.md)", "[a](../models.md)"),
         ("models.md", "[a](nowhere.md)", "[a](nowhere.md)"),
         ("models.md", "[a](https://example.org/b.md)", "[a](https://example.org/b.md)"),
         ("project/CONVENTIONS.md", "[a](docs/results.md)", "[a](../results.md)"),
@@ -57,7 +59,7 @@ def test_a_tutorial_is_the_example_as_it_is(hooks: ModuleType) -> None:
 def test_links_between_files_become_links_of_the_site(
     hooks: ModuleType, address: str, link: str, shown: str
 ) -> None:
-    known = {"models.md", "results.md", "project/CONVENTIONS.md"}
+    known = {"models.md", "results.md", "project/CONVENTIONS.md", "examples/02_by_parts.md"}
     assert hooks.with_links_of_site(link, address, known) == shown
 
 
