@@ -3,7 +3,6 @@
 import math
 
 import pytest
-import roma
 import torch
 
 from glance3d.errors import InputError
@@ -12,7 +11,7 @@ from glance3d.geometry.robust_similarity import (
     estimate_robust_similarity,
     principal_spread,
 )
-from glance3d.geometry.rotations import rotation_angle
+from glance3d.geometry.rotations import rotation_angle, so3_exp
 from glance3d.geometry.similarity import Similarity
 
 
@@ -22,14 +21,14 @@ def draw(seed, *shape):
 
 
 def rotation_of(seed):
-    return roma.rotvec_to_rotmat(draw(seed, 3))
+    return so3_exp(draw(seed, 3))
 
 
 TRUTH = Similarity(3.7, rotation_of(1), torch.tensor([100.0, -50.0, 7.0]).double())
 
 
 def poses_at(centers, seed=3):
-    rotations = roma.rotvec_to_rotmat(draw(seed, len(centers), 3))
+    rotations = so3_exp(draw(seed, len(centers), 3))
     return torch.cat([rotations, -rotations @ centers[..., None]], -1)
 
 
@@ -118,9 +117,7 @@ def test_wrong_poses_are_found_and_change_nothing(kind):
 def test_noisy_poses():
     source = poses_at(draw(0, 30, 3))
     noisy = TRUTH.transform_cameras(source)
-    noisy = torch.cat(
-        [roma.rotvec_to_rotmat(0.02 * draw(11, 30, 3)) @ noisy[..., :3], noisy[..., 3:]], -1
-    )
+    noisy = torch.cat([so3_exp(0.02 * draw(11, 30, 3)) @ noisy[..., :3], noisy[..., 3:]], -1)
     shift = 0.05 * draw(12, 30, 3)
     noisy[..., 3] = (noisy[..., :3] @ -(TRUTH.transform_points(draw(0, 30, 3)) + shift)[..., None])[
         ..., 0

@@ -1,15 +1,15 @@
 import pytest
-import roma
 import torch
 
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import camera_centers, project_points
+from glance3d.geometry.rotations import so3_exp
 from glance3d.geometry.similarity import Similarity, estimate_similarity
 
 
 @pytest.fixture
 def similarity() -> Similarity:
-    rotation = roma.rotvec_to_rotmat(torch.tensor([0.3, -0.8, 1.1], dtype=torch.float64))
+    rotation = so3_exp(torch.tensor([0.3, -0.8, 1.1], dtype=torch.float64))
     return Similarity(2.5, rotation, torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64))
 
 
@@ -45,7 +45,7 @@ def test_inverse_and_compose_cancel(similarity: Similarity) -> None:
 
 
 def test_cameras_move_with_their_world(similarity: Similarity) -> None:
-    rotation = roma.random_rotmat(4, dtype=torch.float64)
+    rotation = so3_exp(torch.randn(4, 3, dtype=torch.float64))
     poses = torch.cat([rotation, torch.randn(4, 3, 1, dtype=torch.float64)], -1)
     points = torch.randn(6, 3, dtype=torch.float64)
     intrinsics = torch.eye(3, dtype=torch.float64).expand(4, 3, 3)

@@ -3,10 +3,10 @@
 import math
 
 import pytest
-import roma
 import torch
 
 from glance3d.errors import InputError
+from glance3d.geometry.rotations import so3_exp
 from glance3d.geometry.similarity import Similarity
 from glance3d.known_cameras import measure_disagreement
 
@@ -18,17 +18,17 @@ def draw(seed, *shape):
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-WORLD = Similarity(0.2, roma.rotvec_to_rotmat(draw(1, 3)), draw(2, 3))
+WORLD = Similarity(0.2, so3_exp(draw(1, 3)), draw(2, 3))
 
 
 def poses(num=10):
-    rotations = roma.rotvec_to_rotmat(draw(3, num, 3))
+    rotations = so3_exp(draw(3, num, 3))
     return torch.cat([rotations, -rotations @ draw(4, num, 3, 1)], -1)
 
 
 def turned(pose, degrees):
     axis = torch.tensor([0.0, math.radians(degrees), 0.0]).double()
-    return roma.rotvec_to_rotmat(axis) @ pose
+    return so3_exp(axis) @ pose
 
 
 def test_the_same_poses_in_two_worlds_agree():
@@ -58,7 +58,7 @@ def test_what_contradicts_is_named_and_measured():
 
 def test_noise_that_all_share_is_no_contradiction():
     known = poses()
-    noise = roma.rotvec_to_rotmat(math.radians(4) * draw(5, 10, 3) / math.sqrt(3))
+    noise = so3_exp(math.radians(4) * draw(5, 10, 3) / math.sqrt(3))
     disagreement = measure_disagreement(NAMES, known, noise @ WORLD.transform_cameras(known))
     assert disagreement.contradicting == ()
     assert 2 < disagreement.rotation_limit_deg <= 15
@@ -89,7 +89,7 @@ def test_one_pose_and_poses_at_one_place_do_not_crash():
 
 
 def test_poses_that_contradict_throughout_are_reported():
-    rotations = roma.rotvec_to_rotmat(3 * draw(9, 10, 3))
+    rotations = so3_exp(3 * draw(9, 10, 3))
     nonsense = torch.cat([rotations, draw(10, 10, 3, 1)], -1)
     disagreement = measure_disagreement(NAMES, poses(), nonsense)
     assert len(disagreement.contradicting) >= 7

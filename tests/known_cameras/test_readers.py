@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 import pytest
-import roma
 import torch
 
 from glance3d.errors import CamerasError, InputError
 from glance3d.exporters import export
 from glance3d.geometry.cameras import camera_centers, project_points
+from glance3d.geometry.rotations import quat_xyzw_from_rotation
 from glance3d.geometry.transforms import invert
 from glance3d.known_cameras import (
     CAMERA_FORMATS,
@@ -227,7 +227,7 @@ def test_fisheye_transforms_give_poses_only(tmp_path):
 
 def write_tum(path, scene, times):
     world_from_cam = invert(scene.cameras.cam_from_world.double())
-    quats = roma.rotmat_to_unitquat(world_from_cam[:, :, :3])
+    quats = quat_xyzw_from_rotation(world_from_cam[:, :, :3])
     lines = ["# timestamp tx ty tz qx qy qz qw"]
     for time, pose, quat in zip(times, world_from_cam, quats, strict=True):
         numbers = [*pose[:, 3].tolist(), *quat.tolist()]

@@ -4,9 +4,9 @@ import math
 from dataclasses import replace
 
 import pycolmap
-import roma
 import torch
 
+from glance3d.geometry.rotations import so3_exp
 from glance3d.geometry.similarity import Similarity
 from glance3d.types import Cameras, PhotoMetadata, Placement, Reconstruction
 
@@ -21,7 +21,7 @@ def draw(seed, *shape):
 def scene_at(centers, depth=5.0, grid=(12, 16)):
     """Cameras at these places, looking anywhere, each before a wall at this z-depth."""
     num, (rows, columns) = len(centers), grid
-    rotations = roma.rotvec_to_rotmat(draw(1, num, 3))
+    rotations = so3_exp(draw(1, num, 3))
     poses = torch.cat([rotations, -rotations @ centers.double()[..., None]], -1).float()
     size = (columns * 10, rows * 10)
     placement = Placement(size, (columns, rows), (0.1, 0.1))
@@ -39,7 +39,7 @@ def scene_at(centers, depth=5.0, grid=(12, 16)):
     )
 
 
-ENU_FROM_SCENE = Similarity(4.0, roma.rotvec_to_rotmat(draw(2, 3)), torch.zeros(3).double())
+ENU_FROM_SCENE = Similarity(4.0, so3_exp(draw(2, 3)), torch.zeros(3).double())
 
 
 def with_gps(scene, noise=0.0, seed=3, wrong=(), truth=ENU_FROM_SCENE, height=True):

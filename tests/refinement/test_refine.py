@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pycolmap
 import pytest
-import roma
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ import glance3d
 from glance3d.errors import InputError
 from glance3d.evaluation.metrics import relative_pose_errors
 from glance3d.geometry.cameras import project_points
+from glance3d.geometry.rotations import so3_exp
 from glance3d.geometry.transforms import compose
 from glance3d.known_cameras import KnownCamera, KnownCameras
 from glance3d.refinement import RefineOptions, refine
@@ -36,7 +36,7 @@ def guessed(truth: Reconstruction, degrees: float, focal: float = FOCAL) -> Reco
     generator = torch.Generator().manual_seed(3)
     axes = torch.nn.functional.normalize(torch.randn(5, 3, generator=generator), dim=-1)
     axes[0] = 0
-    turn = roma.rotvec_to_rotmat(axes * torch.deg2rad(torch.tensor(degrees)))
+    turn = so3_exp(axes * torch.deg2rad(torch.tensor(degrees)))
     shift = 0.02 * degrees * axes.flip(-1)
     noise = torch.cat([turn, shift[..., None]], -1)
     scene = with_cameras(truth, compose(noise, truth.cameras.cam_from_world))

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.geometry.pose_encoding import encode_pose
+from glance3d.geometry.rotations import so3_exp
 from glance3d.geometry.transforms import invert
 from glance3d.types import Predictions
 
@@ -43,7 +43,7 @@ class Oracle:
         random = torch.Generator().manual_seed(self.passes)
         for place, view in enumerate(views):
             if (self.passes, view) in self.wrong:
-                turn = roma.rotvec_to_rotmat(torch.tensor([0.3, 0.5, -0.2], dtype=torch.float64))
+                turn = so3_exp(torch.tensor([0.3, 0.5, -0.2], dtype=torch.float64))
                 poses[place, :, :3] = turn @ poses[place, :, :3]
                 poses[place, :, 3] += 0.7 * scale
         depth = self.depth[index] * scale
@@ -66,7 +66,7 @@ def walk(num_views: int, **changes) -> Oracle:
     random = torch.Generator().manual_seed(7)
     along = torch.linspace(0, 2.0, num_views, dtype=torch.float64)
     turns = torch.stack([0.1 * along.sin(), along, 0.05 * along], -1)
-    rotations = roma.rotvec_to_rotmat(turns)
+    rotations = so3_exp(turns)
     centers = torch.stack([3 * along, 0.2 * along.cos(), 2 * along.sin()], -1)
     shifts = -(rotations @ centers[..., None])
     cam_from_world = _compose(

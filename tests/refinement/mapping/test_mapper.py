@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 import pytest
-import roma
 import torch
 
+from glance3d.geometry.rotations import rotation_angle
 from glance3d.geometry.transforms import compose, invert
 from glance3d.refinement.mapping.mapper import NORMAL, StartingPoses, map_models, num_supported
 from glance3d.refinement.pycolmap_interface import pose_from_rigid, quiet
@@ -43,7 +43,7 @@ def relative_rotations(reconstruction: pycolmap.Reconstruction) -> torch.Tensor:
 
 
 def worst_error_deg(mapped: pycolmap.Reconstruction, truth: pycolmap.Reconstruction) -> float:
-    angles = roma.rotmat_geodesic_distance(relative_rotations(mapped), relative_rotations(truth))
+    angles = rotation_angle(relative_rotations(mapped), relative_rotations(truth))
     return float(torch.rad2deg(angles).max())
 
 

@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 import pytest
-import roma
 import torch
 
-from glance3d.geometry.rotations import rotation_angle
+from glance3d.geometry.rotations import rotation_angle, so3_exp
 from glance3d.geometry.similarity import Similarity, identity_similarity
 from glance3d.windows.graph.edges import EdgeNoise, WindowEdge
 from glance3d.windows.graph.pose_graph import INLIER_CHI2, solve_pose_graph
@@ -18,7 +17,7 @@ NOISE = EdgeNoise(0.02, 0.03, 0.05)
 
 def drawn(random: torch.Generator, size: float = 1.0) -> Similarity:
     vector, shift, scale = torch.randn(7, generator=random, dtype=torch.float64).split([3, 3, 1])
-    rotation = roma.rotvec_to_rotmat(size * vector)
+    rotation = so3_exp(size * vector)
     return Similarity(math.exp(0.5 * size * float(scale)), rotation, 2 * size * shift)
 
 
@@ -88,12 +87,12 @@ def test_a_loop_spreads_its_gap_over_the_chain() -> None:
     """Forty windows in a circle, each edge off by the same: closed, nearly all of it is gone."""
     num = 40
     turn = torch.tensor([0.0, 2 * math.pi / num, 0.0], dtype=torch.float64)
-    step = Similarity(1.0, roma.rotvec_to_rotmat(turn), torch.tensor([0.0, 0.0, 1.0]).double())
+    step = Similarity(1.0, so3_exp(turn), torch.tensor([0.0, 0.0, 1.0]).double())
     worlds = [identity_similarity()]
     for _ in range(num - 1):
         worlds.append(worlds[-1].compose(step))
     wrong = torch.tensor([0.0, 0.008, 0.0], dtype=torch.float64)
-    drift = Similarity(1.01, roma.rotvec_to_rotmat(wrong), torch.zeros(3).double())
+    drift = Similarity(1.01, so3_exp(wrong), torch.zeros(3).double())
     chain = [edge_between(worlds, i, i + 1, drift) for i in range(num - 1)]
     before = solve_pose_graph(num, chain)
     loop = edge_between(worlds, 0, num - 1, loop=True)
