@@ -1,6 +1,7 @@
 """A process that ends at any moment leaves the earlier result or the new one."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -54,11 +55,13 @@ def hidden_below(root: Path) -> set[str]:
 @pytest.mark.parametrize("reads", [True, False])
 def test_killed_at_every_step(tmp_path, reads):
     seen, step, killed = set(), 0, True
+    before, mine = tmp_path / "before", {"mine": "mine", "depth/mine": "mine"}
+    write_result(before, OLD)
+    write_files(before, mine)
     while killed:
         step += 1
         root = tmp_path / str(step)
-        write_result(root, OLD)
-        write_files(root, {"mine": "mine", "depth/mine": "mine"})
+        shutil.copytree(before, root)
         killed = killed_at(step, lambda root=root: write_result(root, NEW))
         if reads:
             settle(root)
@@ -67,7 +70,6 @@ def test_killed_at_every_step(tmp_path, reads):
             with open_result(root):
                 remaining = {n: text for n, text in content(root).items() if n != LOCK_FILE}
             assert hidden_below(root) == {MANIFEST_FILE}
-        mine = {"mine": "mine", "depth/mine": "mine"}
         assert remaining in (OLD | mine, NEW | mine), step
         seen.add(remaining["scene.npz"])
         write_result(root, NEW)

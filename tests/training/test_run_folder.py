@@ -11,11 +11,16 @@ from glance3d.models import build_model
 from glance3d.results import MANIFEST_FILE, read_manifest
 from glance3d.training import Trainer, build_recipe, export_weights, load_checkpoint
 from glance3d.training.run.folder import FILES
+from tests.training.scenes import make_sample
+
+
+def build_sampler():
+    return lambda index: make_sample(batch=1, views=2, seed=index)
 
 
 def trainer(out: Path, **options: bool) -> Trainer:
     config = replace(build_recipe("tiny-test"), total_samples=8)
-    return Trainer(config, out, show_progress=False, **options)
+    return Trainer(config, out, build_sampler=build_sampler, show_progress=False, **options)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def build_sampler():
 
 
 def build_one_scene():
-    sample = make_sample(batch=2, views=2)
+    sample = make_sample(batch=1, views=2)
     return lambda index: sample
 
 
@@ -51,14 +51,14 @@ pytestmark = pytest.mark.usefixtures("single_thread")
 
 def test_resuming_gives_the_same_weights_bit_for_bit(tmp_path):
     straight = make_trainer(tmp_path / "straight")
-    straight.run(max_steps=6)
+    straight.run(max_steps=4)
 
     first = make_trainer(tmp_path / "resumed")
-    first.run(max_steps=3)
+    first.run(max_steps=2)
     second = make_trainer(tmp_path / "resumed")
     second.resume()
-    assert second.progress.step == 3
-    second.run(max_steps=3)
+    assert second.progress.step == 2
+    second.run(max_steps=2)
 
     ours, theirs = straight.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -67,7 +67,7 @@ def test_resuming_gives_the_same_weights_bit_for_bit(tmp_path):
 
 
 def test_the_loss_of_one_scene_falls(tmp_path):
-    trainer = make_trainer(tmp_path, make_config(total_samples=60), build_sampler=build_one_scene)
+    trainer = make_trainer(tmp_path, make_config(total_samples=30), build_sampler=build_one_scene)
     trainer.run()
     losses = [line["loss"] for line in read_log(tmp_path / "log.jsonl", "train")]
     assert losses[-1] < 0.7 * losses[0]
