@@ -6,6 +6,7 @@ PyTorch is imported where it is used: the process that only hands out tests does
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are cores: some tests wait, for a browser or for other processes."""
     has_affinity = hasattr(os, "sched_getaffinity")
     return (len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests first, then those with many: no worker is left with them at the end."""
+    count = Counter(item.path for item in items)
+    is_long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: (item.path not in is_long, -count[item.path], item.path))
 
 
 # Seconds before a wait is given up: so many that only what never comes is not waited for.
