@@ -1,7 +1,9 @@
 import json
+from functools import partial
 
 import pytest
 
+from glance3d import datasets
 from glance3d.cli import main
 from glance3d.training import RECIPES
 
@@ -27,7 +29,9 @@ def test_a_smaller_batch_and_one_that_holds_no_scene(tmp_path, capsys):
     assert "must hold a scene of 2 views" in capsys.readouterr().err
 
 
-def test_evaluate_a_weights_file_on_synthetic_scenes(tiny_weights, tmp_path, capsys):
+def test_evaluate_a_weights_file_on_synthetic_scenes(tiny_weights, tmp_path, capsys, monkeypatch):
+    small = partial(datasets.SyntheticConfig, images_per_batch=12, num_textures=16, texture_size=64)
+    monkeypatch.setattr(datasets, "SyntheticConfig", small)
     out = tmp_path / "evaluation"
     words = ["--model", str(tiny_weights), "--device", "cpu", "--synthetic-scenes", "2"]
     words += ["--synthetic-pixels", str(96 * 96)]

@@ -22,6 +22,7 @@ def _load_demo():
 demo = _load_demo()
 
 
+@pytest.mark.long
 def test_demo_writes_and_measures(
     tiny_weights: Path,
     tmp_path: Path,

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_command_that_is_ended_leaves_the_old_result_or_the_new() -> None:
     """In a fresh process, which forks."""
