@@ -1,0 +1,159 @@
+"""What the pages show is run: every block of Python, and every command that is cheap enough."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from benchmarks.drawn_photo_sets import write_sets
+from PIL import Image
+
+from glance3d.files.atomic import save_json
+from glance3d.models.weights.cards import CARDS
+from tests.docs.blocks import INSTALLING, Block, blocks_of, run_command, run_python
+from tests.docs.pages import PAGES, ROOT
+
+SHOWN_PIXELS = 160 * 120
+
+#: What is not run, and where its page says what it needs. Keys are the beginnings of commands (or
+#: of blocks of Python), values the page's words.
+NOT_RUN = {
+    "README.md": {
+        "glance3d view": "in the browser",
+        "glance3d serve": "a page to drop photos on",
+    },
+    "batch.md": {
+        "for gpu in": "Several GPUs",
+        "#!/bin/bash": "### SLURM",
+        "glance3d batch scenes.jsonl --out /shared": "a disk that all share",
+    },
+    "container.md": {"docker": "The two files were written where no builder is"},
+    "evaluation.md": {
+        "glance3d evaluate --protocol": "Nothing is downloaded",
+        "import glance3d": "needs data in that layout",
+    },
+    "many_gpus.md": {
+        "torchrun": "Not tried on several GPUs",
+        "srun": "Not tried on several GPUs",
+        "glance3d reconstruct photos/ --model vggt-1b": "Needs weights that are downloaded",
+        "import glance3d": "Needs weights that are downloaded",
+    },
+    "models.md": {
+        "glance3d models --fetch": "once; offline afterwards",
+        "glance3d reconstruct photos/ --out scene/ --model da3-small": "once; offline afterwards",
+        "glance3d train": "Takes hours",
+        "glance3d evaluate --model runs": "Takes hours",
+        "glance3d reconstruct photos/ --out scene/ --model runs": "Takes hours",
+    },
+    "service.md": {"glance3d serve": "Ctrl-C ends it"},
+    "start.md": {"glance3d view": "use the viewer"},
+    "viewer.md": {"glance3d view": "Ctrl-C ends it"},
+}
+
+
+#: Pages that have been seen to run from beginning to end. The commands of the others are parsed
+#: (``test_pages.py``); a page is added here when it has been run.
+SEEN_TO_RUN = ("docs/memory.md", "docs/photo_sets.md", "docs/tutorials/phone.md")
+
+
+def _is_left_out(page: Path, command: str) -> bool:
+    begins = tuple(NOT_RUN.get(page.name, {}))
+    return command.startswith(INSTALLING) or (bool(begins) and command.startswith(begins))
+
+
+def _blocks(page: Path) -> list[Block]:
+    return list(blocks_of(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", NOT_RUN)
+def test_what_is_not_run_is_shown_and_says_what_it_needs(name: str) -> None:
+    (page,) = (page for page in PAGES if page.name == name)
+    text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
+    parts = [part for block in _blocks(page) for part in block.parts]
+    for begin, words in NOT_RUN[name].items():
+        assert any(part.startswith(begin) for part in parts), begin
+        assert words in text, words
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the pages speak of: ``photos/``, ``clip.mp4``, ``captures/`` ..."""
+    folder = tmp_path_factory.mktemp("reader")
+    data = ROOT / "examples" / "data"
+    (folder / "examples").mkdir()
+    (folder / "examples" / "data").symlink_to(data)
+    village = sorted((data / "village" / "images").iterdir())
+    named = dict(zip(("IMG_11.jpg", "IMG_12.jpg", "door.jpg", "where.jpg"), village, strict=False))
+    for name in ("photos", "more", "scenes/castle", "scenes/church", "castle/photos", "church"):
+        (folder / name).mkdir(parents=True)
+    for name, photo in named.items():
+        _smaller(photo, folder / ("" if name == "where.jpg" else "photos") / name)
+    _smaller(village[4], folder / "more" / "IMG_13.jpg")
+    for name in ("scenes/castle", "scenes/church", "castle/photos", "church"):
+        for letter, photo in zip("ab", village, strict=False):
+            _smaller(photo, folder / name / f"{letter}.jpg")
+    for name in ("clip.mp4", "walk1.mov", "walk2.mov"):
+        shutil.copy(data / "walk" / "walk.mp4", folder / name)
+    for side in ("left.png", "right.png"):
+        with Image.open(data / "motorcycle" / "images" / side) as photo:
+            photo.resize((185, 125)).save(folder / side)
+    _known(data / "village" / "cameras.json", folder, list(named)[:3])
+    write_sets(folder / "captures", 2, 3, (50.0, 60.0), 64 * 64, 1)
+    return folder
+
+
+def _smaller(photo: Path, out: Path) -> None:
+    with Image.open(photo) as image:
+        image.resize((280, 210)).save(out, quality=92, exif=image.getexif())
+
+
+def _known(truth: Path, folder: Path, names: list[str]) -> None:
+    """True cameras as ``known.json`` and ``transforms.json``."""
+    record = json.loads(truth.read_text(encoding="utf-8"))
+    views = [
+        {**view, "image": f"photos/{name}"}
+        for view, name in zip(record["views"], names, strict=False)
+    ]
+    save_json(folder / "known.json", {**record, "views": views})
+    width, height = views[0]["size"]
+    (fx, _, cx), (_, fy, cy), _ = views[0]["intrinsics"]
+    frames = []
+    for view in views:
+        rows = view["cam_from_world"]
+        turned = [[rows[row][column] for row in range(3)] for column in range(3)]
+        center = [-sum(turned[i][j] * rows[j][3] for j in range(3)) for i in range(3)]
+        world_from_cam = [[turned[i][0], -turned[i][1], -turned[i][2], center[i]] for i in range(3)]
+        frames.append(
+            {"file_path": view["image"], "transform_matrix": [*world_from_cam, [0, 0, 0, 1]]}
+        )
+    lens = {"w": width, "h": height, "fl_x": fx, "fl_y": fy, "cx": cx, "cy": cy}
+    save_json(folder / "transforms.json", {**lens, "frames": frames})
+
+
+@pytest.fixture
+def reader(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Somebody's copy of that folder, who is in it; networks are shown small pictures."""
+    folder = tmp_path / "reader"
+    shutil.copytree(kept, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("GLANCE3D_FAST", "off")  # trying paths takes longer than these scenes
+    card = CARDS["glance-small"]
+    small = replace(card.preprocessing, max_pixels=SHOWN_PIXELS)
+    monkeypatch.setitem(CARDS, card.name, replace(card, preprocessing=small))
+    return folder
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SEEN_TO_RUN)
+def test_what_a_page_shows_runs(name: str, reader: Path) -> None:
+    page, names = ROOT / name, {}
+    for block in _blocks(page):
+        for part in block.parts:
+            if _is_left_out(page, part):
+                continue
+            if block.language == "python":
+                run_python(part, names)
+            else:
+                run_command(part, reader)
