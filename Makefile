@@ -8,39 +8,45 @@ PIP_FLAGS ?=
 DEMO ?= demo
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
+# Python compiles what is imported; most of what is installed never is.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile $(PIP_FLAGS) -c constraints.txt
 
 # What depends on the processor's instructions, and the lowest that are run; a faster processor
 # would hide what slower ones cannot do.
-ARITHMETIC := tests/models tests/multiview --ignore tests/models/test_no_waiting.py $(wildcard tests/nn) \
+NO_ARITHMETIC := $(patsubst %,--ignore tests/models/test_%.py,choice commercial fetch model_docs \
+	no_waiting remap source untrusted_weights) --deselect tests/nn/test_fused_gpu.py::test_kernels
+ARITHMETIC := tests/models tests/multiview $(wildcard tests/nn) $(NO_ARITHMETIC) \
 	tests/geometry tests/densification/test_correlation.py tests/tracking/test_by_matching.py \
 	tests/tracking/test_by_network.py tests/test_reconstruction.py
 PLAIN_CPU := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: help setup demo test test-plain-cpu test-long check docs clean
+.PHONY: help setup demo test test-plain-cpu test-long test-all check docs clean
 
 help:
 	@echo "make demo    reconstruct and refine the example photos into $(DEMO)/ and measure the result"
 	@echo "make test    run the tests"
 	@echo "make test-plain-cpu   run those of arithmetic with a plain processor's instructions"
-	@echo "make test-long        run those that take half a minute and more each"
+	@echo "make test-long        run those that take ten seconds and more each"
+	@echo "make test-all         run both, started once"
 	@echo "make check   format, lint, types, import layers"
 	@echo "make docs    build the documentation as a site, in build/site/"
 	@echo "make setup   only make the environment $(VENV)"
 	@echo "make clean   remove $(VENV) and $(DEMO)"
 
 # The stamps are newer than what they were made from; another pyproject.toml or other pins remake them.
-$(VENV)/.core: constraints.txt pyproject.toml
+$(VENV)/.python: constraints.txt pyproject.toml
 	@echo "making $(VENV) (a few minutes when packages must be downloaded)"
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, this is ' + sys.version)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) torch
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.python
 	@$(PIP) -e '.[colmap]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.core
-	@$(PIP) -e '.[dev]'
-	@touch $@
+$(VENV)/.dev: $(VENV)/.python
+	@$(PIP) -e '.[colmap,dev]'
+	@touch $(VENV)/.core $@
 
 setup: $(VENV)/.dev
 
@@ -55,6 +61,9 @@ test-plain-cpu: $(VENV)/.dev
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "long or not long"
 
 check: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check
