@@ -159,23 +159,10 @@ def draw_own_cameras(data: Path) -> Image.Image:
     return beside([left, ("the cameras of cameras.json, from above", seen.page), right], 320)
 
 
-def draw_clip(data: Path) -> Image.Image:
-    """Frames of the clip, with their times."""
-    import av
-
-    panels = []
-    with av.open(str(data / "walk" / "walk.mp4")) as container:
-        for number, frame in enumerate(container.decode(video=0)):
-            if number % 8 == 0:
-                panels.append((f"{frame.time:.2f} s", frame.to_image()))
-    return beside(panels, 84)
-
-
 PICTURES = {
     "phone": draw_phone,
     "drone": draw_drone,
     "turntable": draw_turntable,
-    "clip": draw_clip,
     "own_cameras": draw_own_cameras,
 }
 

@@ -1,6 +1,6 @@
 """The pictures of the tutorials are small, and their figures what the script draws."""
 
-from scripts import draw_tutorial_figures, draw_tutorial_pictures
+from scripts import draw_tutorial_figures, draw_tutorial_pictures, draw_tutorial_scene
 
 from tests.docs.pages import ROOT, links_of
 
@@ -26,5 +26,6 @@ def test_the_pictures_are_small_and_each_is_shown() -> None:
         if "/pictures/" in target
     }
     assert shown == kept
-    drawn = {f"tutorial_{name}.webp" for name in draw_tutorial_pictures.PICTURES}
+    names = [*draw_tutorial_pictures.PICTURES, *draw_tutorial_scene.SCENES]
+    drawn = {f"tutorial_{name}.webp" for name in names}
     assert {name for name in kept if name.endswith(".webp")} == drawn
