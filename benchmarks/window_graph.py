@@ -6,28 +6,32 @@ judged apart from any weights. Loops: the trajectory's error of the chain and of
 the best Sim(3), after the best SE(3) at the scale that the first window has, and the drift: where
 the walk has come back, how far the two visits are apart from how they truly lie. Corridors with two
 equal rooms (``--corridors``): loops accepted from passes in which the network was tempted.
+
+What was measured is kept beside the result (``.jsonl``): a run that was stopped goes on there.
 """
 
 import argparse
 import platform
 import statistics
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from benchmarks.drawn_walks import HEIGHT, WIDTH, Walk, ring, twins
+from benchmarks.kept_rows import keep_row, read_rows
 from benchmarks.simulated_network import SimulatedNetwork, Temptation
+from glance3d.files.atomic import atomic_file
 from glance3d.geometry.cameras import camera_centers
 from glance3d.geometry.similarity import estimate_similarity, rigid_part
 from glance3d.types import Predictions
 from glance3d.windows import MemoryStore, WindowGraph, WindowOptions, lay_out, predict_in_windows
 
+_RESULTS = Path(__file__).parent / "results"
 OPTIONS = WindowOptions(10, 3)
 TEMPTATIONS: tuple[Temptation, ...] = ("fooled", "muddled", "unsure")
 
@@ -45,6 +49,8 @@ class Errors:
 class LoopResult:
     """One drawn loop."""
 
+    seed: int
+    laps: float
     num_windows: int
     num_closed: int
     num_candidates: int
@@ -56,6 +62,7 @@ class LoopResult:
 class CorridorResult:
     """One drawn corridor: candidates, loops accepted, and those of them that are false."""
 
+    seed: int
     tempted: str
     num_candidates: int
     num_accepted: int
@@ -63,39 +70,87 @@ class CorridorResult:
     num_lies: int
 
 
+@dataclass(frozen=True)
+class Task:
+    """A loop of so many laps, or without laps a corridor."""
+
+    seed: int
+    laps: float | None = None
+
+    def run(self) -> LoopResult | CorridorResult:
+        """Measure it."""
+        if self.laps is None:
+            return run_corridor(self.seed)
+        return run_loop(self.seed, self.laps)
+
+
 def main() -> None:
-    """Measure, print, write the table."""
+    """Measure, write the tables after every twentieth row, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--loops", type=int, default=200)
     parser.add_argument("--corridors", type=int, default=1000)
     parser.add_argument("--laps", type=float, nargs="+", default=[1.0, 2.0])
     parser.add_argument("--first-seed", type=int, default=10_000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument(
-        "--out", type=Path, help="a folder for the result, such as benchmarks/results"
-    )
+    parser.add_argument("--out", type=Path, default=_RESULTS, help="the result's folder")
     options = parser.parse_args()
-    seeds = range(options.first_seed, options.first_seed + max(options.loops, options.corridors))
-    lines = [
-        f"machine: {platform.processor() or platform.machine()}, Python "
-        f"{platform.python_version()}, torch {torch.__version__}; seeds from {options.first_seed}",
-        "",
-    ]
+    path = options.out / f"{datetime.now(UTC).date().isoformat()}-window-graph.md"
+    tasks = list(tasks_of(options))
+    results = dict(read_results(options.out / "window-graph.jsonl"))
     with ProcessPoolExecutor(
         options.jobs, initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
-        for laps in options.laps if options.loops else []:
-            chosen = seeds[: options.loops]
-            results = tqdm(pool.map(partial(run_loop, laps=laps), chosen), total=len(chosen))
-            lines += loop_lines(laps, list(results))
-        if options.corridors:
-            chosen = seeds[: options.corridors]
-            lines += corridor_lines(list(tqdm(pool.map(run_corridor, chosen), total=len(chosen))))
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if options.out is not None:
-        date = datetime.now(UTC).date().isoformat()
-        (options.out / f"{date}-window-graph.md").write_text(f"# Windows as a graph\n\n{text}")
+        running = {pool.submit(task.run): task for task in tasks if task not in results}
+        for number, future in enumerate(tqdm(as_completed(running), total=len(running))):
+            results[running[future]] = future.result()
+            keep_row(options.out / "window-graph.jsonl", asdict(future.result()))
+            if number % 20 == 0:
+                _write(path, lines_of([results[task] for task in tasks if task in results]))
+    text = lines_of([results[task] for task in tasks])
+    _write(path, text)
+    print("\n".join(text))
+
+
+def tasks_of(options: argparse.Namespace) -> Iterator[Task]:
+    """In an order in which what is done at a stop is a share of each kind."""
+    tasks: list[tuple[float, Task]] = []
+    for index in range(options.loops):
+        for laps in options.laps:
+            tasks.append((index / options.loops, Task(options.first_seed + index, laps)))
+    for index in range(options.corridors):
+        tasks.append((index / options.corridors, Task(options.first_seed + index)))
+    yield from (task for _, task in sorted(tasks, key=lambda one: one[0]))
+
+
+def read_results(kept: Path) -> Iterator[tuple[Task, LoopResult | CorridorResult]]:
+    """What earlier runs measured."""
+    for row in read_rows(kept):
+        if "laps" not in row:
+            yield Task(row["seed"]), CorridorResult(**row)
+            continue
+        errors = {name: Errors(**row[name]) for name in ("chain", "graph")}
+        yield Task(row["seed"], row["laps"]), LoopResult(**{**row, **errors})
+
+
+def _write(path: Path, lines: Sequence[str]) -> None:
+    with atomic_file(path) as temporary:
+        temporary.write_text("\n".join(["# Windows as a graph", "", *lines]) + "\n")
+
+
+def lines_of(results: Sequence[LoopResult | CorridorResult]) -> list[str]:
+    """All tables, as far as there are rows for them."""
+    loops = [result for result in results if isinstance(result, LoopResult)]
+    corridors = [result for result in results if isinstance(result, CorridorResult)]
+    seeds = [result.seed for result in results]
+    lines = [
+        f"machine: {platform.processor() or platform.machine()}, Python "
+        f"{platform.python_version()}, torch {torch.__version__}; seeds {min(seeds)} to "
+        f"{max(seeds)}",
+        "",
+    ]
+    for laps in sorted({result.laps for result in loops}):
+        lines += loop_lines(laps, [result for result in loops if result.laps == laps])
+    return lines + (corridor_lines(corridors) if corridors else [])
 
 
 def run_loop(seed: int, laps: float) -> LoopResult:
@@ -104,8 +159,8 @@ def run_loop(seed: int, laps: float) -> LoopResult:
     network = SimulatedNetwork(walk, seed)
     (chain, _), (closed, graph) = _predict(network, store, False), _predict(network, store, True)
     accepted = sum(not verdict.reasons for verdict in graph.loops)
-    errors = [errors_of(predictions, walk, graph) for predictions in (chain, closed)]
-    return LoopResult(len(graph.windows), accepted, len(graph.loops), errors[0], errors[1])
+    errors = (errors_of(predictions, walk, graph) for predictions in (chain, closed))
+    return LoopResult(seed, laps, len(graph.windows), accepted, len(graph.loops), *errors)
 
 
 def run_corridor(seed: int) -> CorridorResult:
@@ -115,7 +170,7 @@ def run_corridor(seed: int) -> CorridorResult:
     _, graph = _predict(network, MemoryStore(), True)
     loops = [alignment for alignment in graph.alignments if alignment.loop]
     false = sum(frozenset(alignment.shared) in network.lies for alignment in loops)
-    return CorridorResult(tempted, len(graph.loops), len(loops), false, len(network.lies))
+    return CorridorResult(seed, tempted, len(graph.loops), len(loops), false, len(network.lies))
 
 
 def _predict(
@@ -153,7 +208,8 @@ def loop_lines(laps: float, results: Sequence[LoopResult]) -> list[str]:
     windows = statistics.mean(result.num_windows for result in results)
     closed = sum(result.num_closed > 0 for result in results)
     lines = [
-        f"## {len(results)} drawn loops, {laps:g} laps, {windows:.0f} windows of {OPTIONS.views}",
+        f"## {len(results)} drawn loops, {laps:g} {'lap' if laps == 1 else 'laps'}, "
+        f"{windows:.0f} windows of {OPTIONS.views}",
         "",
         f"A loop was closed in {closed} of {len(results)}.",
         "",

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import linear_regression
 
+from benchmarks.kept_rows import keep_row, read_rows
+
 #: What is run, by name: options of ``glance3d reconstruct``.
 KINDS = {
     "cameras": ("--outputs", "camera"),
@@ -48,24 +50,17 @@ def rows(
     folder: Path, numbers: Sequence[int], kinds: Sequence[str], threads: int, kept: Path
 ) -> Iterator[Row]:
     """Every number of photos in every kind; what ``kept`` holds of an earlier run is not run."""
-    done = {(row.kind, row.photos, row.threads): row for row in read_rows(kept)}
+    rows_before = [Row(**row) for row in read_rows(kept)]
+    done = {(row.kind, row.photos, row.threads): row for row in rows_before}
     for number in numbers:
         photos = first_photos(folder, number)
         for kind in kinds:
             row = done.get((kind, len(photos), threads))
             if row is None:
                 row = run(photos, kind, threads)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                with kept.open("a") as lines:
-                    lines.write(json.dumps(asdict(row)) + "\n")
+                keep_row(kept, asdict(row))
                 done[kind, row.photos, threads] = row
             yield row
-
-
-def read_rows(kept: Path) -> list[Row]:
-    """What earlier runs measured."""
-    lines = kept.read_text().splitlines() if kept.exists() else []
-    return [Row(**json.loads(line)) for line in lines]
 
 
 def run(photos: Sequence[Path], kind: str, threads: int) -> Row:
