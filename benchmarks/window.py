@@ -45,7 +45,8 @@ def rows(network: VGGT, scene: EvaluationScene, windows: Sequence[WindowOptions]
     lines = [f"one pass | {scores(plain, scene)} | | | "]
     for options in windows:
         pass_options = PassOptions(window=options.views, overlap=options.overlap)
-        predictions, graph, _ = predict_and_align(network, scene.batch, pass_options)
+        result = predict_and_align(network, scene.batch, pass_options)
+        predictions, graph = result.predictions, result.graph
         assert graph is not None
         about = f"{len(graph.windows)} windows of {options.views}, {options.shared} shared"
         lines.append(f"{about} | {scores(predictions, scene)} | {agreement(graph.alignments)}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from glance3d.text import counted, gigabytes, visible_text
+from glance3d.text import counted, gigabytes, named_groups, visible_text
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_a_size_is_never_nothing() -> None:
 
 def test_one_photo_is_no_photos() -> None:
     assert [counted(count, "photo") for count in range(3)] == ["0 photos", "1 photo", "2 photos"]
+
+
+def test_groups_are_counted_and_shortened() -> None:
+    assert named_groups(["e", "abcd"]) == "4 (a, b, c ...); 1 (e)"
+    assert named_groups(["ab", "c", "de", "f"], shown=2) == "2 (a, b); 2 (d, e); 2 smaller groups"

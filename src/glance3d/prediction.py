@@ -26,6 +26,7 @@ from glance3d.models.vggt.upside_down import (
     turned_images,
     turned_predictions,
 )
+from glance3d.models.vggt.view_groups import groups_of_views, likeness_of_views
 from glance3d.multiview.reconcile import reconcile
 from glance3d.nn.chunks import smaller_chunks
 from glance3d.nn.progress import on_layer_done
@@ -46,12 +47,14 @@ class PassResult(NamedTuple):
     """What a network predicts, and what a report says of it.
 
     ``graph`` says how windows were joined, None where one pass sees all views; ``given_fits`` how
-    given cameras fit what the network predicts: one entry for each pass that got them.
+    given cameras fit what the network predicts: one entry for each pass that got them. ``groups``
+    are those of views between which one pass finds nothing in common; none where there are not two.
     """
 
     predictions: Predictions
     graph: WindowGraph | None = None
     given_fits: tuple[GivenFit | None, ...] = ()
+    groups: tuple[tuple[int, ...], ...] = ()
 
 
 def predict(
@@ -109,7 +112,8 @@ def predict_and_align(
         return _predict_once(network, batch, options, on_grid, progress)
     result = _predict_once(network, batch.of_views(order), options, on_grid, progress)
     as_given = sorted(range(len(order)), key=order.__getitem__)
-    return result._replace(predictions=result.predictions.of_views(as_given))
+    groups = tuple(sorted(tuple(sorted(order[view] for view in one)) for one in result.groups))
+    return result._replace(predictions=result.predictions.of_views(as_given), groups=groups)
 
 
 def refuse_impossible(network: Network, options: PassOptions) -> None:
@@ -157,22 +161,35 @@ def _predict_once(
             **extra,
         )
 
-    def run(images: Float[Tensor, "views 3 height width"]) -> Predictions:
+    def run(images: Float[Tensor, "views 3 height width"]) -> PassResult:
         predictions = forward(images)
+        likeness = likeness_of_views(predictions)
         turned = current_group().numbers_of_first(
-            find_upside_down(network, images, predictions), len(images)
+            find_upside_down(network, images, predictions, likeness), len(images)
         )
         if not turned:
-            return reconcile(predictions)
+            return PassResult(reconcile(predictions), groups=_groups(network, likeness))
         del predictions  # the second pass needs the memory
-        return turned_predictions(reconcile(forward(turned_images(images, turned))), turned)
+        predictions = forward(turned_images(images, turned))
+        groups = _groups(network, likeness_of_views(predictions))
+        return PassResult(turned_predictions(reconcile(predictions), turned), groups=groups)
 
     computed = (*outputs, *options.computed)
-    predictions = run_as_planned(network, batch, computed, run, progress=progress)
+    result = run_as_planned(network, batch, computed, run, progress=progress)
     if given is None:
-        return PassResult(predictions.in_first_camera())
-    predictions, fit = with_given(predictions, given)
+        return result._replace(predictions=result.predictions.in_first_camera())
+    predictions, fit = with_given(result.predictions, given)
     return PassResult(predictions, given_fits=(fit,))
+
+
+def _groups(
+    network: Network, likeness: Float[Tensor, "views views"] | None
+) -> tuple[tuple[int, ...], ...]:
+    """Of views that a pass finds alike; none if all are one."""
+    if likeness is None:
+        return ()
+    groups = groups_of_views(likeness, network.config.multiview.upside_down.least_likeness)
+    return groups if len(groups) > 1 else ()
 
 
 def _camera_source(network: Network, options: PassOptions) -> dict[str, str]:

@@ -186,7 +186,9 @@ def reconstruct_scene(
             has_scale = None not in result.given_fits
             scene = in_given_world(scene, batch.known_cameras, known_views, has_scale=has_scale)
     graph = result.graph
-    made = describe_making(network, batch, preprocessing, options, choice, plan, graph)
+    made = describe_making(
+        network, batch, preprocessing, options, choice, plan, graph, result.groups
+    )
     if known_views is not None:
         given = describe_given_cameras(network, known_views.lack, result.given_fits)
         made = replace(made, given_cameras=given)

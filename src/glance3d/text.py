@@ -6,7 +6,7 @@ its own markup (HTML, Markdown) on top.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 # Control characters, formats (direction of reading, zero width, tags), half surrogates, private and
 # unassigned characters, and separators of lines and paragraphs.
@@ -43,6 +43,14 @@ def names_and_count(names: Sequence[str], shown: int) -> str:
     """The first names, and how many there are besides: ``"a, b and 3 more"``."""
     more = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def named_groups(groups: Iterable[Sequence[str]], shown: int = 6) -> str:
+    """How many names the largest groups have, and the first ones: ``"4 (a, b, c ...); 1 (e)"``."""
+    largest = sorted(groups, key=len, reverse=True)
+    named = [f"{len(names)} ({first_names(names, 3)})" for names in largest[:shown]]
+    more = len(largest) - shown
+    return "; ".join([*named, counted(more, "smaller group")] if more > 0 else named)
 
 
 def counted(number: int, noun: str) -> str:

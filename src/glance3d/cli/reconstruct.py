@@ -20,7 +20,7 @@ from glance3d.cli.terminal.ranks import joined_ranks
 from glance3d.cli.terminal.skipped_files import skipped_summary
 from glance3d.errors import InputError
 from glance3d.files.atomic import to_json_text
-from glance3d.text import counted
+from glance3d.text import counted, named_groups
 
 if TYPE_CHECKING:
     from glance3d.models import ModelSource
@@ -109,6 +109,7 @@ def summary(scene: "Reconstruction", report: "Report", out: Path, paths: list[Pa
         f"{(made.machine or {}).get('device')} in {times.get('total', 0):.1f} s",
         *reference_summary(made.reference or {}),
         *window_summary(made.windows or {}),
+        *group_summary(report),
         *given_summary(made.given_cameras or {}),
         *mask_summary(scene),
         f"the world is {describe_world(scene.world, scene.names[scene.reference_view])}; "
@@ -143,7 +144,26 @@ def window_summary(windows: Mapping[str, Any]) -> list[str]:
         )
     if loops := windows["loops"]:
         about += f"; {sum(loop['accepted'] for loop in loops)} of {len(loops)} likely loops closed"
-    return [about]
+    lines = [about]
+    if groups := windows["components"]:
+        lines.append(
+            f"the photos fall into {len(groups)} groups that share nothing, each in a world and at "
+            f"a scale of its own: {named_groups(groups)}"
+        )
+    return lines
+
+
+def group_summary(report: "Report") -> list[str]:
+    """That the network finds nothing in common between some photos and others."""
+    from glance3d.reporting.warnings import GROUPS
+
+    if not any(warning.code == GROUPS for warning in report.warnings):
+        return []
+    groups = report.made.groups or ()
+    return [
+        f"the network finds nothing in common between {len(groups)} groups of photos, which may be "
+        f"different scenes: {named_groups(groups)}"
+    ]
 
 
 def given_summary(given: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,8 @@ from glance3d.refinement.mapping.registration import Registration
 from glance3d.refinement.matching.photo_pairs import PhotoPairs
 from glance3d.reporting.better_model import BETTER_MODEL, better_model_warnings
 from glance3d.reporting.times import total
-from glance3d.reporting.warnings import FOCAL_LENGTHS, MODEL_LIMITS
+from glance3d.reporting.warnings import FOCAL_LENGTHS, GROUPS, MODEL_LIMITS
+from glance3d.text import named_groups
 from glance3d.types import Reconstruction, Report, ReportWarning
 from glance3d.types.report_sections import RefinementReport
 
@@ -93,13 +94,13 @@ def with_refinement(
 
     These are what known cameras were warned of before the photos spoke, which model would do better
     (which is said again, where it still would), and where no photo rests on the network's guesses
-    any more, what these lack.
+    any more, what these lack, and what the network finds nothing in common between.
     """
     report = report.without_warnings(code=BETTER_MODEL)
     if section.known_cameras is not None:
         report = report.without_warnings("known_cameras")
     if section.num_registered == len(section.registered_by):
-        report = report.without_warnings(code=FOCAL_LENGTHS)
+        report = report.without_warnings(code=FOCAL_LENGTHS).without_warnings(code=GROUPS)
         if section.measured_share is not None:
             report = report.without_warnings(code=MODEL_LIMITS)
     seconds = total(section.times)
@@ -148,14 +149,10 @@ def _components(scene: Reconstruction, registration: Registration) -> list[str]:
     groups = _component_names(scene, registration)
     if not groups:
         return []
-    named = "; ".join(
-        f"{len(names)} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
-        for names in groups
-    )
     return [
         f"the photos are in {len(groups) + 1} parts that nothing measured connects: beside "
-        f"{len(registration.images)} photos there are {named}; each is measured in itself, but "
-        "where the parts are to each other is a guess, and they may be different scenes"
+        f"{len(registration.images)} photos there are {named_groups(groups)}; each is measured in "
+        "itself, but where the parts are to each other is a guess, and they may be different scenes"
     ]
 
 

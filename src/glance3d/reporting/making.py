@@ -47,8 +47,9 @@ def describe_making(
     choice: ReferenceChoice,
     plan: MemoryPlan,
     graph: WindowGraph | None,
+    groups: Sequence[Sequence[int]] = (),
 ) -> MadeReport:
-    """How this network was run on these photos."""
+    """How this network was run on these photos; ``groups`` are those of the views."""
     device = network.device
     return MadeReport(
         schema=SCHEMA,
@@ -68,6 +69,7 @@ def describe_making(
         attention=describe_attention(network, options.attention),
         fast_paths=tuple(fast_paths.current().describe()),
         windows=describe_windows(options.windows, graph, batch.names),
+        groups=tuple(tuple(batch.names[view] for view in one) for one in groups) or None,
     )
 
 

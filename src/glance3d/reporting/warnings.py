@@ -13,13 +13,13 @@ from glance3d.nn.fast.attention_backend import PLAIN
 from glance3d.pass_options import WindowOptions
 from glance3d.reporting.better_model import better_model_warnings
 from glance3d.reporting.given_cameras import given_camera_warnings
-from glance3d.text import counted, first_names
+from glance3d.text import counted, first_names, named_groups
 from glance3d.types import ImageBatch, PhotoMetadata, Placement, Reconstruction, ReportWarning
 from glance3d.types.report_sections import MadeReport
 from glance3d.windows import WindowGraph, window_warnings
 
 #: The codes of warnings that refinement may settle.
-FOCAL_LENGTHS, MODEL_LIMITS = "focal_lengths", "model_limits"
+FOCAL_LENGTHS, MODEL_LIMITS, GROUPS = "focal_lengths", "model_limits", "groups"
 # Above this share of the network's grid, padding costs more than it is worth keeping quiet about.
 _NOTABLE_PADDING = 0.2
 # Below this share of a photo, a crop takes what whole patches leave over.
@@ -50,6 +50,7 @@ def warnings_of_making(
         *scene_warnings(scene, batch.known_focal_lengths),
         *ReportWarning.each("made", "attention", attention_warnings(made.attention or {}, device)),
         *ReportWarning.each("made", "windows", by_windows),
+        *ReportWarning.each("made", GROUPS, group_warnings(made.groups or ())),
         *(() if are_given else better_model_warnings(network.card, scene, "made")),
         *ReportWarning.each("made", "given_cameras", by_cameras),
     )
@@ -71,6 +72,17 @@ def attention_warnings(described: Mapping[str, Any], device: torch.device) -> li
     return [
         "attention runs by plain products on this GPU, slowly and in memory that grows with the "
         "square of the views: PyTorch has no fused kernel here for this precision; try another"
+    ]
+
+
+def group_warnings(groups: Sequence[Sequence[str]]) -> list[str]:
+    """That photos may be of several places."""
+    if not groups:
+        return []
+    return [
+        f"the network finds nothing in common between {len(groups)} groups of the photos: "
+        f"{named_groups(groups)}; where these are to each other is a guess, and they may be "
+        "different scenes: refine tells what the photos themselves connect"
     ]
 
 

@@ -78,6 +78,7 @@ class MadeReport(JsonRecord):
     attention: Diagnostics | None = None  # kind, approximate, backend
     fast_paths: tuple[Diagnostics, ...] | None = None  # what ran of each, and why
     windows: Diagnostics | None = None  # num_windows, joins, loops, components ...
+    groups: tuple[tuple[str, ...], ...] | None = None  # of photos with nothing in common
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from glance3d.pass_options import WindowOptions
-from glance3d.text import counted, first_names
+from glance3d.text import counted, named_groups
 from glance3d.windows.window_graph import LoopVerdict, WindowAlignment, WindowGraph
 
 # Beyond these the parts of a scene visibly do not fit where two windows meet.
@@ -94,7 +94,7 @@ def _components(graph: WindowGraph, names: Sequence[str]) -> list[str]:
     components = graph.component_views()
     if len(components) == 1:
         return []
-    listed = "; ".join(first_names([names[view] for view in views]) for views in components)
+    listed = named_groups([names[view] for view in views] for views in components)
     return [
         f"the photos fall into {len(components)} groups that share nothing ({listed}): how they "
         "lie to each other is not known, and each is in a world and at a scale of its own; give "

@@ -105,6 +105,7 @@ def refined(
 
 def refinement_summary(scene: "Reconstruction") -> list[str]:
     """What refinement came to, for a person, and how far each photo can be trusted."""
+    from glance3d.text import named_groups
     from glance3d.trust.report import trust_text
 
     section = scene.report.refinement
@@ -114,6 +115,14 @@ def refinement_summary(scene: "Reconstruction") -> list[str]:
         f"refined: {section.num_registered} of {scene.num_views} photos are held by "
         f"{section.num_points} points with {section.num_observations} observations"
     ]
+    if section.components:
+        measured = zip(scene.names, scene.registered_by, strict=True)
+        main = [name for name, by in measured if by in ("bundle adjustment", "known")]
+        groups = [main, *section.components]
+        lines.append(
+            f"the photos are in {len(groups)} parts that nothing measured connects, and that may "
+            f"be different scenes: {named_groups(groups)}"
+        )
     if section.measured_share is not None:
         lines.append(
             f"depth was measured from the photos at {section.measured_share:.0%} of their pixels"

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from glance3d.models.network import Network
 from glance3d.models.vggt.network import VGGT
-from glance3d.multiview.matching.chosen_pairs import cross_likeness, view_likeness
+from glance3d.models.vggt.view_groups import groups_of_views
+from glance3d.multiview.matching.chosen_pairs import cross_likeness
 from glance3d.multiview.options import UpsideDownOptions
 from glance3d.multiview.reconcile import MatchedPredictions
 from glance3d.retrieval import spanning_tree
@@ -24,27 +25,29 @@ from glance3d.types import Predictions
 Images = Float[Tensor, "views 3 height width"]
 
 
-def find_upside_down(network: Network, images: Images, predictions: Predictions) -> list[int]:
+def find_upside_down(
+    network: Network,
+    images: Images,
+    predictions: Predictions,
+    likeness: Float[Tensor, "views views"] | None,
+) -> list[int]:
     """Views that are alike to the first one's group only when they are turned; often none.
 
-    ``predictions`` are the network's of these images. The host waits for what they were matched by.
+    ``predictions`` are the network's of these images, ``likeness`` is :func:`likeness_of_views`.
     """
     if not isinstance(network, VGGT) or not isinstance(predictions, MatchedPredictions):
         return []
     options, head = network.config.multiview.upside_down, network.correspondence_head
-    if head is None or len(images) < 3:
+    if head is None or likeness is None or len(images) < 3:
         return []
-    described, likeness = predictions.matched.described, predictions.matched.likeness
-    upright = (view_likeness(described) if likeness is None else likeness)[0].tolist()
-    if all(
-        likeness >= options.least_likeness for *_, likeness in spanning_tree(torch.tensor(upright))
-    ):
+    if len(groups_of_views(likeness, options.least_likeness)) == 1:
         return []
+    described = predictions.matched.described
     turned = images.flip(-1, -2)[None]
     described_turned = network.describe(network.encode(turned, (head.config.layer,)))
     assert described_turned is not None
     crossed = cross_likeness(described, described_turned)[0].tolist()
-    return upside_down_views(upright, crossed, options)
+    return upside_down_views(likeness.tolist(), crossed, options)
 
 
 def upside_down_views(
