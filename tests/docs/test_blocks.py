@@ -62,6 +62,7 @@ SEEN_TO_RUN = (
     "docs/photo_sets.md",
     "docs/tutorials/drone.md",
     "docs/tutorials/phone.md",
+    "docs/tutorials/turntable.md",
 )
 
 
