@@ -16,7 +16,12 @@ from glance3d.results.manifest import (
     write_manifest,
 )
 from glance3d.results.staging import Staging
-from glance3d.results.unfinished import UNFINISHED_FOLDER, unfinished_files, unfinished_folder
+from glance3d.results.unfinished import (
+    UNFINISHED_FOLDER,
+    remove_unfinished,
+    unfinished_files,
+    unfinished_folder,
+)
 
 __all__ = [
     "MANIFEST_FILE",
@@ -29,6 +34,7 @@ __all__ = [
     "is_own_result",
     "open_result",
     "read_manifest",
+    "remove_unfinished",
     "settle",
     "shortened",
     "unfinished_files",

@@ -27,7 +27,7 @@ from glance3d.results.manifest import (
     write_manifest,
 )
 from glance3d.results.staging import Staging
-from glance3d.results.unfinished import remove_unfinished
+from glance3d.results.unfinished import remove_unfinished, unfinished_folder
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,15 @@ class ResultFolder:
         self._claims = Claims()
         self._staging: Staging | None = None
         self._complete = False
+
+    @property
+    def unfinished(self) -> Path:
+        """Where a run keeps what the next one may go on from: :mod:`.unfinished`.
+
+        Raises:
+            OutputError: a file or a link stands there.
+        """
+        return unfinished_folder(self.root)
 
     def claim(self, claims: Claims) -> None:
         """Declare which files will be written; early, so that a refusal costs little work.
@@ -126,6 +135,11 @@ class _InStaging(ResultFolder):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, Manifest(), overwrite=True)
+
+    @property
+    def unfinished(self) -> Path:
+        staging = next(index for index, part in enumerate(self.root.parts) if is_staging_name(part))
+        return unfinished_folder(Path(*self.root.parts[:staging]))
 
     @contextmanager
     def staged(self, *, complete: bool = False) -> Iterator[Staging]:

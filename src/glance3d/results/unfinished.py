@@ -14,7 +14,7 @@ from glance3d.files.atomic import remove_dead_temporaries
 
 UNFINISHED_FOLDER = ".glance3d-unfinished"
 LOOK_PREFIX = "loop-"
-_NAME = re.compile(rf"(?:{LOOK_PREFIX})?[0-9a-f]{{64}}\.safetensors")
+_NAME = re.compile(rf"(?:{LOOK_PREFIX})?[0-9a-f]{{64}}\.(?:safetensors|npz)")
 
 
 def unfinished_folder(root: Path) -> Path:

@@ -9,13 +9,14 @@ import torch
 
 from glance3d.cli import main
 from glance3d.errors import Glance3DError, InputError
-from glance3d.evaluation.methods import choose_methods, run_methods
+from glance3d.evaluation.methods import METHODS, Method, Task, choose_methods, run_methods
 from glance3d.evaluation.predictions import ScenePrediction
 from glance3d.evaluation.protocols import (
     RunOptions,
     load_protocol,
     parse_protocol,
     protocol_names,
+    run_protocol,
 )
 from glance3d.evaluation.protocols import protocol as protocol_module
 from glance3d.evaluation.protocols.frames import FrameRule, with_middle_first
@@ -211,6 +212,48 @@ def test_a_network_is_measured_from_the_command_line(tiny_weights, tmp_path, cap
     places = sorted(path.relative_to(predictions) for path in predictions.rglob("*.npz"))
     methods = ("network", "trivial")
     assert places == [Path(name, "7-scenes-11", "chess-seq-03.npz") for name in methods]
+
+
+def test_a_run_that_was_stopped_goes_on_from_the_scenes_that_were_done(
+    model, tmp_path, monkeypatch
+):
+    data, out = tmp_path / "data", tmp_path / "out"
+    for name in ("courtyard", "facade", "office"):
+        drawn.write_eth3d(data, name, drawn.toy(3))
+    made: list[str] = []
+    stop_at = "office"
+
+    def predict(task: Task) -> ScenePrediction:
+        if task.scene.name == stop_at:
+            raise KeyboardInterrupt
+        made.append(task.scene.name)
+        return ScenePrediction(task.scene.cameras.cam_from_world, task.scene.cameras.intrinsics, ())
+
+    monkeypatch.setitem(METHODS, "fake", Method("fake", "the truth", predict))
+
+    def run(folder: Path, options: RunOptions | None = None):
+        protocol = load_protocol("eth3d-100")
+        return run_protocol(model, protocol, data, folder, methods=["fake"], options=options)
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run(out)
+    assert "2 predictions are kept in" in stopped.value.__notes__[0]
+    assert not list(out.glob("fake"))
+    # What depends on another photo or on other options is made again.
+    drawn.write_picture(data / "facade" / "images" / "dslr_images_undistorted" / "DSC_0000.png", 9)
+    made.clear()
+    with pytest.raises(KeyboardInterrupt):
+        run(out, RunOptions(passes=PassOptions(window=2)))
+    assert made == ["courtyard", "facade"]
+    made.clear()
+    stop_at = ""
+    result = run(out)
+    assert made == ["facade", "office"]
+    assert [path.name for path in out.glob("fake/eth3d-100/*")] != []
+    assert not list(out.glob(".glance3d-unfinished/*"))
+    again = run(tmp_path / "at once")
+    assert result.macro("fake") == again.macro("fake")
+    assert [one.name for one in result.scenes] == ["courtyard", "facade", "office"]
 
 
 def test_the_network_sees_windows_where_it_is_told_to(model, tmp_path):

@@ -1,7 +1,9 @@
 """Measure methods by a protocol: scene by scene, so that only one is in memory."""
 
+import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from glance3d.evaluation.evaluate import DEFAULT_METHODS
 from glance3d.evaluation.methods import Method, choose_methods, run_methods
 from glance3d.evaluation.predictions import load_prediction, save_prediction
 from glance3d.evaluation.protocols.frames import FrameList, read_frame_list
+from glance3d.evaluation.protocols.kept import KeptPredictions
 from glance3d.evaluation.protocols.measures.measure import Values
 from glance3d.evaluation.protocols.protocol import Protocol
 from glance3d.evaluation.protocols.result import ProtocolResult, SceneResult
@@ -23,6 +26,7 @@ from glance3d.pass_options import PassOptions
 from glance3d.results import Claims, open_result
 from glance3d.text import first_names
 
+logger = logging.getLogger(__name__)
 _FEWEST_FRAMES = 2
 
 
@@ -85,6 +89,8 @@ def run_protocol(
         protocol: From :func:`.protocol.load_protocol`.
         data: The folder of the data set, in the protocol's layout.
         predictions: Where ``METHOD/PROTOCOL/SCENE.npz`` go; by default to a temporary folder.
+            A run that is stopped keeps there what it has, in a hidden folder, and the same run
+            goes on from it.
         methods: Names in :data:`glance3d.evaluation.methods.METHODS`.
         options: What deviates from the protocol.
         progress: Whether a bar is shown.
@@ -96,30 +102,33 @@ def run_protocol(
         OutputError: a file is in the way.
     """
     options = RunOptions() if options is None else options
-    if predictions is None:
-        with tempfile.TemporaryDirectory(prefix="glance3d-") as folder:
-            return run_protocol(
-                model,
-                protocol,
-                data,
-                folder,
-                methods=methods,
-                options=options,
-                progress=progress,
-            )
     chosen_methods = choose_methods(methods)
     frame_list = None if options.frames is None else read_frame_list(options.frames)
     chosen, left_out = choose_frames(protocol, Path(data), options, frame_list)
     model.eval()
     places = [_place(method, protocol, one.scene) for one in chosen for method in chosen_methods]
-    results = []
-    with open_result(predictions, overwrite=overwrite) as result:
+    with ExitStack() as stack:
+        folder = predictions
+        if folder is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="glance3d-"))
+        result = stack.enter_context(open_result(folder, overwrite=overwrite))
         result.claim(Claims(tuple(map(Path.as_posix, places))))
-        with result.staged() as staging:
-            for one in tqdm(chosen, "measuring", unit="scene", disable=not progress):
-                results.append(
-                    _measure(model, protocol, one, chosen_methods, options, staging.folder)
-                )
+        keep_in = None if predictions is None else result.unfinished
+        kept = KeptPredictions(keep_in, model, protocol, options.passes)
+        try:
+            with result.staged() as staging:
+                results = [
+                    _measure(model, protocol, one, chosen_methods, options, staging.folder, kept)
+                    for one in tqdm(chosen, "measuring", unit="scene", disable=not progress)
+                ]
+        except BaseException as error:
+            kept.say_what_is_kept(error)
+            raise
+        if kept.num_taken:
+            logger.info(
+                "%d of %d scenes taken from a run that was stopped", kept.num_taken, len(chosen)
+            )
+        kept.remove()
     return ProtocolResult(
         protocol,
         model.config.name,
@@ -183,17 +192,15 @@ def _measure(
     methods: Sequence[Method],
     options: RunOptions,
     folder: Path,
+    kept: KeptPredictions,
 ) -> SceneResult:
     truth = chosen.scene.read(chosen.places)
-    scene = evaluation_scene(truth, _input(model, protocol))
+    files = {method.name: folder / _place(method, protocol, chosen.scene) for method in methods}
+    _predict(model, protocol, truth, methods, options, files, kept)
     values: dict[str, Values] = {}
     seconds = {}
-    for method, prediction in run_methods(
-        model, scene, methods, options.passes, keep_depth=protocol.needs_depth
-    ):
-        file = folder / _place(method, protocol, chosen.scene)
-        save_prediction(prediction, file)
-        written = load_prediction(file)
+    for method in methods:
+        written = load_prediction(files[method.name])
         seconds[method.name] = written.seconds
         values[method.name] = {
             name: value
@@ -201,6 +208,35 @@ def _measure(
             for name, value in measure.score(written, truth).items()
         }
     return SceneResult(chosen.scene.name, chosen.scene.category, chosen.frames, values, seconds)
+
+
+def _predict(
+    model: Network,
+    protocol: Protocol,
+    truth: TrueScene,
+    methods: Sequence[Method],
+    options: RunOptions,
+    files: Mapping[str, Path],
+    kept: KeptPredictions,
+) -> None:
+    """Write every method's file of a scene, or take them if a stopped run has all of them."""
+    preprocessing = _input(model, protocol)
+    places = {
+        method.name: kept.place(method, truth.name, truth.image_paths, preprocessing)
+        for method in methods
+    }
+    if all(place is not None and place.is_file() for place in places.values()):
+        kept.num_taken += 1
+        for name, place in places.items():
+            assert place is not None
+            kept.take(place, files[name])
+        return
+    scene = evaluation_scene(truth, preprocessing)
+    for method, prediction in run_methods(
+        model, scene, methods, options.passes, keep_depth=protocol.needs_depth
+    ):
+        save_prediction(prediction, files[method.name])
+        kept.keep(files[method.name], places[method.name])
 
 
 def _input(model: Network, protocol: Protocol) -> Preprocessing:

@@ -28,9 +28,8 @@ class WindowKeys:
         self._common = hashlib.sha256()
         made_by = (_SCHEMA, __version__, torch.__version__, network.device.type)
         asked = (options.computed, options.attention, options.cameras_from, batch.hidden_color)
-        self._common.update(repr((*made_by, *asked, network.config)).encode())
-        for name, values in sorted(network.state_dict().items()):
-            add_tensor(self._common, name, values)
+        self._common.update(repr((*made_by, *asked)).encode())
+        add_network(self._common, network)
 
     def of(self, views: Sequence[int]) -> str:
         """A SHA-256 in hexadecimal digits, of a pass that is shown these views in this order."""
@@ -46,6 +45,13 @@ class WindowKeys:
             for field in fields(seen.known_cameras):
                 add_tensor(key, field.name, getattr(seen.known_cameras, field.name))
         return key.hexdigest()
+
+
+def add_network(digest: "hashlib._Hash", network: Network) -> None:
+    """Let a hash depend on a network: its config and all its numbers."""
+    digest.update(repr(network.config).encode())
+    for name, values in sorted(network.state_dict().items()):
+        add_tensor(digest, name, values)
 
 
 def add_tensor(digest: "hashlib._Hash", name: str, values: Tensor | None) -> None:
