@@ -1,5 +1,6 @@
 import dataclasses
 
+import pytest
 import torch
 
 from glance3d.geometry.cameras import unproject_depth
@@ -80,9 +81,16 @@ def test_pixels_without_depth_are_no_targets():
     assert targets.points_world.isfinite().all()
 
 
-def test_a_scene_without_any_valid_pixel_keeps_its_scale():
+def test_a_scene_without_any_valid_pixel_has_translations_of_length_1():
     sample = make_sample(batch=1)
     empty = dataclasses.replace(sample, valid=torch.zeros_like(sample.valid))
     targets = targets_of(empty)
-    assert targets.scale.tolist() == [1.0]
-    assert targets.pose_enc.isfinite().all()
+    assert not targets.has_scale.any()
+    assert float(targets.pose_enc[..., :3].norm()) == pytest.approx(1.0)
+    whole = targets_of(sample)
+    moved = targets.scale / whole.scale * targets.pose_enc[..., :3]
+    torch.testing.assert_close(moved, whole.pose_enc[..., :3])
+    still = dataclasses.replace(
+        empty, cam_from_world=sample.cam_from_world[:, :1].expand(-1, 3, -1, -1)
+    )
+    assert float(targets_of(still).pose_enc[..., :3].norm()) < 1e-5

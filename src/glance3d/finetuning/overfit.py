@@ -13,9 +13,11 @@ from glance3d.models import Network
 from glance3d.training import TrainConfig
 from glance3d.training.gradients import compute_gradients
 from glance3d.training.losses.scene import Losses
+from glance3d.training.schedule import learning_rate_factor
 
 #: The errors must fall to this share.
 LEARNED = 0.1
+_WARMUP = 0.05  # of the steps
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,25 @@ class Overfit:
 def overfit_one(
     network: Network, sample: MultiViewSample, config: TrainConfig, steps: int, *, progress: bool
 ) -> Overfit:
-    """Train what requires gradients on one sample; the network is changed."""
+    """Train what requires gradients on one sample; the network is changed.
+
+    The rate rises and falls as in a run: with a rate that stays, errors without a square, such as
+    those of cameras, end as high as a step is long.
+    """
     network.train()
     learned = [value for value in network.parameters() if value.requires_grad]
-    optimiser = torch.optim.Adam(learned, lr=config.optimiser.peak_lr)
-    errors = []
+    plan = config.optimiser
+    optimiser = torch.optim.Adam(learned, lr=plan.peak_lr)
+    warmup, errors = max(1, round(_WARMUP * steps)), []
     bar = tqdm(range(steps + 1), "one sample", unit="step", disable=not progress)
     for step in bar:
         losses = compute_gradients(network, sample, config, config.losses)
         if step in (0, steps):
             errors.append(_errors(losses, config))
         if step < steps:
-            nn.utils.clip_grad_norm_(learned, config.optimiser.grad_clip)
+            nn.utils.clip_grad_norm_(learned, plan.grad_clip)
+            factor = learning_rate_factor(step / steps, step, warmup, 1.0, plan.final_lr_factor)
+            optimiser.param_groups[0]["lr"] = factor * plan.peak_lr
             optimiser.step()
     return Overfit(errors[0], errors[1], steps)
 

@@ -79,8 +79,8 @@ def _camera(predicted: Predictions, targets: Targets) -> Losses:
     cam_from_world, intrinsics = predicted.cameras()
     relative = cameras_relative_to_first(cam_from_world)
     pose_enc = encode_pose(relative, intrinsics, *predicted.image_size)
-    target = targets.pose_enc_at_scale_of(pose_enc)
-    return camera_loss(on_the_side_of(target, pose_enc)[None], target)
+    target, compared = targets.pose_enc, targets.at_true_scale(pose_enc)
+    return camera_loss(on_the_side_of(target, compared)[None], target)
 
 
 def _true_rays(

@@ -15,15 +15,20 @@ from glance3d.geometry.cameras import unproject_depth
 from glance3d.geometry.pose_encoding import encode_pose
 from glance3d.geometry.transforms import compose, invert
 
+# Of the translations in a file's world: what is shorter is no motion, but rounding.
+_ROUNDING = 1e-6
+# Translations of a scene that are shorter together are taught to grow: they have no direction yet.
+_SHORTEST = 0.05
+
 
 @dataclass(frozen=True)
 class Targets:
     """The outputs that a network should give for a batch of scenes.
 
     ``pose_enc`` is VGGT's encoding of ``cam_from_world``, without the principal point.
-    ``depth`` and ``points_world`` are 0 where ``valid`` is False. ``scale`` is the mean distance
-    that the true lengths were divided by; scenes without any depth, which ``has_scale`` is False
-    for, keep their own unit.
+    ``depth`` and ``points_world`` are 0 where ``valid`` is False. ``scale`` is what the true
+    lengths were divided by: the mean distance of points; of scenes without any depth, which
+    ``has_scale`` is False for, the length of all translations together.
     """
 
     cam_from_world: Float[Tensor, "batch views 3 4"]
@@ -34,21 +39,19 @@ class Targets:
     scale: Float[Tensor, "batch"]
     has_scale: Bool[Tensor, "batch"]
 
-    def pose_enc_at_scale_of(
-        self, pose_enc: Float[Tensor, "batch views 9"]
-    ) -> Float[Tensor, "batch views 9"]:
-        """The true cameras; where lengths have no scale, with translations as long as these.
+    def at_true_scale(
+        self, pose_enc: Float[Tensor, "*iterations batch views 9"]
+    ) -> Float[Tensor, "*iterations batch views 9"]:
+        """Predicted cameras; where lengths have no scale, with translations as long as the true.
 
         Their lengths together, that is: nothing says how far apart the cameras of such a scene
-        should be, and only directions and proportions are taught.
+        should be. The length has a gradient, so that only directions and proportions are taught
+        and predicted lengths stay what they are.
         """
-        lengths = [
-            torch.linalg.vector_norm(given[..., :3].detach().float(), dim=(1, 2))
-            for given in (pose_enc, self.pose_enc)
-        ]
-        factor = torch.where(self.has_scale, 1.0, lengths[0] / lengths[1].clamp(min=1e-6))
-        moved = self.pose_enc[..., :3] * factor[:, None, None]
-        return torch.cat([moved, self.pose_enc[..., 3:]], -1)
+        moved = pose_enc[..., :3].float()
+        length = torch.linalg.vector_norm(moved, dim=(-2, -1), keepdim=True)
+        divisor = torch.where(self.has_scale[:, None, None], 1.0, length.clamp(min=_SHORTEST))
+        return torch.cat([moved / divisor, pose_enc[..., 3:].float()], -1)
 
 
 def cameras_relative_to_first(
@@ -86,7 +89,11 @@ def normalise_scenes(
     # In float64: with a world origin far from the cameras float32 would lose digits.
     cameras = cameras_relative_to_first(cam_from_world.double()).float()
     points = torch.where(valid[..., None], unproject_depth(depth, cameras, intrinsics), 0.0)
-    scale = mean_distance(points, valid)
+    has_scale = valid.flatten(1).any(1)
+    length = torch.linalg.vector_norm(cameras[..., 3], dim=(1, 2))
+    rounding = _ROUNDING * torch.linalg.vector_norm(cam_from_world[..., 3].float(), dim=(1, 2))
+    known = torch.where(length > rounding, length, torch.ones_like(length))
+    scale = torch.where(has_scale, mean_distance(points, valid), known)
     cameras = torch.cat([cameras[..., :3], cameras[..., 3:] / scale[:, None, None, None]], -1)
     height, width = depth.shape[-2:]
     return Targets(
@@ -96,5 +103,5 @@ def normalise_scenes(
         points_world=points / scale[:, None, None, None, None],
         valid=valid,
         scale=scale,
-        has_scale=valid.flatten(1).any(1),
+        has_scale=has_scale,
     )

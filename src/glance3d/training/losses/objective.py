@@ -123,7 +123,7 @@ def _camera_and_dense(
         cameras = model.decode(tokens, sample.images, ("camera",), initial_poses=initial)
         iterations = cameras.pose_enc_iterations
         assert iterations is not None
-        losses |= camera_loss(iterations, targets.pose_enc_at_scale_of(iterations[-1]))
+        losses |= camera_loss(targets.at_true_scale(iterations), targets.pose_enc)
     dense: tuple[Output, ...] = tuple(
         name for name in ("depth", "points") if getattr(weights, name) > 0
     )

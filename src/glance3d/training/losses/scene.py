@@ -59,7 +59,8 @@ def camera_loss(
 
     An iteration counts ``discount`` times the one after it; the weights sum to 1. Errors below
     ``beta`` count quadratically, larger ones linearly (slope 1). Translation, rotation and field of
-    view are each averaged over their own numbers.
+    view are each averaged over their own numbers. ``camera_error`` is the loss of the last
+    iteration alone, which is what the network says in the end.
     """
     prediction = pose_enc_iterations.float()
     target = _nearest_quaternion_sign(prediction[-1].detach(), target.float())
@@ -71,7 +72,9 @@ def camera_loss(
         "camera_rotation": per_number[..., 3:7].mean(),
         "camera_fov": per_number[..., 7:].mean(),
     }
-    return {"camera": sum(parts.values(), start=prediction.new_zeros(())), **parts}
+    total = sum(parts.values(), start=prediction.new_zeros(()))
+    last = [part.mean() for part in error[-1].detach().split((3, 4, 2), -1)]
+    return {"camera": total, "camera_error": torch.stack(last).sum(), **parts}
 
 
 def _nearest_quaternion_sign(
