@@ -2,6 +2,7 @@
 
 The step runs on shapes alone (the meta device): forward, losses and gradients, with the bytes of
 all tensors that are alive added up. What a device's libraries hold beside tensors is not in it.
+Matching, of which every second operation asks for values, is counted from its sizes instead.
 """
 
 import copy
@@ -12,6 +13,7 @@ from torch import nn
 
 from glance3d.datasets import MultiViewSample
 from glance3d.models import Network
+from glance3d.models.architectures import pass_sizes_of
 from glance3d.models.memory.live_bytes import LiveBytes
 from glance3d.nn.chunks import recomputing
 from glance3d.training.config import TrainConfig
@@ -40,9 +42,10 @@ def count_step(
     """Of one step of this network, whose parameters that require gradients learn.
 
     ``shape`` is that of a batch: scenes, views, height, width. Activations are counted in float32;
-    with bfloat16 they are half as large. The geometry of matches is not counted: it is small, and
-    to count it takes longer than to run it.
+    with bfloat16 they are half as large. The poses that are solved from matches are not counted:
+    they are small, and to count them takes longer than to solve them.
     """
+    matching = _matching(network, config.losses, shape)
     config = replace(config, losses=_without_geometry(network, config.losses))
     outline = _outline(network)
     sample = _sample(shape, config.data.num_queries)
@@ -58,7 +61,16 @@ def count_step(
     for value in learned:
         value.grad = None
     # Two moments, the average, and its copy while it is validated or written.
-    return StepMemory(weights, 4 * size, counted.peak + 4 * size)
+    return StepMemory(weights, 4 * size, counted.peak + 4 * size + matching)
+
+
+def _matching(network: Network, losses: LossWeights, shape: tuple[int, int, int, int]) -> int:
+    """What a network that matches holds for that, where a loss needs matches."""
+    scenes, views, *size = shape
+    if not (losses.pairs or losses.camera):
+        return 0
+    sizes = pass_sizes_of(network, views, (size[0], size[1]), ("camera",), network.device)
+    return sizes.matching_to_learn(scenes)
 
 
 def _outline(network: Network) -> Network:

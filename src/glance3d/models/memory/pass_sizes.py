@@ -119,6 +119,10 @@ class PassSizes:
         """Matches of all pairs of views, where the network matches any."""
         return 0
 
+    def matching_to_learn(self, num_scenes: int) -> int:
+        """What a step of training holds for matches of so many scenes at once."""
+        return 0
+
     def _block(self, scale: float) -> int:
         chunk = int(scale * (CPU_TOKENS if self.is_cpu else GPU_TOKENS))
         tokens = min(max(1, chunk // self.tokens), self.num_views) * self.tokens  # whole views

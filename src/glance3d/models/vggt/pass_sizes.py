@@ -19,6 +19,8 @@ from glance3d.multiview.matching.subpixel import PAIRS_AT_A_TIME as PATCHED_PAIR
 # Of a network that matches views: numbers that are kept of a cell and another view, and tensors of
 # scores, of patches and of what is known of matches that are in flight together.
 MATCH_NUMBERS, SCORE_COPIES, PATCH_COPIES, ESTIMATE_COPIES = 10, 3, 8, 5
+# Of the judge of matches: tensors as wide as its layers that a round keeps for its gradient.
+ROUND_COPIES = 7
 # Numbers that are kept of each two views, matched or not: likeness, ranks, poses.
 NUMBERS_OF_VIEWS = 32
 
@@ -145,6 +147,19 @@ class VGGTPassSizes(PassSizes):
         kept = min(self._cells, MATCHES_OF_A_PAIR)
         of_views = self.num_views**2 * NUMBERS_OF_VIEWS
         return (2 * pairs * kept * MATCH_NUMBERS + of_views) * FLOAT32
+
+    def matching_to_learn(self, num_scenes: int) -> int:
+        """Matches, what is in flight while they are found, and what their judge's gradient needs.
+
+        All views are matched with all; the geometry of the judge's candidates is small beside it.
+        """
+        config = self._matching
+        if config is None:
+            return 0
+        matches = self.num_views**2 * min(self._cells, MATCHES_OF_A_PAIR)
+        rounds = (config.num_rounds + 1) * ROUND_COPIES
+        judge = matches * config.hidden_dim * rounds * FLOAT32
+        return num_scenes * (self.matches() + self._matching_workspace() + judge)
 
     def _matching_workspace(self) -> int:
         """One view's cells against all views', then patches around them, then some pairs' poses.
