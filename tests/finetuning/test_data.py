@@ -10,8 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ImageError, InputError
 from glance3d.finetuning.data.overlap import draw_group, view_overlap
+from glance3d.finetuning.data.rehearsal import RehearsingSampler, is_rehearsal, rehearsed_scenes
 from glance3d.finetuning.data.split import SetPart, split_sets
 from glance3d.finetuning.data.stream import PhotoSetSampler, PhotoSetScenes, StreamOptions
 from glance3d.finetuning.data.views import PhotoSetViews, grid_size
@@ -32,6 +34,22 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> PhotoSet:
 @pytest.fixture(scope="module")
 def points(tmp_path_factory: pytest.TempPathFactory) -> PhotoSet:
     return load_photo_set(write_colmap(drawn_room(), tmp_path_factory.mktemp("colmap")))
+
+
+def test_a_share_of_the_batches_is_drawn_and_of_the_same_shape(room: PhotoSet) -> None:
+    assert [n for n in range(9) if is_rehearsal(n, 0.25)] == [3, 7]
+    assert not any(is_rehearsal(n, 0.0) for n in range(9))
+    general = SyntheticConfig(4, (2, 2), 16 * 16, (1,), 16, (1.0, 1.0), (25.0, 90.0), 8, 16, 64)
+    photos = PhotoSetSampler((SetPart.whole(room),), OPTIONS)
+    sampler = RehearsingSampler(photos, rehearsed_scenes(general, OPTIONS), 0.5, 7)
+    batch = pickle.loads(pickle.dumps(sampler))()
+    assert torch.equal(batch(0).images, photos()(0).images)
+    drawn = batch(1)
+    assert len(drawn.images) == len(batch(0).images) == OPTIONS.num_scenes
+    assert drawn.images.shape[-1] == 16
+    assert drawn.visibility is not None
+    assert drawn.visibility.shape[-1] == OPTIONS.num_queries
+    assert torch.equal(drawn.images, sampler()(1).images)
 
 
 def test_a_batch_has_the_geometry_of_its_photos(room: PhotoSet) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from glance3d.errors import ImageError, InputError, NotEnoughMemoryError
 from glance3d.files.atomic import save_json
+from glance3d.finetuning.data.rehearsal import RehearsingSampler, rehearsed_scenes
 from glance3d.finetuning.data.split import Split, split_sets
 from glance3d.finetuning.data.stream import PhotoSetSampler
 from glance3d.finetuning.data.views import grid_size
@@ -20,12 +21,15 @@ from glance3d.finetuning.trainer import BEST, REPORT, FinetuneTrainer, files_of
 from glance3d.models import ModelSource, Network
 from glance3d.models.memory.available import available_memory
 from glance3d.models.zoo import LARGE_NETWORK
+from glance3d.nn.chunks import recomputing
 from glance3d.photo_sets import PhotoSet
 from glance3d.photo_sets.checking import advice, check_photo_set
 from glance3d.photo_sets.conventions import Conventions
 from glance3d.photo_sets.table import read_as
 from glance3d.results import Claims, open_result
 from glance3d.training import TrainConfig
+from glance3d.training.data.stream import BuildSampler
+from glance3d.training.gradients import compute_gradients
 from glance3d.training.run.folder import CHECKPOINT
 
 logger = logging.getLogger(__name__)
@@ -43,10 +47,19 @@ class Preparation:
     memory: StepMemory
     recompute: bool
 
-    def sampler(self, split: str) -> PhotoSetSampler:
-        """The batches that are trained on, or validated on."""
-        parts = self.split.training if split == "train" else self.split.validation
-        return PhotoSetSampler(parts, self.options.stream(self.network), self.options.seed, split)
+    def sampler(self) -> BuildSampler:
+        """The batches that are trained on: of the sets, and drawn ones among them."""
+        stream, options = self.options.stream(self.network), self.options
+        photos = PhotoSetSampler(self.split.training, stream, options.seed)
+        if not options.rehearsal:
+            return photos
+        drawn = rehearsed_scenes(self.config.data, stream)
+        return RehearsingSampler(photos, drawn, options.rehearsal, options.seed)
+
+    def validation_sampler(self) -> PhotoSetSampler:
+        """The batches that are validated on."""
+        stream = self.options.stream(self.network)
+        return PhotoSetSampler(self.split.validation, stream, self.options.seed, "validation")
 
 
 def check_geometry(
@@ -91,8 +104,8 @@ def prepare(
         )
     split = split_sets(sets, validation, options.seed)
     network = source.load()
-    losses = losses_for(network, [part.photos for part in split.training], options.cameras_only)
     num_learned = choose_trainable(network, options)
+    losses = losses_for(network, [part.photos for part in split.training], options.cameras_only)
     config = training_config(network, options, losses)
     recompute = options.recompute
     if recompute is None:
@@ -145,7 +158,7 @@ def finetune(
     """Train to the end of the run, or go on with one; the report says whether it helped.
 
     Raises:
-        InputError: the folder holds a run, and it is not to go on.
+        InputError: the folder holds a run, and it is not to go on; or nothing would learn.
         WeightsError: its checkpoint is of another network, or of other options.
     """
     out = Path(out)
@@ -153,6 +166,8 @@ def finetune(
         raise InputError(
             f"{out} already holds a run: go on with --resume, or choose another folder"
         )
+    if not resume:
+        refuse_what_learns_nothing(ready)
     with open_result(out, overwrite=overwrite) as result:
         if not resume:
             result.claim(Claims(files_of(ready.options)))
@@ -162,8 +177,8 @@ def finetune(
             ready.recompute,
             ready.config,
             out,
-            build_sampler=ready.sampler("train"),
-            build_validation_sampler=ready.sampler("validation"),
+            build_sampler=ready.sampler(),
+            build_validation_sampler=ready.validation_sampler(),
             model=ready.network,
             show_progress=progress,
             overwrite=overwrite,
@@ -175,6 +190,28 @@ def finetune(
         with trainer.folder.staged() as staging:
             save_json(staging.folder / REPORT, report.to_dict())
     return report
+
+
+def refuse_what_learns_nothing(ready: Preparation) -> None:
+    """Refuse a run whose losses do not depend on what is trained: it would change nothing.
+
+    Raises:
+        InputError: the gradient of a first batch is zero.
+    """
+    sample = ready.sampler()()(0).of_scenes(slice(1)).to(ready.network.device)
+    network, config = ready.network, ready.config
+    with recomputing(ready.recompute):
+        compute_gradients(network, sample, config, config.losses)
+    learns = any(
+        value.grad is not None and bool((value.grad != 0).any()) for value in network.parameters()
+    )
+    network.zero_grad(set_to_none=True)
+    if not learns:
+        raise InputError(
+            f"what is trained (--train {ready.options.train}) must be what "
+            f"{' and '.join(config.losses.active)} of {network.config.name} depend on, got a "
+            "gradient of zero: train something else (--train heads)"
+        )
 
 
 def _report(trainer: FinetuneTrainer, ready: Preparation) -> FinetuneReport:
@@ -204,6 +241,8 @@ def _report(trainer: FinetuneTrainer, ready: Preparation) -> FinetuneReport:
 
 def learn_one(ready: Preparation, *, progress: bool = False) -> Overfit:
     """One group of training photos, learned by heart if what is trained can learn."""
-    sample = ready.sampler("train")()(0)
+    sample = PhotoSetSampler(
+        ready.split.training, ready.options.stream(ready.network), ready.options.seed
+    )()(0)
     one = sample.of_scenes(slice(1)).to(ready.network.device)
     return overfit_one(ready.network, one, ready.config, ready.options.steps, progress=progress)

@@ -1,8 +1,9 @@
 """Whether a network became better on its own kind of photos, and worse elsewhere."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from glance3d.datasets import SyntheticConfig
 from glance3d.errors import InputError
 from glance3d.evaluation import EvaluationSet, evaluate, synthetic_set
 from glance3d.evaluation.scenes import evenly_spaced, scene_of_photos
-from glance3d.evaluation.score import mean_of_known
+from glance3d.evaluation.score import Scores, mean_of_known
 from glance3d.finetuning.data.overlap import draw_group
 from glance3d.finetuning.data.split import SetPart
 from glance3d.images import Preprocessing
@@ -20,33 +21,49 @@ from glance3d.models import Network
 HERE, THERE = "validation", "general"
 _NUMBERS = {"auc30": "pose_auc_at_30deg", "delta": "depth_delta_125_scale_aligned"}
 _TITLES = {"auc30": "AUC@30 of poses", "delta": "depth within 25%"}
+_SCENES = "scenes"
 _MOST_PHOTOS = 24  # of a set, that are validated on
 _GROUPS = 8  # of each set
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a network's numbers are beside those of the network before; ``gain`` is here."""
+    """What a network's numbers are beside those of the network before; ``gain`` is here.
+
+    ``noise`` is the standard error of the gain, ``loss_noise`` that of each loss, from what became
+    of each scene: matches, and what is solved from them, jump where weights change a little.
+    """
 
     gain: float
     losses: Mapping[str, float]
     tolerated: float
+    noise: float = 0.0
+    loss_noise: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_better(self) -> bool:
-        """Better here, and nowhere worse by more than is tolerated."""
-        return self.gain > 0 and all(loss <= self.tolerated for loss in self.losses.values())
+        """Better here by more than noise, and nowhere worse by more than is tolerated."""
+        tolerable = all(loss <= self.tolerated for loss in self.losses.values())
+        return self.gain > self.noise and tolerable
 
     @property
     def reason(self) -> str:
         """In words."""
-        words = "better" if self.gain > 0 else "not better"
-        parts = [f"{words} on {HERE} ({self.gain:+.4f})"]
+        words = "better" if self.gain > self.noise else "not clearly better"
+        if self.gain <= 0:
+            words = "not better"
+        parts = [f"{words} on {HERE} ({self.gain:+.4f}, standard error {self.noise:.4f})"]
         for name, loss in self.losses.items():
             is_much = loss > self.tolerated
             much = f"more than the {self.tolerated:.0%} tolerated" if is_much else "tolerated"
+            noise = self.loss_noise.get(name, 0.0)
+            if is_much and loss < 2 * noise:
+                much += ", but it may be noise: measure more (--general-scenes)"
             if loss > 0:
-                parts.append(f"{_TITLES[name]} on {THERE} lost {loss:.1%}, {much}")
+                parts.append(
+                    f"{_TITLES[name]} on {THERE} lost {loss:.1%} (standard error {noise:.1%}), "
+                    f"{much}"
+                )
         return "; ".join(parts)
 
 
@@ -58,28 +75,68 @@ class Guards:
     general: EvaluationSet
     tolerated: float
 
-    def measure(self, network: Network) -> dict[str, float]:
-        """``validation_auc30`` and so on: means over sets; NaN where there is no truth."""
-        report = evaluate(network, [*self.validation, self.general], methods=("network",))
-        rows = [row.scores["network"] for row in report.sets]
-        groups = {HERE: rows[:-1], THERE: rows[-1:]}
-        return {
-            # As the log keeps them, so that a resumed run compares the same numbers.
-            f"{group}_{name}": round(mean_of_known(getattr(row, field) for row in scores), 6)
-            for group, scores in groups.items()
-            for name, field in _NUMBERS.items()
-        }
+    def measure(self, network: Network) -> dict[str, Any]:
+        """``validation_auc30`` and so on: means over sets; NaN where there is no truth.
+
+        ``scenes`` has the same of every scene, as JSON. All is rounded as the log keeps it, so that
+        a resumed run compares the same numbers.
+        """
+        means: dict[str, Any] = {}
+        scenes: dict[str, list[float | None]] = {}
+        for group, sets in {HERE: self.validation, THERE: (self.general,)}.items():
+            scores = [_scores_of_scenes(network, one) for one in sets]
+            for name, number in _NUMBERS.items():
+                values = [[getattr(score, number) for score in of_set] for of_set in scores]
+                key = f"{group}_{name}"
+                means[key] = round(mean_of_known(map(mean_of_known, values)), 6)
+                scenes[key] = [
+                    None if math.isnan(value) else round(value, 6)
+                    for of_set in values
+                    for value in of_set
+                ]
+        return {**means, _SCENES: json.dumps(scenes)}
 
     def compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> Verdict:
         """The mean gain of the numbers that are known here, and the share lost of each there."""
         gains = [now[f"{HERE}_{name}"] - before[f"{HERE}_{name}"] for name in _NUMBERS]
         known = [gain for gain in gains if not math.isnan(gain)]
-        losses = {}
+        changes = _changes(before, now)
+        here = [changes[key] for name in _NUMBERS if (key := f"{HERE}_{name}") in changes]
+        noise = 0.0
+        if here:
+            noise = _standard_error(np.ma.masked_invalid(here).mean(0).filled(np.nan))
+        losses, loss_noise = {}, {}
         for name in _NUMBERS:
             old, new = before[f"{THERE}_{name}"], now[f"{THERE}_{name}"]
             if not math.isnan(old) and not math.isnan(new):
                 losses[name] = (old - new) / old if old > 0 else 0.0
-        return Verdict(sum(known) / len(known) if known else 0.0, losses, self.tolerated)
+                there = changes.get(f"{THERE}_{name}", np.zeros(0))
+                loss_noise[name] = _standard_error(there) / old if old > 0 else 0.0
+        gain = sum(known) / len(known) if known else 0.0
+        return Verdict(gain, losses, self.tolerated, noise, loss_noise)
+
+
+def _scores_of_scenes(network: Network, one: EvaluationSet) -> list[Scores]:
+    alone = [replace(one, scenes=(scene,), name=scene.name) for scene in one.scenes]
+    report = evaluate(network, alone, methods=("network",))
+    return [row.scores["network"] for row in report.sets]
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What became of every scene's numbers, where something is known of any."""
+    old, new = (json.loads(line.get(_SCENES, "{}")) for line in (before, now))
+    changes = {
+        key: np.array(new[key], dtype=float) - np.array(values, dtype=float)
+        for key, values in old.items()
+        if key in new
+    }
+    return {key: values for key, values in changes.items() if not np.isnan(values).all()}
+
+
+def _standard_error(changes: np.ndarray) -> float:
+    """Of their mean; 0 where there are too few to tell."""
+    known = changes[~np.isnan(changes)]
+    return float(known.std(ddof=1) / math.sqrt(len(known))) if len(known) > 1 else 0.0
 
 
 def build_guards(

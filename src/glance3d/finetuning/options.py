@@ -23,6 +23,8 @@ class FinetuneOptions:
         num_views: Of a group, from and to.
         max_pixels: Of a picture; by default what the network sees of photos.
         cameras_only: Teach no depth.
+        rehearsal: The share of the steps that see drawn scenes of the train split instead of
+            photos, so that what the network knows of other kinds is not forgotten.
         tolerated: The share of any number on the general set that may be lost.
         general_scenes: How many drawn scenes the general set has.
         every: Steps between validations; by default a fifth of the run.
@@ -38,6 +40,7 @@ class FinetuneOptions:
     images_per_batch: int = 8
     max_pixels: int | None = None
     cameras_only: bool = False
+    rehearsal: float = 0.25
     tolerated: float = 0.02
     general_scenes: int = 16
     general_pixels: int = 128 * 128
@@ -60,6 +63,8 @@ class FinetuneOptions:
             raise InputError(f"a validation must be every 1 step or more, got {self.every}")
         if not 0 <= self.tolerated < 1:
             raise InputError(f"tolerated must be a share from 0 to below 1, got {self.tolerated}")
+        if not 0 <= self.rehearsal < 1:
+            raise InputError(f"rehearsal must be a share from 0 to below 1, got {self.rehearsal}")
 
     @property
     def validate_every(self) -> int:

@@ -9,7 +9,7 @@ from glance3d.datasets import SyntheticConfig
 from glance3d.errors import ConfigError, InputError
 from glance3d.finetuning.options import FinetuneOptions
 from glance3d.models import DA3, VGGT, Network
-from glance3d.models.adapters.layers import add_lora, block_layers
+from glance3d.models.adapters.layers import add_lora, block_layers, linear_layers
 from glance3d.nn.precision import LayerNorm
 from glance3d.photo_sets import PhotoSet
 from glance3d.training import LossWeights, OptimiserConfig, TrainConfig
@@ -17,7 +17,8 @@ from glance3d.training import LossWeights, OptimiserConfig, TrainConfig
 _LEARNING_RATES = {"lora": 3e-4, "bias": 3e-4, "norm": 3e-4, "heads": 5e-5, "all": 2e-5}
 # Where tokens of all views are made: what is not below these are heads.
 _BACKBONES = ("aggregator.", "backbone.")
-_TAKES_GIVEN_CAMERAS = "camera_encoder."
+# No loss reaches them: cameras are not given in training, and tracks not taught.
+_UNTAUGHT = ("camera_encoder.", "track_head.")
 _WARMUP = 0.05  # of the run
 
 
@@ -33,8 +34,16 @@ def choose_trainable(network: Network, options: FinetuneOptions) -> int:
 
 
 def _lora(network: Network, options: FinetuneOptions) -> list[nn.Parameter]:
-    """New adapters of the blocks, but where cameras are read that are not given in training."""
-    layers = [name for name in block_layers(network) if not name.startswith(_TAKES_GIVEN_CAMERAS)]
+    """New adapters of all blocks, and of the other linear layers of the heads that are taught.
+
+    Some heads have no blocks: what judges matches, and what a camera head says in the end.
+    """
+    of_heads = [name for name in linear_layers(network) if not name.startswith(_BACKBONES)]
+    layers = [
+        name
+        for name in dict.fromkeys((*block_layers(network), *of_heads))
+        if not name.startswith(_UNTAUGHT)
+    ]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)  # the same run begins with the same adapters
         add_lora(network, options.rank, options.alpha, layers)
@@ -68,7 +77,11 @@ _CHOICES: dict[str, Callable[[Network, FinetuneOptions], list[nn.Parameter]]] = 
 
 
 def losses_for(network: Network, sets: Sequence[PhotoSet], cameras_only: bool) -> LossWeights:
-    """What these sets can teach this network; tracks are left as they are.
+    """What these sets can teach what is trained of this network; tracks are left as they are.
+
+    Cameras that start from matches are taught by descriptors and the judge of matches, where there
+    is depth for that: what is solved from them has no gradient, and the head that refines it would
+    learn the few places of the sets by heart.
 
     Raises:
         InputError: it is a network that is not trained, or predicts no cameras.
@@ -87,8 +100,13 @@ def losses_for(network: Network, sets: Sequence[PhotoSet], cameras_only: bool) -
         weights["points"] = 0.5
     if with_depth and "rays" in outputs:
         weights["rays"] = 0.2
-    if with_maps and getattr(network.config, "correspondence", None) is not None:
-        weights |= {"descriptors": 1.0, "pairs": 1.0}
+    if with_maps and isinstance(network, VGGT) and network.correspondence_head is not None:
+        weights["descriptors"] = 1.0
+        judge = network.correspondence_head.relations
+        if any(value.requires_grad for value in judge.parameters()):
+            weights["pairs"] = 1.0
+        if network.camera_head is not None and network.camera_head.starts_from_matches:
+            del weights["camera"]
     return LossWeights.only(**weights)
 
 

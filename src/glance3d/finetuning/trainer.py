@@ -85,7 +85,8 @@ class FinetuneTrainer(Trainer):
             with self.folder.staged() as staging:
                 self._write(network, staging.folder / BEST)
         if not known:  # last, so that a run that was killed before does all of it again
-            self._log_event(_MEASURED, **{name: now[name] for name in _GUARDED})
+            numbers = {name: value for name, value in now.items() if name != "step"}
+            self._log_event(_MEASURED, **numbers)
         return means
 
     def export(self, folder: Path) -> None:

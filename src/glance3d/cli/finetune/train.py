@@ -61,6 +61,8 @@ class LearningFlags:
     """Photos of a step, in groups of views; fewer need less memory."""
     max_pixels: Annotated[int | None, _OPTIONAL] = None
     """At most this many pixels in a photo (default: as the network sees photos)."""
+    rehearsal: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.25
+    """The share of steps on drawn scenes, so that other kinds than yours are not forgotten."""
     recompute: Flag = False
     """A third more time for a part of the memory; always for large networks."""
     seed: Annotated[int, tyro.conf.arg(metavar="INT")] = 0
@@ -162,6 +164,7 @@ def learning_options(options: Options) -> "FinetuneOptions":
         images_per_batch=learning.images,
         max_pixels=learning.max_pixels,
         cameras_only=options.data.cameras_only,
+        rehearsal=learning.rehearsal,
         tolerated=options.guards.tolerated,
         general_scenes=options.guards.general_scenes,
         every=options.guards.validate_every,
