@@ -1,6 +1,7 @@
 """Numbers that fit are said to fit; numbers that mean something else are named as what they are."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from glance3d.geometry.cameras import camera_rays, pixel_grid
 from glance3d.geometry.transforms import invert
 from glance3d.photo_sets import PhotoSet, load_photo_set
 from glance3d.photo_sets.checking import advice, check_photo_set, describe_check
+from glance3d.photo_sets.checking.readings import ReadingScore, _simplest
 from glance3d.photo_sets.conventions import Conventions
 from tests.photo_sets.drawn import GL, drawn_room, write_cameras_json, write_colmap
 
@@ -103,6 +105,24 @@ def test_depth_along_the_ray_is_named(tmp_path: Path) -> None:
     assert check.closes is False
     assert check.better is not None
     assert check.better.conventions == Conventions(depth_along="ray")
+
+
+def test_of_readings_that_fit_the_one_is_named_that_changes_least() -> None:
+    """Along a narrow lens z and ray are nearly the same: what little more agrees is no reason."""
+    stated = Conventions()
+    inverted = replace(stated, poses="camera-to-world")
+    both = replace(inverted, depth_along="ray")
+    scores = [
+        ReadingScore(stated, 0.02, 0.3, False),
+        ReadingScore(both, 0.411, 0.0026, True),
+        ReadingScore(inverted, 0.410, 0.0002, True),
+    ]
+    assert _simplest(scores, stated).conventions == inverted
+    # Where the ray is meant, errors along z are many times as large.
+    meant = [replace(scores[1], error=0.0002), replace(scores[2], error=0.0026)]
+    assert _simplest([scores[0], *meant], stated).conventions == both
+    unknown = [replace(score, error=math.nan) for score in scores]
+    assert _simplest(unknown, stated).conventions == both
 
 
 def test_what_nothing_fits_gets_no_flags(with_depth) -> None:

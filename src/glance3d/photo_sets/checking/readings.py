@@ -25,13 +25,15 @@ OVERLAPS = 0.2
 # Depth may be in any unit: factors of a fine row are tried, and then those of known units.
 _DECADES, _STEPS = 4, 12
 _UNITS = (1.0, 1e-3, 1e3, 1e-2, 1e2, 0.1, 10.0, 0.2, 5.0, 0.3048, 1 / 0.3048, 0.0254, 1 / 0.0254)
-_NEAR_A_UNIT = 1.1
 # A unit is named if it explains nearly as much as the best factor.
 _AS_GOOD = 0.9
 # Another reading is named if it explains so many times as much, and so much of all samples more;
 # or no less, with errors of such a share.
 _CLEARLY, _CLEARLY_MORE = 1.2, 0.02
 _CLEARLY_CLOSER = 1 / 3
+# Of readings that explain so much of what the best does, with errors no so many times the least
+# (or too small to matter), the one that changes least is named.
+_AS_MUCH, _AS_CLOSE, _EXACT = 0.97, 3.0, 1e-3
 # A principal point this far from the middle, as a share, speaks of pixels of another size.
 _OFF_CENTER = 0.1
 
@@ -50,8 +52,20 @@ class ReadingScore:
     closes: bool
 
 
-def _share(score: ReadingScore) -> float:
-    return score.share
+def _simplest(scores: Sequence[ReadingScore], meant: Conventions) -> ReadingScore:
+    """The reading that explains most; of several that do, the one that changes least."""
+    most = max(score.share for score in scores)
+    good = [score for score in scores if score.share >= _AS_MUCH * most]
+    exact = [score for score in good if not math.isnan(score.error)]
+    if not exact:
+        return max(scores, key=lambda score: score.share)
+    limit = max(_AS_CLOSE * min(score.error for score in exact), _EXACT)
+
+    def cost(score: ReadingScore) -> tuple[int, float]:
+        changes = [getattr(score.conventions, name) != value for name, value in vars(meant).items()]
+        return sum(changes), score.error
+
+    return min((score for score in exact if score.error <= limit), key=cost)
 
 
 def score_depth(
@@ -113,14 +127,14 @@ def best_depth_reading(
     readings = list(_readings(photos, meant, with_depth=True))
     others = [other for other in readings if other != meant]
     same_unit = [score_depth(photos, samples, pairs, stated, other) for other in others]
-    best = max([score, *same_unit], key=_share)
+    best = _simplest([score, *same_unit], meant)
     if is_clearly_better(best, score):
         return best
-    best = max(best, _with_depth_in_its_unit(photos, samples, pairs, stated, meant), key=_share)
+    best = _simplest([best, _with_depth_in_its_unit(photos, samples, pairs, stated, meant)], meant)
     if is_clearly_better(best, score) or not thorough:
         return best
     in_units = [_with_depth_in_its_unit(photos, samples, pairs, stated, other) for other in others]
-    return max([best, *in_units], key=_share)
+    return _simplest([best, *in_units], meant)
 
 
 def best_points_reading(
@@ -131,7 +145,7 @@ def best_points_reading(
         score_points(photos, sparse, stated, other)
         for other in _readings(photos, meant, with_depth=False)
     ]
-    return max(scores, key=_share)
+    return max(scores, key=lambda score: score.share)
 
 
 def _readings(photos: PhotoSet, meant: Conventions, *, with_depth: bool) -> Iterator[Conventions]:
@@ -162,7 +176,10 @@ def _intrinsics_factors(photos: PhotoSet, meant: Conventions) -> list[float]:
 
 
 def _depth_factor(reading: DepthReading, pairs: Pairs) -> float:
-    """The factor on depth with which most agrees: a known unit's, where that is as good."""
+    """The factor on depth with which most agrees: a known unit's, where that is as good.
+
+    Along a surface that cameras move beside, depth fits in many units: then one that is known.
+    """
     exponents = torch.arange(-_DECADES * _STEPS, _DECADES * _STEPS + 1, dtype=torch.float64)
     coarse = 10 ** (exponents / _STEPS)
     # The tolerance covers the step, so that no factor falls between two.
@@ -170,12 +187,10 @@ def _depth_factor(reading: DepthReading, pairs: Pairs) -> float:
     fine = near * 10 ** (torch.linspace(-1, 1, 21, dtype=torch.float64) / _STEPS)
     shares = _shares(reading, pairs, fine, AGREES)
     factor, share = float(fine[shares.argmax()]), float(shares.max())
-    units = [u for u in _UNITS if 1 / _NEAR_A_UNIT < factor / u < _NEAR_A_UNIT]
-    for unit in units:
-        of_unit = _shares(reading, pairs, torch.tensor([unit], dtype=torch.float64), AGREES)
-        if float(of_unit[0]) >= _AS_GOOD * share:
-            return unit
-    return factor
+    units = torch.tensor(_UNITS, dtype=torch.float64)
+    of_units = _shares(reading, pairs, units, AGREES)
+    best = int(of_units.argmax())
+    return _UNITS[best] if float(of_units[best]) >= _AS_GOOD * share else factor
 
 
 def _shares(
