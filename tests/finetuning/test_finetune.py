@@ -384,12 +384,23 @@ def test_vggt_1b_with_adapters_fits_24_gb() -> None:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("_quick")
-def test_the_error_of_one_sample_falls(weights: Path, room: PhotoSet) -> None:
+@pytest.mark.parametrize("healthy", [True, False])
+def test_a_network_that_knows_nothing_learns_one_sample_and_a_broken_one_is_named(
+    weights: Path, room: PhotoSet, healthy: bool
+) -> None:
+    """Broken: no gradient passes where fields of view are below zero, and so are cut off."""
     options = dataclasses.replace(
-        OPTIONS, train="all", steps=40, cameras_only=True, learning_rate=1e-4
+        OPTIONS, train="all", steps=60, cameras_only=True, learning_rate=3e-4
     )
-    result = learn_one(ready(weights, room, options))
-    assert result.left["total"] < 0.6, result.to_text()
+    made = ready(weights, room, options)
+    if not healthy:
+        assert isinstance(made.network, VGGT)
+        assert made.network.camera_head is not None
+        with torch.no_grad():
+            made.network.camera_head.pose_mlp.fc2.bias[7:] = -10.0
+    result = learn_one(made)
+    assert result.learned == healthy, result.to_text()
+    assert result.stuck == (() if healthy else ("camera",))
 
 
 def test_learned_by_heart_is_a_tenth_of_the_error() -> None:
