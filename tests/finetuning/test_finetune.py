@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from glance3d.cli import main
-from glance3d.datasets import SyntheticConfig
+from glance3d.datasets import MultiViewSample, SyntheticConfig
 from glance3d.errors import ImageError, InputError, NotEnoughMemoryError, WeightsError
 from glance3d.evaluation import EvaluationSet
 from glance3d.finetuning import front
@@ -133,6 +133,42 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     other = ready(weights, room, dataclasses.replace(OPTIONS, rank=3))
     with pytest.raises(WeightsError, match="does not fit"):
         finetune(other, tmp_path / "resumed", resume=True)
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_killed_run_leaves_a_checkpoint_and_no_number_to_a_new_one(
+    weights: Path, room: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed: as by SIGKILL, nothing is saved on the way out."""
+
+    class Killed(BaseException):
+        pass
+
+    def train_step(self: FinetuneTrainer, sample: MultiViewSample) -> tuple[dict, bool]:
+        if self.progress.step == kill_at:
+            self._is_updating = True  # so that nothing is saved
+            raise Killed
+        return step(self, sample)
+
+    step, kill_at = FinetuneTrainer.train_step, 3
+    whole = finetune(ready(weights, room), tmp_path / "whole")
+    monkeypatch.setattr(FinetuneTrainer, "train_step", train_step)
+    with pytest.raises(Killed):
+        finetune(ready(weights, room), tmp_path / "killed")
+    kill_at = -1
+    resumed = finetune(ready(weights, room), tmp_path / "killed", resume=True)
+    ours, theirs = learned_of(tmp_path / "whole"), learned_of(tmp_path / "killed")
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    assert whole.last == resumed.last | {"samples": whole.last["samples"]}
+    # Before its first checkpoint: another run in the same folder measures for itself.
+    kill_at = 1
+    with pytest.raises(Killed):
+        finetune(ready(weights, room), tmp_path / "early")
+    kill_at = -1
+    with monkeypatch.context() as patch:
+        patch.setattr(Guards, "measure", lambda self, network: BEFORE | {"general_delta": 0.3})
+        other = finetune(ready(weights, room), tmp_path / "early")
+    assert other.before["general_delta"] == 0.3
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,12 @@ class FinetuneTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.guards, self.options = guards, options
         self._recompute = recompute
+        self._is_new = True  # nothing in the log is of this run yet
+
+    def resume(self, path: str | Path | None = None) -> None:
+        """As :meth:`Trainer.resume`; what was measured before is of the same run."""
+        super().resume(path)
+        self._is_new = False
 
     def run(self, max_steps: int | None = None) -> Progress:
         """As :meth:`Trainer.run`; a new run is measured first, and one that is done at its end."""
@@ -58,10 +64,15 @@ class FinetuneTrainer(Trainer):
     def measured(self) -> list[dict[str, Any]]:
         """The lines of all measurements so far; NaN is read as a number again.
 
-        Those of steps after the present one are of a run that was killed before its checkpoint.
+        Those of steps after the present one are of a run that was killed before its checkpoint,
+        those before the last one of step 0 of a run that was killed before it had any.
         """
-        lines = read_log(self.log.path, _MEASURED) if self.log.path.is_file() else []
-        known = [line for line in lines if line["step"] <= self.progress.step]
+        if self._is_new or not self.log.path.is_file():
+            return []
+        lines = read_log(self.log.path, _MEASURED)
+        begins = [place for place, line in enumerate(lines) if line["step"] == 0]
+        own = lines[begins[-1] if begins else 0 :]
+        known = [line for line in own if line["step"] <= self.progress.step]
         return [line | {name: float(line[name]) for name in _GUARDED} for line in known]
 
     def best(self) -> dict[str, Any] | None:
@@ -73,6 +84,13 @@ class FinetuneTrainer(Trainer):
         verdicts = [(self.guards.compare(before, line), line) for line in later]
         allowed = [(verdict.gain, line) for verdict, line in verdicts if verdict.is_better]
         return max(allowed, key=lambda pair: pair[0])[1] if allowed else None
+
+    def validate(self) -> dict[str, float]:
+        """As :meth:`Trainer.validate`; a run that is killed goes on from here."""
+        means = super().validate()
+        if self.progress.step:
+            self.save()
+        return means
 
     def _validate(self) -> dict[str, float]:
         means = super()._validate()
@@ -87,6 +105,7 @@ class FinetuneTrainer(Trainer):
         if not known:  # last, so that a run that was killed before does all of it again
             numbers = {name: value for name, value in now.items() if name != "step"}
             self._log_event(_MEASURED, **numbers)
+            self._is_new = False
         return means
 
     def export(self, folder: Path) -> None:
