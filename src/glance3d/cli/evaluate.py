@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from glance3d.models import Network
 
 _PROTOCOL = (
-    "re10k-10, co3dv2-10, eth3d-100, dtu-22, 7-scenes-11, tum-rgbd-fr1, scannet-1500, nrgbd-50, "
-    "sintel-depth, sintel-pose, bonn-depth, kitti-depth or kitti-odometry."
+    "re10k-10, co3dv2-10, co3dv2-depth, eth3d-100, dtu-22, 7-scenes-11, tum-rgbd-fr1, "
+    "scannet-1500, nrgbd-50, sintel-depth, sintel-pose, bonn-depth, kitti-depth or kitti-odometry."
 )
 _PASS_WINDOW = "Show the network this many frames at a time, in overlapping windows (approximate)."
 _WINDOW = "Also measure runs of this many neighbouring photos of each set, one run at a time."

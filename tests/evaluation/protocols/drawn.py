@@ -5,6 +5,7 @@ import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,6 +105,7 @@ def write_co3d(data: Path, category: str, scenes: dict[str, Toy], tested: list[s
                     "frame_number": view,
                     "image": {"path": path, "size": [HEIGHT, WIDTH]},
                     "viewpoint": viewpoint,
+                    "depth": _write_co3d_depth(data, f"{category}/{name}", view, scene),
                 }
             )
     packed = gzip.compress(json.dumps(records).encode())
@@ -111,6 +113,20 @@ def write_co3d(data: Path, category: str, scenes: dict[str, Toy], tested: list[s
     (data / category / "set_lists").mkdir()
     sets = {"train": [], "test": [[name, 0, ""] for name in tested]}
     (data / category / "set_lists" / "set_lists_fewview_dev.json").write_text(json.dumps(sets))
+
+
+def _write_co3d_depth(data: Path, folder: str, view: int, scene: Toy) -> dict[str, Any]:
+    """Stored at half its size; not a number in the lowest row, and masked in the uppermost."""
+    stored = (scene.depth[view] / 2).numpy().astype(np.float16)
+    stored[-1] = np.nan
+    path, mask = (f"{folder}/{kind}/frame{view:06d}.png" for kind in ("depths", "depth_masks"))
+    for each in (path, mask):
+        (data / each).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(stored.view(np.uint16)).save(data / path)
+    kept = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    kept[0] = 0
+    Image.fromarray(kept).save(data / mask)
+    return {"path": path, "scale_adjustment": 2.0, "mask_path": mask}
 
 
 def write_eth3d(data: Path, name: str, scene: Toy) -> None:

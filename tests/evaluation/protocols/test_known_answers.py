@@ -64,6 +64,19 @@ def test_co3d_looks_at_the_tested_sequences(fake, tmp_path):
     assert list(result.by_category("fake")) == ["apple", "bench"]
 
 
+def test_co3d_depth_counts_where_it_is_known(fake, tmp_path):
+    drawn.write_co3d(tmp_path, "apple", {"1_2": toy(10, depth=two_steps(2.0, 4.0))}, ["1_2"])
+    result = fake.run("co3dv2-depth", tmp_path, depth=lambda view: (two_steps(2.0, 4.0) - 1) / 2)
+    numbers = {
+        "depth_absrel_scale_aligned_per_scene": 1 / 6,
+        "depth_absrel_scale_shift_aligned_per_scene": 0.0,
+        "depth_covered_scale_aligned_per_scene": 1.0,
+    }
+    has(result.macro("fake"), numbers)
+    name = "depth_absrel_scale_aligned_per_scene"
+    assert result.scenes[0].values["fake"][name].weight == 10 * (HEIGHT - 2) * WIDTH
+
+
 def test_eth3d_counts_scenes_and_pairs(fake, tmp_path):
     drawn.write_eth3d(tmp_path, "courtyard", toy(3))
     drawn.write_eth3d(tmp_path, "facade", toy(5))

@@ -3,7 +3,8 @@
 Source: Reizenstein et al., "Common objects in 3D", ICCV 2021, and the data set's own records: a
 viewpoint has PyTorch3D's axes (x left, y up, z forward; rows are multiplied from the left) and a
 focal length and principal point in units of half the picture's shorter side ("ndc_isotropic") or
-of half of each side ("ndc_norm_image_bounds").
+of half of each side ("ndc_norm_image_bounds"). Depth is z-depth by multi-view stereo: 16 bits of a
+picture are a half-precision number, times ``scale_adjustment``, where a mask is not black.
 """
 
 import zlib
@@ -12,16 +13,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.errors import CamerasError
-from glance3d.evaluation.protocols.layouts.common import named_photo, pinhole, true_scene
+from glance3d.errors import CamerasError, ImageError
+from glance3d.evaluation.protocols.layouts.common import (
+    LoadDepth,
+    named_photo,
+    pinhole,
+    refuse_other_size,
+    true_scene,
+)
 from glance3d.evaluation.protocols.truth import ListedScene, TrueScene
 from glance3d.files.json_input import parse_json, read_json_object
 from glance3d.files.text_input import read_bytes
 from glance3d.formats.camera_values import read_pose
+from glance3d.images.decoding.decode import read_header
+from glance3d.images.decoding.depth_maps import read_depth_map
 
 ANNOTATIONS = "frame_annotations.jgz"
 SETS = Path("set_lists") / "set_lists_fewview_dev.json"
@@ -97,9 +107,44 @@ def _reader(data: Path, name: str, records: Sequence[dict[str, Any]]):
             pose, matrix = read_viewpoint(record["viewpoint"], record["image"].get("size"), where)
             poses.append(pose)
             matrices.append(matrix)
-        return true_scene(name, paths, poses, matrices)
+        depth = _depth_reader(data, name, kept, paths) if any("depth" in r for r in kept) else None
+        return true_scene(name, paths, poses, matrices, depth)
 
     return read
+
+
+def _depth_reader(
+    data: Path, name: str, records: Sequence[dict[str, Any]], photos: Sequence[Path]
+) -> LoadDepth:
+    def load(view: int) -> Float[Tensor, "height width"] | None:
+        where = f"frame {records[view]['frame_number']} of {name}"
+        record = records[view].get("depth")
+        if record is None:
+            return None
+        try:
+            scale = float(record["scale_adjustment"])
+            path = named_photo(data, str(record["path"]), f"depth of {where}")
+            mask = record.get("mask_path")
+        except (KeyError, TypeError, ValueError) as error:
+            raise CamerasError(f"depth of {where} must have path and scale_adjustment") from error
+        depth = _read_half_floats(path, photos[view]) * np.float32(scale)
+        if mask is not None:
+            kept = named_photo(data, str(mask), f"the mask of depth of {where}")
+            refuse_other_size(photos[view], read_header(photos[view]).size, read_header(kept).size)
+            depth[read_depth_map(kept) == 0] = 0
+        return torch.from_numpy(depth)
+
+    return load
+
+
+def _read_half_floats(path: Path, photo: Path) -> np.ndarray:
+    """What 16-bit numbers of a picture are as half-precision floats; 0 where that is not finite."""
+    refuse_other_size(photo, read_header(photo).size, read_header(path).size)
+    stored = read_depth_map(path)
+    if stored.dtype.kind not in "iu" or stored.min() < 0 or stored.max() > np.iinfo("u2").max:
+        raise ImageError(f"{path} must be a picture of 16 bits, got {stored.dtype}")
+    values = stored.astype("u2").view("f2").astype(np.float32)
+    return np.where(np.isfinite(values) & (values > 0), values, np.float32(0))
 
 
 def read_viewpoint(
