@@ -26,7 +26,11 @@ from glance3d.models.vggt.upside_down import (
     turned_images,
     turned_predictions,
 )
-from glance3d.models.vggt.view_groups import groups_of_views, likeness_of_views
+from glance3d.models.vggt.view_groups import (
+    NOTHING_IN_COMMON,
+    groups_of_views,
+    likeness_of_views,
+)
 from glance3d.multiview.reconcile import reconcile
 from glance3d.nn.chunks import smaller_chunks
 from glance3d.nn.progress import on_layer_done
@@ -168,10 +172,10 @@ def _predict_once(
             find_upside_down(network, images, predictions, likeness), len(images)
         )
         if not turned:
-            return PassResult(reconcile(predictions), groups=_groups(network, likeness))
+            return PassResult(reconcile(predictions), groups=_groups(likeness))
         del predictions  # the second pass needs the memory
         predictions = forward(turned_images(images, turned))
-        groups = _groups(network, likeness_of_views(predictions))
+        groups = _groups(likeness_of_views(predictions))
         return PassResult(turned_predictions(reconcile(predictions), turned), groups=groups)
 
     computed = (*outputs, *options.computed)
@@ -182,13 +186,11 @@ def _predict_once(
     return PassResult(predictions, given_fits=(fit,))
 
 
-def _groups(
-    network: Network, likeness: Float[Tensor, "views views"] | None
-) -> tuple[tuple[int, ...], ...]:
+def _groups(likeness: Float[Tensor, "views views"] | None) -> tuple[tuple[int, ...], ...]:
     """Of views that a pass finds alike; none if all are one."""
     if likeness is None:
         return ()
-    groups = groups_of_views(likeness, network.config.multiview.upside_down.least_likeness)
+    groups = groups_of_views(likeness, NOTHING_IN_COMMON)
     return groups if len(groups) > 1 else ()
 
 
