@@ -109,7 +109,7 @@ def summary(scene: "Reconstruction", report: "Report", out: Path, paths: list[Pa
         f"{(made.machine or {}).get('device')} in {times.get('total', 0):.1f} s",
         *reference_summary(made.reference or {}),
         *window_summary(made.windows or {}),
-        *group_summary(report),
+        *group_summary(scene.report),
         *given_summary(made.given_cameras or {}),
         *mask_summary(scene),
         f"the world is {describe_world(scene.world, scene.names[scene.reference_view])}; "
