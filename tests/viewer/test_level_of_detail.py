@@ -78,10 +78,12 @@ def test_every_cell_is_seen_before_one_is_seen_well():
 
 
 def test_what_is_near_is_dense_and_what_is_behind_is_not():
+    # Four groups of one size, which halving twice tells apart in whatever order it puts their points.
     points = np.concatenate(
-        [np.random.default_rng(1).normal((0, 0, z), 0.2, (20_000, 3)) for z in (-3, -30, 3)]
+        [np.random.default_rng(1).normal((0, 0, z), 0.2, (15_000, 3)) for z in (-3, -30, 3, 30)]
     ).astype(np.float32)
-    cells = cut_into_cells(points, max_in_cell=20_000)
+    cells = cut_into_cells(points, max_in_cell=15_000)
+    assert len(cells.centers) == 4
     near, far, behind = (int(np.abs(cells.centers[:, 2] - z).argmin()) for z in (-3, -30, 3))
     sizes = apparent_sizes(cells, np.zeros(3), np.array([0.0, 0, -1]), half_angle=0.5)
     assert sizes[near] > 20 * sizes[far]
