@@ -20,14 +20,14 @@ ARITHMETIC := tests/models tests/multiview $(wildcard tests/nn) $(NO_ARITHMETIC)
 	tests/tracking/test_by_network.py tests/test_reconstruction.py
 PLAIN_CPU := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: help setup demo test test-plain-cpu test-long test-all check docs clean
+.PHONY: help setup demo test test-plain-cpu test-long test-pages check docs clean
 
 help:
 	@echo "make demo    reconstruct and refine the example photos into $(DEMO)/ and measure the result"
 	@echo "make test    run the tests"
 	@echo "make test-plain-cpu   run those of arithmetic with a plain processor's instructions"
 	@echo "make test-long        run those that take ten seconds and more each"
-	@echo "make test-all         run both, started once"
+	@echo "make test-pages       run what the documentation shows, a minute a page"
 	@echo "make check   format, lint, types, import layers"
 	@echo "make docs    build the documentation as a site, in build/site/"
 	@echo "make setup   only make the environment $(VENV)"
@@ -62,8 +62,8 @@ test-plain-cpu: $(VENV)/.dev
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long
 
-test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "long or not long"
+test-pages: $(VENV)/.dev
+	$(BIN)/python -m pytest -m pages
 
 check: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check

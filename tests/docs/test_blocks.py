@@ -65,6 +65,9 @@ SEEN_TO_RUN = (
     "docs/tutorials/turntable.md",
 )
 
+#: Those of them that take seconds, and are run with the long tests.
+QUICK = ("docs/known_cameras.md", "docs/memory.md", "docs/photo_sets.md")
+
 
 def _is_left_out(page: Path, command: str) -> bool:
     begins = tuple(NOT_RUN.get(page.name, {}))
@@ -153,8 +156,13 @@ def reader(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", SEEN_TO_RUN)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name in QUICK else pytest.mark.pages)
+        for name in SEEN_TO_RUN
+    ],
+)
 def test_what_a_page_shows_runs(name: str, reader: Path) -> None:
     page, names = ROOT / name, {}
     for block in _blocks(page):

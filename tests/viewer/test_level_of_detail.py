@@ -78,7 +78,7 @@ def test_every_cell_is_seen_before_one_is_seen_well():
 
 
 def test_what_is_near_is_dense_and_what_is_behind_is_not():
-    # Four groups of one size, which halving twice tells apart in whatever order it puts their points.
+    # Four groups of one size: halving twice tells them apart, whatever order it leaves in them.
     points = np.concatenate(
         [np.random.default_rng(1).normal((0, 0, z), 0.2, (15_000, 3)) for z in (-3, -30, 3, 30)]
     ).astype(np.float32)
