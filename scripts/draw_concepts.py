@@ -286,15 +286,15 @@ def figures(config: VGGTConfig | None = None) -> Iterable[tuple[str, str]]:
         yield f"concepts_{draw.__name__.removeprefix('draw_')}.svg", draw(config).svg()
 
 
-def main() -> None:
-    """Write them into a folder."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def write_figures(drawn: Iterable[tuple[str, str]], about: str) -> None:
+    """Write figures into the folder that the command line names; ``about`` describes the script."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    for name, svg in figures():
+    for name, svg in drawn:
         with atomic_file(folder / name) as path:
             path.write_text(svg, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
-    main()
+    write_figures(figures(), __doc__ or "")

@@ -289,15 +289,16 @@ def house(
         )
 
 
+def lawn(random: np.random.Generator, half: float, pixels: int) -> Face:
+    """Grass on a square about the origin, ``half`` of its side in metres."""
+    corner = np.array([-half, half, 0.0])
+    picture = grass(random, pixels)
+    return Face(corner, np.array([2.0 * half, 0, 0]), np.array([0, -2.0 * half, 0]), picture)
+
+
 def garden(random: np.random.Generator) -> list[Face]:
     """One house, with a hedge, boxes and a bench before it."""
-    ground = Face(
-        np.array([-15.0, 15, 0]),
-        np.array([30.0, 0, 0]),
-        np.array([0, -30.0, 0]),
-        grass(random, 1100),
-    )
-    faces = [ground, *house(random, 0, 0, (6, 5, 2.8), "No. 12", 90)]
+    faces = [lawn(random, 15, 1100), *house(random, 0, 0, (6, 5, 2.8), "No. 12", 90)]
     hedge = [leaves(random, 180) for _ in range(5)]
     for low, high in (
         ((-6.5, -0.5, 0), (-3.8, 0.3, 1.3)),
@@ -317,13 +318,7 @@ def garden(random: np.random.Generator) -> list[Face]:
 
 def village(random: np.random.Generator) -> list[Face]:
     """Houses and trees, seen from above."""
-    ground = Face(
-        np.array([-70.0, 70, 0]),
-        np.array([140.0, 0, 0]),
-        np.array([0, -140.0, 0]),
-        grass(random, 1400),
-    )
-    faces = [ground]
+    faces = [lawn(random, 70, 1400)]
     for x, y, wide, deep, tall in (
         (-18, -14, 11, 8, 4), (6, -16, 8, 8, 5), (22, 0, 12, 9, 4), (-4, 4, 10, 9, 6),
         (-24, 12, 9, 7, 4), (10, 20, 13, 8, 5), (-12, 26, 8, 8, 4),

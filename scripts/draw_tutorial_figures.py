@@ -3,13 +3,9 @@
 python -m scripts.draw_tutorial_figures docs/pictures
 """
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
-from scripts.draw_concepts import CAMERA, GLOBAL, PATCH, PLAIN, REGISTER, Figure
-
-from glance3d.files.atomic import atomic_file
+from scripts.draw_concepts import CAMERA, GLOBAL, PATCH, PLAIN, REGISTER, Figure, write_figures
 
 
 def finetune_figure() -> Figure:
@@ -64,15 +60,5 @@ def figures() -> Iterator[tuple[str, str]]:
         yield f"tutorial_{name}.svg", draw().svg()
 
 
-def main() -> None:
-    """Write them into a folder."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    for name, svg in figures():
-        with atomic_file(folder / name) as path:
-            path.write_text(svg, encoding="utf-8", newline="\n")
-
-
 if __name__ == "__main__":
-    main()
+    write_figures(figures(), __doc__ or "")

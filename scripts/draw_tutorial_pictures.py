@@ -167,6 +167,13 @@ PICTURES = {
 }
 
 
+def save_picture(picture: Image.Image, folder: Path, name: str, quality: int) -> None:
+    """Write it as a tutorial's picture, and say how large it is."""
+    path = folder / f"tutorial_{name}.webp"
+    picture.save(path, quality=quality, method=6)
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
 def main() -> None:
     """Write them into a folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -174,9 +181,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     for name, draw in PICTURES.items():
-        path = options.folder / f"tutorial_{name}.webp"
-        draw(options.data).save(path, quality=75, method=6)
-        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+        save_picture(draw(options.data), options.folder, name, quality=75)
 
 
 if __name__ == "__main__":

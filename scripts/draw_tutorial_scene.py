@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from scripts.draw_tutorial_pictures import CAMERA_COLOR, INK, OTHER_COLOR, beside
+from scripts.draw_tutorial_pictures import CAMERA_COLOR, INK, OTHER_COLOR, beside, save_picture
 
 import glance3d
 from glance3d.exporters.points.point_cloud import select_points
@@ -214,9 +214,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=SCENES, default=list(SCENES))
     options = parser.parse_args()
     for name in options.only:
-        path = options.pictures / f"tutorial_{name}.webp"
-        SCENES[name](options.folder).save(path, quality=68, method=6)
-        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+        save_picture(SCENES[name](options.folder), options.pictures, name, quality=68)
 
 
 if __name__ == "__main__":

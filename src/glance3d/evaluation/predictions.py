@@ -13,10 +13,8 @@ from torch import Tensor
 from glance3d.errors import SceneError
 from glance3d.files.atomic import atomic_file
 from glance3d.files.npz_input import open_arrays
-from glance3d.types import Reconstruction
+from glance3d.types import HELD_BY_PHOTOS, Reconstruction
 
-# Ways of registration that rest on matches between the photos, or on known poses.
-_HELD_BY_PHOTOS = ("bundle adjustment", "known")
 _ARRAYS = (
     *("cam_from_world", "intrinsics", "seconds", "registered", "trusted", "tracks"),
     "attempt_names",
@@ -88,7 +86,7 @@ def _registered(scene: Reconstruction) -> Tensor | None:
     """Which poses are held by matches between the photos, if the scene was refined."""
     if not scene.registered_by:
         return None
-    return torch.tensor([by in _HELD_BY_PHOTOS for by in scene.registered_by])
+    return torch.tensor([by in HELD_BY_PHOTOS for by in scene.registered_by])
 
 
 def _trusted(scene: Reconstruction) -> Tensor | None:

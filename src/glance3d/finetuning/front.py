@@ -49,17 +49,16 @@ class Preparation:
 
     def sampler(self) -> BuildSampler:
         """The batches that are trained on: of the sets, and drawn ones among them."""
-        stream, options = self.options.stream(self.network), self.options
-        photos = PhotoSetSampler(self.split.training, stream, options.seed)
+        photos, options = self.photo_sampler("train"), self.options
         if not options.rehearsal:
             return photos
-        drawn = rehearsed_scenes(self.config.data, stream)
+        drawn = rehearsed_scenes(self.config.data, photos.options)
         return RehearsingSampler(photos, drawn, options.rehearsal, options.seed)
 
-    def validation_sampler(self) -> PhotoSetSampler:
-        """The batches that are validated on."""
-        stream = self.options.stream(self.network)
-        return PhotoSetSampler(self.split.validation, stream, self.options.seed, "validation")
+    def photo_sampler(self, split: str) -> PhotoSetSampler:
+        """Batches of the sets alone: those to be trained on, or to be validated on."""
+        parts = self.split.training if split == "train" else self.split.validation
+        return PhotoSetSampler(parts, self.options.stream(self.network), self.options.seed, split)
 
 
 def check_geometry(
@@ -178,7 +177,7 @@ def finetune(
             ready.config,
             out,
             build_sampler=ready.sampler(),
-            build_validation_sampler=ready.validation_sampler(),
+            build_validation_sampler=ready.photo_sampler("validation"),
             model=ready.network,
             show_progress=progress,
             overwrite=overwrite,
@@ -241,8 +240,6 @@ def _report(trainer: FinetuneTrainer, ready: Preparation) -> FinetuneReport:
 
 def learn_one(ready: Preparation, *, progress: bool = False) -> Overfit:
     """One group of training photos, learned by heart if what is trained can learn."""
-    sample = PhotoSetSampler(
-        ready.split.training, ready.options.stream(ready.network), ready.options.seed
-    )()(0)
+    sample = ready.photo_sampler("train")()(0)
     one = sample.of_scenes(slice(1)).to(ready.network.device)
     return overfit_one(ready.network, one, ready.config, ready.options.steps, progress=progress)

@@ -17,7 +17,7 @@ from glance3d.reporting.better_model import BETTER_MODEL, better_model_warnings
 from glance3d.reporting.times import total
 from glance3d.reporting.warnings import FOCAL_LENGTHS, GROUPS, MODEL_LIMITS
 from glance3d.text import named_groups
-from glance3d.types import Reconstruction, Report, ReportWarning
+from glance3d.types import HELD_BY_PHOTOS, Reconstruction, Report, ReportWarning
 from glance3d.types.report_sections import RefinementReport
 
 
@@ -41,7 +41,7 @@ def describe_refinement(
         options=asdict(photos.options),
         attempts=tuple(registration.attempts),
         registered_by=dict(zip(scene.names, refined.registered_by, strict=True)),
-        num_registered=sum(by in ("bundle adjustment", "known") for by in refined.registered_by),
+        num_registered=sum(by in HELD_BY_PHOTOS for by in refined.registered_by),
         num_points=len(refined.sparse),
         num_observations=refined.sparse.num_observations,
         measured_share=_measured_share(scene),

@@ -6,7 +6,7 @@ from glance3d.errors import InputError
 from glance3d.images import Preprocessing
 from glance3d.models.config import ModelConfig
 from glance3d.models.weights.cards import is_good_at
-from glance3d.types import Reconstruction
+from glance3d.types import HELD_BY_PHOTOS, Reconstruction
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,6 @@ METHODS = {
     ),
 }
 
-_MEASURED_POSES = ("bundle adjustment", "known")
 # Matches are more accurate on finer images: on photos of a facade the median distance to the
 # epipolar line is 0.13 pixels of 768 at 384 x 288.
 _MATCHING_PIXELS = 256 * 256
@@ -101,7 +100,7 @@ def resolve_without_scene(by: str, config: ModelConfig) -> str:
 def _geometry_is_measured(scene: Reconstruction) -> bool:
     if scene.depth is None or scene.measured is None or not scene.trust:
         return False
-    return all(view.registered_by in _MEASURED_POSES for view in scene.trust)
+    return all(view.registered_by in HELD_BY_PHOTOS for view in scene.trust)
 
 
 def thresholds_of(

@@ -12,6 +12,7 @@ from glance3d.types.photo_content import PhotoContent, PhotoContents
 from glance3d.types.placement import Placement
 from glance3d.types.predictions import PINHOLE_FOV, TRACK_PIXEL_SHIFT, Predictions
 from glance3d.types.reconstruction import (
+    HELD_BY_PHOTOS,
     REGISTERED_BY,
     TRACKED_BY,
     VERDICTS,
@@ -23,6 +24,7 @@ from glance3d.types.reconstruction import (
 from glance3d.types.report import Report, ReportWarning
 
 __all__ = [
+    "HELD_BY_PHOTOS",
     "PINHOLE_FOV",
     "REGISTERED_BY",
     "TRACKED_BY",

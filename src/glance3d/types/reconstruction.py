@@ -21,6 +21,8 @@ from glance3d.types.report import Report
 VERDICTS = ("unsupported", "weak", "good")
 TRACKED_BY = ("network", "matching", "geometry")
 REGISTERED_BY = ("network", "bundle adjustment", "component", "similarity", "known")
+#: Those that rest on matches between the photos, or on known poses.
+HELD_BY_PHOTOS = ("bundle adjustment", "known")
 
 
 @dataclass(frozen=True)

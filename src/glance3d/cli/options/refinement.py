@@ -107,6 +107,7 @@ def refinement_summary(scene: "Reconstruction") -> list[str]:
     """What refinement came to, for a person, and how far each photo can be trusted."""
     from glance3d.text import named_groups
     from glance3d.trust.report import trust_text
+    from glance3d.types import HELD_BY_PHOTOS
 
     section = scene.report.refinement
     if section is None:
@@ -117,7 +118,7 @@ def refinement_summary(scene: "Reconstruction") -> list[str]:
     ]
     if section.components:
         measured = zip(scene.names, scene.registered_by, strict=True)
-        main = [name for name, by in measured if by in ("bundle adjustment", "known")]
+        main = [name for name, by in measured if by in HELD_BY_PHOTOS]
         groups = [main, *section.components]
         lines.append(
             f"the photos are in {len(groups)} parts that nothing measured connects, and that may "

@@ -113,7 +113,8 @@ class VGGT(Network[VGGTConfig]):
                 (:mod:`glance3d.multiview.matching.descriptor_tracking`).
             outputs: What to predict; everything the network can by default, tracks only with query
                 points. What is not asked for is not computed.
-            attention: "full", or "thin": approximate, see :mod:`glance3d.models.sparse_keys`.
+            attention: "full", or "thin" or "near": approximate, see
+                :mod:`glance3d.models.sparse_keys`.
             focal_lengths: ``[S]`` or ``[B,S]``, in pixels, where known (say from EXIF); else NaN.
                 Cameras that start from matches start from them; other networks ignore them.
             camera_ids: One a view: the same number says that views share a focal length. None:
