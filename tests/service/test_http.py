@@ -5,11 +5,14 @@ import json
 import socket
 import time
 import zipfile
+from urllib.parse import urlsplit
 
 import pytest
 
 from glance3d.service.http.app import DOCUMENT, ENDPOINTS
 from glance3d.service.jobs.limits import Limits
+from glance3d.service.options import ServiceOptions
+from glance3d.service.serve import running_server
 from tests.conftest import PATIENCE
 from tests.service.servers import Client, form, served
 
@@ -24,6 +27,20 @@ def client(root):
     limits = Limits(job_bytes=200_000, job_files=5, idle_seconds=0.3)
     with served(root, limits) as client:
         yield client
+
+
+def test_the_address_is_told_when_it_can_be_opened(tmp_path):
+    reached = []
+    with running_server(ServiceOptions(tmp_path, port=0)) as (server, address):
+
+        def reach() -> None:
+            server.should_exit = True
+            with socket.create_connection(("127.0.0.1", urlsplit(address).port)):
+                reached.append(address)
+
+        server.on_listening = reach
+        server.run()
+    assert reached == [address]
 
 
 def test_photos_become_a_job_and_its_result_is_downloaded(client):

@@ -30,22 +30,26 @@ def serve(
     open_browser: bool = False,
     on_listening: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serve until a signal comes; ``on_listening`` is told the address that clients open.
+    """Serve until a signal comes; ``on_listening`` is told the address that clients can now open.
 
     Raises:
         MissingExtraError: the libraries of the extra ``serve`` are not installed.
         Glance3DError: the folder is another server's, or the address cannot be listened at.
     """
     with running_server(options) as (server, address):
-        on_listening(address)
-        if open_browser:
-            threading.Timer(0.5, webbrowser.open, [address]).start()
+
+        def tell() -> None:
+            on_listening(address)
+            if open_browser:  # in a thread: some browsers end only when they are closed
+                threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+
+        server.on_listening = tell
         server.run()
 
 
 @contextmanager
 def running_server(options: ServiceOptions, *, module: str = worker.__name__) -> Iterator:
-    """A uvicorn server that is ready to run, and the address that clients open.
+    """A :class:`ListeningServer` that is ready to run, and the address that clients open.
 
     Jobs are made while the block runs, each by a process of ``module``.
     """
@@ -56,6 +60,7 @@ def running_server(options: ServiceOptions, *, module: str = worker.__name__) ->
     except ImportError as error:
         raise MissingExtraError("the service", "starlette and uvicorn", "serve") from error
     from glance3d.service.http.app import build_app
+    from glance3d.service.http.listening import ListeningServer
     from glance3d.service.http.service import Service
 
     # What a client sends wrongly is answered, and is nobody's warning.
@@ -67,7 +72,7 @@ def running_server(options: ServiceOptions, *, module: str = worker.__name__) ->
     try:
         token = token_of(options.root) if options.needs_token else None
         runner = Runner(store, sources, num_at_once=options.num_at_once, module=module)
-        servers: list[uvicorn.Server] = []
+        servers: list[ListeningServer] = []
         service = Service(
             options, store, runner, token, tuple(sources), lambda: servers[0].should_exit
         )
@@ -85,7 +90,7 @@ def running_server(options: ServiceOptions, *, module: str = worker.__name__) ->
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_SECONDS_TO_END,
         )
-        servers.append(uvicorn.Server(config))
+        servers.append(ListeningServer(config))
         address = page_address(options.host, port)
         runner.start()
         try:
