@@ -3,7 +3,9 @@
 import contextlib
 import io
 import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,15 +74,48 @@ def run_command(command: str, folder: Path) -> str:
             code = cli.main([word for group in found[1:] for word in group])
         assert code == 0, command
         return said.getvalue()
-    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    paths = [str(ROOT / "src"), str(ROOT)]
-    environment = {"PATH": os.pathsep.join(folders), "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,
-        env={**os.environ, **environment},
+        env=_environment(),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+@contextlib.contextmanager
+def started(command: str, folder: Path) -> Iterator[str]:
+    """A command that goes on until Ctrl-C, which ends it after the block: its port."""
+    server = subprocess.Popen(
+        shlex.split(command, comments=True),
+        cwd=folder,
+        env={**_environment(), "BROWSER": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # Programs that run in the background of a script ignore Ctrl-C, and so do their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    said = []
+    try:
+        for line in server.stdout or ():
+            said.append(line)
+            if address := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+                yield address[1]
+                break
+        else:
+            raise AssertionError(f"{command}\n{''.join(said)}")
+    finally:
+        server.send_signal(signal.SIGINT)
+        rest, _ = server.communicate()
+    assert server.returncode in (0, 130), f"{command}\n{''.join(said)}{rest}"
+
+
+def _environment() -> dict[str, str]:
+    """A shell's: with this environment's commands and this checkout's modules."""
+    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    paths = [str(ROOT / "src"), str(ROOT)]
+    found = {"PATH": os.pathsep.join(folders), "PYTHONPATH": os.pathsep.join(paths)}
+    return {**os.environ, **found}
