@@ -25,6 +25,7 @@ HEAVY = {"sympy", "networkx", "torch._dynamo", "roma", "scipy", "pycolmap"}
 HEAVY |= {"huggingface_hub.utils"}  # the hub's client; its constants alone are light
 
 
+@pytest.mark.long
 def test_first_use_loads_little_beside_torch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def _outcome(pool: ProcessPool) -> Outcome:
 
 
 @_POSIX
+@pytest.mark.long
 def test_a_killed_process_costs_one_attempt_and_no_other_scene(
     tiny_weights: Path, photos: Path, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ def _options() -> Options:
     return Options(manifest=Path("m"), output=NewSceneFolderFlags(out=Path("o")))
 
 
+@pytest.mark.long
 def test_a_batch_goes_on_where_it_stopped(
     batch, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

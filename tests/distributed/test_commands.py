@@ -55,6 +55,7 @@ def test_windows_by_a_ring(tiny_weights: Path, photos: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(shared["depth"], alone["depth"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.long
 def test_a_refusal_is_said_once(tiny_weights: Path, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "scene.npz").write_text("mine")

@@ -103,6 +103,7 @@ def test_three_ranks_say_what_one_process_says():
             assert_equal(ours, theirs)
 
 
+@pytest.mark.long
 def test_two_ranks_match_as_one_process_does():
     case = (3, "full", True, drawn_scene())
     alone = forward(make_network("glance-small"), *case)

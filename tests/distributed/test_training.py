@@ -101,6 +101,7 @@ def test_parts_of_a_drawn_batch_are_its_scenes() -> None:
         scenes.batch(3, 0, 6)
 
 
+@pytest.mark.long
 def test_only_the_first_rank_writes_a_run(tmp_path: Path) -> None:
     words = ["train", "--recipe", "tiny-test", "--out", str(tmp_path / "run"), "--samples", "8"]
     (code, said, log), other = Command(2, words, tmp_path / "said").ends()

@@ -102,6 +102,7 @@ def learned_of(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.usefixtures("_quick")
+@pytest.mark.long
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     weights: Path, room: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
 
 
 @pytest.mark.usefixtures("_quick")
+@pytest.mark.long
 def test_a_killed_run_leaves_a_checkpoint_and_no_number_to_a_new_one(
     weights: Path, room: PhotoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def hidden_below(root: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.long
 def test_killed_at_every_step(tmp_path, reads):
     seen, step, killed = set(), 0, True
     before, mine = tmp_path / "before", {"mine": "mine", "depth/mine": "mine"}

@@ -67,6 +67,7 @@ def test_a_second_one_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
+@pytest.mark.long
 def test_workers_end_with_a_trainer_that_is_killed(tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(WORKERS)
     process = subprocess.Popen(

@@ -166,6 +166,7 @@ def test_every_used_parameter_gets_a_gradient():
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
+@pytest.mark.long
 def test_worker_batches_come_in_order_and_equal_inline_ones():
     with build_stream(build_sampler_for_workers, 5, 2) as stream:
         drawn = [stream.next_batch() for _ in range(4)]
