@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 import glance3d
 from glance3d.cli import COMMANDS
+from tests.conftest import PATIENCE
 from tests.docs.pages import ROOT
 from tests.loaded_files import load_file
 
@@ -63,14 +65,34 @@ def test_links_between_files_become_links_of_the_site(
     assert hooks.with_links_of_site(link, address, known) == shown
 
 
-@pytest.mark.long
-def test_the_site_is_built_without_a_warning_and_loads_nothing(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, which is built without a warning."""
     pytest.importorskip("material", reason="needs the extra docs")
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
+    folder = tmp_path_factory.mktemp("site")
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    pages = sorted(tmp_path.rglob("*.html"))
-    assert tmp_path / "reference" / "api.html" in pages
+    return folder
+
+
+@pytest.mark.long
+def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert site / "reference" / "api.html" in pages
     loaded = {page.name: _LOADED.findall(page.read_text(encoding="utf-8")) for page in pages}
     assert {name: found for name, found in loaded.items() if found} == {}
+
+
+@pytest.mark.long
+def test_a_site_that_is_opened_from_its_folder_can_be_searched(site: Path, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((site / "tutorials" / "clip.html").as_uri())
+    page.locator("input.md-search__input").press_sequentially("turntable")
+    found = page.locator(".md-search-result__link").first
+    found.wait_for(timeout=PATIENCE * 1000)
+    address = found.get_attribute("href")
+    page.close()
+    assert address.startswith(site.as_uri())
+    assert "turntable" in address
