@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.drawn_photo_sets import write_sets
 
 from glance3d.cli import main
 from glance3d.errors import InputError
@@ -86,6 +87,15 @@ def test_misread_depth_sets_are_named(with_depth, flags: str) -> None:
     assert check.better.conventions.flags(check.read_as) == flags
     assert flags in advice(check)
     assert check_photo_set(misread(with_depth), check.better.conventions).closes
+
+
+def test_long_lenses_see_more_in_common_where_all_is_nearer(tmp_path: Path) -> None:
+    """Which is no reason to name a unit that nobody measures in."""
+    write_sets(tmp_path, 4, 6, (8.0, 14.0), 96 * 96, seed=7)
+    for folder in sorted(tmp_path.iterdir()):
+        check = check_photo_set(_in_metres_instead_of_millimetres(load_photo_set(folder)))
+        assert check.better is not None
+        assert check.better.conventions.flags(check.read_as) == "--depth-factor 0.001"
 
 
 @pytest.mark.parametrize("flags", MISREAD)

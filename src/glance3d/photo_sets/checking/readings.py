@@ -25,8 +25,8 @@ OVERLAPS = 0.2
 # Depth may be in any unit: factors of a fine row are tried, and then those of known units.
 _DECADES, _STEPS = 4, 12
 _UNITS = (1.0, 1e-3, 1e3, 1e-2, 1e2, 0.1, 10.0, 0.2, 5.0, 0.3048, 1 / 0.3048, 0.0254, 1 / 0.0254)
-# A unit is named if it explains nearly as much as the best factor.
-_AS_GOOD = 0.9
+# A unit is named if it explains nearly as much as the best factor, or a good part of it as exactly.
+_AS_GOOD, _NAMED = 0.9, 0.5
 # Another reading is named if it explains so many times as much, and so much of all samples more;
 # or no less, with errors of such a share.
 _CLEARLY, _CLEARLY_MORE = 1.2, 0.02
@@ -77,10 +77,8 @@ def score_depth(
 ) -> ReadingScore:
     """How well depth of pairs of sampled views agrees."""
     reading = DepthReading(photos.cameras, samples, stated, meant)
-    transfers = [reading.transfer(*pair) for pair in pairs]
-    share = float(torch.stack([transfer.agreeing() for transfer in transfers]).mean())
-    errors = [t.error for t in transfers if float(t.inside.double().mean()) >= OVERLAPS]
-    error = float(torch.tensor(errors).median()) if errors else math.nan
+    share = float(_shares(reading, pairs, torch.ones(1, dtype=torch.float64), AGREES))
+    error = _error(reading, pairs)
     return ReadingScore(meant, share, error, error < LARGEST_DEPTH_ERROR)
 
 
@@ -190,7 +188,21 @@ def _depth_factor(reading: DepthReading, pairs: Pairs) -> float:
     units = torch.tensor(_UNITS, dtype=torch.float64)
     of_units = _shares(reading, pairs, units, AGREES)
     best = int(of_units.argmax())
-    return _UNITS[best] if float(of_units[best]) >= _AS_GOOD * share else factor
+    unit, of_unit = _UNITS[best], float(of_units[best])
+    if of_unit >= _AS_GOOD * share:
+        return unit
+    # Cameras that look past each other see more in common where all is nearer: no less exact?
+    limit = max(_AS_CLOSE * _error(reading, pairs, factor), _EXACT)
+    if of_unit >= _NAMED * share and _error(reading, pairs, unit) <= limit:
+        return unit
+    return factor
+
+
+def _error(reading: DepthReading, pairs: Pairs, factor: float = 1.0) -> float:
+    """The median over pairs that overlap of their relative errors of depth; NaN if none does."""
+    transfers = (reading.transfer(*pair, scale=factor) for pair in pairs)
+    errors = [t.error for t in transfers if float(t.inside.double().mean()) >= OVERLAPS]
+    return float(torch.tensor(errors).median()) if errors else math.nan
 
 
 def _shares(
