@@ -53,7 +53,18 @@ NOT_RUN = {
 GOES_ON = ("glance3d serve", "glance3d view")
 
 #: Pages that take seconds, and are run with the long tests.
-QUICK = ("docs/known_cameras.md", "docs/memory.md", "docs/photo_sets.md")
+QUICK = tuple(
+    f"docs/{name}.md"
+    for name in (
+        "evaluation",
+        "finetuning",
+        "known_cameras",
+        "many_gpus",
+        "memory",
+        "models",
+        "photo_sets",
+    )
+)
 
 
 def _is_left_out(page: Path, command: str) -> bool:
