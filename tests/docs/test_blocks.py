@@ -33,6 +33,8 @@ NOT_RUN = {
     "finetuning.md": {
         "glance3d finetune captures": "Training takes minutes to hours on a processor",
         "glance3d finetune lenses": "6.4 minutes of steps",
+        "glance3d finetune parts": "20 minutes in all",
+        "python -m benchmarks.photo_set_parts": "`long_walk`: 373 frames",
         "glance3d reconstruct photos/": "`best/` is written** only where",
     },
     "many_gpus.md": {
