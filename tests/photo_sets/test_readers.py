@@ -1,5 +1,7 @@
 """Every format gives the cameras and the depth that it was written from."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pycolmap
 import pytest
 import torch
 
-from glance3d.errors import Glance3DError, ImageError, InputError
+from glance3d.errors import CamerasError, Glance3DError, ImageError, InputError
 from glance3d.geometry.cameras import project_points
 from glance3d.photo_sets import load_photo_set
 from tests.photo_sets.drawn import (
@@ -47,6 +49,64 @@ def test_depth_sets_come_back(write, kind, views, metric, tmp_path: Path) -> Non
         known = ROOM.depth[view] < 60
         off = (photos.load_depth(place) - ROOM.depth[view]).abs()
         assert float(off[known & (ROOM.depth[view] < 13)].max()) < 1e-3
+
+
+def _renamed(folder: Path, kind: str, name: Callable[[int], str]) -> None:
+    for view in range(6):
+        (folder / kind / f"{view:03d}.png").rename(folder / kind / name(view))
+
+
+def _edit(folder: Path, change: Callable[[dict], object]) -> Path:
+    file = folder / "transforms.json"
+    record = json.loads(file.read_text())
+    change(record)
+    file.write_text(json.dumps(record))
+    return folder
+
+
+def test_depth_is_found_where_the_photo_is(tmp_path: Path) -> None:
+    """Photos are found by names that are only alike: their depth is not lost for that."""
+    other_case = write_transforms(ROOM, tmp_path / "case")
+    _renamed(other_case, "images", lambda view: f"{view:03d}.PNG")
+    composed = write_transforms(ROOM, tmp_path / "composed")
+    for kind in ("images", "depth"):
+        _renamed(composed, kind, lambda view: f"Ku\u0308che {view}.png")
+
+    def name_composed(record: dict) -> None:
+        for view, frame in enumerate(record["frames"]):
+            frame["file_path"] = f"images/K\u00fcche {view}.png"
+            frame["depth_file_path"] = f"depth/K\u00fcche {view}.png"
+
+    _edit(composed, name_composed)
+    elsewhere = write_transforms(ROOM, tmp_path / "elsewhere")
+
+    def name_another_machine(record: dict) -> None:
+        for frame in record["frames"]:
+            frame["file_path"] = f"/home/me/{frame['file_path']}"
+            frame["depth_file_path"] = f"C:\\scans\\{frame['depth_file_path']}"
+
+    _edit(elsewhere, name_another_machine)
+    for folder in (other_case, composed, elsewhere):
+        photos = load_photo_set(folder)
+        assert len(photos) == 6
+        assert None not in photos.depth_paths
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "a\0b.png", "images", "x" * 3000])
+def test_a_frame_whose_name_no_photo_has_is_left_out(name: str, tmp_path: Path) -> None:
+    folder = write_transforms(ROOM, tmp_path / "room")
+    photos = load_photo_set(
+        _edit(folder, lambda record: record["frames"][2].update(file_path=name))
+    )
+    assert len(photos) == 5
+    assert None not in photos.depth_paths
+
+
+def test_why_no_photo_has_a_whole_camera_is_said(tmp_path: Path) -> None:
+    folder = write_transforms(ROOM, tmp_path / "room")
+    _edit(folder, lambda record: record.update(camera_model="OPENCV_FISHEYE"))
+    with pytest.raises(CamerasError, match=r"pose and intrinsics: .*undistort the photos"):
+        load_photo_set(folder)
 
 
 def test_what_has_no_pose_is_said(tmp_path: Path) -> None:

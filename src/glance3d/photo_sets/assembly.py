@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from glance3d.errors import CamerasError, ImageError
+from glance3d.files.name_keys import composed
 from glance3d.images.decoding.decode import read_header
 from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.images.finding.sources import find_sources
@@ -47,7 +48,8 @@ def photos_with_cameras(
     )
     whole = (views.has_pose & views.has_intrinsics).tolist()
     if not any(whole):
-        raise CamerasError(f"{known.source} has no photo with both a pose and intrinsics")
+        why = f": {views.warnings[0]}" if views.warnings else ""
+        raise CamerasError(f"{known.source} has no photo with both a pose and intrinsics{why}")
     index = torch.tensor([view for view, kept in enumerate(whole) if kept])
     radial = views.radial[index]
     warnings = list(views.warnings)
@@ -91,24 +93,59 @@ def find_named_photos(
 
 
 def file_inside(folder: Path, name: str) -> Path | None:
-    """The file of this relative name; None where there is none, or the name leads out."""
-    parts = Path(name.replace("\\", "/")).parts
+    """The file of this relative name; None where there is none, or the name leads out.
+
+    Composed and decomposed characters are the same.
+    """
+    parts = _parts(name)
     try:
+        if not parts or _leads_out(parts):
+            return None
         path = folder.joinpath(*parts)
-        leads_out = Path(*parts).is_absolute() or ".." in parts
-        return path if parts and not leads_out and path.is_file() else None
+        if not path.exists() and not name.isascii():
+            path = _spelled_otherwise(folder, parts)
+        return path if path is not None and path.is_file() else None
     except (OSError, ValueError):  # a name that no file can have
         return None
 
 
+def _parts(name: str) -> tuple[str, ...]:
+    return Path(name.replace("\\", "/")).parts
+
+
+def _leads_out(parts: Sequence[str]) -> bool:
+    return Path(*parts).is_absolute() or ".." in parts
+
+
+def _spelled_otherwise(folder: Path, parts: Sequence[str]) -> Path | None:
+    """The path whose parts are these but for composed characters."""
+    path: Path | None = folder
+    for part in parts:
+        if path is None or not path.is_dir():
+            return None
+        alike = (one for one in path.iterdir() if composed(one.name) == composed(part))
+        path = path / part if (path / part).exists() else next(alike, None)
+    return path
+
+
 def _file_below(roots: Sequence[Path], name: str) -> Path | None:
     """The first file of that name within one of the roots; of its last part, if it leads out."""
-    path = Path(name.replace("\\", "/"))
-    inner = path.name if path.is_absolute() or ".." in path.parts else name
+    parts = _parts(name)
+    inner = parts[-1] if parts and _leads_out(parts) else name
     return next((file for root in roots if (file := file_inside(root, inner))), None)
 
 
 def files_below(folder: Path, names: Mapping[int, str | None], count: int) -> list[Path | None]:
-    """For each of ``count`` photos the file named for it, None where there is none inside."""
+    """For each of ``count`` photos the file named for it, None where there is none inside.
+
+    Of a name that is not inside, as one from another machine, the longest end counts that is, with
+    a folder of its own.
+    """
     known = (names.get(view) for view in range(count))
-    return [file_inside(folder, name) if name else None for name in known]
+    return [_file_of_end(folder, name) if name else None for name in known]
+
+
+def _file_of_end(folder: Path, name: str) -> Path | None:
+    parts = _parts(name)
+    ends = ("/".join(parts[start:]) for start in range(max(1, len(parts) - 1)))
+    return next((file for end in ends if (file := file_inside(folder, end))), None)

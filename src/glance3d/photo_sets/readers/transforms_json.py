@@ -1,9 +1,16 @@
 """A ``transforms.json`` with its photos: nerfstudio, and the exports of phone scanners."""
 
+import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from glance3d.errors import ImageError
-from glance3d.formats.transforms_json.file import TransformsFrame, read_transforms_file
+from glance3d.formats.transforms_json.file import (
+    TransformsFile,
+    TransformsFrame,
+    read_transforms_file,
+)
+from glance3d.known_cameras.matching.names import match_names
 from glance3d.known_cameras.readers.transforms_json import cameras_of_transforms
 from glance3d.photo_sets.assembly import files_below, photos_with_cameras
 from glance3d.photo_sets.photo_set import PhotoSet
@@ -28,14 +35,17 @@ def read_transforms_folder(folder: Path, photos: Path | None = None) -> PhotoSet
     path = folder / TRANSFORMS_FILE
     file = read_transforms_file(path)
     found = photos_with_cameras(cameras_of_transforms(path, file), folder, photos)
-    frames = [_frame_of(path, file.frames) for path in found.paths]
+    frames = _frames_of(file, found.paths, path)
     count = len(found.paths)
     depth_names = {v: frame.depth_file_path for v, frame in enumerate(frames) if frame}
     mask_names = {v: frame.mask_path for v, frame in enumerate(frames) if frame}
     depth = files_below(folder, depth_names, count)
     missing = [name for view, name in depth_names.items() if name and depth[view] is None]
     if missing:
-        raise ImageError(f"{path} names depth {missing[0]!r}: not in {folder}")
+        raise ImageError(
+            f"{path} names depth {reprlib.repr(missing[0])}, which is not in {folder}: put it there, "
+            "or remove depth_file_path from the frames that have none"
+        )
     masks = files_below(folder, mask_names, count)
     stated = file.depth_unit_scale_factor
     return PhotoSet(
@@ -53,15 +63,10 @@ def read_transforms_folder(folder: Path, photos: Path | None = None) -> PhotoSet
     )
 
 
-def _frame_of(path: Path, frames: tuple[TransformsFrame, ...]) -> TransformsFrame | None:
-    """The frame whose name is the longest end of the photo's path, with or without a suffix."""
-    best, length = None, 0
-    for frame in frames:
-        parts = Path(frame.file_path.replace("\\", "/")).parts
-        own = path.parts if Path(parts[-1]).suffix else (*path.parts[:-1], path.stem)
-        same = 0
-        while same < min(len(parts), len(own)) and parts[-1 - same] == own[-1 - same]:
-            same += 1
-        if same > length:
-            best, length = frame, same
-    return best
+def _frames_of(
+    file: TransformsFile, photos: Sequence[Path], path: Path
+) -> list[TransformsFrame | None]:
+    """The frame of each photo, by the same rules as its camera."""
+    names, sources = [photo.name for photo in photos], list(map(str, photos))
+    places, _ = match_names([frame.file_path for frame in file.frames], names, sources, str(path))
+    return [None if place is None else file.frames[place] for place in places]
