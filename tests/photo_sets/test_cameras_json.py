@@ -15,7 +15,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 def _record() -> dict:
     view = {
-        "size": [12, 8],
+        "size": [24, 16],
         "intrinsics": [[10.0, 0, 6], [0, 10, 4], [0, 0, 1]],
         "cam_from_world": [[1.0, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, 2]],
     }
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "images").mkdir()
     (tmp_path / "depth").mkdir()
     for number in range(2):
-        Image.new("RGB", (12, 8)).save(tmp_path / f"images/{number:03}.jpg")
+        Image.new("RGB", (24, 16)).save(tmp_path / f"images/{number:03}.jpg")
     millimetres = np.arange(96, dtype=np.uint16).reshape(8, 12) * 600
     Image.fromarray(millimetres).save(tmp_path / "depth/000.png")
     (tmp_path / "cameras.json").write_text(json.dumps(_record()))
@@ -47,7 +47,7 @@ def test_reads_what_was_written(folder: Path) -> None:
     photos = load_photo_set(folder)
     assert (photos.name, photos.units, photos.metric, len(photos)) == ("small", "metre", True, 2)
     assert photos.image_paths == (folder / "images/000.jpg", folder / "images/001.jpg")
-    assert photos.cameras.image_sizes.tolist() == [[12, 8], [12, 8]]
+    assert photos.cameras.image_sizes.tolist() == [[24, 16], [24, 16]]
     assert photos.cameras.centers[0].tolist() == [-0.5, 0, -2]
     assert photos.has_depth
     depth = photos.load_depth(0)

@@ -8,6 +8,7 @@ import numpy as np
 import pycolmap
 import pytest
 import torch
+from PIL import Image
 
 from glance3d.errors import CamerasError, Glance3DError, ImageError, InputError
 from glance3d.geometry.cameras import project_points
@@ -107,6 +108,39 @@ def test_why_no_photo_has_a_whole_camera_is_said(tmp_path: Path) -> None:
     _edit(folder, lambda record: record.update(camera_model="OPENCV_FISHEYE"))
     with pytest.raises(CamerasError, match=r"pose and intrinsics: .*undistort the photos"):
         load_photo_set(folder)
+
+
+@pytest.mark.parametrize(
+    ("write", "folder"),
+    [(write_cameras_json, "images"), (write_scannet, "color"), (write_tum, "rgb")],
+)
+def test_photos_of_another_size_than_their_camera_are_refused(write, folder, tmp_path) -> None:
+    photo = write(ROOM, tmp_path / "room") / folder / "003.png"
+    Image.open(photo).resize((64, 48)).save(photo)
+    with pytest.raises(ImageError, match=r"003\.png must be 128 x 96 .*, got 64 x 48"):
+        load_photo_set(tmp_path / "room")
+    photo.write_text("no photo")
+    with pytest.raises(ImageError, match=r"room.*003\.png cannot be read: "):
+        load_photo_set(tmp_path / "room")
+
+
+def test_depth_of_another_shape_than_its_photo_is_refused(tmp_path: Path) -> None:
+    folder = write_cameras_json(ROOM, tmp_path / "room")
+    depth = folder / "depth" / "002.png"
+    photos = load_photo_set(folder)
+    upright = Image.open(depth).copy()
+    for other in (
+        upright.transpose(Image.Transpose.ROTATE_90),
+        upright.crop((0, 12, 128, 84)),
+    ):
+        other.save(depth)
+        with pytest.raises(
+            ImageError, match=r"002\.png must have the shape of its photo, 128 x 96"
+        ):
+            photos.load_depth(2)
+    for size in ((64, 48), (9, 7), (1296, 968)):
+        upright.resize(size, Image.Resampling.NEAREST).save(depth)
+        assert photos.load_depth(2).shape == size[::-1]
 
 
 def test_what_has_no_pose_is_said(tmp_path: Path) -> None:

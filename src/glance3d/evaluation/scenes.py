@@ -141,7 +141,7 @@ def scene_of_photos(
     """Some views of a set, as one scene.
 
     Raises:
-        ImageError: a photo or a depth map cannot be read, or is of another size.
+        ImageError: a photo or a depth map cannot be read.
     """
     paths = [photos.image_paths[view] for view in chosen]
     masks = [photos.mask_paths[view] for view in chosen] if photos.mask_paths else None
@@ -151,7 +151,7 @@ def scene_of_photos(
             f"{batch.skipped[0].source} cannot be read ({batch.skipped[0].reason}): an evaluation "
             "needs every photo of its set"
         )
-    scene = EvaluationScene(
+    return EvaluationScene(
         name=photos.name,
         batch=batch,
         cameras=photos.cameras.float().of_views(chosen),
@@ -160,8 +160,6 @@ def scene_of_photos(
             for view, mask in zip(chosen, batch.masks or [None] * len(chosen), strict=True)
         ),
     )
-    _check_sizes(scene)
-    return scene
 
 
 def evenly_spaced(count: int, at_most: int) -> list[int]:
@@ -189,13 +187,3 @@ def _load_depth(photos: PhotoSet, view: int) -> Float[Tensor, "height width"] | 
         return depth
     resized = torch.nn.functional.interpolate(depth[None, None], (height, width), mode="nearest")
     return resized[0, 0]
-
-
-def _check_sizes(scene: EvaluationScene) -> None:
-    sizes = [tuple(size) for size in scene.cameras.image_sizes.tolist()]
-    for placement, size in zip(scene.batch.placements, sizes, strict=True):
-        if placement.original_size != size:
-            raise ImageError(
-                f"a photo of {scene.name} is {placement.original_size}, but its cameras.json says "
-                f"{size} (width, height): the intrinsics would not fit"
-            )

@@ -8,7 +8,7 @@ import torch
 
 from glance3d.errors import CamerasError, ImageError
 from glance3d.files.name_keys import composed
-from glance3d.images.decoding.decode import read_header
+from glance3d.images.decoding.decode import PhotoHeader, read_header
 from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.images.finding.sources import find_sources
 from glance3d.known_cameras import KnownCameras, match_views
@@ -38,7 +38,7 @@ def photos_with_cameras(
         ImageError: there are none, or none has a whole camera.
     """
     paths = find_named_photos([camera.name for camera in known.cameras], folder, photos)
-    headers = [read_header(path) for path in paths]
+    headers = photo_headers(paths)
     views = match_views(
         known,
         [path.name for path in paths],
@@ -68,6 +68,30 @@ def photos_with_cameras(
     return PhotosWithCameras(
         tuple(path for path, _ in kept), cameras, tuple(turn for _, turn in kept), tuple(warnings)
     )
+
+
+def photo_headers(paths: Sequence[Path]) -> list[PhotoHeader]:
+    """Size and orientation of each photo. Raises ``ImageError`` that names the one without."""
+    headers = []
+    for path in paths:
+        try:
+            headers.append(read_header(path))
+        except ImageError as error:
+            raise ImageError(f"{path} cannot be read: {error}") from error
+    return headers
+
+
+def refuse_other_sizes(
+    paths: Sequence[Path], sizes: Sequence[tuple[int, int]], said_by: str
+) -> None:
+    """An ``ImageError`` where a photo has not the (width, height) that its camera is for."""
+    for path, header, size in zip(paths, photo_headers(paths), sizes, strict=True):
+        if header.size != size:
+            raise ImageError(
+                f"{path} must be {size[0]} x {size[1]} pixels as {said_by} says, got "
+                f"{header.size[0]} x {header.size[1]}: take the photos that its cameras are for, "
+                "or scale their size and intrinsics"
+            )
 
 
 def find_named_photos(

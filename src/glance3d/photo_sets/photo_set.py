@@ -8,10 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glance3d.errors import InputError
+from glance3d.errors import ImageError, InputError
 from glance3d.geometry.cameras import camera_rays, pixel_grid
 from glance3d.images.decoding.depth_maps import read_depth_map
 from glance3d.types import Cameras, SparsePoints
+
+# Depth of a photo of 1296 x 968 pixels may be 640 x 480.
+_OTHER_SHAPE = 0.03
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,29 @@ class PhotoSet:
         return any(path is not None for path in self.depth_paths)
 
     def load_depth(self, view: int) -> Float[Tensor, "height width"]:
-        """z-depth of one photo in ``units``, 0 where unknown; its grid may be coarser."""
+        """z-depth of one photo in ``units``, 0 where unknown; its grid may be coarser.
+
+        Raises:
+            ImageError: The map cannot be read, or is of another shape than the photo.
+        """
         path = self.depth_paths[view]
         if path is None or self.depth_scale is None:
             raise InputError(f"photo {view} of {self.name} has no depth: check has_depth")
         values = torch.from_numpy(read_depth_map(path).astype(np.float32)) * self.depth_scale
+        self._refuse_other_shape(view, path, values.shape)
         values = torch.where(values.isfinite() & (values > 0), values, 0.0)
         if self.depth_along == "ray":
             values = values / self._ray_lengths(view, values.shape)
         return values
+
+    def _refuse_other_shape(self, view: int, path: Path, shape: torch.Size) -> None:
+        (width, height), (rows, columns) = self.cameras.image_sizes[view].tolist(), shape
+        rounding = 1 / min(rows, columns)
+        if abs(columns * height / (rows * width) - 1) > _OTHER_SHAPE + rounding:
+            raise ImageError(
+                f"the depth map {path} must have the shape of its photo, {width} x {height}, got "
+                f"{columns} x {rows}: turn or cut it as the photo is"
+            )
 
     def _ray_lengths(self, view: int, shape: torch.Size) -> Float[Tensor, "height width"]:
         """Of a ray whose z is 1, at each pixel of a map of this shape."""

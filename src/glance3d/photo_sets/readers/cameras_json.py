@@ -18,7 +18,7 @@ import torch
 from glance3d.errors import ImageError
 from glance3d.formats.cameras_json import CAMERAS_FILE, CamerasFileView, read_cameras_file
 from glance3d.images.masks import find_masks
-from glance3d.photo_sets.assembly import file_inside
+from glance3d.photo_sets.assembly import file_inside, refuse_other_sizes
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.types import Cameras
 
@@ -45,6 +45,7 @@ def read_cameras_folder(folder: Path) -> PhotoSet:
     paths = tuple(
         _file(folder, view.image, where) for view, where in zip(views, wheres, strict=True)
     )
+    refuse_other_sizes(paths, [view.size for view in views if view.size is not None], str(file))
     return PhotoSet(
         name=record.name,
         image_paths=paths,

@@ -15,8 +15,8 @@ from glance3d.errors import CamerasError, ImageError
 from glance3d.files.number_rows import read_rows
 from glance3d.formats.camera_values import read_intrinsics, read_pose
 from glance3d.geometry.transforms import invert
-from glance3d.images.decoding.decode import read_header
 from glance3d.images.finding.sources import find_sources
+from glance3d.photo_sets.assembly import photo_headers, refuse_other_sizes
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.text import first_names
 from glance3d.types import Cameras
@@ -50,7 +50,8 @@ def read_scannet_export(folder: Path) -> PhotoSet:
     if not paths:
         raise ImageError(f"no picture of {folder / 'color'} has a pose in {folder / 'pose'}")
     warnings = [f"no pose is known of {first_names(lost)}"] if lost else []
-    size = read_header(paths[0]).size
+    size = photo_headers(paths[:1])[0].size
+    refuse_other_sizes(paths, [size] * len(paths), f"the first, {paths[0].name},")
     return PhotoSet(
         folder.resolve().name,
         tuple(paths),

@@ -43,8 +43,8 @@ def read_transforms_folder(folder: Path, photos: Path | None = None) -> PhotoSet
     missing = [name for view, name in depth_names.items() if name and depth[view] is None]
     if missing:
         raise ImageError(
-            f"{path} names depth {reprlib.repr(missing[0])}, which is not in {folder}: put it there, "
-            "or remove depth_file_path from the frames that have none"
+            f"{path} names depth {reprlib.repr(missing[0])}, which is not in {folder}: put it "
+            "there, or remove depth_file_path from the frames that have none"
         )
     masks = files_below(folder, mask_names, count)
     stated = file.depth_unit_scale_factor
