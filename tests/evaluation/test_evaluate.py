@@ -123,6 +123,28 @@ def test_synthetic_and_photos_end_to_end(model, synthetic, photo_folder, tmp_pat
     assert again.to_dict() == report.to_dict()
 
 
+def test_sets_of_one_name_are_measured_each_by_its_own_predictions(model, photo_folder, tmp_path):
+    sets = [photo_set(photo_folder, FIT)]
+    few = sets[0].scenes[0].of_views([0, 1], "table")
+    sets.append(replace(sets[0], scenes=(few,)))
+    report = evaluate(model, sets, tmp_path / "out")
+    alone = [evaluate(model, [one]) for one in sets]
+    for row, (own,) in zip(report.sets, [one.sets for one in alone], strict=True):
+        mine, its = row.scores["network"], own.scores["network"]
+        assert mine.pose_auc_at_30deg == its.pose_auc_at_30deg
+        assert mine.fov_error_deg == its.fov_error_deg
+
+
+@pytest.mark.parametrize("name", ["../../../../elsewhere", "{tmp}/elsewhere", "a/b", "", "."])
+def test_what_a_set_calls_itself_is_no_path(model, photo_folder, tmp_path, name):
+    own = name.replace("{tmp}", str(tmp_path))
+    file = photo_folder / "cameras.json"
+    file.write_text(file.read_text().replace('"name": "table"', f'"name": "{own}"'))
+    evaluate(model, [photo_set(photo_folder, FIT)], tmp_path / "in" / "it" / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "table"]
+    assert len(list((tmp_path / "in" / "it" / "out").glob("*/*/*.npz"))) == 2
+
+
 def same_predictions(one: ScenePrediction, other: ScenePrediction) -> bool:
     assert one.measured is not None
     assert other.measured is not None

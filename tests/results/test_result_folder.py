@@ -135,6 +135,15 @@ def test_names_that_the_file_system_cannot_take_are_refused_before_the_work(tmp_
             result.claim(Claims((f"depth/{'a' * (longest + 1)}",)))
 
 
+@pytest.mark.parametrize("path", ["../x.npz", "a/../../x.npz", "/tmp/x.npz"])
+def test_nothing_is_claimed_outside_of_the_folder(tmp_path, path):
+    with (
+        open_result(tmp_path / "out", overwrite=True) as result,
+        pytest.raises(OutputError, match="must be written inside of"),
+    ):
+        result.claim(Claims((path,)))
+
+
 def test_a_folder_that_is_part_of_another_result_is_refused(tmp_path):
     write_result(tmp_path, OLD)
     with pytest.raises(OutputError, match="is part of the result in"):

@@ -1,6 +1,6 @@
 """``glance3d evaluate``: cameras and depth against the truth, method by method."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -241,6 +241,8 @@ def build_sets(options: Options, model: "Network") -> list["EvaluationSet"]:
         sets.append(synthetic_set(data, options.data.synthetic_scenes))
     for folder in options.sets:
         photos = photo_set(folder, model.preprocessing, options.data.max_views)
+        if any(one.name == photos.name for one in sets):
+            photos = replace(photos, name=str(folder))
         sets.append(photos)
         if (
             options.data.window is not None

@@ -17,6 +17,7 @@ from glance3d.evaluation.score import (
     score_attempts,
     score_scene,
 )
+from glance3d.files.name_keys import distinct_names
 from glance3d.models import Network
 from glance3d.results import Claims, open_result
 
@@ -65,20 +66,23 @@ def write_predictions(
             ``overwrite``.
     """
     chosen = choose_methods(methods)
-    jobs = [(one_set.name, scene) for one_set in sets for scene in one_set.scenes]
+    jobs = [
+        (place, scene)
+        for one_set, places in zip(sets, _places(sets), strict=True)
+        for place, scene in zip(places, one_set.scenes, strict=True)
+    ]
     model.eval()
-    places = [
-        _file("", method, set_name, scene.name).as_posix()
-        for set_name, scene in jobs
+    claimed = [
+        _file("", method, place).as_posix()
+        for place, scene in jobs
         for method in methods_for(scene, chosen)
     ]
     with open_result(folder, overwrite=overwrite) as result:
-        result.claim(Claims(tuple(places)))
+        result.claim(Claims(tuple(claimed)))
         with result.staged() as staging:
-            for set_name, scene in tqdm(jobs, "predicting", unit="scene", disable=not progress):
+            for place, scene in tqdm(jobs, "predicting", unit="scene", disable=not progress):
                 for method, prediction in run_methods(model, scene, chosen):
-                    file = _file(staging.folder, method, set_name, scene.name)
-                    save_prediction(prediction, file)
+                    save_prediction(prediction, _file(staging.folder, method, place))
 
 
 def score_sets(
@@ -97,36 +101,47 @@ def score_sets(
             num_scenes=len(one_set.scenes),
             num_views=sum(len(scene.cameras) for scene in one_set.scenes),
             scores={
-                method.name: _score_set(one_set, folder, method)
+                method.name: _score_set(one_set, folder, method, places)
                 for method in methods_for(one_set.scenes[0], chosen)
             },
             attempts={
-                method.name: _score_attempts(one_set, folder, method)
+                method.name: _score_attempts(one_set, folder, method, places)
                 for method in methods_for(one_set.scenes[0], chosen)
             },
         )
-        for one_set in sets
+        for one_set, places in zip(sets, _places(sets), strict=True)
     ]
     return EvaluationReport(model_name, tuple(reports))
 
 
-def _score_set(one_set: EvaluationSet, folder: str | Path, method: Method) -> Scores:
+def _score_set(
+    one_set: EvaluationSet, folder: str | Path, method: Method, places: Sequence[Path]
+) -> Scores:
     """Means over the set's scenes; a method predicts all of them or none."""
     return mean_scores(
-        score_scene(load_prediction(_file(folder, method, one_set.name, scene.name)), scene)
-        for scene in one_set.scenes
+        score_scene(load_prediction(_file(folder, method, place)), scene)
+        for place, scene in zip(places, one_set.scenes, strict=True)
     )
 
 
 def _score_attempts(
-    one_set: EvaluationSet, folder: str | Path, method: Method
+    one_set: EvaluationSet, folder: str | Path, method: Method, places: Sequence[Path]
 ) -> tuple[AttemptScore, ...]:
     """Of a set of one scene: of several, every scene has its own attempts."""
     if len(one_set.scenes) > 1:
         return ()
     (scene,) = one_set.scenes
-    return score_attempts(load_prediction(_file(folder, method, one_set.name, scene.name)), scene)
+    return score_attempts(load_prediction(_file(folder, method, places[0])), scene)
 
 
-def _file(folder: str | Path, method: Method, set_name: str, scene_name: str) -> Path:
-    return Path(folder) / method.name / set_name / f"{scene_name}.npz"
+def _places(sets: Sequence[EvaluationSet]) -> list[list[Path]]:
+    """``SET/SCENE.npz`` of every scene: a set's own file may call it anything, or as another."""
+    folders = distinct_names(one_set.name for one_set in sets)
+    return [
+        [Path(folder, f"{name}.npz") for name in distinct_names(s.name for s in one_set.scenes)]
+        for folder, one_set in zip(folders, sets, strict=True)
+    ]
+
+
+def _file(folder: str | Path, method: Method, place: Path) -> Path:
+    return Path(folder) / method.name / place

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from glance3d.errors import OutputError
 from glance3d.results.fingerprint import Fingerprint
 from glance3d.results.manifest import Files
-from glance3d.text import names_and_count
+from glance3d.text import names_and_count, visible_text
 
 # What file managers leave in any folder.
 _DROPPINGS = ("desktop.ini", "Thumbs.db")
@@ -138,6 +138,11 @@ class Guard:
     def _refuse_names(self, claims: Claims) -> None:
         longest = _longest_name(self.root)
         for path in claims.files:
+            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+                raise OutputError(
+                    f"everything must be written inside of {self.root}, got {visible_text(path)}: "
+                    "give it a name that is no path"
+                )
             for part in PurePosixPath(path).parts:
                 if len(os.fsencode(part)) > longest:
                     raise OutputError(

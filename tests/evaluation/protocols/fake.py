@@ -50,6 +50,7 @@ class Fake:
         poses: Spoil = in_other_world,
         depth: Callable[[int], torch.Tensor] | None = None,
         options: RunOptions | None = None,
+        predictions: Path | None = None,
     ) -> ProtocolResult:
         """``depth`` gives the predicted map of a view, by its place among the chosen ones."""
 
@@ -61,4 +62,6 @@ class Fake:
 
         self.patch.setitem(METHODS, "fake", Method("fake", "the truth, spoiled", predict))
         protocol = load_protocol(name)
-        return run_protocol(self.model, protocol, data, methods=["fake"], options=options)
+        return run_protocol(
+            self.model, protocol, data, predictions, methods=["fake"], options=options
+        )

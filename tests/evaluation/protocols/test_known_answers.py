@@ -1,5 +1,6 @@
 """Every protocol on a toy of its own layout, whose numbers are worked out by hand."""
 
+import gzip
 import math
 
 import pytest
@@ -62,6 +63,21 @@ def test_co3d_looks_at_the_tested_sequences(fake, tmp_path):
     assert names == ["apple-1_2_3", "apple-4_5_6", "bench-1_2_3"]
     has(result.by_category("fake")["apple"], {"pose_auc_at_30deg": auc_of(10, 30)})
     assert list(result.by_category("fake")) == ["apple", "bench"]
+
+
+def test_what_a_data_set_calls_its_scenes_is_no_path(fake, tmp_path):
+    data = tmp_path / "data"
+    drawn.write_co3d(data, "apple", {"x": toy(10)}, ["x"])
+    for file in (data / "apple").rglob("*.j*"):
+        if file.suffix == ".jgz":
+            text = gzip.decompress(file.read_bytes()).replace(
+                b'"x"', b'"/../../../../../elsewhere"'
+            )
+            file.write_bytes(gzip.compress(text))
+        else:
+            file.write_text(file.read_text().replace('"x"', '"/../../../../../elsewhere"'))
+    fake.run("co3dv2-10", data, first_turned(10.5), predictions=tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out"]
 
 
 def test_co3d_depth_counts_where_it_is_known(fake, tmp_path):

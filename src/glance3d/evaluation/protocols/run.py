@@ -20,6 +20,7 @@ from glance3d.evaluation.protocols.protocol import Protocol
 from glance3d.evaluation.protocols.result import ProtocolResult, SceneResult
 from glance3d.evaluation.protocols.truth import ListedScene, TrueScene
 from glance3d.evaluation.scenes import EvaluationScene, evenly_spaced
+from glance3d.files.name_keys import distinct_names
 from glance3d.images import Preprocessing, load_images
 from glance3d.models import Network
 from glance3d.pass_options import PassOptions
@@ -106,7 +107,8 @@ def run_protocol(
     frame_list = None if options.frames is None else read_frame_list(options.frames)
     chosen, left_out = choose_frames(protocol, Path(data), options, frame_list)
     model.eval()
-    places = [_place(method, protocol, one.scene) for one in chosen for method in chosen_methods]
+    names = distinct_names(one.scene.name for one in chosen)
+    places = [_place(method, protocol, name) for name in names for method in chosen_methods]
     with ExitStack() as stack:
         folder = predictions
         if folder is None:
@@ -118,8 +120,23 @@ def run_protocol(
         try:
             with result.staged() as staging:
                 results = [
-                    _measure(model, protocol, one, chosen_methods, options, staging.folder, kept)
-                    for one in tqdm(chosen, "measuring", unit="scene", disable=not progress)
+                    _measure(
+                        model,
+                        protocol,
+                        one,
+                        chosen_methods,
+                        options,
+                        {
+                            m.name: staging.folder / _place(m, protocol, name)
+                            for m in chosen_methods
+                        },
+                        kept,
+                    )
+                    for one, name in zip(
+                        tqdm(chosen, "measuring", unit="scene", disable=not progress),
+                        names,
+                        strict=True,
+                    )
                 ]
         except BaseException as error:
             kept.say_what_is_kept(error)
@@ -181,8 +198,8 @@ def _missing(protocol: Protocol, options: RunOptions, chosen: Sequence[_Chosen])
     return (f"no data of {first_names(missing)}",) if missing else ()
 
 
-def _place(method: Method, protocol: Protocol, scene: ListedScene) -> Path:
-    return Path(method.name, protocol.name, f"{scene.name}.npz")
+def _place(method: Method, protocol: Protocol, name: str) -> Path:
+    return Path(method.name, *distinct_names([protocol.name]), f"{name}.npz")
 
 
 def _measure(
@@ -191,11 +208,10 @@ def _measure(
     chosen: _Chosen,
     methods: Sequence[Method],
     options: RunOptions,
-    folder: Path,
+    files: Mapping[str, Path],
     kept: KeptPredictions,
 ) -> SceneResult:
     truth = chosen.scene.read(chosen.places)
-    files = {method.name: folder / _place(method, protocol, chosen.scene) for method in methods}
     _predict(model, protocol, truth, methods, options, files, kept)
     values: dict[str, Values] = {}
     seconds = {}
