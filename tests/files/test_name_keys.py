@@ -20,7 +20,18 @@ def test_different_names_stay_different():
 
 
 def test_names_of_files_are_no_paths_and_unlike():
-    given = ["room", "Room", "../../x", "/x", "", "..", "a\x1b[31m", "Ku\u0308che 1", "room-2", "a/b"]
+    given = [
+        "room",
+        "Room",
+        "../../x",
+        "/x",
+        "",
+        "..",
+        "a\x1b[31m",
+        "Ku\u0308che 1",
+        "room-2",
+        "a/b",
+    ]
     names = distinct_names(given)
     assert names[:2] == ["room", "Room-2"]
     assert names[8] == "room-2-2"
