@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from benchmarks.drawn_photo_sets import write_sets
+from PIL import Image
 
 from glance3d.cli import main
 from glance3d.errors import InputError
@@ -117,6 +118,39 @@ def test_depth_along_the_ray_is_named(tmp_path: Path) -> None:
     assert check.better.conventions == Conventions(depth_along="ray")
 
 
+def test_all_flags_are_named_that_are_needed_together(tmp_path: Path) -> None:
+    """Whoever gives what the check names is not sent back to what was given before."""
+    height, width = ROOM.depth.shape[1:]
+    pixels = pixel_grid(height, width).flatten(0, 1).double().expand(len(ROOM.depth), -1, -1)
+    lengths = camera_rays(pixels, ROOM.intrinsics).norm(dim=-1).view_as(ROOM.depth)
+    room = write_cameras_json(ROOM, tmp_path / "room", (ROOM.depth * lengths).float())
+    photos = _in_metres_instead_of_millimetres(load_photo_set(room))
+    for given in (
+        Conventions(),
+        Conventions(depth_factor=0.001),
+        Conventions(depth_along="ray"),
+    ):
+        check = check_photo_set(photos, given)
+        assert check.closes is False
+        assert check.flags == "--depth-factor 0.001 --depth-along ray"
+
+
+def test_maps_in_which_nothing_is_known_are_named(with_depth, tmp_path: Path) -> None:
+    folder = write_cameras_json(ROOM, tmp_path / "room")
+    unknown = Image.new("I;16", ROOM.size)
+    unknown.save(folder / "depth" / "001.png")
+    check = check_photo_set(load_photo_set(folder))
+    assert check.closes
+    assert check.overlap > 0.3
+    assert check.warnings == ("nothing is known in the depth maps of 001.png",)
+    for view in range(6):
+        unknown.save(folder / "depth" / f"{view:03d}.png")
+    check = check_photo_set(load_photo_set(folder))
+    assert check.closes is None
+    assert "nan" not in describe_check(check)
+    assert "not verified" in describe_check(check)
+
+
 def test_of_readings_that_fit_the_one_is_named_that_changes_least() -> None:
     """Along a narrow lens z and ray are nearly the same: what little more agrees is no reason."""
     stated = Conventions()
@@ -160,6 +194,19 @@ def test_the_command_refuses_what_does_not_close(tmp_path: Path, capsys) -> None
     assert main(["finetune", "check", str(folder), "--json", "--axes", "opencv"]) == 0
     assert '"closes": true' in capsys.readouterr().out
     assert main(["finetune"]) == 2
+
+
+def test_sets_of_one_name_are_told_apart(tmp_path: Path, capsys) -> None:
+    one = write_cameras_json(ROOM, tmp_path / "one" / "room")
+    other = write_cameras_json(ROOM, tmp_path / "other\x1b[31m" / "place")
+    assert main(["finetune", "check", str(one), str(other), "--poses", "camera-to-world"]) == 1
+    printed = capsys.readouterr()
+    assert f"{one}\n" in printed.out
+    assert "other\\x1b[31m/place (room)\n" in printed.out
+    assert f"the geometry of {one} does not close" in printed.err
+    command = ["finetune", str(one), str(other), "--axes", "opengl", "--out", str(tmp_path / "o")]
+    assert main(command) == 1
+    assert f"the geometry of {one} does not close" in capsys.readouterr().err
 
 
 def test_a_set_that_cannot_be_read_ends_the_check_of_no_other(tmp_path: Path, capsys) -> None:

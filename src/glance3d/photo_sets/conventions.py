@@ -59,12 +59,12 @@ class Conventions:
         pose = _flip_camera(cam_from_world) if self.axes == "opengl" else cam_from_world
         return pose if self.poses == "world-to-camera" else invert(pose)
 
-    def flags(self, stated: "Conventions") -> str:
-        """The options of the command line that turn ``stated`` into these."""
+    def flags(self, *others: "Conventions") -> str:
+        """The options of the command line that turn each of ``others`` into these."""
         words = []
         for name in ("poses", "axes", "depth_factor", "depth_along", "intrinsics_factor"):
             value = getattr(self, name)
-            if value != getattr(stated, name):
+            if any(value != getattr(other, name) for other in others):
                 shown = f"{value:.6g}" if isinstance(value, float) else value
                 words.append(f"--{name.replace('_', '-')} {shown}")
         return " ".join(words)

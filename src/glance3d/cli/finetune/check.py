@@ -1,6 +1,6 @@
 """``glance3d finetune check``: whether the geometry of photo sets closes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -41,8 +41,6 @@ class ConventionFlags:
 
     def meant(self, stated: "Conventions") -> "Conventions":
         """What the format says, with what was asked for."""
-        from dataclasses import replace
-
         given = {name: value for name, value in vars(self).items() if value is not None}
         return replace(stated, **given)
 
@@ -89,6 +87,7 @@ def run(options: Options) -> None:
         try:
             photos = load_photo_set(folder, options.format, options.photos)
             check = check_photo_set(photos, options.conventions.meant(stated_conventions(photos)))
+            check = replace(check, name=_called(folder, photos.name))
         except Glance3DError as error:  # the other sets are checked all the same
             unread[folder] = error
             records.append({"name": str(folder), "error": str(error)})
@@ -98,7 +97,7 @@ def run(options: Options) -> None:
         checks.append(check)
         records.append(check.to_dict())
         if not options.json:
-            print(describe_check(check))
+            print(visible_text(describe_check(check), keep="\n"))
     if options.json:
         print(to_json_text(records, indent=1))
     wrong = [check for check in checks if check.closes is False]
@@ -111,3 +110,8 @@ def run(options: Options) -> None:
             f"the geometry of {wrong[0].name} does not close"
             f"{f', nor of {len(wrong) - 1} more' if len(wrong) > 1 else ''}: {advice(wrong[0])}"
         )
+
+
+def _called(folder: Path, name: str) -> str:
+    """The folder as it was named, and what the set calls itself, if that is something else."""
+    return str(folder) if folder.name == name else f"{folder} ({name})"

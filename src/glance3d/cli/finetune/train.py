@@ -1,7 +1,7 @@
 """``glance3d finetune``: a known network learns from photo sets of one's own."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -181,6 +181,11 @@ def prepared(options: Options, chosen: "FinetuneOptions") -> "Preparation":
 
     def read(folders: tuple[Path, ...]) -> "tuple[PhotoSet, ...]":
         sets = [load_photo_set(one, options.data.format, options.data.photos) for one in folders]
+        names = [photos.name for photos in sets]
+        sets = [
+            photos if names.count(photos.name) == 1 else replace(photos, name=str(folder))
+            for photos, folder in zip(sets, folders, strict=True)
+        ]
         meant = [options.conventions.meant(stated_conventions(photos)) for photos in sets]
         return check_geometry(sets, meant, trust=options.data.trust_geometry)
 

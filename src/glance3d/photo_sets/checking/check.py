@@ -1,6 +1,5 @@
 """What a photo set holds, whether its geometry closes, and how it should be read if it does not."""
 
-import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -8,7 +7,11 @@ import torch
 
 from glance3d.errors import InputError
 from glance3d.geometry.cameras import camera_centers
-from glance3d.photo_sets.checking.depth_transfer import DepthReading, sample_depth
+from glance3d.photo_sets.checking.depth_transfer import (
+    DepthReading,
+    DepthSamples,
+    sample_depth,
+)
 from glance3d.photo_sets.checking.pairs import pairs_to_compare
 from glance3d.photo_sets.checking.readings import (
     ReadingScore,
@@ -21,6 +24,7 @@ from glance3d.photo_sets.checking.readings import (
 from glance3d.photo_sets.conventions import Conventions
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.photo_sets.table import stated_conventions
+from glance3d.text import first_names
 
 # Views whose depth is looked at, evenly spaced runs of neighbours.
 _MOST_MAPS = 60
@@ -50,6 +54,7 @@ class PhotoSetCheck:
     num_points: int
     overlap: float | None
     verified_by: str | None
+    format_says: Conventions
     read_as: Conventions
     stated: ReadingScore | None
     better: ReadingScore | None
@@ -60,10 +65,16 @@ class PhotoSetCheck:
         """Whether the geometry closes; None where nothing tells."""
         return None if self.stated is None else self.stated.closes
 
+    @property
+    def flags(self) -> str | None:
+        """All options for the better reading: also those that were given, and are still needed."""
+        if self.better is None:
+            return None
+        return self.better.conventions.flags(self.read_as, self.format_says)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        flags = None if self.better is None else self.better.conventions.flags(self.read_as)
-        return {**asdict(self), "closes": self.closes, "flags": flags}
+        return {**asdict(self), "closes": self.closes, "flags": self.flags}
 
 
 def check_photo_set(photos: PhotoSet, meant: Conventions | None = None) -> PhotoSetCheck:
@@ -87,6 +98,7 @@ def check_photo_set(photos: PhotoSet, meant: Conventions | None = None) -> Photo
     stated = stated_conventions(photos)
     meant = meant or stated
     with_depth = [view for view, path in enumerate(photos.depth_paths) if path is not None]
+    samples = sample_depth(photos, _runs(with_depth))
     baselines = _baselines(photos)
     shared = {
         "name": photos.name,
@@ -96,11 +108,13 @@ def check_photo_set(photos: PhotoSet, meant: Conventions | None = None) -> Photo
         "field_of_view_x_deg": _field_of_view(photos),
         "num_depth": len(with_depth),
         "num_points": 0 if photos.sparse is None else len(photos.sparse),
+        "format_says": stated,
         "read_as": meant,
-        "warnings": photos.warnings,
+        "warnings": photos.warnings + _empty_maps(photos, samples),
     }
-    if len(with_depth) >= 2:
-        return PhotoSetCheck(**shared, **_by_depth(photos, with_depth, baselines, stated, meant))
+    samples = samples.without_empty()
+    if len(samples.views) >= 2:
+        return PhotoSetCheck(**shared, **_by_depth(photos, samples, baselines, stated, meant))
     nothing = {"depth_coverage": None, "depth_range": None, "overlap": None}
     relative = {"baseline": baselines, "baseline_is_relative": False}
     if photos.sparse is None:
@@ -121,26 +135,25 @@ def check_photo_set(photos: PhotoSet, meant: Conventions | None = None) -> Photo
 
 def _by_depth(
     photos: PhotoSet,
-    with_depth: list[int],
+    samples: DepthSamples,
     baseline: float,
     stated: Conventions,
     meant: Conventions,
 ) -> dict[str, Any]:
-    views = _runs(with_depth)
-    samples = sample_depth(photos, views)
+    views = list(samples.views)
     pairs = pairs_to_compare(photos, views)
     score = score_depth(photos, samples, pairs, stated, meant)
     better = best_depth_reading(photos, samples, pairs, stated, score, thorough=not score.closes)
     if is_clearly_better(better, score):  # small motions and narrow views hide a wrong reading
         score = replace(score, closes=False)
-    known = torch.cat([depth for depth in samples.depth if len(depth)] or [torch.zeros(1)])
+    known = torch.cat(samples.depth)
     factor = meant.depth_factor
     low, middle, high = (float(known.quantile(q)) * factor for q in (0.05, 0.5, 0.95))
     reading = DepthReading(photos.cameras, samples, stated, meant)
     next_views = [reading.transfer(place, place + 1) for place in range(len(views) - 1)]
     overlaps = torch.stack([transfer.agreeing() for transfer in next_views])
     return {
-        "baseline": baseline / middle if middle > 0 else math.nan,
+        "baseline": baseline / middle,
         "baseline_is_relative": True,
         "depth_coverage": float(
             torch.stack([(depth > 0).double().mean() for depth in samples.maps]).median()
@@ -151,6 +164,11 @@ def _by_depth(
         "stated": score,
         "better": _if_better(better, score),
     }
+
+
+def _empty_maps(photos: PhotoSet, samples: DepthSamples) -> tuple[str, ...]:
+    names = [photos.image_paths[view].name for view in samples.empty]
+    return (f"nothing is known in the depth maps of {first_names(names)}",) if names else ()
 
 
 def _runs(views: list[int]) -> list[int]:

@@ -38,6 +38,21 @@ class DepthSamples:
     depth: tuple[Float[Tensor, " pixels"], ...]
     maps: tuple[Float[Tensor, "height width"], ...]
 
+    @property
+    def empty(self) -> tuple[int, ...]:
+        """The views in whose maps nothing is known."""
+        return tuple(v for v, own in zip(self.views, self.depth, strict=True) if not len(own))
+
+    def without_empty(self) -> "DepthSamples":
+        """Those of the views whose maps say something."""
+        kept = [place for place, own in enumerate(self.depth) if len(own)]
+        return DepthSamples(
+            tuple(self.views[place] for place in kept),
+            tuple(self.pixels[place] for place in kept),
+            tuple(self.depth[place] for place in kept),
+            tuple(self.maps[place] for place in kept),
+        )
+
 
 @dataclass(frozen=True)
 class Transfer:

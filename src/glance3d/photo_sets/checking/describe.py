@@ -33,10 +33,7 @@ def advice(check: PhotoSetCheck) -> str:
             "none of the usual other readings fits: look at poses, intrinsics and depth of a few "
             "photos by hand"
         )
-    return (
-        f"it does with {check.better.conventions.flags(check.read_as)} "
-        f"({_error(check, check.better)})"
-    )
+    return f"it does with {check.flags} ({_error(check, check.better)})"
 
 
 def _depth(check: PhotoSetCheck) -> str:

@@ -128,8 +128,15 @@ def best_depth_reading(
     best = _simplest([score, *same_unit], meant)
     if is_clearly_better(best, score):
         return best
-    best = _simplest([best, _with_depth_in_its_unit(photos, samples, pairs, stated, meant)], meant)
-    if is_clearly_better(best, score) or not thorough:
+    scaled = _with_depth_in_its_unit(photos, samples, pairs, stated, meant)
+    best = _simplest([best, scaled], meant)
+    if is_clearly_better(best, score):  # in that unit, another reading may fit better still
+        unit = best.conventions.depth_factor
+        of_unit = [replace(other, depth_factor=unit) for other in others]
+        scores = [score_depth(photos, samples, pairs, stated, other) for other in of_unit]
+        closest = _simplest([best, *scores], best.conventions)
+        return closest if is_clearly_better(closest, best) else best
+    if not thorough:
         return best
     in_units = [_with_depth_in_its_unit(photos, samples, pairs, stated, other) for other in others]
     return _simplest([best, *in_units], meant)
