@@ -13,6 +13,7 @@ from PIL import Image
 from glance3d.errors import CamerasError, Glance3DError, ImageError, InputError
 from glance3d.geometry.cameras import project_points
 from glance3d.photo_sets import load_photo_set
+from glance3d.photo_sets.checking import check_photo_set
 from tests.photo_sets.drawn import (
     drawn_room,
     write_cameras_json,
@@ -175,6 +176,42 @@ def test_a_model_of_colmap_has_its_points_where_they_are_seen(tmp_path: Path) ->
         torch.testing.assert_close(pixels[:, 0], sparse.pixels_original, atol=1e-3, rtol=0)
         assert sparse.colors.unique().tolist() == [9]
         assert photos.warnings == ()
+
+
+def test_points_are_where_smaller_photos_see_them(tmp_path: Path) -> None:
+    """Trainers of 3-D Gaussians keep photos at a half beside the model of the whole ones."""
+    folder = write_colmap(ROOM, tmp_path / "project")
+    whole = load_photo_set(folder).sparse
+    for photo in (folder / "images").iterdir():
+        Image.open(photo).resize((64, 48)).save(photo)
+    photos = load_photo_set(folder)
+    assert whole is not None
+    assert photos.sparse is not None
+    torch.testing.assert_close(photos.sparse.pixels_original * 2, whole.pixels_original)
+    assert check_photo_set(photos).closes
+
+
+def test_damaged_points_are_not_called_missing(tmp_path: Path) -> None:
+    folder = write_colmap(ROOM, tmp_path / "project")
+    (folder / "sparse" / "0" / "points3D.txt").write_text("1 2")
+    (warning,) = load_photo_set(folder).warnings
+    assert "points of the model are not used" in warning
+    assert "points3D.txt" in warning
+
+
+def test_times_of_a_sequence_are_numbers_and_are_said(tmp_path: Path) -> None:
+    folder = write_tum(ROOM, tmp_path / "sequence")
+    colors = (folder / "rgb.txt").read_text()
+    for time in ("nan", "inf", "1e999"):
+        (folder / "rgb.txt").write_text(f"{time} rgb/001.png\n{colors}")
+        with pytest.raises(ImageError, match=r"line 1 of .* must be: timestamp file"):
+            load_photo_set(folder)
+    (folder / "rgb.txt").write_text("1010.5 rgb/001.png\n1020.5 rgb/002.png\n")
+    with pytest.raises(ImageError, match=r"times 1010\.500 to 1020\.500.*times 0\.005 to 5\.005"):
+        load_photo_set(folder)
+    (folder / "depth.txt").unlink()
+    with pytest.raises(ImageError, match=r"it has rgb\.txt and groundtruth\.txt, not depth\.txt"):
+        load_photo_set(folder)
 
 
 def test_photos_may_lie_elsewhere(tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ from glance3d.photo_sets.readers.cameras_json import is_cameras_folder, read_cam
 from glance3d.photo_sets.readers.colmap import read_colmap_project
 from glance3d.photo_sets.readers.scannet import is_scannet_export, read_scannet_export
 from glance3d.photo_sets.readers.transforms_json import is_transforms_folder, read_transforms_folder
-from glance3d.photo_sets.readers.tum_rgbd import is_tum_sequence, read_tum_sequence
+from glance3d.photo_sets.readers.tum_rgbd import (
+    is_tum_sequence,
+    nearly_tum_sequence,
+    read_tum_sequence,
+)
 from glance3d.results import settle
 
 
@@ -98,7 +102,10 @@ def load_photo_set(
             if not entry.finds_photos:
                 raise InputError(f"the photos of {name} lie where its files say: leave out photos")
             return entry.read(folder, Path(photos))
-    raise ImageError(f"{folder} has no cameras.json, nor other cameras of photos. {_readable()}")
+    nearly = nearly_tum_sequence(folder)
+    raise ImageError(
+        f"{folder} has no cameras.json, nor other cameras of photos{nearly}. {_readable()}"
+    )
 
 
 def stated_conventions(photos: PhotoSet) -> Conventions:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from glance3d.errors import CamerasError
 from glance3d.formats.colmap.model import read_colmap_observations
+from glance3d.known_cameras import KnownCameras
 from glance3d.known_cameras.readers.colmap import read_colmap
 from glance3d.photo_sets.assembly import PhotosWithCameras, photos_with_cameras
 from glance3d.photo_sets.photo_set import PhotoSet
@@ -27,9 +30,13 @@ def read_colmap_project(folder: Path, photos: Path | None = None) -> PhotoSet:
             "are not, are left out"
         )
     else:
-        sparse = _points(Path(known.source), found)
-        if sparse is None:
-            warnings.append(f"{known.source} has no points that these photos see")
+        try:
+            sparse = _points(known, found)
+        except CamerasError as error:
+            warnings.append(f"the points of the model are not used: {error}")
+        else:
+            if sparse is None:
+                warnings.append(f"{known.source} has no points that these photos see")
     return PhotoSet(
         folder.resolve().name,
         found.paths,
@@ -45,12 +52,13 @@ def read_colmap_project(folder: Path, photos: Path | None = None) -> PhotoSet:
     )
 
 
-def _points(folder: Path, found: PhotosWithCameras) -> SparsePoints | None:
-    """Points with their observations in the photos that were found, sorted by view."""
-    try:
-        observed = read_colmap_observations(folder)
-    except CamerasError:
-        return None
+def _points(known: KnownCameras, found: PhotosWithCameras) -> SparsePoints | None:
+    """Points with their observations in the photos that were found, sorted by view.
+
+    Raises:
+        CamerasError: The model has none, or they cannot be read.
+    """
+    observed = read_colmap_observations(Path(known.source))
     view_of_image = _views_of_images(observed.image_names, found.paths)
     images, image_of_row = np.unique(observed.image_ids, return_inverse=True)
     view_of = np.array([view_of_image.get(image, -1) for image in images.tolist()], np.int64)
@@ -59,14 +67,25 @@ def _points(folder: Path, found: PhotosWithCameras) -> SparsePoints | None:
     kept = kept[np.argsort(views[kept], kind="stable")]
     if not len(kept):
         return None
+    resized = np.ones((len(images), 2))
+    for row, image in enumerate(images.tolist()):
+        if image in view_of_image:
+            size = found.cameras.image_sizes[view_of_image[image]]
+            resized[row] = _resized(known, observed.image_names[image], size)
     points, renumbered = np.unique(observed.point_indices[kept], return_inverse=True)
     return SparsePoints(
         torch.from_numpy(observed.xyz[points]),
         torch.from_numpy(observed.colors[points]),
         torch.from_numpy(views[kept]),
         torch.from_numpy(renumbered.astype(np.int64)),
-        torch.from_numpy(observed.pixels[kept]),
+        torch.from_numpy(observed.pixels[kept] * resized[image_of_row[kept]]),
     )
+
+
+def _resized(known: KnownCameras, name: str, size: Tensor) -> Float[np.ndarray, "2"]:
+    """Width and height of a photo over those that its camera in the model is for."""
+    stated = next((camera.size for camera in known.cameras if camera.name == name), None)
+    return np.ones(2) if stated is None else size.numpy() / np.array(stated)
 
 
 def _views_of_images(names: dict[int, str], paths: Sequence[Path]) -> dict[int, int]:

@@ -5,6 +5,7 @@ page of file formats: depth is 16-bit, 5,000 to the metre; files are associated 
 to 0.02 s.
 """
 
+import math
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -46,6 +47,15 @@ def is_tum_sequence(folder: Path) -> bool:
     return all((folder / name).is_file() for name in _LISTS)
 
 
+def nearly_tum_sequence(folder: Path) -> str:
+    """What of a sequence is missing, as the end of a sentence, where another list is there."""
+    there = [name for name in _LISTS if (folder / name).is_file()]
+    missing = [name for name in _LISTS if name not in there]
+    if not there or not missing:
+        return ""
+    return f": of a TUM RGB-D sequence it has {' and '.join(there)}, not {' and '.join(missing)}"
+
+
 def read_tum_sequence(folder: Path) -> PhotoSet:
     """The colour pictures that have a pose at their time, with depth where there is some.
 
@@ -70,7 +80,8 @@ def read_tum_sequence(folder: Path) -> PhotoSet:
         maps.append(None if place is None else depths[place][1])
     if not paths:
         raise ImageError(
-            f"no picture of {folder / _LISTS[0]} has a pose within {TOLERANCE_SECONDS} s"
+            f"no picture of {folder / _LISTS[0]}{_span([time for time, _ in colors])} has a pose "
+            f"within {TOLERANCE_SECONDS} s in {_LISTS[2]}{_span(times)}"
         )
     lens, warnings = _lens(folder)
     if left_out:
@@ -107,13 +118,20 @@ def _read_list(path: Path) -> list[tuple[float, Path]]:
             continue
         try:
             time, name = float(words[0]), words[1]
-        except (ValueError, IndexError) as error:
-            raise ImageError(f"line {number} of {path} must be: timestamp file") from error
+        except (ValueError, IndexError):
+            time, name = math.nan, ""
+        if not math.isfinite(time):
+            raise ImageError(f"line {number} of {path} must be: timestamp file")
         file = file_inside(path.parent, name)
         if file is None:
             raise ImageError(f"line {number} of {path} names a file that is not in {path.parent}")
         entries.append((time, file))
     return sorted(entries)
+
+
+def _span(times: Sequence[float]) -> str:
+    """From when to when, if there are any."""
+    return f" (times {min(times):.3f} to {max(times):.3f})" if times else " (which lists none)"
 
 
 def _nearest(times: Sequence[float], time: float) -> int | None:
