@@ -98,7 +98,7 @@ def register_views(
         tracked = add_network_tracks(photos, network(), originals, progress=progress)
         return _register(tracked, originals, progress)
     best = _register(photos, originals, progress)
-    if choice == "sift" or network is None:
+    if choice == "sift" or network is None or photos.scene.num_views < 2:
         return best
     for ability, add in _FURTHER_MATCHES.items():
         if best.num_supported >= photos.scene.num_views:

@@ -137,6 +137,14 @@ def test_refinement_asks_for_them_where_sift_leaves_photos_out(
     assert tracks["error_after_px"] < tracks["error_before_px"]
 
 
+def test_one_photo_alone_is_matched_with_nothing(tmp_path: Path) -> None:
+    """A network describes no single view."""
+    scene = replace(build_scene([Room()], arc(1), tmp_path), model="glance-small")
+    refined = refine(scene, network=build_model(glance_small()), densify=False)
+    assert refined.trust is not None
+    assert [view.verdict for view in refined.trust] == ["unsupported"]
+
+
 def test_pairs_are_the_most_alike_and_neighbours() -> None:
     generator = torch.Generator().manual_seed(1)
     places = 4 * torch.rand(2, 24, 3, generator=generator)
