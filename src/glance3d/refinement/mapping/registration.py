@@ -23,6 +23,7 @@ from glance3d.refinement.mapping.attempt_results import AttemptResult
 from glance3d.refinement.mapping.attempts import run_attempts
 from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_until_converged
 from glance3d.refinement.mapping.components import Component
+from glance3d.refinement.mapping.inside_out import map_inside_out
 from glance3d.refinement.mapping.mapper import MIN_OBSERVATIONS, num_supported
 from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.mapping.refined_tracks import with_refined_tracks
@@ -145,6 +146,9 @@ def _register(photos: MatchedPhotos, originals: Originals, progress: bool) -> Re
     # Between photos from one place any cameras fit, if their lenses may be chosen freely.
     if not _is_rotation_only(photos):
         best, attempts = run_attempts(photos)
+    if best is not None:
+        best, turned = map_inside_out(photos, best)
+        attempts += turned
     if best is not None and photos.sift_graph is not None and not best.attempt.fixed_poses:
         best, again = map_again(photos, best)
         attempts += again

@@ -37,7 +37,7 @@ _ROUNDS = 4
 # thousandth are as good, and a mapping from one gives the other.
 _WORTH_IT = 1.01
 # Degrees by which rays may miss each other, round by round: joined models fit roughly at first.
-_JOINED_ANGLES = (4.0, 2.0)
+JOINED_ANGLES = (4.0, 2.0)
 _OWN_ANGLES = (2.0,)
 # Of a pixel at a diagonal of 1000: points of two models that are the same.
 _JOIN_ERROR = 8.0
@@ -66,8 +66,9 @@ def map_again(
         poses, num_joined = _poses_to_start_from(photos, latest, misfits, others)
         if index and not misfits and not num_joined:
             break
-        angles = _JOINED_ANGLES if num_joined or not index else _OWN_ANGLES
-        attempt = _attempt_from(photos, latest, poses, angles, (index, num_joined))
+        angles = JOINED_ANGLES if num_joined or not index else _OWN_ANGLES
+        name = "again, models joined" if num_joined else "again, without what does not fit"
+        attempt = attempt_from(photos, latest, poses, angles, name, index)
         result = run_attempt(photos, attempt)
         records.append(describe_attempt(photos, attempt, result))
         if result is None:
@@ -135,25 +136,25 @@ def find_misfits(
     return views - (fitting & largest_component(connecting))
 
 
-def _attempt_from(
+def attempt_from(
     photos: MatchedPhotos,
     result: AttemptResult,
     poses: dict[int, Float[Tensor, "3 4"]],
     angles: Sequence[float],
-    number: tuple[int, int],
+    name: str,
+    number: int | None = None,
 ) -> Attempt:
     """The same attempt from these poses and the lenses that it found.
 
-    ``number`` is that of the round, and of photos that were joined.
+    ``number`` tells attempts of one name apart.
     """
-    index, num_joined = number
     assignment = result.attempt.setup.assignment
     for camera in assignment.cameras:
         if camera.camera_id in result.reconstruction.cameras:
             camera.params = result.reconstruction.cameras[camera.camera_id].params
-    path = Path(photos.database).with_name(f"{photos.database.stem}-again-{index}.db")
+    suffix = name.rpartition(" ")[2] if number is None else f"again-{number}"
+    path = Path(photos.database).with_name(f"{photos.database.stem}-{suffix}.db")
     copy_with_cameras(photos.database, path, assignment)
-    name = "again, models joined" if num_joined else "again, without what does not fit"
     start = StartingPoses(poses, False, tuple(angles))
     return replace(result.attempt, name=name, setup=CameraSetup(path, assignment), start=start)
 
