@@ -109,7 +109,9 @@ def test_the_document_names_every_endpoint_and_its_schemas(client):
         ('{"formats": ["exe"]}', "formats must be of"),
         ('{"views": 0}', "views must be a whole number"),
         ('{"weights": "x"}', "settings must be of"),
-        ('{"refine": "yes"}', "a setting got a str"),
+        ('{"refine": "yes"}', "the setting refine must be true or false or null, got a str"),
+        ('{"max_pixels": 1e999}', "max_pixels must be a whole number or null, got a float"),
+        ('{"formats": "ply"}', "formats must be a list, got a str"),
         ("[]", "must hold a JSON object"),
         ("{", "cannot be read as JSON"),
     ],
@@ -133,6 +135,7 @@ def test_settings_that_cannot_be_followed_are_refused(client, settings, words):
         ([("files", f"{i}.png", b"x") for i in range(6)], 413, "at most 5 files"),
         ([], 400, "at least one photo"),
         ([("x", None, bytes(100_000))], 413, "too long"),
+        ([("files", f"{'x' * 5000}.png", b"x")], 400, "short headers"),
     ],
 )
 def test_uploads_that_cannot_be_taken_leave_nothing(client, root, parts, status, words):

@@ -6,7 +6,16 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
+from glance3d.errors import Glance3DError
+
 _SCALARS = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
+_WORDS = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    NoneType: "null",
+}
 
 
 class JsonObject(Mapping[str, Any]):
@@ -111,14 +120,14 @@ def _parsed(kind: Any, value: Any) -> Any:
         return _parsed_tuple(args, value)
     if origin is Mapping or is_dataclass(kind):
         if not isinstance(value, Mapping):
-            raise ValueError(f"got a {type(value).__name__}, not an object")
+            raise ValueError(f"must be an object, got a {type(value).__name__}")
         if origin is Mapping:
             return JsonObject({key: _parsed(args[1], item) for key, item in value.items()})
         return _parsed_record(kind, value)
     if kind is NoneType and value is None:
         return None
     if type(value) not in _SCALARS.get(kind, ()):
-        raise ValueError(f"got a {type(value).__name__}, not {kind}")
+        raise ValueError(f"must be {_in_words(kind)}, got a {type(value).__name__}")
     return _as_float(value) if kind is float else value
 
 
@@ -136,16 +145,21 @@ def _parsed_union(kinds: tuple[Any, ...], value: Any) -> Any:
             return _parsed(kind, value)
         except ValueError:
             continue
-    raise ValueError(f"got a {type(value).__name__}, none of {kinds}")
+    words = " or ".join(map(_in_words, kinds))
+    raise ValueError(f"must be {words}, got a {type(value).__name__}")
+
+
+def _in_words(kind: Any) -> str:
+    return _WORDS.get(kind, "an object" if get_origin(kind) is not tuple else "a list")
 
 
 def _parsed_tuple(kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"got a {type(value).__name__}, not a list")
+        raise ValueError(f"must be a list, got a {type(value).__name__}")
     if kinds[-1] is ...:
         return tuple(_parsed(kinds[0], item) for item in value)
     if len(kinds) != len(value):
-        raise ValueError(f"got {len(value)} values, not {len(kinds)}")
+        raise ValueError(f"must have {len(kinds)} values, got {len(value)}")
     return tuple(_parsed(kind, item) for kind, item in zip(kinds, value, strict=True))
 
 
@@ -156,5 +170,12 @@ def _parsed_record(kind: type[JsonRecord], value: Mapping[str, Any]) -> JsonReco
         raise ValueError(f"lacks {', '.join(missing)}")
     names = [one.name for one in known if one.name in value]
     others = {key: item for key, item in value.items() if key not in names}
-    parsed = {name: _parsed(types[name], value[name]) for name in names}
+    parsed = {}
+    for name in names:
+        try:
+            parsed[name] = _parsed(types[name], value[name])
+        except Glance3DError:
+            raise  # a record's own sentence
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from error
     return kind(**parsed, unknown=JsonObject(others))

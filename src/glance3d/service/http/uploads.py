@@ -184,9 +184,15 @@ async def receive_form(request: Request, store: JobStore, identity: str) -> Form
                 raise InputError("the upload was cut off: send it again")
             if form.files:
                 store.add_files(identity, form.files)
-    except (ClientDisconnect, MultipartParseError) as error:
+    except ClientDisconnect as error:
         form.remove_files()
         raise InputError("the upload was cut off: send it again") from error
+    except MultipartParseError as error:
+        form.remove_files()
+        raise InputError(
+            "the upload must be a form whose parts have short headers (names of files too), got "
+            "what cannot be read: send it again"
+        ) from error
     except BaseException:
         form.remove_files()
         raise

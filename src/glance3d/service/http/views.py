@@ -125,7 +125,7 @@ def settings_from(fields: dict[str, str]) -> JobSettings:
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(f"a setting {error}: see /openapi.json") from error
+        raise InputError(f"the setting {error}: see /openapi.json") from error
 
 
 def _requested(job: Job) -> dict[str, tuple[str, str]]:
