@@ -138,3 +138,18 @@ def test_one_that_is_right_is_left_alone(tried: list) -> None:
     assert right.inliers.share < 0.98
     assert map_inside_out(photos, right) == (right, ())
     assert tried == []
+
+
+def test_of_many_photos_each_is_looked_at_with_those_that_match_it_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inside_out, "_TOGETHER", 2)
+    # 0 to 4 in a row, each matched most with the next; 5 has no pose.
+    counts = {(0, 1): 50, (1, 2): 40, (0, 2): 10, (2, 3): 30, (3, 4): 20, (4, 5): 90}
+    pixels = np.zeros((90, 2))
+    pairs = tuple(
+        VerifiedPair(*views, pixels[:n], pixels[:n], False) for views, n in counts.items()
+    )
+    graph = ViewGraph(6, pairs)
+    assert list(inside_out._parts(graph, {0, 1, 2, 3, 4})) == [{0, 1}, {1, 2}, {2, 3}, {3, 4}]
+    assert list(inside_out._parts(graph, {0, 1, 2, 3})) == [{0, 1, 2, 3}]

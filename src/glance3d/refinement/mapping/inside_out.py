@@ -8,51 +8,112 @@ with the wrong one keeps all photos with small errors; but perspective tells, in
 """
 
 import copy
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
+from torch import Tensor
 
+from glance3d.multiview.view_graph import ViewGraph
 from glance3d.refinement.mapping.attempt_results import AttemptResult
 from glance3d.refinement.mapping.attempts import describe_attempt, run_attempt
 from glance3d.refinement.mapping.bundle_adjustment import adjust_starting_views
+from glance3d.refinement.mapping.components import only_images
 from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.mapping.remapping import JOINED_ANGLES, attempt_from
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid, posed_images
 
-# The turned model must explain so many times as much of the matches.
-_CLEARLY = 1.02
+# Turned, a part must explain so many times as much of the matches between its photos, and mapped
+# from there, all photos so much of what the part gained.
+_CLEARLY, _KEPT_GAIN = 1.02, 0.5
+_ROUNDS = 3
 # Pixels at a diagonal of 1000: turned, a model fits its points roughly at first.
 _ROUGH_ERROR = 30.0
 # Those that most photos see are enough to tell.
-_MOST_POINTS = 1000
+_MOST_POINTS = 500
+# Of many photos some may be inside out: each is looked at with those that match it best.
+_TOGETHER = 16
 
 
 def map_inside_out(
     photos: MatchedPhotos, best: AttemptResult
 ) -> tuple[AttemptResult, tuple[dict[str, Any], ...]]:
-    """The attempt, or what becomes of it turned inside out where that explains clearly more.
+    """The attempt, or what the mapping makes of parts of it that explain more inside out.
 
-    With a JSON-ready record of the attempt that was made for it.
+    With JSON-ready records of the attempts that were made for it.
     """
-    if best.attempt.fixed_poses or best.inliers.share * _CLEARLY >= 1:
+    records: list[dict[str, Any]] = []
+    if best.attempt.fixed_poses:
         return best, ()
-    unit, assignment = photos.scene.cameras.pixel_unit, best.attempt.setup.assignment
-    turned = turned_inside_out(best.reconstruction, _MOST_POINTS)
-    adjust_starting_views(turned, _ROUGH_ERROR * unit, assignment.constant_ids)
-    cameras = photos.scene.cameras
-    inliers = count_match_inliers(photos.view_graph, cameras, turned, photos.image_ids)
-    if inliers.explained <= _CLEARLY * best.inliers.explained:
-        return best, ()
-    images = posed_images(turned, photos.image_ids)
+    for index in range(_ROUNDS):
+        found = _most_gained(photos, best)
+        if found is None:
+            break
+        name = "again, turned inside out"
+        attempt = attempt_from(photos, best, found.poses, JOINED_ANGLES, name, index)
+        result = run_attempt(photos, attempt)
+        records.append(describe_attempt(photos, attempt, result))
+        gain = 0.0 if result is None else result.inliers.explained - best.inliers.explained
+        if result is None or gain <= _KEPT_GAIN * found.gain:
+            break
+        best = replace(result, earlier=best.earlier)
+    return best, tuple(records)
+
+
+def _most_gained(photos: MatchedPhotos, best: AttemptResult) -> "_Turned | None":
+    if best.inliers.share * _CLEARLY >= 1:
+        return None
+    posed = posed_images(best.reconstruction, photos.image_ids)
+    parts = [_turned_part(photos, best, views) for views in _parts(photos.view_graph, set(posed))]
+    return max((part for part in parts if part is not None), key=lambda p: p.gain, default=None)
+
+
+class _Turned(NamedTuple):
+    """Poses of views that were turned, and how many more matches between them are explained."""
+
+    poses: dict[int, Float[Tensor, "3 4"]]
+    gain: float
+
+
+def _parts(view_graph: ViewGraph, views: set[int]) -> Iterator[set[int]]:
+    """All of few views; of many, each with those that match it best, until every one was in one."""
+    if len(views) <= 2 * _TOGETHER:
+        yield views
+        return
+    matches: dict[int, Counter[int]] = {view: Counter() for view in views}
+    for pair in view_graph.pairs:
+        if {pair.first, pair.second} <= views:
+            matches[pair.first][pair.second] = matches[pair.second][pair.first] = len(pair)
+    left = sorted(views)
+    while left:
+        first = left[0]
+        yield (part := {first, *(view for view, _ in matches[first].most_common(_TOGETHER - 1))})
+        left = [view for view in left if view not in part]
+
+
+def _turned_part(photos: MatchedPhotos, best: AttemptResult, views: set[int]) -> _Turned | None:
+    """These views turned, if that explains clearly more of the matches between them."""
+    graph, cameras, ids = photos.view_graph, photos.scene.cameras, photos.image_ids
+    inside = replace(
+        graph, pairs=tuple(pair for pair in graph.pairs if {pair.first, pair.second} <= views)
+    )
+    part = only_images(best.reconstruction, {ids[view] for view in views})
+    before = count_match_inliers(inside, cameras, part, ids)
+    if before.share * _CLEARLY >= 1:
+        return None
+    turned = turned_inside_out(part, _MOST_POINTS)
+    constant = best.attempt.setup.assignment.constant_ids
+    adjust_starting_views(turned, _ROUGH_ERROR * cameras.pixel_unit, constant)
+    after = count_match_inliers(inside, cameras, turned, ids)
+    if after.explained <= _CLEARLY * before.explained:
+        return None
+    images = posed_images(turned, ids)
     poses = {view: pose_from_rigid(image.cam_from_world()) for view, image in images.items()}
-    attempt = attempt_from(photos, best, poses, JOINED_ANGLES, "again, turned inside out")
-    result = run_attempt(photos, attempt)
-    record = describe_attempt(photos, attempt, result)
-    if result is None or result.inliers.explained <= _CLEARLY * best.inliers.explained:
-        return best, (record,)
-    return replace(result, earlier=best.earlier), (record,)
+    return _Turned(poses, after.explained - before.explained)
 
 
 def turned_inside_out(reconstruction: Any, most_points: int | None = None) -> Any:

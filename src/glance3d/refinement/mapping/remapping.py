@@ -142,18 +142,15 @@ def attempt_from(
     poses: dict[int, Float[Tensor, "3 4"]],
     angles: Sequence[float],
     name: str,
-    number: int | None = None,
+    number: int,
 ) -> Attempt:
-    """The same attempt from these poses and the lenses that it found.
-
-    ``number`` tells attempts of one name apart.
-    """
+    """The same attempt from these poses and the lenses that it found; ``number`` of this name."""
     assignment = result.attempt.setup.assignment
     for camera in assignment.cameras:
         if camera.camera_id in result.reconstruction.cameras:
             camera.params = result.reconstruction.cameras[camera.camera_id].params
-    suffix = name.rpartition(" ")[2] if number is None else f"again-{number}"
-    path = Path(photos.database).with_name(f"{photos.database.stem}-{suffix}.db")
+    file = f"{photos.database.stem}-{name.rpartition(' ')[2]}-{number}.db"
+    path = Path(photos.database).with_name(file)
     copy_with_cameras(photos.database, path, assignment)
     start = StartingPoses(poses, False, tuple(angles))
     return replace(result.attempt, name=name, setup=CameraSetup(path, assignment), start=start)
