@@ -10,7 +10,7 @@ from PIL import Image
 
 import glance3d
 from glance3d.cli import main
-from glance3d.errors import InputError
+from glance3d.errors import ImageError, InputError
 from glance3d.incremental import held_cameras
 from glance3d.incremental.anchors import choose_anchors
 from glance3d.known_cameras import match_known_cameras
@@ -46,6 +46,15 @@ def test_the_old_cameras_do_not_move(scene: Reconstruction, larger: Reconstructi
     assert scene.depth is not None
     assert larger.depth is not None
     assert torch.equal(larger.depth[:3], scene.depth)
+
+
+def test_photos_of_which_none_can_be_read_are_refused(
+    scene: Reconstruction, tiny_weights: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "e.png").write_text("no photo")
+    for most in (12, 2):  # with all old photos, and with the ones that are most alike
+        with pytest.raises(ImageError, match=r"none of the photos given can be used: e\.png"):
+            glance3d.add_photos(scene, tmp_path / "e.png", model=tiny_weights, max_anchors=most)
 
 
 def test_the_new_photo_lies_whole_on_the_old_grid(larger: Reconstruction) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from glance3d.errors import InputError
+from glance3d.errors import ImageError, InputError
 from glance3d.geometry.robust_similarity import estimate_robust_pose_similarity
 from glance3d.images import (
     ClipSampling,
@@ -27,7 +27,7 @@ from glance3d.models.zoo import known_name
 from glance3d.pass_options import PassOptions
 from glance3d.reconstruction import reconstruct_scene
 from glance3d.reporting.making import describe_masks
-from glance3d.text import counted
+from glance3d.text import counted, first_names
 from glance3d.trust.rules import judge
 from glance3d.types import (
     ImageBatch,
@@ -155,6 +155,7 @@ def extend_scene(
         on_loaded=on_loaded,
         progress=progress,
     )
+    _refuse_nothing_new(seen, len(anchors))
     _refuse_lost_anchors(seen, [scene.names[view] for view in anchors], old, anchors)
     fit = estimate_robust_pose_similarity(
         seen.cameras.cam_from_world[: len(anchors)], scene.cameras.cam_from_world[anchors]
@@ -283,6 +284,13 @@ def _is_present(path: Path, sources: set[Path], contents: set[PhotoContent]) -> 
     if contents:
         return any(has_content(path, content) for content in contents)
     return bool(sources & {path.absolute(), path.resolve()})
+
+
+def _refuse_nothing_new(seen: Reconstruction, num_old: int) -> None:
+    if seen.num_views > num_old:
+        return
+    reasons = [photo.reason or "" for photo in seen.report.photos.skipped or ()]
+    raise ImageError(f"none of the photos given can be used: {first_names(reasons)}")
 
 
 def _refuse_lost_anchors(
