@@ -26,7 +26,7 @@ help:
 	@echo "make demo    reconstruct and refine the example photos into $(DEMO)/ and measure the result"
 	@echo "make test    run the tests"
 	@echo "make test-plain-cpu   run those of arithmetic with a plain processor's instructions"
-	@echo "make test-long        run those that take ten seconds and more each"
+	@echo "make test-long        run those that take six seconds and more each"
 	@echo "make test-pages       run what the documentation shows, a minute a page"
 	@echo "make check   format, lint, types, import layers"
 	@echo "make docs    build the documentation as a site, in build/site/"

@@ -66,6 +66,7 @@ def test_wheel_holds_the_embedded_weights(wheel: Path) -> None:
         assert weights.stat().st_size <= 40_000_000
 
 
+@pytest.mark.long
 def test_package_works_outside_the_checkout(
     unpacked: Path, photos: Path, tmp_path: Path, tiny_weights: Path
 ) -> None:

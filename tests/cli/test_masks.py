@@ -84,6 +84,7 @@ def test_adding_photos_keeps_old_masks_and_takes_new_ones(
         assert (scene.depth[view][outside] == 0).all()
 
 
+@pytest.mark.long
 def test_refining_takes_masks_for_a_scene_that_had_none(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -171,6 +171,7 @@ time.sleep(100)
     assert _stopped(body, signals, tmp_path, ignored=[signal.SIGHUP])[0] == 143
 
 
+@pytest.mark.long
 def test_importing_pycolmap_leaves_signals_alone() -> None:
     """Its log would print C++ frames at SIGTERM; also where a thread imports it."""
     code = """

@@ -83,6 +83,7 @@ def kill_second(rank: int) -> None:
         prediction.run_as_planned = die
 
 
+@pytest.mark.long
 def test_a_killed_rank_ends_the_others_and_leaves_nothing(
     tiny_weights: Path, photos: Path, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ def say_everything(group: Group) -> dict:
     }
 
 
+@pytest.mark.long
 def test_what_ranks_say_to_each_other():
     said = in_ranks(SIZE, say_everything)
     for rank, values in enumerate(said):

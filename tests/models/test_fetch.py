@@ -238,6 +238,7 @@ def test_gated_missing_and_strange_repositories_are_one_sentence(
     assert "HF_HUB_OFFLINE forbids" in refusal()
 
 
+@pytest.mark.long
 def test_the_hubs_own_variables_hold(hub: Hub, content: bytes, tmp_path: Path) -> None:
     """In a process of its own, since the client reads them when it is imported."""
     code = (

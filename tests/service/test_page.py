@@ -53,6 +53,7 @@ def _card(page, name: str, state: str):
     return card
 
 
+@pytest.mark.long
 def test_dropped_photos_are_watched_and_cancelled_in_two_tabs(new_page, tmp_path):
     with served(tmp_path) as client:
         first, second = new_page(client.address), new_page(client.address)

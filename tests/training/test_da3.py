@@ -145,6 +145,7 @@ def test_a_loss_trains_its_own_head_alone(loss: str, head: str) -> None:
     assert trained == {"backbone", head}
 
 
+@pytest.mark.long
 def test_the_loss_of_one_scene_falls_and_its_weights_load(tmp_path: Path) -> None:
     make_trainer(tmp_path).run()
     first, *_, last = read_log(tmp_path / "log.jsonl", "train")

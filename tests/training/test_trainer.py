@@ -66,6 +66,7 @@ def test_resuming_gives_the_same_weights_bit_for_bit(tmp_path):
     assert all(torch.equal(averages[0][name], averages[1][name]) for name in averages[0])
 
 
+@pytest.mark.long
 def test_the_loss_of_one_scene_falls(tmp_path):
     trainer = make_trainer(tmp_path, make_config(total_samples=30), build_sampler=build_one_scene)
     trainer.run()
@@ -183,6 +184,7 @@ def draw_small(index: int):
     return make_sample(batch=1, views=2, size=28, seed=index)
 
 
+@pytest.mark.long
 def test_an_error_in_a_worker_reaches_the_trainer():
     with (
         build_stream(build_failing_sampler, 0, 1) as stream,

@@ -154,6 +154,7 @@ def test_the_page_shows_the_scene_and_answers_the_slider(full_scene, page):
     assert complaints == []
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_the_command_without_a_trace(scene, tmp_path):
     export(scene, tmp_path / "scene.npz")
     command = [sys.executable, "-m", "glance3d", "view", str(tmp_path), "--no-open", "--port", "0"]

@@ -117,6 +117,7 @@ def test_what_looks_alike_to_descriptors_alone_is_no_match(
             assert len(pair) <= of_sift[pair.first, pair.second]
 
 
+@pytest.mark.long
 def test_refinement_asks_for_them_where_sift_leaves_photos_out(
     truth: Reconstruction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
