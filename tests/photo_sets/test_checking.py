@@ -16,7 +16,7 @@ from glance3d.geometry.cameras import camera_rays, pixel_grid
 from glance3d.geometry.transforms import invert
 from glance3d.photo_sets import PhotoSet, load_photo_set
 from glance3d.photo_sets.checking import advice, check_photo_set, describe_check
-from glance3d.photo_sets.checking.readings import ReadingScore, _simplest
+from glance3d.photo_sets.checking.readings import ReadingScore, _simplest, is_clearly_better
 from glance3d.photo_sets.conventions import Conventions
 from tests.photo_sets.drawn import GL, drawn_room, write_cameras_json, write_colmap
 
@@ -97,6 +97,16 @@ def test_long_lenses_see_more_in_common_where_all_is_nearer(tmp_path: Path) -> N
         check = check_photo_set(_in_metres_instead_of_millimetres(load_photo_set(folder)))
         assert check.better is not None
         assert check.better.conventions.flags(check.read_as) == "--depth-factor 0.001"
+
+
+def test_what_explains_more_but_roughly_is_not_better() -> None:
+    """As for a long lens that was right and told that its depth was in inches."""
+    right = ReadingScore(Conventions(), 0.37, 0.0005, True)
+    rough = ReadingScore(Conventions(depth_factor=39.37), 0.60, 0.0205, True)
+    assert not is_clearly_better(rough, right)
+    assert is_clearly_better(replace(rough, error=0.0004), right)
+    wrong = replace(right, error=0.11, closes=False)
+    assert is_clearly_better(rough, wrong)
 
 
 @pytest.mark.parametrize("flags", MISREAD)

@@ -94,6 +94,8 @@ def _with_depth_in_its_unit(
 def is_clearly_better(score: ReadingScore, other: ReadingScore) -> bool:
     """Whether a reading closes and explains so much more than another that it must be meant."""
     explains_more = score.share > _CLEARLY * other.share + _CLEARLY_MORE
+    # Where views look past each other, more of them meets if all is nearer or farther: roughly.
+    explains_more &= not score.error > max(_AS_CLOSE * other.error, _EXACT)
     is_closer = score.share >= other.share and score.error < _CLEARLY_CLOSER * other.error
     return score.closes and (explains_more or is_closer)
 
