@@ -88,6 +88,9 @@ def test_an_error_points_to_images_in_a_subfolder(tmp_path):
     touch(tmp_path / "set" / "images", "a.jpg")
     with pytest.raises(ImageError, match=r"found no files; there are images in .*set/images/"):
         resolve_sources(tmp_path / "set")
+    touch(tmp_path / "set" / "depth", "a.png")
+    with pytest.raises(ImageError, match=r"images in .*set/depth/, .*set/images/"):
+        resolve_sources(tmp_path / "set")
 
 
 def test_every_missing_path_is_named(tmp_path):

@@ -18,7 +18,7 @@ from glance3d.images.files.file_kinds import READABLE_SUFFIXES
 from glance3d.images.finding.inputs import choose_inputs, notes_of_copies
 from glance3d.images.finding.own_results import is_folder_of_copies, is_own
 from glance3d.results import settle
-from glance3d.text import counted
+from glance3d.text import counted, names_and_count
 from glance3d.types import SkippedPhoto
 
 PathLike = str | os.PathLike[str]
@@ -220,10 +220,9 @@ def _count_suffixes(files: Sequence[Path]) -> str:
 
 
 def _images_below(folder: Path) -> str:
-    for below in sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_key):
-        if any(_is_image(path) for path in _files_below(below)):
-            return f"; there are images in {below}/"
-    return ""
+    folders = sorted((path for path in folder.iterdir() if path.is_dir()), key=natural_key)
+    below = [f"{path}/" for path in folders if any(map(_is_image, _files_below(path)))]
+    return f"; there are images in {names_and_count(below, _SHOWN)}" if below else ""
 
 
 def _natural_parts(text: str) -> tuple[str | int, ...]:
