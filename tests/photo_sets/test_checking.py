@@ -117,12 +117,17 @@ def test_misread_points_are_named(with_points, flags: str) -> None:
     assert check.better.conventions.flags(check.read_as) == flags
 
 
-def test_depth_along_the_ray_is_named(tmp_path: Path) -> None:
+def _along_the_ray(folder: Path) -> PhotoSet:
+    """The room with the distance from the camera as its depth, which its file does not say."""
     height, width = ROOM.depth.shape[1:]
     pixels = pixel_grid(height, width).flatten(0, 1).double().expand(len(ROOM.depth), -1, -1)
     lengths = camera_rays(pixels, ROOM.intrinsics).norm(dim=-1).view_as(ROOM.depth)
-    room = write_cameras_json(ROOM, tmp_path / "room", (ROOM.depth * lengths).float())
-    check = check_photo_set(load_photo_set(room))
+    room = write_cameras_json(ROOM, folder / "room", (ROOM.depth * lengths).float())
+    return load_photo_set(room)
+
+
+def test_depth_along_the_ray_is_named(tmp_path: Path) -> None:
+    check = check_photo_set(_along_the_ray(tmp_path))
     assert check.closes is False
     assert check.better is not None
     assert check.better.conventions == Conventions(depth_along="ray")
@@ -130,11 +135,7 @@ def test_depth_along_the_ray_is_named(tmp_path: Path) -> None:
 
 def test_all_flags_are_named_that_are_needed_together(tmp_path: Path) -> None:
     """Whoever gives what the check names is not sent back to what was given before."""
-    height, width = ROOM.depth.shape[1:]
-    pixels = pixel_grid(height, width).flatten(0, 1).double().expand(len(ROOM.depth), -1, -1)
-    lengths = camera_rays(pixels, ROOM.intrinsics).norm(dim=-1).view_as(ROOM.depth)
-    room = write_cameras_json(ROOM, tmp_path / "room", (ROOM.depth * lengths).float())
-    photos = _in_metres_instead_of_millimetres(load_photo_set(room))
+    photos = _in_metres_instead_of_millimetres(_along_the_ray(tmp_path))
     for given in (
         Conventions(),
         Conventions(depth_factor=0.001),

@@ -6,7 +6,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _NOT_KEPT = re.compile(r"[^\w.()+=@ -]")
 _LONGEST = 120  # bytes
@@ -31,15 +31,20 @@ def distinct_names(given: Iterable[str]) -> list[str]:
 
     What is one stays; of others, what may stand in a name: never a path, nor nothing.
     """
-    names: list[str] = []
-    keys: set[str] = set()
-    for text in given:
-        kept = _NOT_KEPT.sub("_", composed(text)).encode(errors="ignore")[:_LONGEST]
-        plain = kept.decode(errors="ignore").strip(" .") or "unnamed"
-        name, number = plain, 1
-        while name_key(name) in keys:
+    kept = (_NOT_KEPT.sub("_", composed(text)).encode(errors="ignore") for text in given)
+    plain = (name[:_LONGEST].decode(errors="ignore").strip(" .") or "unnamed" for name in kept)
+    return numbered_apart(plain, lambda name, number: f"{name}-{number}")
+
+
+def numbered_apart(names: Iterable[str], numbered: Callable[[str, int], str]) -> list[str]:
+    """The same names, ``numbered`` from 2 on where two would be one file on some system."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        number, candidate = 1, name
+        while name_key(candidate) in taken:
             number += 1
-            name = f"{plain}-{number}"
-        keys.add(name_key(name))
-        names.append(name)
-    return names
+            candidate = numbered(name, number)
+        taken.add(name_key(candidate))
+        result.append(candidate)
+    return result

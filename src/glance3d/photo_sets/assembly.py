@@ -94,6 +94,17 @@ def refuse_other_sizes(
             )
 
 
+def shared_size(paths: Sequence[Path]) -> tuple[int, int]:
+    """The (width, height) that all photos have, as one camera took them.
+
+    Raises:
+        ImageError: one has another than the first, or cannot be read.
+    """
+    size = photo_headers(paths[:1])[0].size
+    refuse_other_sizes(paths, [size] * len(paths), f"the first, {paths[0].name},")
+    return size
+
+
 def find_named_photos(
     names: Sequence[str | None], folder: Path, photos: Path | None = None
 ) -> list[Path]:

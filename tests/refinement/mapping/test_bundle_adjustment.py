@@ -8,6 +8,7 @@ import pytest
 
 from glance3d.refinement.mapping.bundle_adjustment import adjust_until_converged
 from glance3d.refinement.tracks.observations import read_observations
+from tests.refinement.mapping.synthetic import one_camera
 
 FOCAL = 1280.0
 
@@ -15,11 +16,7 @@ FOCAL = 1280.0
 @pytest.fixture
 def noisy() -> pycolmap.Reconstruction:
     """Six views of 120 points: true but for half a pixel of noise, and a focal length 2 % off."""
-    pycolmap.set_random_seed(0)
-    options = pycolmap.SyntheticDatasetOptions()
-    options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, 6
-    options.num_points3D = 120
-    reconstruction = pycolmap.synthesize_dataset(options)
+    reconstruction = pycolmap.synthesize_dataset(one_camera(6, 120))
     random = np.random.default_rng(0)
     for image in reconstruction.images.values():
         for point in image.points2D:

@@ -4,15 +4,12 @@ import pycolmap
 import pytest
 
 from glance3d.refinement.mapping.components import image_groups, only_images, split_models
+from tests.refinement.mapping.synthetic import one_camera
 
 
 @pytest.fixture
 def whole() -> pycolmap.Reconstruction:
-    options = pycolmap.SyntheticDatasetOptions()
-    options.num_rigs, options.num_cameras_per_rig = 1, 1
-    options.num_frames_per_rig, options.num_points3D = 7, 160
-    pycolmap.set_random_seed(0)
-    return pycolmap.synthesize_dataset(options)
+    return pycolmap.synthesize_dataset(one_camera(7, 160))
 
 
 def cut(

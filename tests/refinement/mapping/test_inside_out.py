@@ -18,15 +18,12 @@ from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.pycolmap_interface import pose_from_rigid
 from glance3d.types import Cameras
+from tests.refinement.mapping.synthetic import one_camera
 
 
 def seen_from(distance: float, focal: float) -> pycolmap.Reconstruction:
     """Six photos of points in a box, by cameras that turn about it."""
-    pycolmap.set_random_seed(0)
-    options = pycolmap.SyntheticDatasetOptions()
-    options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, 6
-    options.num_points3D = 150
-    model = pycolmap.synthesize_dataset(options)
+    model = pycolmap.synthesize_dataset(one_camera(6, 150))
     random = np.random.default_rng(0)
     for point in model.points3D.values():
         point.xyz = random.uniform(-1, 1, 3)

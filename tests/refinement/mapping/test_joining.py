@@ -9,6 +9,7 @@ import torch
 
 from glance3d.refinement.mapping.joining import agreeing_similarity, join_models, shared_points
 from glance3d.refinement.pycolmap_interface import pose_from_rigid
+from tests.refinement.mapping.synthetic import one_camera
 
 FIRST, SECOND = (1, 2, 3, 4), (4, 5, 6)
 
@@ -16,12 +17,8 @@ FIRST, SECOND = (1, 2, 3, 4), (4, 5, 6)
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[pycolmap.Reconstruction, Path]:
     path = tmp_path_factory.mktemp("synthetic") / "database.db"
-    options = pycolmap.SyntheticDatasetOptions()
-    options.num_rigs, options.num_cameras_per_rig = 1, 1
-    options.num_frames_per_rig, options.num_points3D = 6, 150
-    pycolmap.set_random_seed(0)
     with pycolmap.Database.open(path) as database:
-        return pycolmap.synthesize_dataset(options, database), path
+        return pycolmap.synthesize_dataset(one_camera(6, 150), database), path
 
 
 def part_of(

@@ -11,6 +11,7 @@ from glance3d.geometry.rotations import rotation_angle
 from glance3d.geometry.transforms import compose, invert
 from glance3d.refinement.mapping.mapper import NORMAL, StartingPoses, map_models, num_supported
 from glance3d.refinement.pycolmap_interface import pose_from_rigid, quiet
+from tests.refinement.mapping.synthetic import one_camera
 
 NUM_VIEWS = 6
 
@@ -19,13 +20,10 @@ NUM_VIEWS = 6
 def truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[pycolmap.Reconstruction, Path]:
     """Views with their points, and a database of their matches, a tenth of them wrong."""
     path = tmp_path_factory.mktemp("synthetic") / "database.db"
-    options = pycolmap.SyntheticDatasetOptions()
-    options.num_rigs, options.num_cameras_per_rig = 1, 1
-    options.num_frames_per_rig, options.num_points3D = NUM_VIEWS, 150
+    options = one_camera(NUM_VIEWS, 150)
     options.inlier_match_ratio = 0.9
     options.camera_model_id = pycolmap.CameraModelId.SIMPLE_PINHOLE
     options.camera_params = [1280.0, 512.0, 384.0]
-    pycolmap.set_random_seed(0)
     with pycolmap.Database.open(path) as database:
         return pycolmap.synthesize_dataset(options, database), path
 

@@ -108,35 +108,26 @@ def run_protocol(
     chosen, left_out = choose_frames(protocol, Path(data), options, frame_list)
     model.eval()
     names = distinct_names(one.scene.name for one in chosen)
-    places = [_place(method, protocol, name) for name in names for method in chosen_methods]
+    places = [{m.name: _place(m, protocol, name) for m in chosen_methods} for name in names]
     with ExitStack() as stack:
         folder = predictions
         if folder is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="glance3d-"))
         result = stack.enter_context(open_result(folder, overwrite=overwrite))
-        result.claim(Claims(tuple(map(Path.as_posix, places))))
+        claimed = (file.as_posix() for files in places for file in files.values())
+        result.claim(Claims(tuple(claimed)))
         keep_in = None if predictions is None else result.unfinished
         kept = KeptPredictions(keep_in, model, protocol, options.passes)
         try:
             with result.staged() as staging:
+                files = [
+                    {name: staging.folder / file for name, file in of_scene.items()}
+                    for of_scene in places
+                ]
+                scenes = tqdm(chosen, "measuring", unit="scene", disable=not progress)
                 results = [
-                    _measure(
-                        model,
-                        protocol,
-                        one,
-                        chosen_methods,
-                        options,
-                        {
-                            m.name: staging.folder / _place(m, protocol, name)
-                            for m in chosen_methods
-                        },
-                        kept,
-                    )
-                    for one, name in zip(
-                        tqdm(chosen, "measuring", unit="scene", disable=not progress),
-                        names,
-                        strict=True,
-                    )
+                    _measure(model, protocol, one, chosen_methods, options, own, kept)
+                    for one, own in zip(scenes, files, strict=True)
                 ]
         except BaseException as error:
             kept.say_what_is_kept(error)

@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import PurePosixPath
 
-from glance3d.files.name_keys import name_key
+from glance3d.files.name_keys import numbered_apart
 from glance3d.types import ImageBatch, Reconstruction
 
 #: A scene, or the loaded photos that will become one.
@@ -68,14 +68,10 @@ def _shortened(name: str) -> str:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """The same names, numbered where two would be one file on some system."""
-    taken: set[str] = set()
-    result = []
-    for name in names:
-        path, number, candidate = PurePosixPath(name), 1, name
-        while name_key(candidate) in taken:
-            number += 1
-            candidate = f"{path.stem}_{number}{path.suffix}"
-        taken.add(name_key(candidate))
-        result.append(candidate)
-    return result
+    """The same names, numbered before their suffix where two would be one file on some system."""
+    return numbered_apart(names, _numbered)
+
+
+def _numbered(name: str, number: int) -> str:
+    path = PurePosixPath(name)
+    return f"{path.stem}_{number}{path.suffix}"

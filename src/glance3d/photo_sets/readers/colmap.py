@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from glance3d.errors import CamerasError
 from glance3d.formats.colmap.model import read_colmap_observations
@@ -67,11 +65,13 @@ def _points(known: KnownCameras, found: PhotosWithCameras) -> SparsePoints | Non
     kept = kept[np.argsort(views[kept], kind="stable")]
     if not len(kept):
         return None
+    stated = {camera.name: camera.size for camera in known.cameras}
+    # Width and height of a photo over those that its camera in the model is for.
     resized = np.ones((len(images), 2))
     for row, image in enumerate(images.tolist()):
-        if image in view_of_image:
-            size = found.cameras.image_sizes[view_of_image[image]]
-            resized[row] = _resized(known, observed.image_names[image], size)
+        size = stated.get(observed.image_names[image])
+        if image in view_of_image and size is not None:
+            resized[row] = found.cameras.image_sizes[view_of_image[image]].numpy() / np.array(size)
     points, renumbered = np.unique(observed.point_indices[kept], return_inverse=True)
     return SparsePoints(
         torch.from_numpy(observed.xyz[points]),
@@ -80,12 +80,6 @@ def _points(known: KnownCameras, found: PhotosWithCameras) -> SparsePoints | Non
         torch.from_numpy(renumbered.astype(np.int64)),
         torch.from_numpy(observed.pixels[kept] * resized[image_of_row[kept]]),
     )
-
-
-def _resized(known: KnownCameras, name: str, size: Tensor) -> Float[np.ndarray, "2"]:
-    """Width and height of a photo over those that its camera in the model is for."""
-    stated = next((camera.size for camera in known.cameras if camera.name == name), None)
-    return np.ones(2) if stated is None else size.numpy() / np.array(stated)
 
 
 def _views_of_images(names: dict[int, str], paths: Sequence[Path]) -> dict[int, int]:

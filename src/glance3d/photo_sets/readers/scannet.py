@@ -16,7 +16,7 @@ from glance3d.files.number_rows import read_rows
 from glance3d.formats.camera_values import read_intrinsics, read_pose
 from glance3d.geometry.transforms import invert
 from glance3d.images.finding.sources import find_sources
-from glance3d.photo_sets.assembly import photo_headers, refuse_other_sizes
+from glance3d.photo_sets.assembly import shared_size
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.text import first_names
 from glance3d.types import Cameras
@@ -50,8 +50,7 @@ def read_scannet_export(folder: Path) -> PhotoSet:
     if not paths:
         raise ImageError(f"no picture of {folder / 'color'} has a pose in {folder / 'pose'}")
     warnings = [f"no pose is known of {first_names(lost)}"] if lost else []
-    size = photo_headers(paths[:1])[0].size
-    refuse_other_sizes(paths, [size] * len(paths), f"the first, {paths[0].name},")
+    size = shared_size(paths)
     return PhotoSet(
         folder.resolve().name,
         tuple(paths),

@@ -18,7 +18,7 @@ from glance3d.files.text_input import read_text
 from glance3d.formats.lenses import Lens, build_lens
 from glance3d.known_cameras.matching.time_stamps import TOLERANCE_SECONDS
 from glance3d.known_cameras.readers.tum import read_tum
-from glance3d.photo_sets.assembly import file_inside, photo_headers, refuse_other_sizes
+from glance3d.photo_sets.assembly import file_inside, shared_size
 from glance3d.photo_sets.photo_set import PhotoSet
 from glance3d.types import Cameras
 
@@ -86,9 +86,7 @@ def read_tum_sequence(folder: Path) -> PhotoSet:
     lens, warnings = _lens(folder)
     if left_out:
         warnings.append(f"{left_out} of {len(colors)} pictures have no pose at their time")
-    size = photo_headers(paths[:1])[0].size
-    refuse_other_sizes(paths, [size] * len(paths), f"the first, {paths[0].name},")
-    sizes = torch.tensor([size] * len(paths))
+    sizes = torch.tensor([shared_size(paths)] * len(paths))
     radial = torch.full((len(paths),), lens.radial, dtype=torch.float64)
     return PhotoSet(
         folder.resolve().name,

@@ -88,9 +88,11 @@ def views_of(photos: MatchedPhotos, result: AttemptResult) -> set[int]:
     return set(posed_images(result.reconstruction, photos.image_ids))
 
 
-def inliers_inside(photos: MatchedPhotos, result: AttemptResult) -> MatchInliers:
-    """Matches between the views of a component: explained ones, and all."""
-    views = views_of(photos, result)
+def inliers_inside(
+    photos: MatchedPhotos, result: AttemptResult, views: set[int] | None = None
+) -> MatchInliers:
+    """Matches between the result's views, or some of them: explained ones, and all."""
+    views = views_of(photos, result) if views is None else views
     graph = photos.view_graph
     inside = tuple(pair for pair in graph.pairs if {pair.first, pair.second} <= views)
     return count_match_inliers(

@@ -18,11 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glance3d.multiview.view_graph import ViewGraph
-from glance3d.refinement.mapping.attempt_results import AttemptResult
+from glance3d.refinement.mapping.attempt_results import AttemptResult, inliers_inside, views_of
 from glance3d.refinement.mapping.attempts import describe_attempt, run_attempt
 from glance3d.refinement.mapping.bundle_adjustment import adjust_starting_views
 from glance3d.refinement.mapping.components import only_images
-from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.mapping.remapping import JOINED_ANGLES, attempt_from
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid, posed_images
@@ -67,8 +66,8 @@ def map_inside_out(
 def _most_gained(photos: MatchedPhotos, best: AttemptResult) -> "_Turned | None":
     if best.inliers.share * _CLEARLY >= 1:
         return None
-    posed = posed_images(best.reconstruction, photos.image_ids)
-    parts = [_turned_part(photos, best, views) for views in _parts(photos.view_graph, set(posed))]
+    together = _parts(photos.view_graph, views_of(photos, best))
+    parts = [_turned_part(photos, best, views) for views in together]
     return max((part for part in parts if part is not None), key=lambda p: p.gain, default=None)
 
 
@@ -97,18 +96,15 @@ def _parts(view_graph: ViewGraph, views: set[int]) -> Iterator[set[int]]:
 
 def _turned_part(photos: MatchedPhotos, best: AttemptResult, views: set[int]) -> _Turned | None:
     """These views turned, if that explains clearly more of the matches between them."""
-    graph, cameras, ids = photos.view_graph, photos.scene.cameras, photos.image_ids
-    inside = replace(
-        graph, pairs=tuple(pair for pair in graph.pairs if {pair.first, pair.second} <= views)
-    )
-    part = only_images(best.reconstruction, {ids[view] for view in views})
-    before = count_match_inliers(inside, cameras, part, ids)
+    before = inliers_inside(photos, best, views)
     if before.share * _CLEARLY >= 1:
         return None
+    ids = photos.image_ids
+    part = only_images(best.reconstruction, {ids[view] for view in views})
     turned = turned_inside_out(part, _MOST_POINTS)
     constant = best.attempt.setup.assignment.constant_ids
-    adjust_starting_views(turned, _ROUGH_ERROR * cameras.pixel_unit, constant)
-    after = count_match_inliers(inside, cameras, turned, ids)
+    adjust_starting_views(turned, _ROUGH_ERROR * photos.scene.cameras.pixel_unit, constant)
+    after = inliers_inside(photos, replace(best, reconstruction=turned))
     if after.explained <= _CLEARLY * before.explained:
         return None
     images = posed_images(turned, ids)
