@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from glance3d.cli.evaluate import DataFlags, Options, build_sets
@@ -235,6 +236,21 @@ def test_synthetic_scenes_are_the_same_each_time(synthetic):
     again = synthetic_set(SMALL, num_scenes=3)
     assert torch.equal(again.scenes[2].batch.images, synthetic.scenes[2].batch.images)
     assert len(again.scenes) == 3
+
+
+def test_synthetic_pictures_are_made_ready_as_photos_are(synthetic):
+    shown = Preprocessing(max_pixels=150 * 150)
+    as_photos = synthetic_set(SMALL, num_scenes=3, preprocessing=shown)
+    for drawn, scene in zip(synthetic.scenes, as_photos.scenes, strict=True):
+        (size,) = {place.original_size for place in scene.batch.placements}
+        assert size == drawn.batch.placements[0].original_size
+        assert scene.batch.names == drawn.batch.names
+        height, width = scene.batch.images.shape[-2:]
+        assert size[0] * size[1] < 0.8 * height * width <= 150 * 150
+        # Enlarged and then reduced again, it is the picture that was drawn.
+        small = F.interpolate(scene.batch.images, size[::-1], mode="area")
+        assert (small - drawn.batch.images).abs().mean() < 0.05
+        assert score_scene(truth_of(scene), scene).pose_auc_at_5deg == pytest.approx(1)
 
 
 def test_means_leave_out_what_has_no_truth(synthetic):

@@ -32,7 +32,8 @@ class DataFlags:
     synthetic_scenes: Annotated[int, tyro.conf.arg(metavar="INT")] = 64
     """How many synthetic scenes of the test split; 0 for none."""
     synthetic_pixels: Annotated[int, tyro.conf.arg(metavar="INT")] = 128 * 128
-    """At most this many pixels in a picture of a synthetic scene."""
+    """At most this many pixels in a picture of a synthetic scene, which is then made ready as a
+    photo of that size is."""
     max_views: Annotated[int, tyro.conf.arg(metavar="INT")] = 32
     """Take this many photos of a larger set, evenly spaced."""
     window: Annotated[
@@ -238,7 +239,10 @@ def build_sets(options: Options, model: "Network") -> list["EvaluationSet"]:
         data = SyntheticConfig(
             size_multiple=model.config.patch_size, max_pixels=options.data.synthetic_pixels
         )
-        sets.append(synthetic_set(data, options.data.synthetic_scenes))
+        drawn = synthetic_set(
+            data, options.data.synthetic_scenes, preprocessing=model.preprocessing
+        )
+        sets.append(drawn)
     for folder in options.sets:
         photos = photo_set(folder, model.preprocessing, options.data.max_views)
         if any(one.name == photos.name for one in sets):

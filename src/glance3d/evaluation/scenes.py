@@ -84,17 +84,31 @@ def synthetic_set(
     num_scenes: int = 64,
     seed: int = 0,
     split: str = "test",
+    preprocessing: Preprocessing | None = None,
 ) -> EvaluationSet:
-    """Fresh synthetic scenes; the test split shares no seed or texture with training."""
+    """Fresh synthetic scenes; the test split shares no seed or texture with training.
+
+    With ``preprocessing`` their pictures are made ready as photos of that size are, small ones
+    enlarged; without, a network sees them as they were drawn, as in training.
+    """
     stream = SyntheticScenes(config, seed, split=split)
     scenes: list[EvaluationScene] = []
     for sample in stream:
         scenes += _scenes_of_sample(sample, first_number=len(scenes))
         if len(scenes) >= num_scenes:
             break
+    scenes = scenes[:num_scenes]
+    if preprocessing is not None:
+        scenes = [replace(scene, batch=_as_photos(scene.batch, preprocessing)) for scene in scenes]
     pixels = stream.config.max_pixels * max(stream.config.area_factors)
     about = f"{num_scenes} synthetic scenes, {split} split, seed {seed}, at most {pixels:,} pixels"
-    return EvaluationSet("synthetic", tuple(scenes[:num_scenes]), about)
+    return EvaluationSet("synthetic", tuple(scenes), about)
+
+
+def _as_photos(batch: ImageBatch, preprocessing: Preprocessing) -> ImageBatch:
+    """Drawn pictures as the network's images, made ready as photos are."""
+    pictures = (255 * batch.images).round().byte().movedim(1, -1).numpy()
+    return replace(load_images(list(pictures), preprocessing), names=batch.names)
 
 
 def _scenes_of_sample(sample: MultiViewSample, first_number: int) -> Iterator[EvaluationScene]:
