@@ -3,6 +3,7 @@
 1. The poses that are given or guessed, as far as the photos confirm them.
 2. From the best pair of photos, with strict thresholds, then more and more lenient ones.
 3. Once more with a camera of its own for every photo, where shared ones may have been the mistake.
+4. From all pairs at once (see ``global_mapping``), where photos are still missing.
 
 The next one is tried while photos with matches are missing, or too many matches contradict the
 poses; the attempt whose poses explain most matches is kept.
@@ -66,16 +67,16 @@ def run_attempts(
     best: AttemptResult | None = None
     records = []
     for attempt in _attempts(photos):
-        if best is not None and _is_enough(best, photos):
+        if best is not None and is_enough(best, photos):
             break
         result = run_attempt(photos, attempt)
         records.append(describe_attempt(photos, attempt, result))
         if result is not None:
-            best = _better(best, result)
+            best = better_attempt(best, result)
     return best, tuple(records)
 
 
-def _better(best: AttemptResult | None, result: AttemptResult) -> AttemptResult:
+def better_attempt(best: AttemptResult | None, result: AttemptResult) -> AttemptResult:
     """The better of two, and beside it the other."""
     if best is None:
         return result
@@ -118,7 +119,7 @@ def _set_up_cameras(
     return CameraSetup(path, assignment)
 
 
-def _is_enough(best: AttemptResult, photos: MatchedPhotos) -> bool:
+def is_enough(best: AttemptResult, photos: MatchedPhotos) -> bool:
     """Whether another attempt is not worth its time."""
     if best.attempt.fixed_poses:
         return True  # any other attempt would leave the frame of the known poses

@@ -20,9 +20,10 @@ from glance3d.models.weights.cards import is_good_at
 from glance3d.models.weights.weights_card import Ability
 from glance3d.multiview.pure_rotation import is_pure_rotation
 from glance3d.refinement.mapping.attempt_results import AttemptResult
-from glance3d.refinement.mapping.attempts import run_attempts
+from glance3d.refinement.mapping.attempts import is_enough, run_attempts
 from glance3d.refinement.mapping.bundle_adjustment import adjust_once, adjust_until_converged
 from glance3d.refinement.mapping.components import Component
+from glance3d.refinement.mapping.global_mapping import map_globally
 from glance3d.refinement.mapping.inside_out import map_inside_out
 from glance3d.refinement.mapping.mapper import MIN_OBSERVATIONS, num_supported
 from glance3d.refinement.mapping.match_inliers import count_match_inliers
@@ -146,6 +147,9 @@ def _register(photos: MatchedPhotos, originals: Originals, progress: bool) -> Re
     # Between photos from one place any cameras fit, if their lenses may be chosen freely.
     if not _is_rotation_only(photos):
         best, attempts = run_attempts(photos)
+    if best is not None and not is_enough(best, photos):
+        best, at_once = map_globally(photos, best)
+        attempts += at_once
     if best is not None:
         best, turned = map_inside_out(photos, best)
         attempts += turned
