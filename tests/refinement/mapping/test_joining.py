@@ -7,7 +7,11 @@ import pycolmap
 import pytest
 import torch
 
-from glance3d.refinement.mapping.joining import agreeing_similarity, join_models, shared_points
+from glance3d.refinement.mapping.joining.join_models import (
+    agreeing_similarity,
+    join_models,
+    shared_points,
+)
 from glance3d.refinement.pycolmap_interface import pose_from_rigid
 from tests.refinement.mapping.synthetic import one_camera
 

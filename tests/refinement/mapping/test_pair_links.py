@@ -9,8 +9,8 @@ import torch
 from glance3d.geometry.cameras import project_points
 from glance3d.geometry.rotations import rotation_angle, so3_exp
 from glance3d.geometry.similarity import Similarity
-from glance3d.refinement.mapping.cross_matches import CrossMatches
-from glance3d.refinement.mapping.pair_links import similarity_of_pairs
+from glance3d.refinement.mapping.joining.cross_matches import CrossMatches
+from glance3d.refinement.mapping.joining.pair_links import similarity_of_pairs
 from tests.refinement.verified_pairs import true_cameras
 
 A_FROM_B = Similarity(

@@ -25,6 +25,7 @@ from glance3d.refinement.mapping.attempt_results import (
     inliers_inside,
     views_of,
 )
+from glance3d.refinement.mapping.depth_agreement import off_scale_views
 from glance3d.refinement.mapping.mapper import (
     LENIENT,
     MIN_OBSERVATIONS,
@@ -163,6 +164,8 @@ def run_attempt(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None
         seed=photos.options.seed,
         matches_by_points_only=photos.sift_graph is not None,
     )
+    if not attempt.fixed_poses:
+        models = [model for model in models if _on_one_scale(photos, model)]
     images = posed_images(models[0] if models else None, photos.image_ids)
     if (watcher := _watcher.get()) is not None:
         poses = {view: pose_from_rigid(image.cam_from_world()) for view, image in images.items()}
@@ -173,6 +176,13 @@ def run_attempt(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None
         photos.view_graph, photos.scene.cameras, models[0], photos.image_ids
     )
     return AttemptResult(attempt, models[0], inliers, tuple(models[1:]))
+
+
+def _on_one_scale(photos: MatchedPhotos, model: Any) -> bool:
+    """Take photos at quite another scale out of the model; whether at least two are left."""
+    for view in sorted(off_scale_views(photos, model)):
+        model.deregister_frame(model.image(photos.image_ids[view]).frame_id)
+    return model.num_reg_images() >= 2
 
 
 def describe_attempt(

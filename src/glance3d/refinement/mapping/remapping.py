@@ -19,7 +19,7 @@ from glance3d.multiview.view_graph import ViewGraph, epipolar_errors, largest_co
 from glance3d.refinement.mapping.attempt_results import Attempt, AttemptResult, CameraSetup
 from glance3d.refinement.mapping.attempts import describe_attempt, run_attempt
 from glance3d.refinement.mapping.components import only_images
-from glance3d.refinement.mapping.joining import join_models
+from glance3d.refinement.mapping.joining.join_models import join_models
 from glance3d.refinement.mapping.mapper import StartingPoses
 from glance3d.refinement.mapping.match_inliers import (
     ENOUGH,

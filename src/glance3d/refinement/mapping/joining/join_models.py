@@ -17,8 +17,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from glance3d.geometry.similarity import Similarity, estimate_similarity, identity_similarity
-from glance3d.refinement.mapping.cross_matches import PlacedPhoto, cross_matches, placed_photos
-from glance3d.refinement.mapping.pair_links import similarity_of_pairs
+from glance3d.refinement.mapping.joining.cross_matches import (
+    PlacedPhoto,
+    cross_matches,
+    placed_photos,
+)
+from glance3d.refinement.mapping.joining.pair_links import similarity_of_pairs
 from glance3d.refinement.matching.database import open_database
 from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from glance3d.geometry.rotations import nearest_rotation, rotation_angle, so3_exp
 from glance3d.geometry.similarity import Similarity
 from glance3d.geometry.transforms import compose, transform_points
-from glance3d.refinement.mapping.cross_matches import (
+from glance3d.refinement.mapping.joining.cross_matches import (
     CrossMatches,
     epipolar_distances,
     homogeneous_pixels,
