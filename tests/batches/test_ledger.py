@@ -101,6 +101,22 @@ def test_a_heart_changes_its_file_and_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_hearts_of_workers_that_are_gone_are_swept(tmp_path: Path) -> None:
+    """Also of one that was killed between two scenes, whom nobody finds lost at one."""
+    this = Owner.this()
+    if not this.machine:
+        pytest.skip("processes cannot be looked at here")
+    gone = of_this_process(this.process, "1")
+    for one in (this, gone, owner("far away")):
+        Heart(tmp_path, one).beat()
+    (tmp_path / "torn").write_bytes(b"3\n")
+    (tmp_path / "noise").write_bytes(bytes(range(256)))
+    assert (tmp_path / gone.id).is_file()
+    Watch(tmp_path).sweep()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {this.id, owner("far away").id, "torn", "noise"}
+
+
 def test_a_torn_event_is_waited_for_and_then_passed_over(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     worker.ledger.path("castle", 1).write_text("")

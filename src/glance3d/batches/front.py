@@ -158,6 +158,7 @@ def run_batch(
         refuse_company(scenes, out, ledger)
     owner = Owner.this()
     watch = Watch(ledger.beats, options.lease_seconds)
+    watch.sweep()
     with Heart(ledger.beats, owner, options.lease_seconds):
         changes = take_up(scenes, out, ledger, owner, source, options.again)
         with _shown(scenes, ledger, progress) as on_outcome:

@@ -1,9 +1,9 @@
 """Who works at a scene, and whether they still do.
 
-A worker's heart beats into a small file of its own, which changes with every beat. Clocks of
-machines differ, so that nobody reads a time in it: who waits for a worker looks whether the file
-changes, by a clock of its own. A process of the same machine that is gone is known to be gone at
-once.
+A worker's heart beats into a small file of its own, which changes with every beat and names the
+process. Clocks of machines differ, so that nobody reads a time in it: who waits for a worker looks
+whether the file changes, by a clock of its own. A process of the same machine that is gone is known
+to be gone at once.
 """
 
 import os
@@ -97,7 +97,7 @@ class Heart:
     """Beats into ``folder`` for one owner, from a thread of its own while it is entered."""
 
     def __init__(self, folder: Path, owner: Owner, lease_seconds: float = LEASE_SECONDS) -> None:
-        self._path = folder / owner.id
+        self._path, self._owner = folder / owner.id, owner
         self._seconds = lease_seconds / _BEATS_A_LEASE
         self._count = 0
         self._end = threading.Event()
@@ -110,7 +110,8 @@ class Heart:
             OutputError: the file system refuses.
         """
         self._count += 1
-        save_bytes(self._path, f"{self._count}\n".encode())
+        process = self._owner.machine, str(self._owner.process), self._owner.started
+        save_bytes(self._path, "\n".join((str(self._count), *process, "")).encode())
 
     def _run(self) -> None:
         while not self._end.wait(self._seconds):
@@ -149,6 +150,14 @@ class Watch:
             return
         with suppress(OSError):
             (self.folder / owner.id).unlink()
+
+    def sweep(self) -> None:
+        """Remove the hearts of workers of this machine that are gone, whatever they were at."""
+        for path in self.folder.iterdir():
+            with suppress(OSError, ValueError):  # one that ended meanwhile, or says no process
+                _, machine, process, started = path.read_bytes()[:_BEAT_LIMIT].decode().splitlines()
+                if Owner("", "", int(process), machine, started).is_known_gone:
+                    path.unlink()
 
     @staticmethod
     def _is_name(text: str) -> bool:
