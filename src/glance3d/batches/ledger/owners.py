@@ -110,8 +110,9 @@ class Heart:
             OutputError: the file system refuses.
         """
         self._count += 1
-        process = self._owner.machine, str(self._owner.process), self._owner.started
-        save_bytes(self._path, "\n".join((str(self._count), *process, "")).encode())
+        owner = self._owner
+        lines = f"{self._count}\n{owner.machine}\n{owner.process}\n{owner.started}\n"
+        save_bytes(self._path, lines.encode())
 
     def _run(self) -> None:
         while not self._end.wait(self._seconds):
@@ -154,10 +155,12 @@ class Watch:
     def sweep(self) -> None:
         """Remove the hearts of workers of this machine that are gone, whatever they were at."""
         for path in self.folder.iterdir():
-            with suppress(OSError, ValueError):  # one that ended meanwhile, or says no process
-                _, machine, process, started = path.read_bytes()[:_BEAT_LIMIT].decode().splitlines()
-                if Owner("", "", int(process), machine, started).is_known_gone:
-                    path.unlink()
+            with suppress(ValueError):  # one that ended meanwhile, or says no process
+                lines = self._beat(Owner(path.name)).decode().splitlines()
+                _, machine, process, started = lines
+                owner = Owner(path.name, "", int(process), machine, started)
+                if owner.is_known_gone:
+                    self.bury(owner)
 
     @staticmethod
     def _is_name(text: str) -> bool:
