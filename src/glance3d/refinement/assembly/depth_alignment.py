@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
 from glance3d.geometry.cameras import unproject_depth
 from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.transforms import transform_points
+from glance3d.refinement.depth_pairs import depth_pairs
 from glance3d.types import Reconstruction
 from glance3d.types.report_sections import DepthFitReport
 
@@ -94,22 +94,7 @@ def _depth_pairs(scene: Reconstruction, view: int) -> tuple[Tensor, Tensor]:
     seen = sparse.view_indices == view
     points = sparse.points_world[sparse.point_indices[seen]]
     measured = transform_points(scene.cameras.cam_from_world[view], points)[:, 2]
-    pixels = scene.placements[view].to_processed(sparse.pixels_original[seen])
-    predicted = _sample(depth[view], pixels)
-    usable = usable_depth(predicted) & usable_depth(measured)
-    return predicted[usable], measured[usable]
-
-
-def _sample(
-    grid: Float[Tensor, "height width"], pixels: Float[Tensor, "points 2"]
-) -> Float[Tensor, " points"]:
-    """Bilinear values at pixels."""
-    height, width = grid.shape
-    positions = pixels * 2 / pixels.new_tensor([width, height]) - 1
-    sampled = grid_sample(
-        grid[None, None], positions[None, None], padding_mode="border", align_corners=False
-    )
-    return sampled[0, 0, 0]
+    return depth_pairs(depth[view], scene.placements[view], sparse.pixels_original[seen], measured)
 
 
 def _common_scale(logs: list[Tensor]) -> float:

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from glance3d.geometry.filter import usable_depth
 from glance3d.geometry.transforms import transform_points
+from glance3d.refinement.depth_pairs import depth_pairs
 from glance3d.refinement.mapping.mapper import MIN_OBSERVATIONS
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.tracks.observations import read_observations
@@ -35,14 +35,15 @@ def off_scale_views(photos: MatchedPhotos, reconstruction: Any) -> set[int]:
     scales = {}
     for image_id in observations.images.unique().tolist():
         rows = observations.images == image_id
-        view, seen = views[image_id], measured[rows]
-        pixels = photos.scene.placements[view].to_processed(observations.pixels[rows])
-        height, width = depth[view].shape
-        columns = pixels[:, 0].long().clamp(0, width - 1)
-        guessed = depth[view].double()[pixels[:, 1].long().clamp(0, height - 1), columns]
-        usable = usable_depth(guessed) & usable_depth(seen)
-        if int(usable.sum()) >= MIN_OBSERVATIONS:
-            scales[view] = float((guessed[usable] / seen[usable]).log().median())
+        view = views[image_id]
+        guessed, seen = depth_pairs(
+            depth[view].double(),
+            photos.scene.placements[view],
+            observations.pixels[rows],
+            measured[rows],
+        )
+        if len(seen) >= MIN_OBSERVATIONS:
+            scales[view] = float((guessed / seen).log().median())
     if not scales:
         return set()
     usual = float(torch.tensor(list(scales.values())).median())
