@@ -3,7 +3,7 @@
 import ctypes
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -92,3 +92,8 @@ def posed_images(reconstruction: Any | None, image_ids: Sequence[int]) -> dict[i
         if reconstruction.exists_image(image_id)
     }
     return {view: image for view, image in images.items() if image.has_pose}
+
+
+def poses_of(images: Mapping[int, Any]) -> dict[int, Float[Tensor, "3 4"]]:
+    """By view, the poses of images that :func:`posed_images` gave, in float64."""
+    return {view: pose_from_rigid(image.cam_from_world()) for view, image in images.items()}

@@ -18,7 +18,7 @@ from glance3d.refinement.assembly.sparse_points import read_sparse_points
 from glance3d.refinement.assembly.world import place_in_world
 from glance3d.refinement.mapping.registration import Registration
 from glance3d.refinement.matching.camera_models import intrinsics_of
-from glance3d.refinement.pycolmap_interface import pose_from_rigid
+from glance3d.refinement.pycolmap_interface import poses_of
 from glance3d.types import Cameras, Reconstruction
 
 # The network's pose stays where its epipolar error is clearly smaller than the measured pose's.
@@ -48,9 +48,7 @@ def _merge_cameras(
     Components that nothing measured connects with it are put where the guesses are.
     """
     view_graph = registration.photos.view_graph
-    adjusted = {
-        view: pose_from_rigid(image.cam_from_world()) for view, image in registration.images.items()
-    }
+    adjusted = poses_of(registration.images)
     # Of a view with both, the given pose wins: it was held fixed, and differs by rounding at most.
     measured = adjusted | registration.held_poses
     cameras = _all_cameras(scene, registration, measured)

@@ -39,7 +39,7 @@ from glance3d.refinement.mapping.mapper import (
 from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.matching.database import copy_with_cameras
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
-from glance3d.refinement.pycolmap_interface import pose_from_rigid, posed_images
+from glance3d.refinement.pycolmap_interface import posed_images, poses_of
 
 # Degrees by which rays may miss each other, round by round: guesses are first off by several.
 _GUESS_ANGLES = (8.0, 4.0, 2.0)
@@ -168,8 +168,7 @@ def run_attempt(photos: MatchedPhotos, attempt: Attempt) -> AttemptResult | None
         models = [model for model in models if _on_one_scale(photos, model)]
     images = posed_images(models[0] if models else None, photos.image_ids)
     if (watcher := _watcher.get()) is not None:
-        poses = {view: pose_from_rigid(image.cam_from_world()) for view, image in images.items()}
-        watcher(f"{attempt.name} ({photos.database.stem})", poses)
+        watcher(f"{attempt.name} ({photos.database.stem})", poses_of(images))
     if not models:
         return None
     inliers = count_match_inliers(

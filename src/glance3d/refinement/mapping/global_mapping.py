@@ -16,7 +16,7 @@ from glance3d.refinement.mapping.attempts import better_attempt, describe_attemp
 from glance3d.refinement.mapping.mapper import StartingPoses
 from glance3d.refinement.mapping.remapping import JOINED_ANGLES, attempt_from
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
-from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid, posed_images
+from glance3d.refinement.pycolmap_interface import import_pycolmap, posed_images, poses_of
 
 # Of fewer photos nothing can be averaged.
 _FEWEST = 4
@@ -37,8 +37,7 @@ def map_globally(
     images = posed_images(model, photos.image_ids)
     if len(images) < _FEWEST:
         return best, ()
-    poses = {view: pose_from_rigid(image.cam_from_world()) for view, image in images.items()}
-    attempt = replace(attempt, start=StartingPoses(poses, False, JOINED_ANGLES))
+    attempt = replace(attempt, start=StartingPoses(poses_of(images), False, JOINED_ANGLES))
     result = run_attempt(photos, attempt)
     record = describe_attempt(photos, attempt, result)
     return best if result is None else better_attempt(best, result), (record,)

@@ -24,7 +24,7 @@ from glance3d.refinement.mapping.bundle_adjustment import adjust_starting_views
 from glance3d.refinement.mapping.components import only_images
 from glance3d.refinement.mapping.remapping import JOINED_ANGLES, attempt_from
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
-from glance3d.refinement.pycolmap_interface import import_pycolmap, pose_from_rigid, posed_images
+from glance3d.refinement.pycolmap_interface import import_pycolmap, posed_images, poses_of
 
 # Turned, a part must explain so many times as much of the matches between its photos, and mapped
 # from there, all photos so much of what the part gained.
@@ -107,9 +107,7 @@ def _turned_part(photos: MatchedPhotos, best: AttemptResult, views: set[int]) ->
     after = inliers_inside(photos, replace(best, reconstruction=turned))
     if after.explained <= _CLEARLY * before.explained:
         return None
-    images = posed_images(turned, ids)
-    poses = {view: pose_from_rigid(image.cam_from_world()) for view, image in images.items()}
-    return _Turned(poses, after.explained - before.explained)
+    return _Turned(poses_of(posed_images(turned, ids)), after.explained - before.explained)
 
 
 def turned_inside_out(reconstruction: Any, most_points: int | None = None) -> Any:
