@@ -19,7 +19,7 @@ from glance3d.refinement.mapping.match_inliers import MatchInliers
 from glance3d.refinement.matching.initial_cameras import CameraAssignment
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.pycolmap_interface import quiet
-from tests.refinement.mapping.synthetic import one_camera
+from tests.refinement.mapping.synthetic import relative_rotations, with_wrong_matches
 
 NUM_VIEWS = 6
 
@@ -28,26 +28,16 @@ NUM_VIEWS = 6
 def truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[pycolmap.Reconstruction, Path]:
     """Views, and a database of their matches, a tenth of them wrong."""
     path = tmp_path_factory.mktemp("synthetic") / "database.db"
-    options = one_camera(NUM_VIEWS, 150)
-    options.inlier_match_ratio = 0.9
-    options.camera_model_id = pycolmap.CameraModelId.SIMPLE_PINHOLE
-    options.camera_params = [1280.0, 512.0, 384.0]
-    with pycolmap.Database.open(path) as database:
-        return pycolmap.synthesize_dataset(options, database), path
+    return with_wrong_matches(NUM_VIEWS, path), path
 
 
-def solved(database: Path, folder: Path, seed: int = 0) -> pycolmap.Reconstruction:
+def solved(database: Path, folder: Path) -> pycolmap.Reconstruction:
     """Of a copy: the solution is written beside it."""
     folder.mkdir()
     with quiet():
-        model = solve_all_pairs(Path(shutil.copy(database, folder / "copy.db")), seed, False)
+        model = solve_all_pairs(Path(shutil.copy(database, folder / "copy.db")), 0, False)
     assert model is not None
     return model
-
-
-def rotations(model: pycolmap.Reconstruction) -> np.ndarray:
-    first, *others = [i.cam_from_world().rotation.matrix() for _, i in sorted(model.images.items())]
-    return np.array([each @ first.T for each in others])
 
 
 def test_one_solution_for_all_pairs_finds_all_cameras(
@@ -56,9 +46,9 @@ def test_one_solution_for_all_pairs_finds_all_cameras(
     true, database = truth
     model = solved(database, tmp_path / "once")
     assert model.num_reg_images() == NUM_VIEWS
-    np.testing.assert_allclose(rotations(model), rotations(true), atol=0.01)
+    np.testing.assert_allclose(relative_rotations(model), relative_rotations(true), atol=0.01)
     again = solved(database, tmp_path / "twice")
-    np.testing.assert_array_equal(rotations(again), rotations(model))
+    np.testing.assert_array_equal(relative_rotations(again), relative_rotations(model))
 
 
 def test_nothing_comes_of_photos_without_matches(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from glance3d.refinement.mapping.match_inliers import count_match_inliers
 from glance3d.refinement.matching.matched_photos import MatchedPhotos
 from glance3d.refinement.pycolmap_interface import pose_from_rigid
 from glance3d.types import Cameras
-from tests.refinement.mapping.synthetic import one_camera
+from tests.refinement.mapping.synthetic import one_camera, relative_rotations
 
 
 def seen_from(distance: float, focal: float) -> pycolmap.Reconstruction:
@@ -38,11 +38,6 @@ def seen_from(distance: float, focal: float) -> pycolmap.Reconstruction:
                 point.xy = camera.img_from_cam(pose * model.points3D[point.point3D_id].xyz)
     model.update_point_3d_errors()
     return model
-
-
-def relative_rotations(model: pycolmap.Reconstruction) -> np.ndarray:
-    first, *others = [i.cam_from_world().rotation.matrix() for _, i in sorted(model.images.items())]
-    return np.array([each @ first.T for each in others])
 
 
 def test_from_afar_both_fit_with_other_motions() -> None:

@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from glance3d.geometry.rotations import rotation_angle
-from glance3d.geometry.transforms import compose, invert
 from glance3d.refinement.mapping.mapper import NORMAL, StartingPoses, map_models, num_supported
 from glance3d.refinement.pycolmap_interface import pose_from_rigid, quiet
-from tests.refinement.mapping.synthetic import one_camera
+from tests.refinement.mapping.synthetic import relative_rotations, with_wrong_matches
 
 NUM_VIEWS = 6
 
@@ -20,28 +19,16 @@ NUM_VIEWS = 6
 def truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[pycolmap.Reconstruction, Path]:
     """Views with their points, and a database of their matches, a tenth of them wrong."""
     path = tmp_path_factory.mktemp("synthetic") / "database.db"
-    options = one_camera(NUM_VIEWS, 150)
-    options.inlier_match_ratio = 0.9
-    options.camera_model_id = pycolmap.CameraModelId.SIMPLE_PINHOLE
-    options.camera_params = [1280.0, 512.0, 384.0]
-    with pycolmap.Database.open(path) as database:
-        return pycolmap.synthesize_dataset(options, database), path
+    return with_wrong_matches(NUM_VIEWS, path), path
 
 
 def image_ids(reconstruction: pycolmap.Reconstruction) -> list[int]:
     return sorted(reconstruction.images)
 
 
-def relative_rotations(reconstruction: pycolmap.Reconstruction) -> torch.Tensor:
-    """Of every view against the first."""
-    poses = [
-        pose_from_rigid(reconstruction.image(i).cam_from_world()) for i in image_ids(reconstruction)
-    ]
-    return torch.stack([compose(pose, invert(poses[0]))[:, :3] for pose in poses])
-
-
 def worst_error_deg(mapped: pycolmap.Reconstruction, truth: pycolmap.Reconstruction) -> float:
-    angles = rotation_angle(relative_rotations(mapped), relative_rotations(truth))
+    turns = (torch.from_numpy(relative_rotations(model)) for model in (mapped, truth))
+    angles = rotation_angle(*turns)
     return float(torch.rad2deg(angles).max())
 
 
